@@ -1,0 +1,115 @@
+package record
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// CheckBatch is what every Commit does first: the rules of Store.Commit and
+// the limits of the strictest store. ErrInvalid is a broken caller,
+// ErrTooLarge is the user's data.
+func CheckBatch(writes []Write) error {
+	if len(writes) == 0 {
+		return fmt.Errorf("%w: record: a commit without writes", ErrInvalid)
+	}
+	if len(writes) > MaxBatch {
+		return fmt.Errorf("%w: a commit of %d records; at most %d fit", ErrTooLarge, len(writes), MaxBatch)
+	}
+	type place struct {
+		table Table
+		key   Key
+	}
+	seen := make(map[place]bool, len(writes))
+	var partition string
+	var dialogues, keys, changes, bytes int
+	head := false
+	for _, w := range writes {
+		k := w.Record.Key
+		at := place{w.Table, k}
+		if seen[at] {
+			return fmt.Errorf("%w: record: two writes to %s %s", ErrInvalid, k.PK, k.SK)
+		}
+		seen[at] = true
+		if err := checkWrite(w); err != nil {
+			return err
+		}
+		switch w.Table {
+		case Dialogues:
+			if dialogues > 0 && partition != k.PK {
+				return fmt.Errorf("%w: record: writes to two partitions", ErrInvalid)
+			}
+			partition = k.PK
+			dialogues++
+			head = head || k.SK == Head && !w.Check
+		case Keys:
+			keys++
+		case Audit:
+		default:
+			return fmt.Errorf("%w: record: unknown table %q", ErrInvalid, w.Table)
+		}
+		if w.Prev != nil {
+			changes++
+		}
+		bytes += w.Record.Size()
+	}
+	switch {
+	case keys > 0 && keys < len(writes):
+		return fmt.Errorf("%w: record: keys and data in one commit", ErrInvalid)
+	case dialogues > 0 && !head:
+		return fmt.Errorf("%w: record: a commit without the partition's head", ErrInvalid)
+	case bytes > MaxBatchBytes:
+		return fmt.Errorf("%w: a commit of %d bytes; at most %d fit", ErrTooLarge, bytes, MaxBatchBytes)
+	case changes > MaxChanges:
+		return fmt.Errorf("%w: a commit that changes %d existing records; at most %d fit", ErrTooLarge, changes, MaxChanges)
+	}
+	return nil
+}
+
+func checkWrite(w Write) error {
+	k := w.Record.Key
+	switch {
+	case k.PK == "" || k.SK == "":
+		return fmt.Errorf("%w: record: an empty key", ErrInvalid)
+	case len(k.PK) > MaxPK:
+		return fmt.Errorf("%w: a partition key of %d bytes; at most %d fit", ErrTooLarge, len(k.PK), MaxPK)
+	case len(k.SK) > MaxSK:
+		return fmt.Errorf("%w: a sort key of %d bytes; at most %d fit", ErrTooLarge, len(k.SK), MaxSK)
+	case w.Check && len(w.Record.Attrs) > 0:
+		return fmt.Errorf("%w: record: a check that writes", ErrInvalid)
+	case !w.Check && len(w.Record.Attrs) == 0 && w.Prev == nil:
+		return fmt.Errorf("%w: record: a delete without a condition", ErrInvalid)
+	}
+	if size := w.Record.Size(); size > MaxRecord {
+		return fmt.Errorf("%w: %s is %d bytes as stored; at most %d fit", ErrTooLarge, k.SK, size, MaxRecord)
+	}
+	if !utf8.ValidString(k.PK) || !utf8.ValidString(k.SK) {
+		return fmt.Errorf("%w: record: a key that is not UTF-8", ErrInvalid)
+	}
+	for name, v := range w.Record.Attrs {
+		if !utf8.ValidString(name) || !utf8.ValidString(v.str) {
+			return fmt.Errorf("%w: record: attribute %q of %s is not UTF-8", ErrInvalid, name, k.SK)
+		}
+		if v.typ == 0 || name == "" || strings.HasPrefix(name, "_") || name == "PK" || name == "SK" {
+			return fmt.Errorf("%w: record: attribute %q of %s", ErrInvalid, name, k.SK)
+		}
+	}
+	return nil
+}
+
+// Holds reports whether the condition of a write holds for the record found
+// at its key.
+func (w Write) Holds(found Record, exists bool) bool {
+	if w.Prev == nil {
+		return !exists
+	}
+	if !exists {
+		return false
+	}
+	for name, v := range w.Prev {
+		if got, ok := found.Attrs[name]; !ok || !got.Equal(v) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,77 @@
+package blue
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+)
+
+func TestReferenceRulesRecorded(t *testing.T) {
+	var rules struct {
+		Refs []struct {
+			Error               json.RawMessage
+			Ref, Source, Target string
+		} `json:"validate_ref_semantics"`
+	}
+	readJSON(t, &rules, "blue", "rules.json")
+	seen := map[string]bool{}
+	for _, v := range rules.Refs {
+		name := fmt.Sprintf("%s %s %s", v.Source, v.Ref, v.Target)
+		seen[name] = true
+		got := CheckReference(kindOfLetter(v.Source[0]), RefType(v.Ref), EntityID{Kind: kindOfLetter(v.Target[0])})
+		sameJSON(t, name, got, v.Error)
+	}
+	if len(seen) != 200 {
+		t.Errorf("%d combinations, want 200", len(seen))
+	}
+}
+
+func TestErrorTextsRecorded(t *testing.T) {
+	var rules struct {
+		Match   []json.RawMessage `json:"validate_id_type_match"`
+		Samples []json.RawMessage `json:"error_samples"`
+	}
+	readJSON(t, &rules, "blue", "rules.json")
+	sameJSON(t, "type and id", typeIDMismatch(KindTension, "P0001"), rules.Match[0])
+	got := []*FieldError{
+		missingField("label").atPointer("label"), invalidEntityType("X"), invalidRefType("agree"), typeIDMismatch(KindTension, "P0001"),
+		tensionDue(RefResolve, KindPerspective), invalidDisplayID("MUFFIN-P0001"),
+	}
+	if len(got) != len(rules.Samples) {
+		t.Fatalf("%d samples, want %d", len(rules.Samples), len(got))
+	}
+	for i, e := range got {
+		sameJSON(t, e.Code, e, rules.Samples[i])
+	}
+}
+
+func (e *FieldError) atPointer(field string) *FieldError {
+	moved := e.at(field)
+	return &moved
+}
+
+func TestCheckReferenceUnknownType(t *testing.T) {
+	for _, bad := range []RefType{"", "agree", "Support"} {
+		if e := CheckReference(KindClaim, bad, EntityID{Kind: KindClaim}); e == nil || e.Code != CodeInvalidRefType || !errors.Is(e, ErrRefused) {
+			t.Errorf("%q: %v", bad, e)
+		}
+	}
+}
+
+// Ids in messages are cut, and '<' is not escaped.
+func TestFieldErrorJSON(t *testing.T) {
+	text, err := plainJSON(invalidDisplayID("<&>" + string(make([]byte, 500))))
+	if err != nil || len(text) > 1000 {
+		t.Fatalf("%d bytes, %v", len(text), err)
+	}
+	e := ValidationError{[]FieldError{*invalidDisplayID("<&>")}}
+	text, err = e.MarshalJSON()
+	const want = `{"error_code":"validation_failed","error_count":1,"errors":[{"code":"invalid_display_id","context":null,"field":null,` +
+		`"message":"Invalid display ID format '<&>'. Expected format: [P|R|T|E|C]RRSS (e.g., P0101, T0203)",` +
+		`"suggestion":"Use format: type prefix + 2-digit round + 2-digit sequence (e.g., P0101)"}],` +
+		`"message":"Validation failed with 1 error(s)","status":"error"}`
+	if err != nil || string(text) != want {
+		t.Errorf("%s, %v", text, err)
+	}
+}

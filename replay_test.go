@@ -1,0 +1,200 @@
+package blue
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/superviber/blue-encrypted-store/internal/shareddata"
+)
+
+// replay applies requests to a snapshot in memory, with the rules of this
+// package and nothing else: no store, no times.
+type replay struct {
+	snapshot Snapshot
+}
+
+// recordedOp is one operation of a recorded dialogue.
+type recordedOp struct {
+	Op    string          `json:"op"`
+	Round Round           `json:"round"`
+	Data  json.RawMessage `json:"data"`
+}
+
+// recordedDialogues are the folders below shared/blue/dialogues.
+var recordedDialogues = []string{"supersession", "ukfs", "local-prod-parity", "synthetic-coverage"}
+
+// replayed builds the snapshot of a recorded dialogue from its operations.
+func replayed(t *testing.T, name string) *Snapshot {
+	t.Helper()
+	var inputs struct{ Ops []recordedOp }
+	readJSON(t, &inputs, "blue", "dialogues", name, "inputs.json")
+	var r replay
+	for i, op := range inputs.Ops {
+		if err := r.apply(op); err != nil && !r.expected(op, err) {
+			t.Fatalf("%s: operation %d, %s: %v", name, i, op.Op, err)
+		}
+	}
+	return &r.snapshot
+}
+
+// expected lets the one refusal pass that is part of a recording.
+func (r *replay) expected(op recordedOp, err error) bool {
+	_, gate := err.(*GateError)
+	return gate && op.Op == "verdict-register" && strings.Contains(string(op.Data), "too-early")
+}
+
+func (r *replay) apply(op recordedOp) error {
+	s := &r.snapshot
+	switch op.Op {
+	case "create":
+		d, _, err := ParseNewDialogue(op.Data)
+		if err != nil {
+			return err
+		}
+		id, err := SlugID(d.Title)
+		s.Dialogue = Dialogue{ID: id, Title: d.Title, Status: DialogueOpen}
+		return err
+	case "expert-register", "expert-create":
+		n, _, err := ParseNewExpert(op.Data)
+		if err == nil {
+			s.Experts = append(s.Experts, &Expert{Slug: n.Slug, FirstRound: n.FirstRound, Tier: n.Tier, Source: n.Source})
+			slices.SortFunc(s.Experts, func(a, b *Expert) int { return strings.Compare(a.Slug.Key(), b.Slug.Key()) })
+		}
+		return err
+	case "round-register":
+		_, err := r.round(op.Round, op.Data)
+		return err
+	case "verdict-register":
+		return r.verdict(op.Data)
+	case "signal":
+		return nil
+	}
+	return fmt.Errorf("unknown operation %q", op.Op)
+}
+
+func (r *replay) round(round Round, data []byte) ([]Warning, error) {
+	s := &r.snapshot
+	b, warnings, err := ParseRoundBatch(s.Dialogue.ID, round, data)
+	if err != nil {
+		return warnings, err
+	}
+	if err := b.ValidateAgainst(s); err != nil {
+		return warnings, err
+	}
+	ids, err := b.Number(func(k Kind) Seq { return s.HighestSeq(round, k) })
+	if err != nil {
+		return warnings, err
+	}
+	b = b.Resolve(ids)
+	s.Rounds = append(s.Rounds, &RoundRecord{
+		Round: b.Round, Score: b.Score, Wisdom: b.Wisdom, Consistency: b.Consistency, Truth: b.Truth, Relationships: b.Relationships,
+		OpenTensions: b.OpenTensions, NewPerspectives: b.NewPerspectives, ConvergeSignals: b.ConvergeSignals, PanelSize: b.PanelSize,
+	})
+	s.Dialogue.TotalRounds = max(s.Dialogue.TotalRounds, int64(round)+1)
+	s.Dialogue.TotalAlignment += b.Score
+	for _, kind := range NumberedKinds() {
+		for i, d := range b.Drafts[kind] {
+			if err := r.add(ids[kind][i].ID, d); err != nil {
+				return warnings, err
+			}
+		}
+	}
+	for _, u := range b.TensionUpdates {
+		id, err := ParseEntityID(u.ID)
+		if err != nil {
+			return warnings, err
+		}
+		e, _ := s.Find(id)
+		e.SetStatusText(u.Status)
+	}
+	scores, unknown := b.Known(s)
+	for _, score := range scores {
+		e, _ := s.Expert(score.Slug)
+		if e.Scores == nil {
+			e.Scores = map[Round]int64{}
+		}
+		e.Scores[round] = score.Score
+		e.TotalScore += score.Score
+	}
+	return append(warnings, unknown...), nil
+}
+
+func (r *replay) add(id EntityID, d Draft) error {
+	c := Contribution{ID: id, Label: d.Label, Contributors: d.Contributors, LocalID: d.LocalID}
+	for _, ref := range d.References {
+		target, err := ParseEntityID(ref.Target)
+		if err != nil {
+			return err
+		}
+		c.References = append(c.References, Reference{RefType(ref.Type), target})
+	}
+	s := &r.snapshot
+	switch status := InitialStatus(id.Kind); id.Kind {
+	case KindPerspective:
+		s.Perspectives = append(s.Perspectives, &Perspective{c, PerspectiveStatus(status), d.Text})
+	case KindTension:
+		s.Tensions = append(s.Tensions, &Tension{c, TensionStatus(status), d.Text})
+	case KindRecommendation:
+		s.Recommendations = append(s.Recommendations, &Recommendation{
+			Contribution: c, Status: RecommendationStatus(status), Content: d.Text, Parameters: d.Parameters})
+	case KindEvidence:
+		s.Evidence = append(s.Evidence, &Evidence{c, EvidenceStatus(status), d.Text})
+	case KindClaim:
+		s.Claims = append(s.Claims, &Claim{c, ClaimStatus(status), d.Text})
+	}
+	return nil
+}
+
+func (r *replay) verdict(data []byte) error {
+	s := &r.snapshot
+	n, _, err := ParseNewVerdict(s.Dialogue.ID, data)
+	if err != nil {
+		return err
+	}
+	if n.Type == VerdictFinal {
+		rows := s.Scoreboard()
+		if ok, blockers := Converge(rows); !ok && !n.Force {
+			return NewGateError(rows, blockers)
+		}
+		s.Dialogue.Status, s.Dialogue.ConvergedAt = DialogueConverged, time.Unix(0, 0)
+	}
+	s.Verdicts = append(s.Verdicts, &Verdict{ID: n.ID, Type: n.Type, Round: n.Round, Recommendation: n.Recommendation, Description: n.Description})
+	return nil
+}
+
+// readJSON reads a file of the shared folder.
+func readJSON(t testing.TB, into any, elem ...string) {
+	t.Helper()
+	data, err := os.ReadFile(shareddata.Path(t, elem...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatalf("%s: %v", strings.Join(elem, "/"), err)
+	}
+}
+
+// sameJSON compares a value's JSON form with a recorded one.
+func sameJSON(t *testing.T, what string, got any, want []byte) {
+	t.Helper()
+	text, err := json.Marshal(got)
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	var g, w any
+	if err := json.Unmarshal(text, &g); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	if err := json.Unmarshal(want, &w); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	if !reflect.DeepEqual(g, w) {
+		t.Errorf("%s:\n got %s\nwant %s", what, text, want)
+	}
+}
