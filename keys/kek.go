@@ -1,0 +1,90 @@
+package keys
+
+import (
+	"errors"
+	"fmt"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/envelope"
+)
+
+// KEK is one user's key encryption key, 32 bytes in memory, from whatever
+// provider. It prints as "[redacted]". All methods may be called
+// concurrently.
+type KEK struct {
+	Redacted
+	user   string
+	umk    string
+	secret *envelope.Secret
+}
+
+// NewKEK is for providers: it returns the KEK of a user below the UMK with
+// that fingerprint, and takes the secret over.
+func NewKEK(user, umk string, secret *envelope.Secret) *KEK {
+	return &KEK{user: user, umk: umk, secret: secret}
+}
+
+// User returns the user whose key this is.
+func (k *KEK) User() string { return k.user }
+
+// UMK returns the fingerprint of the master key above.
+func (k *KEK) UMK() string { return k.umk }
+
+// Destroy zeroes the key; later uses fail with ErrSealed.
+func (k *KEK) Destroy() { k.secret.Destroy() }
+
+// Generate makes a random dialogue secret and wraps it for the binding.
+func (k *KEK) Generate(b Binding) (*envelope.Secret, Wrapped, error) {
+	if err := k.check(b); err != nil {
+		return nil, nil, err
+	}
+	r := envelope.GenerateSecret()
+	w, err := envelope.WrapSecret(k.secret, b.User, b.Dialogue, b.Version, r)
+	if err != nil {
+		r.Destroy()
+		return nil, nil, fmt.Errorf("wrapping key %d of dialogue %s: %w", b.Version, b.Dialogue, err)
+	}
+	return r, w, nil
+}
+
+// Unwrap opens what Generate wrapped for the same user, dialogue and version.
+// Otherwise a *blue.TamperError that names the wrap: AES-GCM cannot tell an
+// altered wrap from one of another place or key.
+func (k *KEK) Unwrap(b Binding, w Wrapped) (*envelope.Secret, error) {
+	if err := k.check(b); err != nil {
+		return nil, err
+	}
+	if len(w) != envelope.WrapSize {
+		return nil, damaged(b.Dialogue, blue.DamageMalformed, wrapKey(b).SK, fmt.Sprintf("wrapped has %d bytes instead of %d", len(w), envelope.WrapSize))
+	}
+	r, err := envelope.UnwrapSecret(k.secret, b.User, b.Dialogue, b.Version, w)
+	if errors.Is(err, envelope.ErrOpen) {
+		return nil, damaged(b.Dialogue, blue.DamageChanged, wrapKey(b).SK, "does not open: altered, or made for another user, dialogue, version or key")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("unwrapping key %d of dialogue %s: %w", b.Version, b.Dialogue, err)
+	}
+	return r, nil
+}
+
+// check refuses the binding of another user; package envelope checks the rest.
+func (k *KEK) check(b Binding) error {
+	if b.User != k.user {
+		return fmt.Errorf("%w: keys: the key of user %.80q for a wrap of user %.80q", blue.ErrInvalid, k.user, b.User)
+	}
+	return nil
+}
+
+func (k *KEK) clone() (*KEK, error) {
+	secret, err := cloneSecret(k.secret)
+	if err != nil {
+		return nil, err
+	}
+	return NewKEK(k.user, k.umk, secret), nil
+}
+
+func cloneSecret(s *envelope.Secret) (*envelope.Secret, error) {
+	b := s.InsecureBytes()
+	defer clear(b)
+	return envelope.NewSecret(b)
+}
