@@ -1,0 +1,287 @@
+package encrypted
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// history is what the audit log says about a dialogue: the newest tag of each
+// item that was ever written, and the newest event.
+type history struct {
+	written map[string]writtenItem // by sort key
+	last    audit.Event
+	err     error // why it ends early, if it does
+}
+
+type writtenItem struct {
+	tag   [audit.TagSize]byte
+	keyID string
+}
+
+// readHistory walks the dialogue's commits in the audit log.
+func (s *sealing) readHistory(ctx context.Context, dialogue string) (*history, error) {
+	events, err := audit.ReadCommits(ctx, s.inner, dialogue)
+	if err != nil && !errors.Is(err, blue.ErrTampered) && !errors.Is(err, blue.ErrNotFound) {
+		return nil, err
+	}
+	h := &history{written: make(map[string]writtenItem), err: err}
+	for _, e := range events {
+		items, err := e.Items()
+		if err != nil {
+			h.err = err
+			break
+		}
+		for _, it := range items {
+			if it.Tag == ([audit.TagSize]byte{}) {
+				delete(h.written, it.SK)
+				continue
+			}
+			h.written[it.SK] = writtenItem{it.Tag, e.KeyID}
+		}
+		h.last = e
+	}
+	return h, nil
+}
+
+// diagnose refines the damage of a partition that did not verify, by what the
+// audit events say was written, and by the root's highest numbers where the
+// events are gone too. It is slow and runs on damage alone.
+func (s *sealing) diagnose(ctx context.Context, ks *keyset, dialogue string, p *loaded) error {
+	h, err := s.readHistory(ctx, dialogue)
+	if err != nil {
+		return err
+	}
+	named := make(map[string]*blue.Damage, len(p.damage))
+	for _, d := range p.damage {
+		named[d.Item] = &d
+	}
+	for _, r := range p.items {
+		sk := r.Key.SK
+		d := named[sk]
+		switch {
+		case sk == record.Head:
+			d = p.diagnoseMeta(r, d, h)
+		case d != nil:
+			d = diagnoseBroken(ctx, ks, dialogue, r, d, h)
+		default:
+			d = diagnoseAuthentic(ctx, ks, r, h)
+		}
+		if d != nil {
+			named[sk] = d
+		}
+	}
+	for _, sk := range p.missing(h) {
+		named[sk] = &blue.Damage{Class: blue.DamageMissing, Item: sk}
+	}
+	p.damage = p.damage[:0]
+	for _, d := range named {
+		p.damage = append(p.damage, *d)
+	}
+	if h.err != nil {
+		p.damage = append(p.damage, blue.Damage{Class: blue.DamageMissing, Item: "audit log", Detail: h.err.Error()})
+	}
+	if len(p.damage) == 0 {
+		p.damage = append(p.damage, blue.Damage{Class: blue.DamageChanged, Item: record.Head,
+			Detail: "its root does not match the items, and the audit events do not say which"})
+	}
+	slices.SortFunc(p.damage, func(a, b blue.Damage) int { return strings.Compare(a.Item, b.Item) })
+	return nil
+}
+
+// diagnoseMeta tells an older meta from a current one: the newest event of
+// the dialogue holds the hash of the root that stood beside it.
+func (p *loaded) diagnoseMeta(meta record.Record, d *blue.Damage, h *history) *blue.Damage {
+	if d != nil || h.last.RootHash == "" || h.last.RootVersion <= p.root.Version ||
+		h.last.RootHash == audit.RootHash(meta.Attrs[attrRoot].Bin()) {
+		return d
+	}
+	return &blue.Damage{Class: blue.DamageRolledBack, Item: record.Head,
+		Detail: fmt.Sprintf("version %d is stored, the audit log holds version %d", p.root.Version, h.last.RootVersion)}
+}
+
+// diagnoseBroken tells an item whose MAC fails: nobody wrote it, it belongs
+// elsewhere, or it was changed in place.
+func diagnoseBroken(ctx context.Context, ks *keyset, dialogue string, r record.Record, d *blue.Damage, h *history) *blue.Damage {
+	sk := r.Key.SK
+	from := origin(ctx, ks, dialogue, r, h)
+	if _, known := h.written[sk]; !known && h.err == nil && d.Class != blue.DamageMoved {
+		d = &blue.Damage{Class: blue.DamageExtra, Item: sk, Detail: "the audit log holds no write of it"}
+		if from != "" {
+			d.Detail = "a copy of " + from
+		}
+		return d
+	}
+	if from != "" {
+		return &blue.Damage{Class: blue.DamageMoved, Item: sk, Detail: "it is " + from}
+	}
+	return d
+}
+
+// origin returns the sort key under which the item's MAC holds, or "".
+func origin(ctx context.Context, ks *keyset, dialogue string, r record.Record, h *history) string {
+	keyID := r.Attrs[attrKeyID].Str()
+	of, _, err := envelope.ParseKeyID(keyID)
+	if err != nil || of != dialogue || len(r.Attrs[attrMAC].Bin()) != macSize {
+		return ""
+	}
+	k, err := ks.get(ctx, keyID)
+	if err != nil {
+		return ""
+	}
+	for sk := range h.written {
+		if authentic(k, r, sk) {
+			return sk
+		}
+	}
+	return ""
+}
+
+// diagnoseAuthentic tells an item whose MAC holds, but whose version is not
+// the newest that was written.
+func diagnoseAuthentic(ctx context.Context, ks *keyset, r record.Record, h *history) *blue.Damage {
+	sk := r.Key.SK
+	w, known := h.written[sk]
+	if !known {
+		if h.err != nil {
+			return nil
+		}
+		return &blue.Damage{Class: blue.DamageExtra, Item: sk, Detail: "the audit log holds no write of it"}
+	}
+	k, err := ks.get(ctx, w.keyID)
+	if err != nil || k.Tag(sk, r.Attrs[attrMAC].Bin()) == w.tag {
+		return nil
+	}
+	return &blue.Damage{Class: blue.DamageRolledBack, Item: sk, Detail: "an older version; the audit log holds a newer write of it"}
+}
+
+// missing lists what was written and is not there.
+func (p *loaded) missing(h *history) []string {
+	present := make(map[string]bool, len(p.items))
+	for _, r := range p.items {
+		present[r.Key.SK] = true
+	}
+	var gone []string
+	for sk := range h.written {
+		if !present[sk] {
+			gone = append(gone, sk)
+		}
+	}
+	for group, highest := range p.root.Highest {
+		for n := 1; n <= highest; n++ {
+			sk := fmt.Sprintf("%s#%02d", group, n)
+			if !present[sk] && group != "round" && !slices.Contains(gone, sk) {
+				gone = append(gone, sk)
+			}
+		}
+	}
+	return gone
+}
+
+// salvage returns the items that verify, opened, and the damage of the rest.
+func (s *sealing) salvage(ctx context.Context, dialogue string) ([]record.Record, []blue.Damage, error) {
+	ks := newKeyset(s.ring)
+	defer ks.destroy()
+	p, err := s.load(ctx, ks, dialogue, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	if p == nil {
+		return nil, nil, fmt.Errorf("dialogue %s: %w", dialogue, blue.ErrNotFound)
+	}
+	damaged := make(map[string]bool, len(p.damage))
+	for _, d := range p.damage {
+		damaged[d.Item] = true
+	}
+	var good, opened []record.Record
+	for _, r := range p.items {
+		k := p.keys[r.Key.SK]
+		if k == nil || damaged[r.Key.SK] {
+			continue
+		}
+		o, err := open(k, r)
+		if err != nil {
+			return nil, nil, err
+		}
+		good, opened = append(good, r), append(opened, o)
+	}
+	return opened, p.damage, s.readEvent(ctx, dialogue, p.keyID(), p.root.Version, good)
+}
+
+// checkHistory compares the stored root with the audit log: the event of this
+// version is there and belongs to this root, and there is none of the next.
+func (s *sealing) checkHistory(ctx context.Context, dialogue string) error {
+	meta, err := s.inner.Get(ctx, record.Dialogues, record.Key{PK: "dialogue#" + dialogue, SK: record.Head})
+	if err != nil {
+		return err
+	}
+	tampered := func(class, detail string) error {
+		return &blue.TamperError{Dialogue: blue.DialogueID(dialogue), RolledBack: class == blue.DamageRolledBack,
+			Damage: []blue.Damage{{Class: class, Item: record.Head, Detail: detail}}}
+	}
+	version := uint64(meta.Attrs[attrVersion].Int())
+	event, err := audit.ReadCommit(ctx, s.inner, dialogue, version)
+	switch {
+	case errors.Is(err, blue.ErrNotFound):
+		return tampered(blue.DamageMissing, fmt.Sprintf("the audit log holds no event of version %d", version))
+	case err != nil:
+		return err
+	case event.RootHash != audit.RootHash(meta.Attrs[attrRoot].Bin()):
+		return tampered(blue.DamageChanged, fmt.Sprintf("the audit event of version %d belongs to another root", version))
+	}
+	if _, err := audit.ReadCommit(ctx, s.inner, dialogue, version+1); !errors.Is(err, blue.ErrNotFound) {
+		if err != nil {
+			return err
+		}
+		// A commit may have landed since meta was read.
+		now, err := s.inner.Get(ctx, record.Dialogues, meta.Key)
+		if err != nil {
+			return err
+		}
+		if now.Equal(meta) {
+			return tampered(blue.DamageRolledBack, fmt.Sprintf("version %d is stored, the audit log holds a later one", version))
+		}
+	}
+	return nil
+}
+
+// checkAbsence tells a dialogue that never was from one that is gone: the
+// audit log or this client's head knows of it. present is true if the
+// dialogue appeared meanwhile.
+func (s *sealing) checkAbsence(ctx context.Context, dialogue string, h *Head) (present bool, err error) {
+	_, err = audit.ReadCommit(ctx, s.inner, dialogue, 1)
+	logged := err == nil
+	if err != nil && !errors.Is(err, blue.ErrNotFound) {
+		return false, err
+	}
+	if !logged && (h == nil || s.accept) {
+		return false, nil
+	}
+	_, err = s.inner.Get(ctx, record.Dialogues, record.Key{PK: "dialogue#" + dialogue, SK: record.Head})
+	if err == nil || !errors.Is(err, blue.ErrNotFound) {
+		return err == nil, err
+	}
+	gone := &blue.TamperError{Dialogue: blue.DialogueID(dialogue), RolledBack: !logged,
+		Damage: []blue.Damage{{Class: blue.DamageMissing, Item: record.Head, Detail: "the whole dialogue is gone"}}}
+	return false, s.report(ctx, dialogue, "", gone)
+}
+
+// checkFree refuses to create a dialogue that is there, or was.
+func (s *sealing) checkFree(ctx context.Context, dialogue string) error {
+	h, err := s.remembered(dialogue)
+	if err != nil {
+		return err
+	}
+	present, err := s.checkAbsence(ctx, dialogue, h)
+	if err == nil && present {
+		return &record.ConflictError{Table: record.Dialogues, Key: record.Key{PK: "dialogue#" + dialogue, SK: record.Head}}
+	}
+	return err
+}

@@ -1,0 +1,176 @@
+package encrypted_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/keys/localfile"
+	"github.com/superviber/blue-encrypted-store/memory"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// open returns a sealed store over records, with its key in a folder. A
+// program that keeps its data opens sqlite instead of memory.
+func open(records *memory.Store, folder string, heads encrypted.Heads) *encrypted.EncryptedStore[*memory.Store, *localfile.Provider] {
+	key := localfile.Open(filepath.Join(folder, "umk.key"), &localfile.Options{
+		// A key is made only where nothing was sealed with another one.
+		MayCreate: func(context.Context) (bool, error) { return true, nil },
+	})
+	return encrypted.New(records, key, "ada", audit.NewLog(records, "ada", nil), &encrypted.Options{Heads: heads})
+}
+
+// dialogue stores a small dialogue: one expert, one round, one tension.
+func dialogue(ctx context.Context, store blue.DialogueStore) error {
+	_, err := store.Create(ctx, "which-cache", blue.NewDialogue{Title: "Which cache?", Question: "What do we keep in memory?"})
+	if err != nil {
+		return err
+	}
+	first := blue.Round(0)
+	_, err = store.RegisterExpert(ctx, "which-cache", blue.NewExpert{
+		Slug: "Muffin", Role: "Economist", Tier: "Core", Source: blue.SourcePool, FirstRound: &first,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = store.RegisterRound(ctx, "which-cache", blue.RoundBatch{
+		Round: 0, Score: 7, Wisdom: 7,
+		Drafts: map[blue.Kind][]blue.Draft{
+			blue.KindTension: {{Label: "Cost against latency", Text: "Memory is dear.", Contributors: []blue.ExpertSlug{"Muffin"}}},
+		},
+		ExpertScores: map[blue.ExpertSlug]int64{"Muffin": 7},
+	})
+	return err
+}
+
+// fresh returns a sealed store in memory that holds the small dialogue.
+func fresh(heads encrypted.Heads) (ctx context.Context, records *memory.Store, store blue.DialogueStore, done func()) {
+	folder, err := os.MkdirTemp("", "blue-example-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, records = context.Background(), memory.New()
+	sealed := open(records, folder, heads)
+	if err := dialogue(ctx, sealed); err != nil {
+		log.Fatal(err)
+	}
+	return ctx, records, sealed, func() { sealed.Close(); os.RemoveAll(folder) }
+}
+
+// stored returns an item as it lies below the seal.
+func stored(ctx context.Context, records *memory.Store, sk string) record.Record {
+	r, err := records.Get(ctx, record.Dialogues, record.Key{PK: "dialogue#which-cache", SK: sk})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return r
+}
+
+// replace puts records in the place of others behind the store's back, as
+// somebody with the table but without the key would. No attributes: deleted.
+func replace(ctx context.Context, records *memory.Store, items ...record.Record) {
+	writes := make([]record.Write, 0, len(items)+1)
+	head := false
+	for _, r := range items {
+		head = head || r.Key.SK == record.Head
+		writes = append(writes, record.Write{Table: record.Dialogues, Record: r, Prev: record.Attrs{}})
+	}
+	if !head {
+		writes = append(writes, record.Write{Table: record.Dialogues, Record: stored(ctx, records, record.Head), Prev: record.Attrs{}})
+	}
+	if err := records.Commit(ctx, writes); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func Example() {
+	ctx := context.Background()
+	folder, err := os.MkdirTemp("", "blue-example-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+
+	records := memory.New() // or sqlite.Open(ctx, path, nil)
+	store := open(records, folder, encrypted.HeadDir(filepath.Join(folder, "heads")))
+	defer store.Close()
+
+	if err := dialogue(ctx, store); err != nil {
+		log.Fatal(err)
+	}
+	snapshot, err := store.Load(ctx, "which-cache")
+	if err != nil {
+		log.Fatal(err)
+	}
+	tension := snapshot.Tensions[0]
+	fmt.Println(tension.ID, tension.Status, tension.Label)
+	// Output: T0001 open Cost against latency
+}
+
+// What the store below holds: the status in clear, the text sealed. One
+// flipped attribute is found, named, and nothing is shown.
+func ExampleEncryptedStore_Load() {
+	ctx, records, store, done := fresh(nil)
+	defer done()
+
+	item := stored(ctx, records, "tension#00#01")
+	fmt.Println("status:", item.Attrs["status"].Str())
+	fmt.Println("sealed bytes:", len(item.Attrs["content_encrypted"].Bin()))
+
+	item.Attrs["status"] = record.S("resolved")
+	replace(ctx, records, item)
+	_, err := store.Load(ctx, "which-cache")
+	if t, ok := errors.AsType[*blue.TamperError](err); ok {
+		for _, d := range t.Damage {
+			fmt.Println(d.Item, d.Class)
+		}
+	}
+	// Output:
+	// status: open
+	// sealed bytes: 136
+	// tension#00#01 changed
+}
+
+// A dialogue put back whole, as it once was, verifies item by item. A client
+// that has seen the newer state refuses it; one that has not finds it by the
+// audit log.
+func ExampleEncryptedStore_Verify() {
+	folder, err := os.MkdirTemp("", "blue-example-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+	ctx, records := context.Background(), memory.New()
+	seen := open(records, folder, encrypted.HeadDir(filepath.Join(folder, "heads")))
+	other := open(records, folder, nil)
+	defer seen.Close()
+	defer other.Close()
+	if err := dialogue(ctx, seen); err != nil {
+		log.Fatal(err)
+	}
+	before, err := records.Query(ctx, record.Query{Table: record.Dialogues, PK: "dialogue#which-cache"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := seen.RecordSignal(ctx, "which-cache", blue.Signal{Expert: "Muffin"}); err != nil {
+		log.Fatal(err)
+	}
+	replace(ctx, records, before...)
+
+	_, err = seen.Load(ctx, "which-cache")
+	fmt.Println("this client:", errors.Is(err, blue.ErrRolledBack))
+	_, err = other.Load(ctx, "which-cache")
+	fmt.Println("another one, Load:", err)
+	_, err = other.Verify(ctx, "which-cache")
+	fmt.Println("another one, Verify:", errors.Is(err, blue.ErrRolledBack))
+	// Output:
+	// this client: true
+	// another one, Load: <nil>
+	// another one, Verify: true
+}

@@ -1,0 +1,215 @@
+package encrypted
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// loaded is a dialogue's partition after verification.
+type loaded struct {
+	items  []record.Record           // sealed, in key order
+	keys   map[string]*envelope.Keys // by sort key; absent where no key fits
+	meta   *envelope.Keys            // nil when meta is damaged
+	root   root
+	damage []blue.Damage
+}
+
+func (p *loaded) keyID() string {
+	if p == nil || p.meta == nil {
+		return ""
+	}
+	return p.meta.ID()
+}
+
+// open decrypts every item.
+func (p *loaded) open() ([]record.Record, error) {
+	opened := make([]record.Record, len(p.items))
+	for i, r := range p.items {
+		var err error
+		if opened[i], err = open(p.keys[r.Key.SK], r); err != nil {
+			return nil, err
+		}
+	}
+	return opened, nil
+}
+
+// verify checks a whole partition: every item's MAC, that no two items share
+// a nonce, and count and sum against the sealed root. What is wrong is in
+// loaded.damage, named; an error means that it could not be checked.
+func (s *sealing) verify(ctx context.Context, ks *keyset, dialogue string, items []record.Record) (*loaded, error) {
+	p := &loaded{items: items, keys: make(map[string]*envelope.Keys, len(items))}
+	var sum envelope.Sum
+	nonces := make(map[string]string, len(items))
+	if err := openMeta(ctx, ks, dialogue, p); err != nil {
+		return p, err
+	}
+	for _, r := range items {
+		sk := r.Key.SK
+		if sk == record.Head {
+			continue
+		}
+		k, damage, err := check(ctx, ks, dialogue, r)
+		if unused := p.unused(r); unused != nil && (damage == nil && err == nil || errors.Is(err, blue.ErrSealed)) {
+			damage, err = unused, nil
+		}
+		if err != nil {
+			return p, err
+		}
+		nonce := r.Attrs[attrKeyID].Str() + string(r.Attrs[attrNonce].Bin())
+		if other, twice := nonces[nonce]; damage == nil && twice {
+			damage = &blue.Damage{Class: blue.DamageMalformed, Item: sk, Detail: "shares its nonce with " + other}
+		}
+		if damage != nil {
+			p.damage = append(p.damage, *damage)
+			continue
+		}
+		nonces[nonce] = sk
+		p.keys[sk] = k
+		if p.meta != nil {
+			sum.Add(p.meta.Element(sk, r.Attrs[attrMAC].Bin()))
+		}
+	}
+	if p.meta != nil && len(p.damage) == 0 && p.root.Count == int64(len(items)-1) && p.root.Sum == hex.EncodeToString(sum[:]) {
+		return p, nil
+	}
+	return p, s.diagnose(ctx, ks, dialogue, p)
+}
+
+// openMeta finds and opens meta and its root.
+func openMeta(ctx context.Context, ks *keyset, dialogue string, p *loaded) error {
+	for _, r := range p.items {
+		if r.Key.SK != record.Head {
+			continue
+		}
+		k, damage, err := check(ctx, ks, dialogue, r)
+		if err != nil {
+			damage, err = newerThanKeys(ctx, ks, dialogue, r, err)
+		}
+		if err != nil {
+			return err
+		}
+		if damage == nil {
+			p.root, err = openRoot(k, dialogue, r.Attrs)
+			if err != nil {
+				damage = &blue.Damage{Class: blue.DamageMalformed, Item: record.Head, Detail: "its root does not open"}
+			}
+		}
+		if damage != nil {
+			p.damage = append(p.damage, *damage)
+			return nil
+		}
+		p.meta, p.keys[record.Head] = k, k
+		return nil
+	}
+	p.damage = append(p.damage, blue.Damage{Class: blue.DamageMissing, Item: record.Head})
+	return nil
+}
+
+// check finds the key of an item and compares its MAC. A nil Damage means the
+// item is authentic; an error, that its key could not be had.
+func check(ctx context.Context, ks *keyset, dialogue string, r record.Record) (*envelope.Keys, *blue.Damage, error) {
+	damaged := func(class, detail string) (*envelope.Keys, *blue.Damage, error) {
+		return nil, &blue.Damage{Class: class, Item: r.Key.SK, Detail: detail}, nil
+	}
+	if len(r.Attrs) == 0 {
+		return damaged(blue.DamageMalformed, "the store could not read it as an item")
+	}
+	mac := r.Attrs[attrMAC]
+	if len(mac.Bin()) != macSize {
+		return damaged(blue.DamageStripped, fmt.Sprintf("item_mac has %d bytes", len(mac.Bin())))
+	}
+	keyID := r.Attrs[attrKeyID].Str()
+	of, _, err := envelope.ParseKeyID(keyID)
+	if err != nil {
+		return damaged(blue.DamageMalformed, "key_id cannot be read")
+	}
+	if of != dialogue {
+		return damaged(blue.DamageMoved, "sealed in dialogue "+of)
+	}
+	k, err := ks.get(ctx, keyID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !authentic(k, r, r.Key.SK) {
+		if why := misshapen(r.Attrs); why != "" {
+			return damaged(blue.DamageMalformed, why)
+		}
+		return damaged(blue.DamageChanged, "its MAC is not that of its attributes")
+	}
+	return k, nil, nil
+}
+
+// unused names an item under a key version that this dialogue does not use,
+// going by the root.
+func (p *loaded) unused(r record.Record) *blue.Damage {
+	_, version, err := envelope.ParseKeyID(r.Attrs[attrKeyID].Str())
+	if err != nil || p.meta == nil || version >= p.root.LeastKey && version <= p.root.ActiveKey {
+		return nil
+	}
+	return &blue.Damage{Class: blue.DamageChanged, Item: r.Key.SK, Detail: fmt.Sprintf("key_id names version %d, which this dialogue does not use", version)}
+}
+
+// newerThanKeys turns meta's missing key into damage where the key table says
+// that no such version was ever made.
+func newerThanKeys(ctx context.Context, ks *keyset, dialogue string, meta record.Record, err error) (*blue.Damage, error) {
+	if !errors.Is(err, blue.ErrSealed) {
+		return nil, err
+	}
+	active, activeErr := ks.active(ctx, dialogue)
+	if activeErr != nil {
+		return nil, err
+	}
+	_, version, _ := envelope.ParseKeyID(meta.Attrs[attrKeyID].Str())
+	if version <= active.Version() {
+		return nil, err
+	}
+	return &blue.Damage{Class: blue.DamageChanged, Item: record.Head, Detail: fmt.Sprintf("key_id names version %d, which was never made", version)}, nil
+}
+
+// readEvent writes the event of a read, before anything is returned.
+func (s *sealing) readEvent(ctx context.Context, dialogue, keyID string, version uint64, items []record.Record) error {
+	digest := itemsDigest(items)
+	return s.log.Append(ctx, func(e *audit.Event) {
+		e.RootVersion, e.ItemCount, e.ItemsDigest = version, int64(len(items)), digest
+	}, audit.Decrypt, dialogue, keyID, audit.Success)
+}
+
+// itemsDigest is SHA-256 over LP(SK) ‖ item_mac of each item, in key order.
+func itemsDigest(items []record.Record) []byte {
+	h := sha256.New()
+	for _, r := range items {
+		var n [8]byte
+		binary.BigEndian.PutUint64(n[:], uint64(len(r.Key.SK)))
+		h.Write(n[:])
+		h.Write([]byte(r.Key.SK))
+		h.Write(r.Attrs[attrMAC].Bin())
+	}
+	return h.Sum(nil)
+}
+
+// report writes the event of a read that the seal refused, and returns its
+// error.
+func (s *sealing) report(ctx context.Context, dialogue, keyID string, cause error) error {
+	class := ""
+	switch {
+	case errors.Is(cause, blue.ErrRolledBack):
+		class = "rolled_back"
+	case errors.Is(cause, blue.ErrTampered):
+		class = "tampered"
+	case errors.Is(cause, blue.ErrSealed):
+		class = "sealed"
+	default:
+		return cause
+	}
+	err := s.log.Append(ctx, func(e *audit.Event) { e.ErrorClass = class }, audit.Decrypt, dialogue, keyID, audit.Failure)
+	return errors.Join(cause, err)
+}

@@ -1,0 +1,230 @@
+// Package export writes a loaded dialogue as one JSON document: Blue's export
+// (Blue, SPEC §11) with what Blue leaves out.
+//
+// What belongs here: the document's members and its exact bytes. What does
+// not: loading (blue.DialogueStore), what is computed about the argument
+// (graph), where a file is put (cmd). Everything is a pure function over a
+// blue.Snapshot; the only I/O is the writer's.
+//
+// The bytes are those of Blue's writer, Rust's serde_json, pretty: two spaces,
+// members sorted by name (byte order), every character but '"', '\' and the
+// controls below U+0020 as it is, floats in the shortest form and never
+// without a point or an exponent, no line feed at the end.
+//
+// Top level, Blue's: dialogue, experts, perspectives, tensions,
+// recommendations, evidence, claims, verdicts, scoreboard, exported_at. Ours:
+// references, events, moves, signals, rounds, warnings. An absent text, number
+// or list is null. Times are UTC, RFC 3339, nine digits, Z (Blue: the same
+// with +00:00). tensions_resolved, recommendations_adopted, key_evidence and
+// key_claims of a verdict are stored nowhere but computed by graph (RFC 0058,
+// Amendment 2).
+package export
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/graph"
+)
+
+// Write writes the document of a dialogue, exported at the given time, in one
+// call of w.Write. The errors are the writer's, and blue.ErrInvalid if a
+// stored any-JSON member (parameters, constraints, ethos_compliance) is none.
+func Write(w io.Writer, s *blue.Snapshot, at time.Time) error {
+	doc, err := Document(s, at)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(appendValue(nil, doc, 0))
+	return err
+}
+
+// object is a JSON object; the writer sorts its members.
+type object = map[string]any
+
+// Document returns the document as maps, lists ([]any) and values (string,
+// bool, int64, float64, json.Number, nil). The errors are those of Write.
+func Document(s *blue.Snapshot, at time.Time) (map[string]any, error) {
+	d := &builder{s: s, g: graph.Build(s)}
+	doc := object{
+		"dialogue":        d.dialogue(),
+		"experts":         d.experts(),
+		"perspectives":    list(sorted(s.Perspectives), func(e *blue.Perspective) any { return d.contribution(e, "content") }),
+		"tensions":        list(sorted(s.Tensions), func(e *blue.Tension) any { return d.contribution(e, "description") }),
+		"recommendations": list(sorted(s.Recommendations), func(e *blue.Recommendation) any { return d.recommendation(e) }),
+		"evidence":        list(sorted(s.Evidence), func(e *blue.Evidence) any { return d.contribution(e, "content") }),
+		"claims":          list(sorted(s.Claims), func(e *blue.Claim) any { return d.contribution(e, "content") }),
+		"verdicts":        d.verdicts(),
+		"scoreboard":      list(s.Scoreboard(), scoreboardRow),
+		"references":      list(s.Refs(), reference),
+		"events":          list(s.Events, event),
+		"moves":           list(s.Moves, move),
+		"signals":         d.signals(),
+		"rounds":          list(s.Rounds, round),
+		"warnings":        list(s.Warnings(), warning),
+		"exported_at":     timestamp(at),
+	}
+	if d.err != nil {
+		return nil, d.err
+	}
+	return doc, nil
+}
+
+// builder keeps the first error of the any-JSON members.
+type builder struct {
+	s   *blue.Snapshot
+	g   *graph.DialogueGraph
+	err error
+}
+
+// anyJSON reads a stored any-JSON member; absent is null.
+func (d *builder) anyJSON(raw []byte, of string) any {
+	if len(raw) == 0 {
+		return nil
+	}
+	v, err := parseAny(raw)
+	if err != nil && d.err == nil {
+		d.err = fmt.Errorf("%w: %s is not JSON", blue.ErrInvalid, of)
+	}
+	return v
+}
+
+func (d *builder) dialogue() any {
+	s := &d.s.Dialogue
+	return object{
+		"dialogue_id":     string(s.ID),
+		"title":           s.Title,
+		"question":        optional(s.Question),
+		"status":          string(s.Status),
+		"created_at":      timestamp(s.CreatedAt),
+		"converged_at":    timestamp(s.ConvergedAt),
+		"total_rounds":    s.TotalRounds,
+		"total_alignment": s.TotalAlignment,
+		"output_dir":      optional(s.OutputDir),
+		"calibrated":      s.Calibrated,
+		"background":      d.background(s.Background),
+		"domain_id":       optional(s.DomainID),
+		"ethos_id":        optional(s.EthosID),
+	}
+}
+
+func (d *builder) background(b *blue.Background) any {
+	if b == nil {
+		return nil
+	}
+	return object{
+		"subject":     b.Subject,
+		"description": pointer(b.Description),
+		"constraints": d.anyJSON(b.Constraints, "background.constraints"),
+		"situation":   pointer(b.Situation),
+	}
+}
+
+// experts come in the byte order of their displayed slugs, as Blue's index
+// returns them.
+func (d *builder) experts() []any {
+	experts := slices.SortedFunc(slices.Values(d.s.Experts), func(a, b *blue.Expert) int { return cmp.Compare(a.Slug, b.Slug) })
+	return list(experts, expert)
+}
+
+func expert(e *blue.Expert) any {
+	scores, raw := object{}, object{}
+	for r, n := range e.Scores {
+		scores[fmt.Sprint(int(r))] = n
+	}
+	for r, text := range e.RawContent {
+		raw[fmt.Sprint(int(r))] = text
+	}
+	o := object{
+		"expert_slug":     string(e.Slug),
+		"role":            e.Role,
+		"description":     optional(e.Description),
+		"focus":           optional(e.Focus),
+		"tier":            string(e.Tier),
+		"source":          string(e.Source),
+		"relevance":       pointer(e.Relevance),
+		"creation_reason": optional(e.CreationReason),
+		"scores":          scores,
+		"total_score":     e.TotalScore,
+		"first_round":     nil,
+		"created_at":      timestamp(e.CreatedAt),
+		"color":           optional(e.Color),
+		"raw_content":     nil,
+	}
+	if e.FirstRound != nil {
+		o["first_round"] = int64(*e.FirstRound)
+	}
+	if e.RawContent != nil {
+		o["raw_content"] = raw
+	}
+	return o
+}
+
+// contribution is what the five numbered kinds share; a tension's text is
+// called description, the others' content.
+func (d *builder) contribution(e blue.Contributed, text string) object {
+	c := e.Common()
+	o := object{
+		"id":           c.ID.String(),
+		"round":        int64(c.ID.Round),
+		"seq":          int64(c.ID.Seq),
+		"label":        c.Label,
+		text:           e.Text(),
+		"contributors": texts(c.Contributors),
+		"status":       e.StatusText(),
+		"refs":         nil,
+		"created_at":   timestamp(c.CreatedAt),
+		"local_id":     optional(c.LocalID),
+	}
+	if len(c.References) > 0 {
+		o["refs"] = list(c.References, func(r blue.Reference) any {
+			return object{"type": string(r.Type), "target": r.Target.String()}
+		})
+	}
+	return o
+}
+
+func (d *builder) recommendation(e *blue.Recommendation) object {
+	o := d.contribution(e, "content")
+	o["parameters"] = d.anyJSON(e.Parameters, "parameters of "+e.ID.String())
+	o["adopted_in_verdict"] = optional(string(e.AdoptedInVerdict))
+	return o
+}
+
+func (d *builder) verdicts() []any {
+	verdicts := slices.SortedStableFunc(slices.Values(d.s.Verdicts), func(a, b *blue.Verdict) int {
+		return cmp.Or(cmp.Compare(a.Round, b.Round), a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return list(verdicts, d.verdict)
+}
+
+func (d *builder) verdict(v *blue.Verdict) any {
+	o := object{
+		"verdict_id":              string(v.ID),
+		"verdict_type":            string(v.Type),
+		"round":                   int64(v.Round),
+		"author_expert":           optional(string(v.AuthorExpert)),
+		"recommendation":          v.Recommendation,
+		"description":             v.Description,
+		"conditions":              optionalTexts(v.Conditions),
+		"vote":                    optional(v.Vote),
+		"confidence":              optional(cmp.Or(v.Confidence, v.ConfidenceText)),
+		"tensions_accepted":       optionalTexts(v.TensionsAccepted),
+		"supporting_experts":      optionalTexts(v.SupportingExperts),
+		"created_at":              timestamp(v.CreatedAt),
+		"tensions_resolved":       displayIDs(d.g.TensionsResolved(v.ID)),
+		"recommendations_adopted": displayIDs(d.g.RecommendationsAdopted(v.ID)),
+		"key_evidence":            nil,
+		"key_claims":              nil,
+		"ethos_compliance":        d.anyJSON(v.EthosCompliance, "ethos_compliance of verdict "+string(v.ID)),
+		"forced":                  v.Forced,
+	}
+	if p, err := d.g.Provenance(v.ID); err == nil {
+		o["key_evidence"], o["key_claims"] = displayIDs(p.Evidence), displayIDs(p.Claims)
+	}
+	return o
+}

@@ -1,0 +1,170 @@
+// Package graph is the argument of a dialogue as a graph: the numbered
+// entities are its nodes, their references its edges (RFC 0058, Amendment 3,
+// "Graph assembly layer").
+//
+// What belongs here: pure functions over a loaded blue.Snapshot, that is,
+// adjacency, dangling references, cycles, what a verdict rests on, and the
+// three ways to draw all that (text, Graphviz, JSON). What does not: loading a
+// dialogue (blue.DialogueStore), the rules a reference must keep (package
+// blue), the whole dialogue as a document (export). Only package blue is
+// imported, so that every layer may use this one.
+//
+// A graph is read only once built, so any number of goroutines may use it. It
+// shares texts with the snapshot, which must not change meanwhile.
+package graph
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	blue "github.com/superviber/blue-encrypted-store"
+)
+
+// DialogueGraph is one dialogue's graph. Every list is in node order: kinds in
+// batch order (perspective, tension, recommendation, evidence, claim), then
+// round, then seq.
+type DialogueGraph struct {
+	Nodes []Node
+	// Edges holds each (source, type, target) once, by source and then as the
+	// source lists them.
+	Edges []Edge
+	// Dangling are the edges whose target is not in the dialogue. A store
+	// accepts them (Blue, SPEC §6).
+	Dangling []Edge
+	// Cycles are the strongly connected components of more than one node, and
+	// the nodes that refer to themselves. All reference types count.
+	Cycles [][]blue.EntityID
+
+	place    map[blue.EntityID]int // index into Nodes
+	out, in  map[blue.EntityID][]Edge
+	adopted  map[blue.VerdictID][]blue.EntityID
+	history  map[blue.EntityID][]*blue.Event // of tensions, oldest first
+	verdicts []*blue.Verdict                 // by round, creation, id
+}
+
+// Node is a numbered entity. Its kind and round stand in the id.
+type Node struct {
+	ID        blue.EntityID
+	Label     string
+	Status    string
+	CreatedAt time.Time
+}
+
+// Edge is a reference: Source says Type about Target.
+type Edge struct {
+	Source blue.EntityID `json:"source"`
+	Target blue.EntityID `json:"target"`
+	Type   blue.RefType  `json:"type"`
+}
+
+// Build assembles the graph in time linear in the snapshot, sorting aside.
+func Build(s *blue.Snapshot) *DialogueGraph {
+	g := &DialogueGraph{
+		place:   make(map[blue.EntityID]int),
+		out:     make(map[blue.EntityID][]Edge),
+		in:      make(map[blue.EntityID][]Edge),
+		adopted: make(map[blue.VerdictID][]blue.EntityID),
+		history: make(map[blue.EntityID][]*blue.Event),
+	}
+	entities := s.Contributed()
+	slices.SortStableFunc(entities, func(a, b blue.Contributed) int {
+		return compareIDs(a.Common().ID, b.Common().ID)
+	})
+	for i, e := range entities {
+		c := e.Common()
+		g.Nodes = append(g.Nodes, Node{c.ID, c.Label, e.StatusText(), c.CreatedAt})
+		g.place[c.ID] = i
+	}
+	for _, e := range entities {
+		g.addEdges(e.Common())
+	}
+	g.Cycles = g.findCycles()
+	g.addDecisions(s)
+	return g
+}
+
+func (g *DialogueGraph) addEdges(c *blue.Contribution) {
+	seen := make(map[blue.Reference]bool, len(c.References))
+	for _, r := range c.References {
+		if seen[r] {
+			continue
+		}
+		seen[r] = true
+		e := Edge{Source: c.ID, Target: r.Target, Type: r.Type}
+		g.Edges = append(g.Edges, e)
+		g.out[e.Source] = append(g.out[e.Source], e)
+		g.in[e.Target] = append(g.in[e.Target], e)
+		if _, ok := g.place[e.Target]; !ok {
+			g.Dangling = append(g.Dangling, e)
+		}
+	}
+}
+
+// addDecisions notes the verdicts, what each adopted and what the tensions
+// went through.
+func (g *DialogueGraph) addDecisions(s *blue.Snapshot) {
+	g.verdicts = slices.Clone(s.Verdicts)
+	slices.SortStableFunc(g.verdicts, func(a, b *blue.Verdict) int {
+		return cmp.Or(cmp.Compare(a.Round, b.Round), a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	for _, r := range s.Recommendations {
+		if r.AdoptedInVerdict != "" {
+			g.adopted[r.AdoptedInVerdict] = append(g.adopted[r.AdoptedInVerdict], r.ID)
+		}
+	}
+	for _, ids := range g.adopted {
+		slices.SortFunc(ids, compareIDs)
+	}
+	for _, e := range s.Events {
+		if e.Of.Kind == blue.KindTension {
+			g.history[e.Of] = append(g.history[e.Of], e)
+		}
+	}
+	for _, events := range g.history {
+		slices.SortStableFunc(events, func(a, b *blue.Event) int {
+			return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.Stamp, b.Stamp))
+		})
+	}
+}
+
+// Node returns the node with the id.
+func (g *DialogueGraph) Node(id blue.EntityID) (Node, bool) {
+	i, ok := g.place[id]
+	if !ok {
+		return Node{}, false
+	}
+	return g.Nodes[i], true
+}
+
+// Out returns the edges that leave the id, as their source lists them.
+func (g *DialogueGraph) Out(id blue.EntityID) []Edge { return slices.Clone(g.out[id]) }
+
+// In returns the edges that arrive at the id, by source. An id that is not in
+// the dialogue has some when a reference dangles.
+func (g *DialogueGraph) In(id blue.EntityID) []Edge { return slices.Clone(g.in[id]) }
+
+// compareIDs is node order.
+func compareIDs(a, b blue.EntityID) int {
+	return cmp.Or(
+		cmp.Compare(kindRank(a.Kind), kindRank(b.Kind)),
+		cmp.Compare(a.Round, b.Round),
+		cmp.Compare(a.Seq, b.Seq),
+	)
+}
+
+// kindRank is the batch order of blue.NumberedKinds, without its allocation.
+func kindRank(k blue.Kind) int {
+	switch k {
+	case blue.KindPerspective:
+		return 0
+	case blue.KindTension:
+		return 1
+	case blue.KindRecommendation:
+		return 2
+	case blue.KindEvidence:
+		return 3
+	default:
+		return 4
+	}
+}

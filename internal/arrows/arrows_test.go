@@ -1,0 +1,180 @@
+// Package arrows holds the rule of who may import whom, as a test: doors →
+// encrypted → engine → record, envelope, keys → the domain. There is nothing
+// here but the test.
+package arrows
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/superviber/blue-encrypted-store"
+
+// room is what one package may import, tests apart.
+type room struct {
+	module []string // rooms of this module
+	others []string // modules outside the standard library, by prefix
+	why    string
+}
+
+// rooms lists every package. A new one is refused until it has a line here.
+var rooms = map[string]room{
+	".":                   {nil, nil, "the domain stands alone: standard library only"},
+	"record":              {[]string{"."}, nil, "the physical contract knows the domain's errors, no entity"},
+	"record/recordtest":   {[]string{".", "record"}, []string{"pgregory.net/rapid", "github.com/google/go-cmp"}, "a suite for stores knows the contract alone"},
+	"envelope":            {[]string{".", "record"}, nil, "bytes to bytes; the standard library's cryptography only"},
+	"keys":                {[]string{".", "record", "envelope"}, nil, "keys know where they lie, not who uses them"},
+	"keys/localfile":      {[]string{".", "keys", "envelope"}, []string{"golang.org/x/sys"}, "a provider knows no store"},
+	"keys/keystest":       {[]string{".", "keys", "envelope"}, nil, "a suite for providers"},
+	"audit":               {[]string{".", "record"}, []string{"github.com/gofrs/uuid"}, "events need no key: the sealing store tags for them"},
+	"internal/engine":     {[]string{".", "record"}, []string{"golang.org/x/text"}, "the engine holds no cryptography"},
+	"encrypted":           {[]string{".", "record", "envelope", "keys", "audit", "internal/engine"}, nil, "the seal knows no backend and no entity"},
+	"memory":              {[]string{".", "record", "internal/engine"}, nil, "a backend knows the contract and the engine's constructor"},
+	"sqlite":              {[]string{".", "record", "internal/engine", "internal/failpoint"}, []string{"modernc.org/sqlite"}, "a backend knows the contract and the engine's constructor"},
+	"storetest":           {[]string{".", "record"}, []string{"pgregory.net/rapid", "github.com/google/go-cmp"}, "a suite for dialogue stores knows the domain"},
+	"graph":               {[]string{"."}, nil, "pure functions over a loaded dialogue"},
+	"export":              {[]string{".", "graph"}, nil, "pure functions over a loaded dialogue"},
+	"internal/importer":   {[]string{"."}, nil, "an importer talks to any dialogue store"},
+	"internal/demo":       {nil, nil, "text alone"},
+	"internal/failpoint":  {nil, nil, "marks alone"},
+	"internal/shareddata": {nil, nil, "finds test data"},
+	"internal/refcost":    {nil, nil, "a test alone"},
+	"internal/arrows":     {nil, nil, "a test alone"},
+	"cmd/blue-store": {
+		[]string{".", "record", "envelope", "keys", "keys/localfile", "audit", "encrypted", "sqlite", "graph", "export", "internal/engine", "internal/importer", "internal/demo"},
+		[]string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "golang.org/x/text", "github.com/gofrs/uuid"}, "a door may know everything but an entity's storage",
+	},
+}
+
+// arrow is one import of one file.
+type arrow struct{ file, from, to string }
+
+func TestArrows(t *testing.T) {
+	root := filepath.Join("..", "..")
+	for _, broken := range check(arrowsBelow(t, root)) {
+		t.Error(broken)
+	}
+}
+
+// TestPlantedArrow shows that the rule bites: a backend that imports the
+// envelope, an engine that imports a backend, a domain that imports anything,
+// and a room nobody has listed.
+func TestPlantedArrow(t *testing.T) {
+	for _, planted := range []struct{ dir, imports string }{
+		{"sqlite", module + "/envelope"},
+		{"internal/engine", module + "/sqlite"},
+		{"internal/engine", module + "/envelope"},
+		{".", "golang.org/x/text/unicode/norm"},
+		{".", module + "/record"},
+		{"encrypted", module + "/sqlite"},
+		{"newroom", "fmt"},
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, filepath.FromSlash(planted.dir), "planted.go")
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		source := "package planted\n\nimport _ " + strconv.Quote(planted.imports) + "\n"
+		if err := os.WriteFile(path, []byte(source), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if len(check(arrowsBelow(t, dir))) == 0 {
+			t.Errorf("%s may import %s, and nobody says a word", planted.dir, planted.imports)
+		}
+	}
+}
+
+// check returns what is not allowed, a line each.
+func check(arrows []arrow) []string {
+	var broken []string
+	for _, a := range arrows {
+		rule, listed := rooms[a.from]
+		if !listed {
+			broken = append(broken, a.file+": room "+a.from+" has no line in internal/arrows; give it one, with its reason")
+			continue
+		}
+		if to, inside := within(a.to); inside {
+			if !slices.Contains(rule.module, to) {
+				broken = append(broken, a.file+" imports "+to+": "+rule.why)
+			}
+			continue
+		}
+		if outside(a.to) && !slices.ContainsFunc(rule.others, func(p string) bool { return strings.HasPrefix(a.to, p) }) {
+			broken = append(broken, a.file+" imports "+a.to+": "+rule.why)
+		}
+	}
+	slices.Sort(broken)
+	return slices.Compact(broken)
+}
+
+// within returns the room of an import path of this module.
+func within(path string) (string, bool) {
+	if path == module {
+		return ".", true
+	}
+	return strings.CutPrefix(path, module+"/")
+}
+
+// outside reports whether an import path is not of the standard library.
+func outside(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return strings.Contains(first, ".")
+}
+
+// arrowsBelow reads the imports of every Go file below a folder, tests apart.
+func arrowsBelow(t *testing.T, root string) []arrow {
+	t.Helper()
+	var arrows []arrow
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && d.Name() != ".." && strings.HasPrefix(d.Name(), ".") && path != root {
+			return firstOf(err, fs.SkipDir)
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			to, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			arrows = append(arrows, arrow{filepath.ToSlash(rel), filepath.ToSlash(filepath.Dir(rel)), to})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return arrows
+}
+
+func firstOf(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// TestEveryRoomExists keeps the table from listing what is gone.
+func TestEveryRoomExists(t *testing.T) {
+	for _, dir := range slices.Sorted(maps.Keys(rooms)) {
+		if _, err := os.Stat(filepath.Join("..", "..", filepath.FromSlash(dir))); err != nil {
+			t.Errorf("room %s has a line and no folder", dir)
+		}
+	}
+}

@@ -1,0 +1,365 @@
+package engine
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// entry says how one entity kind is stored. Everything else about a kind
+// follows from the tags of its type, so a new kind costs a type in package
+// blue, an entry here, and its list in blue.Snapshot.
+type entry struct {
+	kind   blue.Kind
+	prefix string // sort keys begin with it; "meta" is a whole sort key
+	fresh  func() blue.Entity
+	// sortKey returns what follows the prefix; setKey reads it back.
+	sortKey func(blue.Entity) string
+	setKey  func(e blue.Entity, id blue.DialogueID, rest string) error
+	// index returns the index attributes (design §3), nil for none.
+	index func(e blue.Entity, id blue.DialogueID) record.Attrs
+	// attach puts the entity into its list.
+	attach func(*blue.Snapshot, blue.Entity)
+}
+
+// codec is the table of stored kinds: dialogue, expert, round, verdict, the
+// five numbered ones, move, and the events of the five. A ref is the
+// fourteenth kind of the RFC and has no entry: it is stored inside its source
+// (docs/decisions, references).
+var codec = []entry{
+	of(blue.KindDialogue, record.Head,
+		func(*blue.Dialogue) string { return "" },
+		func(d *blue.Dialogue, id blue.DialogueID, _ string) error { d.ID = id; return nil },
+		func(d *blue.Dialogue, id blue.DialogueID) record.Attrs {
+			return indexed(record.ByStatus, "status#"+string(d.Status), d.UpdatedAt.Format(timeLayout)+"#"+string(id))
+		},
+		func(s *blue.Snapshot, d *blue.Dialogue) { s.Dialogue = *d }),
+	of(blue.KindExpert, "expert#",
+		func(e *blue.Expert) string { return e.Slug.Key() },
+		func(e *blue.Expert, _ blue.DialogueID, rest string) error { return same(e.Slug.Key(), rest) },
+		func(e *blue.Expert, id blue.DialogueID) record.Attrs {
+			var first blue.Round
+			if e.FirstRound != nil {
+				first = *e.FirstRound
+			}
+			return byExpert(e.Slug, id, first)
+		},
+		func(s *blue.Snapshot, e *blue.Expert) { s.Experts = append(s.Experts, e) }),
+	of(blue.KindRound, "round#",
+		func(r *blue.RoundRecord) string { return two(int(r.Round)) },
+		func(r *blue.RoundRecord, _ blue.DialogueID, rest string) error {
+			n, err := number(rest)
+			r.Round = blue.Round(n)
+			return err
+		},
+		nil,
+		func(s *blue.Snapshot, r *blue.RoundRecord) { s.Rounds = append(s.Rounds, r) }),
+	of(blue.KindVerdict, "verdict#",
+		func(v *blue.Verdict) string { return string(v.ID) },
+		func(v *blue.Verdict, _ blue.DialogueID, rest string) (err error) {
+			v.ID, err = blue.ParseVerdictID(rest)
+			return err
+		},
+		nil,
+		func(s *blue.Snapshot, v *blue.Verdict) { s.Verdicts = append(s.Verdicts, v) }),
+	contributed(blue.KindPerspective, nil,
+		func(s *blue.Snapshot, e *blue.Perspective) { s.Perspectives = append(s.Perspectives, e) }),
+	contributed(blue.KindTension,
+		func(t *blue.Tension, id blue.DialogueID) record.Attrs {
+			return indexed(record.ByTensionStatus, "tension_status#"+string(t.Status), string(id)+"#"+t.ID.String())
+		},
+		func(s *blue.Snapshot, e *blue.Tension) { s.Tensions = append(s.Tensions, e) }),
+	contributed(blue.KindRecommendation, nil,
+		func(s *blue.Snapshot, e *blue.Recommendation) { s.Recommendations = append(s.Recommendations, e) }),
+	contributed(blue.KindEvidence, nil,
+		func(s *blue.Snapshot, e *blue.Evidence) { s.Evidence = append(s.Evidence, e) }),
+	contributed(blue.KindClaim, nil,
+		func(s *blue.Snapshot, e *blue.Claim) { s.Claims = append(s.Claims, e) }),
+	of(blue.KindMove, "move#",
+		func(m *blue.Move) string { return two(int(m.Round)) + "#" + m.Expert.Key() + "#" + two(int(m.Seq)) },
+		setMoveKey,
+		func(m *blue.Move, id blue.DialogueID) record.Attrs { return byExpert(m.Expert, id, m.Round) },
+		func(s *blue.Snapshot, m *blue.Move) { s.Moves = append(s.Moves, m) }),
+	eventsOf(blue.KindPerspective),
+	eventsOf(blue.KindTension),
+	eventsOf(blue.KindRecommendation),
+	eventsOf(blue.KindEvidence),
+	eventsOf(blue.KindClaim),
+}
+
+// of makes an entry from functions of the entity's own type.
+func of[T any, P interface {
+	*T
+	blue.Entity
+}](kind blue.Kind, prefix string, sortKey func(P) string, setKey func(P, blue.DialogueID, string) error,
+	index func(P, blue.DialogueID) record.Attrs, attach func(*blue.Snapshot, P)) entry {
+	e := entry{
+		kind:    kind,
+		prefix:  prefix,
+		fresh:   func() blue.Entity { return P(new(T)) },
+		sortKey: func(e blue.Entity) string { return sortKey(e.(P)) },
+		setKey:  func(e blue.Entity, id blue.DialogueID, rest string) error { return setKey(e.(P), id, rest) },
+		attach:  func(s *blue.Snapshot, e blue.Entity) { attach(s, e.(P)) },
+	}
+	if index != nil {
+		e.index = func(e blue.Entity, id blue.DialogueID) record.Attrs { return index(e.(P), id) }
+	}
+	return e
+}
+
+// contributed makes the entry of a numbered kind: {kind}#{round:02d}#{seq:02d}.
+func contributed[T any, P interface {
+	*T
+	blue.Contributed
+}](kind blue.Kind, index func(P, blue.DialogueID) record.Attrs, attach func(*blue.Snapshot, P)) entry {
+	return of(kind, string(kind)+"#",
+		func(e P) string { id := e.Common().ID; return two(int(id.Round)) + "#" + two(int(id.Seq)) },
+		func(e P, _ blue.DialogueID, rest string) error {
+			round, seq, _ := strings.Cut(rest, "#")
+			r, err1 := number(round)
+			n, err2 := number(seq)
+			if err1 != nil || err2 != nil {
+				return fmt.Errorf("sort key ends in %q", rest)
+			}
+			e.Common().ID = blue.EntityID{Kind: kind, Round: blue.Round(r), Seq: blue.Seq(n)}
+			return nil
+		}, index, attach)
+}
+
+// eventsOf makes the entry of a numbered kind's events:
+// event#{kind}#{display id}#{stamp}.
+func eventsOf(kind blue.Kind) entry {
+	return of(kind.EventKind(), "event#"+string(kind)+"#",
+		func(e *blue.Event) string { return e.Of.String() + "#" + e.Stamp },
+		func(e *blue.Event, _ blue.DialogueID, rest string) (err error) {
+			id, stamp, _ := strings.Cut(rest, "#")
+			e.Of, err = blue.ParseEntityID(id)
+			e.Stamp = stamp
+			return err
+		}, nil,
+		func(s *blue.Snapshot, e *blue.Event) { s.Events = append(s.Events, e) })
+}
+
+func setMoveKey(m *blue.Move, _ blue.DialogueID, rest string) error {
+	parts := strings.Split(rest, "#")
+	if len(parts) != 3 {
+		return fmt.Errorf("sort key ends in %q", rest)
+	}
+	round, err1 := number(parts[0])
+	seq, err2 := number(parts[2])
+	if err1 != nil || err2 != nil {
+		return fmt.Errorf("sort key ends in %q", rest)
+	}
+	m.Round, m.Seq, m.Expert = blue.Round(round), blue.Seq(seq), m.Display
+	return same(m.Display.Key(), parts[1])
+}
+
+func indexed(index record.Index, pk, sk string) record.Attrs {
+	return record.Attrs{string(index) + "PK": record.S(pk), string(index) + "SK": record.S(sk)}
+}
+
+func byExpert(slug blue.ExpertSlug, id blue.DialogueID, round blue.Round) record.Attrs {
+	return indexed(record.ByExpert, "expert#"+slug.Key(), string(id)+"#"+two(int(round)))
+}
+
+func two(n int) string { return fmt.Sprintf("%02d", n) }
+
+func number(s string) (int, error) {
+	if len(s) != 2 {
+		return 0, fmt.Errorf("%q is not two digits", s)
+	}
+	n, err := strconv.ParseUint(s, 10, 8)
+	return int(n), err
+}
+
+func same(payload, key string) error {
+	if payload != key {
+		return fmt.Errorf("the payload names another one than the sort key")
+	}
+	return nil
+}
+
+// entryOf finds the entry of a sort key, or nil for an unknown kind.
+func entryOf(sk string) *entry {
+	for i, e := range codec {
+		if e.prefix == sk || strings.HasSuffix(e.prefix, "#") && strings.HasPrefix(sk, e.prefix) {
+			return &codec[i]
+		}
+	}
+	return nil
+}
+
+func entryOfKind(kind blue.Kind) *entry {
+	i := slices.IndexFunc(codec, func(e entry) bool { return e.kind == kind })
+	if i < 0 {
+		panic("engine: no codec entry for kind " + string(kind))
+	}
+	return &codec[i]
+}
+
+// sortKey returns the sort key of an entity.
+func sortKey(e blue.Entity) string {
+	en := entryOfKind(e.EntityKind())
+	return en.prefix + en.sortKey(e)
+}
+
+// sortKeyOf returns the sort key that a caller's EntityKey names. ErrInvalid
+// when there cannot be such a key.
+func sortKeyOf(key blue.EntityKey) (string, error) {
+	bad := func() (string, error) {
+		return "", fmt.Errorf("%w: %q is not the key of a %s", blue.ErrInvalid, key.Key, key.Kind)
+	}
+	switch {
+	case key.Kind == blue.KindDialogue:
+		return record.Head, nil
+	case key.Kind == blue.KindExpert:
+		slug, err := blue.ParseExpertSlug(key.Key)
+		return "expert#" + slug.Key(), err
+	case key.Kind == blue.KindVerdict:
+		id, err := blue.ParseVerdictID(key.Key)
+		return "verdict#" + string(id), err
+	case key.Kind == blue.KindRound:
+		n, err := strconv.Atoi(key.Key)
+		if err != nil || !blue.Round(n).Valid() {
+			return bad()
+		}
+		return "round#" + two(n), nil
+	case key.Kind.Letter() != 0:
+		id, err := blue.ParseEntityID(key.Key)
+		if err != nil || id.Kind != key.Kind {
+			return bad()
+		}
+		return sortKey(withID(id)), nil
+	case key.Kind == blue.KindMove:
+		p := strings.Split(key.Key, "#")
+		if len(p) != 3 {
+			return bad()
+		}
+		round, err1 := strconv.Atoi(p[0])
+		seq, err2 := strconv.Atoi(p[2])
+		if err1 != nil || err2 != nil || !blue.Round(round).Valid() {
+			return bad()
+		}
+		return sortKey(&blue.Move{Round: blue.Round(round), Expert: blue.ExpertSlug(p[1]), Seq: blue.Seq(seq)}), nil
+	case strings.HasSuffix(string(key.Kind), "_event"):
+		en := entryOfKind(key.Kind)
+		return en.prefix + key.Key, nil
+	}
+	return bad()
+}
+
+// withID returns an entity of the id's kind that holds the id alone.
+func withID(id blue.EntityID) blue.Contributed {
+	e := entryOfKind(id.Kind).fresh().(blue.Contributed)
+	e.Common().ID = id
+	return e
+}
+
+// encode makes the record of an entity. before is the record it replaces, or
+// nil: what this version does not know of it is carried over.
+func encode(id blue.DialogueID, e blue.Entity, before *record.Record) (record.Record, error) {
+	en := entryOfKind(e.EntityKind())
+	attrs, err := clearAttrs(e)
+	if err != nil {
+		return record.Record{}, err
+	}
+	attrs["entity_type"] = record.S(string(en.kind))
+	if en.index != nil {
+		for name, v := range en.index(e, id) {
+			attrs[name] = v
+		}
+	}
+	var content []byte
+	if before != nil {
+		content = before.Attrs[contentAttr].Bin()
+		carryUnknown(attrs, before.Attrs, e)
+	}
+	text, err := payload(e, content)
+	if err != nil {
+		return record.Record{}, err
+	}
+	attrs[contentAttr] = record.B(text)
+	return record.Record{Key: record.Key{PK: partition(id), SK: en.prefix + en.sortKey(e)}, Attrs: attrs}, nil
+}
+
+// carryUnknown copies the attributes that this version does not write.
+func carryUnknown(attrs, before record.Attrs, e blue.Entity) {
+	known := map[string]bool{}
+	for _, f := range fieldsOf(reflect.TypeOf(e).Elem()).clear {
+		known[f.name] = true
+	}
+	for name, v := range before {
+		if _, written := attrs[name]; !written && !known[name] && name != contentAttr {
+			attrs[name] = v
+		}
+	}
+}
+
+// decode reads an entity from its record. Its errors are blue.ErrTampered:
+// what is stored is not what an encoder wrote.
+func decode(id blue.DialogueID, r record.Record) (blue.Entity, error) {
+	en := entryOf(r.Key.SK)
+	if en == nil {
+		return nil, fmt.Errorf("%w: %s is of no known kind", blue.ErrInvalid, r.Key.SK)
+	}
+	e := en.fresh()
+	if err := setClear(e, r.Attrs); err != nil {
+		return nil, malformed(en.kind, err)
+	}
+	if err := setPayload(e, r.Attrs[contentAttr].Bin()); err != nil {
+		return nil, malformed(en.kind, err)
+	}
+	if err := en.setKey(e, id, strings.TrimPrefix(r.Key.SK, en.prefix)); err != nil {
+		return nil, malformed(en.kind, err)
+	}
+	return e, nil
+}
+
+// Assemble makes a snapshot of a dialogue's records.
+func Assemble(id blue.DialogueID, records []record.Record) (*blue.Snapshot, error) {
+	s := &blue.Snapshot{Dialogue: blue.Dialogue{ID: id}}
+	for _, r := range records {
+		if r.Key.SK == record.Head {
+			s.Version = uint64(r.Attrs["root_version"].Int())
+		}
+		en := entryOf(r.Key.SK)
+		if en == nil {
+			s.Unknown = append(s.Unknown, r.Key.SK)
+			continue
+		}
+		e, err := decode(id, r)
+		if err != nil {
+			return nil, fmt.Errorf("%s of dialogue %s: %w", r.Key.SK, id, err)
+		}
+		en.attach(s, e)
+	}
+	slices.SortStableFunc(s.Verdicts, func(a, b *blue.Verdict) int {
+		if a.Round != b.Round {
+			return int(a.Round - b.Round)
+		}
+		return a.CreatedAt.Compare(b.CreatedAt)
+	})
+	return s, nil
+}
+
+// Views describes every stored kind for a store that can show people tables
+// of the clear attributes.
+func Views() []record.View {
+	views := make([]record.View, 0, len(codec))
+	for _, en := range codec {
+		v := record.View{Name: en.kind.Plural(), Prefix: en.prefix}
+		if en.prefix == record.Head {
+			v.Prefix, v.Exact = "", record.Head
+		}
+		for _, f := range fieldsOf(reflect.TypeOf(en.fresh()).Elem()).clear {
+			v.Columns = append(v.Columns, f.name)
+		}
+		views = append(views, v)
+	}
+	return views
+}

@@ -1,0 +1,191 @@
+// Package engine is the one implementation of blue.DialogueStore and
+// blue.AnalyticsStore, over any record.Store.
+//
+// What belongs here: the codec table (how each entity kind becomes a record),
+// numbering, the order of work of each request, and the redo after another
+// writer was faster. What does not: rules that need no store (package blue),
+// keys and ciphers (encrypted seals what passes below), a backend's client.
+//
+// The way of a write: load the partition, let the request change a
+// transaction, commit all its records with the head conditioned as it was
+// read; on a conflict at the head alone, once more from the start. The engine
+// gives the numbers, so the keys, so the addresses that a sealing store binds
+// (docs/design.md, "number above, seal in the middle, condition at the bottom").
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// maxTries bounds the redo after conflicts on a partition's head. With n
+// writers at once each needs at most n tries, so this is far above real panels.
+const maxTries = 64
+
+// Options configure a Store. The zero value works.
+type Options struct {
+	// Now is the clock; time.Now if nil.
+	Now func() time.Time
+}
+
+// Store implements blue.DialogueStore and blue.AnalyticsStore. It may be used
+// concurrently.
+type Store struct {
+	records record.Store
+	now     func() time.Time
+}
+
+var (
+	_ blue.DialogueStore  = (*Store)(nil)
+	_ blue.AnalyticsStore = (*Store)(nil)
+)
+
+// New returns the engine over a record store, which it does not close.
+func New(records record.Store, opts *Options) *Store {
+	s := &Store{records: records, now: time.Now}
+	if opts != nil && opts.Now != nil {
+		s.now = opts.Now
+	}
+	return s
+}
+
+// partition is the PK of a dialogue in record.Dialogues.
+func partition(id blue.DialogueID) string { return "dialogue#" + string(id) }
+
+// checkID refuses an id that no dialogue can have.
+func checkID(id blue.DialogueID) error {
+	if _, err := blue.ParseDialogueID(string(id)); err != nil {
+		return err
+	}
+	if composed := norm.NFC.String(string(id)); composed != string(id) {
+		return fmt.Errorf("%w: dialogue id %q is not in Unicode normalisation form C; %q is", blue.ErrInvalid, id, composed)
+	}
+	return nil
+}
+
+// Load implements blue.DialogueStore.
+func (s *Store) Load(ctx context.Context, id blue.DialogueID) (*blue.Snapshot, error) {
+	records, err := s.query(ctx, id, false)
+	if err != nil {
+		return nil, err
+	}
+	return Assemble(id, records)
+}
+
+// query reads a dialogue's records; none is ErrNotFound.
+func (s *Store) query(ctx context.Context, id blue.DialogueID, forUpdate bool) ([]record.Record, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	records, err := s.records.Query(ctx, record.Query{Table: record.Dialogues, PK: partition(id), ForUpdate: forUpdate})
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 {
+		return nil, fmt.Errorf("dialogue %s: %w", id, blue.ErrNotFound)
+	}
+	return records, nil
+}
+
+// Get implements blue.DialogueStore.
+func (s *Store) Get(ctx context.Context, id blue.DialogueID, key blue.EntityKey) (blue.Scoped[blue.Entity], error) {
+	var none blue.Scoped[blue.Entity]
+	if err := checkID(id); err != nil {
+		return none, err
+	}
+	sk, err := sortKeyOf(key)
+	if err != nil {
+		return none, err
+	}
+	r, err := s.records.Get(ctx, record.Dialogues, record.Key{PK: partition(id), SK: sk})
+	if err != nil {
+		return none, fmt.Errorf("%s of dialogue %s: %w", sk, id, err)
+	}
+	e, err := decode(id, r)
+	if err != nil {
+		return none, err
+	}
+	return blue.Scoped[blue.Entity]{Dialogue: id, Value: e}, nil
+}
+
+// Create implements blue.DialogueStore.
+func (s *Store) Create(ctx context.Context, id blue.DialogueID, d blue.NewDialogue) (blue.Scoped[blue.Dialogue], error) {
+	var none blue.Scoped[blue.Dialogue]
+	if err := checkID(id); err != nil {
+		return none, err
+	}
+	tx := newTransaction(id, s.now())
+	tx.snapshot.Dialogue = blue.Dialogue{
+		ID: id, Status: blue.DialogueOpen, CreatedAt: tx.now,
+		Title: d.Title, Question: d.Question, OutputDir: d.OutputDir, Background: d.Background,
+		DomainID: d.DomainID, EthosID: d.EthosID, Calibrated: d.Calibrated,
+	}
+	if err := tx.step(d.Step); err != nil {
+		return none, err
+	}
+	writes, err := tx.writes()
+	if err != nil {
+		return none, err
+	}
+	if err := s.records.Commit(ctx, writes); err != nil {
+		return none, fmt.Errorf("creating dialogue %s: %w", id, err)
+	}
+	return scoped(id, tx.snapshot.Dialogue), nil
+}
+
+// update runs a request against the dialogue's present state and commits what
+// it changed. request may run more than once, each time on a fresh transaction.
+func (s *Store) update(ctx context.Context, id blue.DialogueID, request func(*transaction) error) error {
+	for try := range maxTries {
+		records, err := s.query(ctx, id, true)
+		if err != nil {
+			return err
+		}
+		tx, err := loadTransaction(id, records, s.now())
+		if err != nil {
+			return err
+		}
+		if err := request(tx); err != nil {
+			return err
+		}
+		if tx.unchanged() {
+			return nil
+		}
+		writes, err := tx.writes()
+		if err != nil {
+			return err
+		}
+		err = s.records.Commit(ctx, writes)
+		if conflict, ok := errors.AsType[*record.ConflictError](err); !ok || !conflict.OnHead() {
+			return err
+		}
+		if err := pause(ctx, try); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: dialogue %s: other writers were faster %d times; nothing was written", blue.ErrBusy, id, maxTries)
+}
+
+// pause waits before try number n+1: full jitter under a cap that doubles
+// from 1 ms to 64 ms, so that writers of one dialogue fall out of step.
+func pause(ctx context.Context, n int) error {
+	most := time.Millisecond << min(n, 6)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Duration(rand.Int64N(int64(most)))):
+		return nil
+	}
+}
+
+func scoped[T any](id blue.DialogueID, v T) blue.Scoped[T] {
+	return blue.Scoped[T]{Dialogue: id, Value: v}
+}

@@ -1,0 +1,234 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+
+	blue "github.com/superviber/blue-encrypted-store"
+)
+
+// RegisterRound implements blue.DialogueStore. Order of work as in Blue
+// (SPEC §7): validate, find the dialogue, number, then the round, its
+// entities kind by kind with their events, tension updates, scores.
+func (s *Store) RegisterRound(ctx context.Context, id blue.DialogueID, b blue.RoundBatch) (blue.Scoped[blue.Registered], error) {
+	if err := b.Validate(); err != nil {
+		return blue.Scoped[blue.Registered]{}, err
+	}
+	request, err := requestDigest(b)
+	if err != nil {
+		return blue.Scoped[blue.Registered]{}, err
+	}
+	var answer blue.Registered
+	err = s.update(ctx, id, func(tx *transaction) error {
+		if found, ok := tx.snapshot.Round(b.Round); ok && b.Step == nil {
+			if found.Request != request {
+				return fmt.Errorf("%w: dialogue %s already has round %d with other content; nothing was written", blue.ErrConflict, id, b.Round)
+			}
+			answer = repeated(tx.snapshot, b)
+			return nil
+		}
+		if err := b.ValidateAgainst(tx.snapshot); err != nil {
+			return err
+		}
+		if answer, err = registerRound(tx, b, request); err != nil {
+			return err
+		}
+		return tx.step(b.Step)
+	})
+	return scoped(id, answer), err
+}
+
+// requestDigest is the SHA-256 of a batch's JSON form, in hex.
+func requestDigest(b blue.RoundBatch) (string, error) {
+	text, err := marshal(b)
+	if err != nil {
+		return "", fmt.Errorf("%w: the batch has no JSON form: %w", blue.ErrInvalid, err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// repeated rebuilds the answer to a batch that is there already.
+func repeated(s *blue.Snapshot, b blue.RoundBatch) blue.Registered {
+	answer := blue.Registered{Round: b.Round, Score: b.Score, Entities: map[blue.Kind][]blue.Numbered{}, Repeated: true}
+	for _, e := range s.Contributed() {
+		if c := e.Common(); c.ID.Round == b.Round {
+			answer.Entities[c.ID.Kind] = append(answer.Entities[c.ID.Kind], blue.Numbered{ID: c.ID, LocalID: c.LocalID})
+			answer.References += len(c.References)
+		}
+	}
+	answer.Scores, answer.Warnings = b.Known(s)
+	answer.Moves = len(b.Moves)
+	return answer
+}
+
+// registerRound puts everything a batch says into the transaction.
+func registerRound(tx *transaction, b blue.RoundBatch, request string) (blue.Registered, error) {
+	answer := blue.Registered{Round: b.Round, Score: b.Score}
+	numbered, err := b.Number(func(k blue.Kind) blue.Seq { return tx.snapshot.HighestSeq(b.Round, k) })
+	if err != nil {
+		return answer, err
+	}
+	answer.Entities = numbered
+	b = b.Resolve(numbered)
+	if err := tx.add(roundOf(tx, b, request)); err != nil {
+		return answer, err
+	}
+	d := &tx.snapshot.Dialogue
+	d.TotalRounds = max(d.TotalRounds, int64(b.Round)+1)
+	d.TotalAlignment += b.Score
+	tx.touched = true
+	for _, kind := range blue.NumberedKinds() {
+		for i, draft := range b.Drafts[kind] {
+			refs, err := tx.addDraft(numbered[kind][i].ID, draft)
+			if err != nil {
+				return answer, err
+			}
+			answer.References += refs
+		}
+	}
+	for _, u := range b.TensionUpdates {
+		if err := tx.updateTension(b.Round, u); err != nil {
+			return answer, err
+		}
+	}
+	answer.Scores, answer.Warnings = b.Known(tx.snapshot)
+	for _, score := range answer.Scores {
+		tx.score(b.Round, score)
+	}
+	for _, slug := range slices.Sorted(maps.Keys(b.RawContent)) {
+		if !tx.wrote(b.Round, slug, b.RawContent[slug]) {
+			answer.Warnings = append(answer.Warnings, unknownExpert(b.Round, slug, "text"))
+		}
+	}
+	answer.Moves = len(b.Moves)
+	return answer, tx.addMoves(b)
+}
+
+func roundOf(tx *transaction, b blue.RoundBatch, request string) *blue.RoundRecord {
+	return &blue.RoundRecord{
+		Round: b.Round, Status: blue.RoundOpen, Score: b.Score,
+		Wisdom: b.Wisdom, Consistency: b.Consistency, Truth: b.Truth, Relationships: b.Relationships,
+		OpenTensions: b.OpenTensions, NewPerspectives: b.NewPerspectives, ConvergeSignals: b.ConvergeSignals, PanelSize: b.PanelSize,
+		CreatedAt: tx.now, Title: b.Title, Summary: b.Summary, Request: request,
+	}
+}
+
+// addDraft puts a numbered entity with its references and created event, and
+// returns how many references it holds.
+func (tx *transaction) addDraft(id blue.EntityID, d blue.Draft) (int, error) {
+	common := blue.Contribution{ID: id, CreatedAt: tx.now, Label: d.Label, Contributors: d.Contributors, LocalID: d.LocalID}
+	if common.Contributors == nil {
+		common.Contributors = []blue.ExpertSlug{}
+	}
+	for _, r := range d.References {
+		target, err := blue.ParseEntityID(r.Target)
+		if err != nil {
+			return 0, err
+		}
+		common.References = append(common.References, blue.Reference{Type: blue.RefType(r.Type), Target: target})
+	}
+	e := newContributed(common, d)
+	e.SetStatusText(blue.InitialStatus(id.Kind))
+	if err := tx.add(e); err != nil {
+		return 0, err
+	}
+	_, err := tx.event(blue.Event{Of: id, Type: "created", Round: id.Round, Actors: d.Contributors})
+	return len(common.References), err
+}
+
+// newContributed makes the entity of a draft.
+func newContributed(common blue.Contribution, d blue.Draft) blue.Contributed {
+	switch common.ID.Kind {
+	case blue.KindPerspective:
+		return &blue.Perspective{Contribution: common, Content: d.Text}
+	case blue.KindTension:
+		return &blue.Tension{Contribution: common, Description: d.Text}
+	case blue.KindRecommendation:
+		return &blue.Recommendation{Contribution: common, Content: d.Text, Parameters: d.Parameters}
+	case blue.KindEvidence:
+		return &blue.Evidence{Contribution: common, Content: d.Text}
+	case blue.KindClaim:
+		return &blue.Claim{Contribution: common, Content: d.Text}
+	}
+	panic("engine: no entity for kind " + string(common.ID.Kind))
+}
+
+// updateTension moves a tension wherever the batch says (SPEC §5: every
+// transition passes, a repeat too) and leaves an event.
+func (tx *transaction) updateTension(round blue.Round, u blue.TensionUpdate) error {
+	id, err := blue.ParseEntityID(u.ID)
+	if err != nil {
+		return err
+	}
+	found, ok := tx.find(id)
+	if !ok {
+		return fmt.Errorf("%s of dialogue %s: %w", id, tx.id, blue.ErrNotFound)
+	}
+	status := u.Status
+	if status == "" {
+		status = string(blue.TensionOpen)
+	}
+	found.SetStatusText(status)
+	tx.keep(found)
+	event := status
+	if status == string(blue.TensionOpen) {
+		event = "created"
+	}
+	_, err = tx.event(blue.Event{Of: id, Type: event, Round: round, Actors: u.By, Reference: u.Via})
+	return err
+}
+
+// score sets an expert's score of a round and with it the total.
+func (tx *transaction) score(round blue.Round, s blue.ExpertScore) {
+	e, _ := tx.snapshot.Expert(s.Slug)
+	if e.Scores == nil {
+		e.Scores = map[blue.Round]int64{}
+	}
+	e.Scores[round] = s.Score
+	e.TotalScore = 0
+	for _, n := range e.Scores {
+		e.TotalScore += n
+	}
+	tx.keep(e)
+}
+
+// wrote keeps what an expert wrote in a round; false for an unknown expert.
+func (tx *transaction) wrote(round blue.Round, slug blue.ExpertSlug, text string) bool {
+	e, ok := tx.snapshot.Expert(slug)
+	if !ok {
+		return false
+	}
+	if e.RawContent == nil {
+		e.RawContent = map[blue.Round]string{}
+	}
+	e.RawContent[round] = text
+	tx.keep(e)
+	return true
+}
+
+func unknownExpert(round blue.Round, slug blue.ExpertSlug, what string) blue.Warning {
+	return blue.Warning{Type: "unknown_expert", Expert: slug, Round: &round,
+		Message: fmt.Sprintf("%s is not an expert of this dialogue; the %s was not stored", slug, what)}
+}
+
+// addMoves numbers and puts the moves, per expert in batch order.
+func (tx *transaction) addMoves(b blue.RoundBatch) error {
+	seq := map[string]blue.Seq{}
+	for _, m := range b.Moves {
+		key := m.Expert.Key()
+		seq[key]++
+		move := &blue.Move{
+			Round: b.Round, Expert: m.Expert, Seq: seq[key], Type: blue.MoveType(m.Type), CreatedAt: tx.now,
+			Display: m.Expert, Targets: m.Targets, Context: m.Context,
+		}
+		if err := tx.add(move); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// transaction is one try of one request: the dialogue as it was read, and the
+// entities the request puts.
+type transaction struct {
+	id       blue.DialogueID
+	now      time.Time
+	snapshot *blue.Snapshot            // as read; the request may change Dialogue
+	before   map[string]*record.Record // by sort key, as read
+	put      []blue.Entity             // new and changed ones, in order, each once
+	places   map[string]int            // sort key → index in put
+	touched  bool                      // the dialogue itself changed
+}
+
+// newTransaction begins a dialogue that does not exist yet.
+func newTransaction(id blue.DialogueID, now time.Time) *transaction {
+	return &transaction{
+		id: id, now: now.UTC(),
+		snapshot: &blue.Snapshot{Dialogue: blue.Dialogue{ID: id}},
+		before:   map[string]*record.Record{}, places: map[string]int{},
+		touched: true,
+	}
+}
+
+// loadTransaction begins a request on the records of a dialogue. Its time is
+// later than the dialogue's last change, so that no commit leaves the head as
+// it was, whatever the clock does.
+func loadTransaction(id blue.DialogueID, records []record.Record, now time.Time) (*transaction, error) {
+	tx := newTransaction(id, now)
+	tx.touched = false
+	for i, r := range records {
+		tx.before[r.Key.SK] = &records[i]
+	}
+	if tx.before[record.Head] == nil {
+		return nil, fmt.Errorf("%w: dialogue %s has no meta item", blue.ErrTampered, id)
+	}
+	var err error
+	if tx.snapshot, err = Assemble(id, records); err != nil {
+		return nil, err
+	}
+	if last := tx.snapshot.Dialogue.UpdatedAt; !tx.now.After(last) {
+		tx.now = last.Add(time.Nanosecond)
+	}
+	return tx, nil
+}
+
+// unchanged reports whether there is nothing to commit.
+func (tx *transaction) unchanged() bool { return len(tx.put) == 0 && !tx.touched }
+
+// add puts an entity that must not exist yet. ErrConflict if it does.
+func (tx *transaction) add(e blue.Entity) error {
+	sk := sortKey(e)
+	if _, pending := tx.places[sk]; pending || tx.before[sk] != nil {
+		return fmt.Errorf("%w: dialogue %s already has %s with other content; nothing was written", blue.ErrConflict, tx.id, sk)
+	}
+	tx.keep(e)
+	return nil
+}
+
+// keep puts an entity, new or changed; the last one put under a key stands.
+func (tx *transaction) keep(e blue.Entity) {
+	sk := sortKey(e)
+	if i, ok := tx.places[sk]; ok {
+		tx.put[i] = e
+		return
+	}
+	tx.places[sk] = len(tx.put)
+	tx.put = append(tx.put, e)
+}
+
+// event puts the event of a numbered entity. Two events of one entity at one
+// time get the suffixes -01, -02 and so on (design §3).
+func (tx *transaction) event(e blue.Event) (*blue.Event, error) {
+	e.CreatedAt = tx.now
+	base := tx.now.Format(timeLayout)
+	for n := range 100 {
+		e.Stamp = base
+		if n > 0 {
+			e.Stamp += fmt.Sprintf("-%02d", n)
+		}
+		if err := tx.add(&e); err == nil {
+			return &e, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: more than 100 events of %s in one request", blue.ErrTooLarge, e.Of)
+}
+
+// step advances an import (blue.Step): each operation of a source is taken
+// once, in order.
+func (tx *transaction) step(s *blue.Step) error {
+	if s == nil {
+		return nil
+	}
+	d := &tx.snapshot.Dialogue
+	progress := d.Imports[s.Source]
+	switch {
+	case s.Op < progress.Done:
+		return fmt.Errorf("%w: operation %d of this source was imported before", blue.ErrConflict, s.Op)
+	case s.Op > progress.Done:
+		return fmt.Errorf("%w: operation %d of this source cannot come before operation %d", blue.ErrInvalid, s.Op, progress.Done)
+	}
+	progress.Done++
+	if d.Imports == nil {
+		d.Imports = map[string]blue.ImportProgress{}
+	}
+	d.Imports[s.Source] = progress
+	tx.touched = true
+	return nil
+}
+
+// writes returns the commit: the head first, then what was put.
+func (tx *transaction) writes() ([]record.Write, error) {
+	entities := append([]blue.Entity{&tx.snapshot.Dialogue}, tx.put...)
+	writes := make([]record.Write, 0, len(entities))
+	for _, e := range entities {
+		touch(e, tx.now)
+		w := record.Write{Table: record.Dialogues}
+		before := tx.before[sortKey(e)]
+		var err error
+		if w.Record, err = encode(tx.id, e, before); err != nil {
+			return nil, err
+		}
+		if before != nil {
+			w.Prev = before.Attrs
+		}
+		writes = append(writes, w)
+	}
+	return writes, nil
+}
+
+// find returns a numbered entity, put or read, that may be changed and kept.
+func (tx *transaction) find(id blue.EntityID) (blue.Contributed, bool) {
+	if i, ok := tx.places[sortKey(withID(id))]; ok {
+		return tx.put[i].(blue.Contributed), true
+	}
+	return tx.snapshot.Find(id)
+}
+
+// eventsOf returns the events of an entity as read, oldest first.
+func (tx *transaction) eventsOf(id blue.EntityID) []*blue.Event {
+	var events []*blue.Event
+	for _, e := range tx.snapshot.Events {
+		if e.Of == id {
+			events = append(events, e)
+		}
+	}
+	slices.SortStableFunc(events, func(a, b *blue.Event) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return events
+}

@@ -1,0 +1,198 @@
+// Package memory is the simplest record.Store: maps under a mutex.
+//
+// It is for tests, and as the reference to read before writing another
+// backend: what differs from it is a property of that backend's service. It
+// keeps nothing beyond the process. What every store must do is in
+// record/recordtest; the store that lasts is sqlite.
+package memory
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// Store is a record.Store. Make one with New.
+type Store struct {
+	mu     sync.RWMutex
+	tables map[record.Table]table // nil once closed
+}
+
+// table is PK → SK → attributes.
+type table map[string]map[string]record.Attrs
+
+var _ record.Store = (*Store)(nil)
+
+// New returns an empty store.
+func New() *Store {
+	return &Store{tables: map[record.Table]table{
+		record.Dialogues: {},
+		record.Audit:     {},
+		record.Keys:      {},
+	}}
+}
+
+// Get implements record.Store.
+func (s *Store) Get(ctx context.Context, name record.Table, key record.Key) (record.Record, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	t, err := s.table(ctx, name)
+	if err != nil {
+		return record.Record{}, err
+	}
+	attrs, ok := t[key.PK][key.SK]
+	if !ok {
+		return record.Record{}, fmt.Errorf("%w: record %s %s", record.ErrNotFound, key.PK, key.SK)
+	}
+	return record.Record{Key: key, Attrs: deepCopy(attrs)}, nil
+}
+
+// Query implements record.Store.
+func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	t, err := s.table(ctx, q.Table)
+	if err != nil {
+		return nil, err
+	}
+	partition := t[q.PK]
+	records := make([]record.Record, 0, len(partition))
+	for _, sk := range slices.Sorted(maps.Keys(partition)) {
+		records = append(records, record.Record{
+			Key:   record.Key{PK: q.PK, SK: sk},
+			Attrs: deepCopy(partition[sk]),
+		})
+	}
+	return records, nil
+}
+
+// Commit implements record.Store. If a condition on the partition's head and
+// another one both fail, the ConflictError names the other.
+func (s *Store) Commit(ctx context.Context, writes []record.Write) error {
+	if err := record.CheckBatch(writes); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.table(ctx, writes[0].Table); err != nil {
+		return err
+	}
+	if err := s.check(writes); err != nil {
+		return err
+	}
+	for _, w := range writes {
+		s.apply(w)
+	}
+	return nil
+}
+
+// check reads every condition.
+func (s *Store) check(writes []record.Write) error {
+	var onHead error
+	for _, w := range writes {
+		k := w.Record.Key
+		attrs, exists := s.tables[w.Table][k.PK][k.SK]
+		if w.Holds(record.Record{Key: k, Attrs: attrs}, exists) {
+			continue
+		}
+		conflict := &record.ConflictError{Table: w.Table, Key: k}
+		if !conflict.OnHead() {
+			return conflict
+		}
+		onHead = conflict
+	}
+	return onHead
+}
+
+func (s *Store) apply(w record.Write) {
+	k := w.Record.Key
+	t := s.tables[w.Table]
+	switch {
+	case w.Check:
+	case len(w.Record.Attrs) == 0:
+		delete(t[k.PK], k.SK)
+		if len(t[k.PK]) == 0 {
+			delete(t, k.PK)
+		}
+	default:
+		if t[k.PK] == nil {
+			t[k.PK] = map[string]record.Attrs{}
+		}
+		t[k.PK][k.SK] = deepCopy(w.Record.Attrs)
+	}
+}
+
+// Index implements record.Store. Binary attributes are left out, so that
+// nobody comes to rely on them.
+func (s *Store) Index(ctx context.Context, index record.Index, pk string) ([]record.Record, error) {
+	if index != record.ByStatus && index != record.ByTensionStatus && index != record.ByExpert {
+		return nil, fmt.Errorf("%w: record: unknown index %q", record.ErrInvalid, index)
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	t, err := s.table(ctx, record.Dialogues)
+	if err != nil {
+		return nil, err
+	}
+	first, second := string(index)+"PK", string(index)+"SK"
+	var records []record.Record
+	for p, partition := range t {
+		for sk, attrs := range partition {
+			if !attrs[first].Equal(record.S(pk)) || attrs[second].Type() != record.String {
+				continue
+			}
+			attrs = maps.Clone(attrs)
+			maps.DeleteFunc(attrs, func(_ string, v record.Value) bool { return v.Type() == record.Bytes })
+			records = append(records, record.Record{Key: record.Key{PK: p, SK: sk}, Attrs: attrs})
+		}
+	}
+	slices.SortFunc(records, func(a, b record.Record) int {
+		return cmp.Or(
+			cmp.Compare(a.Attrs[second].Str(), b.Attrs[second].Str()),
+			cmp.Compare(a.Key.PK, b.Key.PK),
+			cmp.Compare(a.Key.SK, b.Key.SK))
+	})
+	return records, nil
+}
+
+// Close implements record.Store. What was stored is gone.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tables = nil
+	return nil
+}
+
+// table returns a table of an open store for a call whose context stands. The
+// caller holds the mutex.
+func (s *Store) table(ctx context.Context, name record.Table) (table, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if s.tables == nil {
+		return nil, fmt.Errorf("%w: the store is closed", record.ErrUnavailable)
+	}
+	t, ok := s.tables[name]
+	if !ok {
+		return nil, fmt.Errorf("%w: record: unknown table %q", record.ErrInvalid, name)
+	}
+	return t, nil
+}
+
+// deepCopy keeps a caller's bytes and the store's apart.
+func deepCopy(attrs record.Attrs) record.Attrs {
+	c := make(record.Attrs, len(attrs))
+	for name, v := range attrs {
+		if v.Type() == record.Bytes {
+			v = record.B(bytes.Clone(v.Bin()))
+		}
+		c[name] = v
+	}
+	return c
+}
