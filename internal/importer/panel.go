@@ -1,0 +1,201 @@
+package importer
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	blue "github.com/superviber/blue-encrypted-store"
+)
+
+// poolFile is expert-pool.json.
+type poolFile struct {
+	Domain   string       `json:"domain"`
+	Question string       `json:"question"`
+	Experts  []poolExpert `json:"experts"`
+}
+
+type poolExpert struct {
+	Role      string   `json:"role"`
+	Tier      string   `json:"tier"`
+	Relevance *float64 `json:"relevance"`
+	Focus     string   `json:"focus"`
+}
+
+// panelFile is round-N/panel.json in either of its two forms.
+type panelFile struct {
+	Panel   []member `json:"panel"`
+	Agents  []member `json:"agents"`
+	History struct {
+		Experts []member `json:"experts"`
+	} `json:"history"`
+}
+
+type member struct {
+	Name      string   `json:"name"`
+	Role      string   `json:"role"`
+	Tier      string   `json:"tier"`
+	Source    string   `json:"source"`
+	Relevance *float64 `json:"relevance"`
+	Focus     string   `json:"focus"`
+	Reason    string   `json:"creation_reason"`
+}
+
+// decode reads a JSON file of the folder; a file that is absent or cannot be
+// read is a note.
+func (r *reader) decode(path string, into any) bool {
+	d, ok := r.files[path]
+	if !ok {
+		return false
+	}
+	if err := json.Unmarshal([]byte(d.text), into); err != nil {
+		where := jsonOffset(err, int64(len(d.text)))
+		r.note(NoteUnplaced, path, strings.Count(d.text[:max(0, min(where, int64(len(d.text))))], "\n")+1, "is not the JSON it should be: %s", position([]byte(d.text), where))
+		return false
+	}
+	return true
+}
+
+// readPanel returns the round's members: those of panel.json, then whoever
+// wrote in the round without being among them.
+func (r *reader) readPanel(round blue.Round) []member {
+	path := fmt.Sprintf("round-%d/panel.json", round)
+	var file panelFile
+	known := r.decode(path, &file)
+	panel := append(file.Panel, file.Agents...)
+	for i, m := range panel {
+		if j := slices.IndexFunc(file.History.Experts, func(h member) bool { return h.Name == m.Name }); j >= 0 && m.Source == "" {
+			panel[i].Source = file.History.Experts[j].Source
+		}
+	}
+	panel = slices.DeleteFunc(panel, func(m member) bool {
+		_, err := blue.ParseExpertSlug(m.Name)
+		if err != nil {
+			r.note(NoteUnplaced, path, 0, "names an expert %q, which cannot be a slug", m.Name)
+		}
+		return err != nil
+	})
+	panel = r.withoutDoubles(path, panel)
+	if !known {
+		r.note(NoteMissing, path, 0, "no panel; whoever wrote in the round is on it")
+	}
+	for _, expert := range r.writers(round) {
+		if slices.ContainsFunc(panel, func(m member) bool { return sameExpert(m.Name, expert) }) {
+			continue
+		}
+		if known {
+			r.note(NoteContradiction, r.expertPath[writer{round, blue.ExpertSlug(expert).Key()}], 0, "%s writes in round %d, but the round's panel of %d has no %s", expert, round, len(panel), expert)
+		}
+		panel = append(panel, member{Name: expert})
+	}
+	return panel
+}
+
+func (r *reader) withoutDoubles(path string, panel []member) []member {
+	var once []member
+	for _, m := range panel {
+		if slices.ContainsFunc(once, func(o member) bool { return sameExpert(o.Name, m.Name) }) {
+			r.note(NoteContradiction, path, 0, "names %s twice", m.Name)
+			continue
+		}
+		once = append(once, m)
+	}
+	return once
+}
+
+func sameExpert(a, b string) bool { return blue.ExpertSlug(a).Key() == blue.ExpertSlug(b).Key() }
+
+// register adds the operations of the members that no earlier panel had and
+// compares the others with what was said of them before.
+func (r *reader) register(round blue.Round, panel []member) {
+	path := fmt.Sprintf("round-%d/panel.json", round)
+	for _, m := range panel {
+		key := blue.ExpertSlug(m.Name).Key()
+		if before, ok := r.experts[key]; ok {
+			r.sameFacts(path, m, before)
+			continue
+		}
+		expert := r.newExpert(path, round, m)
+		r.experts[key] = expert
+		kind := OpExpert
+		if expert.Source == blue.SourceCreated {
+			kind = OpExpertCreate
+		}
+		r.src.add(Op{Kind: kind, Expert: expert})
+	}
+}
+
+// newExpert joins what the panel, the pool and the scoreboard know of one member.
+func (r *reader) newExpert(path string, round blue.Round, m member) *blue.NewExpert {
+	role := m.Role
+	if role == "" {
+		role = r.boardRoles[blue.ExpertSlug(m.Name).Key()]
+	}
+	var pool poolExpert
+	inPool := false
+	if i := slices.IndexFunc(r.pool.Experts, func(p poolExpert) bool { return p.Role == role }); i >= 0 {
+		pool, inPool = r.pool.Experts[i], true
+	}
+	if role == "" {
+		r.note(NoteMissing, path, 0, "no file says what %s is", m.Name)
+		role = "Expert"
+	}
+	first := round
+	e := &blue.NewExpert{Slug: blue.ExpertSlug(m.Name), Role: role, FirstRound: &first,
+		Focus: cmpOr(m.Focus, pool.Focus), Relevance: m.Relevance, Tier: r.tier(path, m.Name, cmpOr(m.Tier, pool.Tier))}
+	if e.Relevance == nil {
+		e.Relevance = pool.Relevance
+	}
+	switch e.Source = blue.ExpertSource(m.Source); {
+	case m.Source == "" && inPool, m.Source == "" && len(r.pool.Experts) == 0:
+		e.Source = blue.SourcePool
+	case m.Source == "":
+		r.note(NoteMissing, path, 0, "no file says where %s comes from, and the pool has no %q; stored as created", m.Name, role)
+		e.Source = blue.SourceCreated
+	case !e.Source.Valid():
+		r.note(NoteUnplaced, path, 0, "%s comes from %q, which is none of pool, created and retained; stored as pool", m.Name, m.Source)
+		e.Source = blue.SourcePool
+	case e.Source == blue.SourceRetained:
+		r.note(NoteContradiction, path, 0, "%s is retained in round %d, but 0 earlier panels have %s", m.Name, round, m.Name)
+	}
+	if e.Source == blue.SourceCreated {
+		e.CreationReason = cmpOr(m.Reason, fmt.Sprintf("created for the panel of round %d", round))
+	}
+	return e
+}
+
+// tier reads core, adjacent and wildcard in any case.
+func (r *reader) tier(path, name, text string) blue.Tier {
+	first, size := utf8.DecodeRuneInString(text)
+	tier := blue.Tier(string(unicode.ToUpper(first)) + strings.ToLower(text[size:]))
+	switch {
+	case text == "":
+		r.note(NoteMissing, path, 0, "no file says the tier of %s; stored as Core", name)
+	case !tier.Valid():
+		r.note(NoteUnplaced, path, 0, "%s has the tier %q, which is none of Core, Adjacent and Wildcard; stored as Core", name, text)
+	default:
+		return tier
+	}
+	return "Core" // Blue's own default
+}
+
+// sameFacts notes where a later panel says something else of a member; the
+// first panel stands.
+func (r *reader) sameFacts(path string, m member, e *blue.NewExpert) {
+	if m.Role != "" && m.Role != e.Role {
+		r.note(NoteContradiction, path, 0, "%s is %q here, %q before", m.Name, m.Role, e.Role)
+	}
+	if m.Relevance != nil && e.Relevance != nil && *m.Relevance != *e.Relevance {
+		r.note(NoteContradiction, path, 0, "the relevance of %s is %v here, %v before", m.Name, *m.Relevance, *e.Relevance)
+	}
+}
+
+func cmpOr(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}

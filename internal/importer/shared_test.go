@@ -1,0 +1,285 @@
+package importer
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/shareddata"
+)
+
+func sharedFolder(t *testing.T, name string) (*Source, string) {
+	t.Helper()
+	dir := shareddata.Path(t, "blue", "dialogues", name, "source")
+	src, err := ReadFolder(os.DirFS(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return src, dir
+}
+
+func sharedOperations(t *testing.T, name string) *Source {
+	t.Helper()
+	data, err := os.ReadFile(shareddata.Path(t, "blue", "dialogues", name, "inputs.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := ReadOperations(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return src
+}
+
+func rounds(src *Source) []*blue.RoundBatch {
+	var list []*blue.RoundBatch
+	for _, op := range src.Ops {
+		if op.Round != nil {
+			list = append(list, op.Round)
+		}
+	}
+	return list
+}
+
+// notesOf lists "file:line message" of one kind.
+func notesOf(src *Source, kind string) []string {
+	var list []string
+	for _, n := range src.Notes {
+		if n.Kind == kind {
+			list = append(list, place{n.File, n.Line}.String()+" "+n.Message)
+		}
+	}
+	return list
+}
+
+// numbersOf are a batch's stated numbers: score, W, C, T, R, open tensions, new
+// perspectives, signals, panel.
+func numbersOf(b *blue.RoundBatch) []int64 {
+	return []int64{b.Score, b.Wisdom, b.Consistency, b.Truth, b.Relationships, b.OpenTensions, b.NewPerspectives, b.ConvergeSignals, b.PanelSize}
+}
+
+func TestSupersessionFolder(t *testing.T) {
+	src, _ := sharedFolder(t, "supersession")
+	want := map[string]int{
+		"rounds": 4, "experts": 12, "perspectives": 58, "tensions": 18, "recommendations": 10, "claims": 37, "references": 37,
+		"tension_updates": 24, "moves": 18, "convergence_signals": 6, "expert_scores": 30, "verdicts": 1,
+	}
+	if diff := cmp.Diff(want, src.Found); diff != "" {
+		t.Errorf("found (-want +got):\n%s", diff)
+	}
+	numbers := [][]int64{{125, 45, 30, 25, 25, 10, 20, 0, 10}, {110, 38, 28, 22, 22, 7, 9, 0, 8}, {105, 32, 26, 25, 22, 1, 3, 5, 6}, {75, 20, 20, 20, 15, 0, 0, 6, 6}}
+	for i, b := range rounds(src) {
+		if diff := cmp.Diff(numbers[i], numbersOf(b)); diff != "" {
+			t.Errorf("round %d (-want +got):\n%s", i, diff)
+		}
+	}
+	contradictions := []string{
+		`round-2/panel.json:0 Tartlet is "Data Migration Specialist" here, "Data Migration & Zero-Downtime Specialist" before`,
+		"round-2/panel.json:0 the relevance of Tartlet is 0.7 here, 0.6 before",
+		`round-3/panel.json:0 Tartlet is "Data Migration Specialist" here, "Data Migration & Zero-Downtime Specialist" before`,
+		"round-3/panel.json:0 the relevance of Tartlet is 0.7 here, 0.6 before",
+		"scoreboard.md:25 new perspectives of round 1: stated 9, counted 16",
+		"scoreboard.md:25 open tensions of round 1: stated 7, counted 15",
+		"scoreboard.md:26 convergence signals of round 2: stated 83%, which is 5 of 6; counted 0",
+		"scoreboard.md:26 new perspectives of round 2: stated 3, counted 12",
+		"scoreboard.md:26 open tensions of round 2: stated 1, counted 11",
+		"scoreboard.md:27 new perspectives of round 3: stated 0, counted 10",
+		"verdict.md:17 tensions resolved: stated 17, counted 18",
+		"verdict.md:17 tensions: stated 17, counted 18",
+	}
+	if diff := cmp.Diff(contradictions, notesOf(src, NoteContradiction)); diff != "" {
+		t.Errorf("contradictions (-want +got):\n%s", diff)
+	}
+	unplaced := []string{`round-3/cannoli.md:7 resolved is "Refs table disagreement (Judge's remaining disagreement)", which names no known tension; stored as a claim alone`}
+	if diff := cmp.Diff(unplaced, notesOf(src, NoteUnplaced)); diff != "" {
+		t.Errorf("unplaced (-want +got):\n%s", diff)
+	}
+	status := map[string]string{}
+	for _, b := range rounds(src) {
+		for _, u := range b.TensionUpdates {
+			status[u.ID] = u.Status
+		}
+	}
+	for _, op := range src.Ops { // a fact that only the pool states
+		if e := op.Expert; e != nil && e.Slug == "Brioche" && (e.Relevance == nil || *e.Relevance != 0.7 || e.Tier != "Adjacent") {
+			t.Errorf("Brioche: relevance %v, tier %s", e.Relevance, e.Tier)
+		}
+	}
+	v, recorded := src.Ops[len(src.Ops)-1].Verdict, sharedOperations(t, "supersession")
+	r := recorded.Ops[len(recorded.Ops)-1].Verdict
+	type essence struct {
+		Recommendation, Vote, Confidence string
+		Conditions, Resolved, Adopted    []string
+		Supporting                       []blue.ExpertSlug
+	}
+	of := func(v *blue.NewVerdict) essence {
+		return essence{v.Recommendation, v.Vote, v.Confidence, v.Conditions, v.TensionsResolved, v.RecommendationsAdopted, v.SupportingExperts}
+	}
+	if diff := cmp.Diff(of(r), of(v)); diff != "" {
+		t.Errorf("verdict (-recorded +folder):\n%s", diff)
+	}
+	if len(status) != 18 {
+		t.Errorf("%d of 18 tensions are updated", len(status))
+	}
+}
+
+func TestUKFSFolder(t *testing.T) {
+	src, _ := sharedFolder(t, "ukfs")
+	want := map[string]int{
+		"rounds": 3, "experts": 15, "perspectives": 26, "tensions": 20, "recommendations": 8, "claims": 20, "references": 39,
+		"tension_updates": 20, "moves": 0, "convergence_signals": 10, "expert_scores": 26, "verdicts": 1,
+	}
+	if diff := cmp.Diff(want, src.Found); diff != "" {
+		t.Errorf("found (-want +got):\n%s", diff)
+	}
+	numbers := [][]int64{{417, 126, 106, 96, 89, 14, 47, 0, 12}, {374, 115, 95, 85, 79, 7, 18, 5, 9}, {185, 55, 50, 42, 38, 0, 0, 9, 9}}
+	for i, b := range rounds(src) {
+		if diff := cmp.Diff(numbers[i], numbersOf(b)); diff != "" {
+			t.Errorf("round %d (-want +got):\n%s", i, diff)
+		}
+	}
+	contradictions := []string{
+		"CONVERGENCE.md:19 tensions resolved: stated 18, counted 17",
+		"CONVERGENCE.md:152 T10 is listed as resolved here, the scoreboard says ACCEPTED; it stays addressed",
+		"CONVERGENCE.md:153 T12 is listed as resolved here, the scoreboard says ACCEPTED; it stays addressed",
+		"round-0/scoreboard.md:48 new perspectives of round 0: stated 47, counted 12",
+		"round-1/scoreboard.md:53 open tensions of round 1: stated 7, counted 10",
+		"round-1/scoreboard.md:54 new perspectives of round 1: stated 18, counted 9",
+		"round-2/scoreboard.md:48 open tensions of round 2: stated 0, counted 3",
+		"round-2/scoreboard.md:49 new perspectives of round 2: stated 0, counted 5",
+		"round-2/scoreboard.md:67 convergence signals of round 2: stated 9, counted 5",
+		"round-2/scoreboard.md:67 panel size of round 2: stated 9, members of the panel 5",
+	}
+	if diff := cmp.Diff(contradictions, notesOf(src, NoteContradiction)); diff != "" {
+		t.Errorf("contradictions (-want +got):\n%s", diff)
+	}
+	if got := len(notesOf(src, NoteUnplaced)); got != 5 { // four signals that are none, one status
+		t.Errorf("%d unplaced, want 5: %q", got, notesOf(src, NoteUnplaced))
+	}
+	if v := src.Ops[len(src.Ops)-1].Verdict; !slices.Equal(v.TensionsAccepted, []string{"T0010", "T0012"}) || len(v.TensionsResolved) != 19 || v.Confidence != "unanimous" {
+		t.Errorf("verdict: accepted %v, %d resolved, confidence %q", v.TensionsAccepted, len(v.TensionsResolved), v.Confidence)
+	}
+}
+
+// The recorded operations were made from the same folders by another program.
+// Both must place the same entities, in the same order, for the same people.
+func TestFolderAgreesWithOperations(t *testing.T) {
+	type entity struct {
+		LocalID, Label string
+		Contributors   []blue.ExpertSlug
+		References     []blue.RefDraft
+	}
+	// The other program reads the bare "T01" in a sentence of Eclair's as a
+	// reference to Eclair's own tension; the sentence speaks of an example.
+	guessed := "ECLAIR-P0102"
+	for _, name := range []string{"supersession", "ukfs"} {
+		t.Run(name, func(t *testing.T) {
+			folder, _ := sharedFolder(t, name)
+			recorded := sharedOperations(t, name)
+			entities := func(src *Source) (list []entity) {
+				for _, b := range rounds(src) {
+					for _, kind := range blue.NumberedKinds() {
+						for _, d := range b.Drafts[kind] {
+							e := entity{d.LocalID, d.Label, d.Contributors, d.References}
+							if d.LocalID == guessed {
+								e.References = nil
+							}
+							list = append(list, e)
+						}
+					}
+				}
+				return list
+			}
+			equalEmpty := cmp.Transformer("empty", func(refs []blue.RefDraft) []blue.RefDraft { return slices.Clip(append([]blue.RefDraft{}, refs...)) })
+			if diff := cmp.Diff(entities(recorded), entities(folder), cmp.FilterPath(func(p cmp.Path) bool {
+				return p.Last().String() == ".References"
+			}, equalEmpty)); diff != "" {
+				t.Errorf("entities (-recorded +folder):\n%s", diff)
+			}
+			for i, b := range rounds(folder) {
+				if diff := cmp.Diff(rounds(recorded)[i].ExpertScores, b.ExpertScores); diff != "" {
+					t.Errorf("scores of round %d (-recorded +folder):\n%s", i, diff)
+				}
+			}
+		})
+	}
+}
+
+func TestFolderKeepsEveryLine(t *testing.T) {
+	for _, name := range []string{"supersession", "ukfs"} {
+		src, dir := sharedFolder(t, name)
+		var kept strings.Builder
+		for _, op := range src.Ops {
+			switch {
+			case op.Round != nil:
+				kept.WriteString(op.Round.Summary + "\n")
+				for _, text := range op.Round.RawContent {
+					kept.WriteString(text + "\n")
+				}
+			case op.Verdict != nil:
+				kept.WriteString(op.Verdict.Description + "\n")
+			case op.Dialogue != nil && op.Dialogue.Background != nil:
+				kept.WriteString(*op.Dialogue.Background.Description + "\n")
+			}
+		}
+		err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+			if err != nil || e.IsDir() || filepath.Ext(path) != ".md" {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			if err == nil && !strings.Contains(kept.String(), strings.TrimSpace(string(data))) {
+				t.Errorf("%s: %s is not kept whole", name, filepath.Base(path))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Every batch passes Blue's validation, so no op of these sources is refused for its form.
+func TestBatchesAreValid(t *testing.T) {
+	for _, name := range []string{"supersession", "ukfs"} {
+		src, _ := sharedFolder(t, name)
+		for _, b := range rounds(src) {
+			if err := b.Validate(); err != nil {
+				t.Errorf("%s round %d: %v", name, b.Round, err)
+			}
+		}
+	}
+}
+
+func TestSharedOperations(t *testing.T) {
+	for name, want := range map[string]map[string]int{
+		"supersession":      {"rounds": 4, "experts": 12, "perspectives": 58, "tensions": 18, "claims": 37, "references": 38, "moves": 18, "verdicts": 1},
+		"ukfs":              {"rounds": 3, "experts": 15, "perspectives": 26, "tensions": 20, "convergence_signals": 10},
+		"local-prod-parity": {"rounds": 4, "experts": 11, "perspectives": 17, "tensions": 6, "recommendations": 15, "verdicts": 2},
+	} {
+		src := sharedOperations(t, name)
+		for what, n := range want {
+			if src.Found[what] != n {
+				t.Errorf("%s: found %d %s, want %d", name, src.Found[what], what, n)
+			}
+		}
+		for _, op := range src.Ops {
+			if op.Err != nil {
+				t.Errorf("%s: op %d: %v", name, op.Index, op.Err)
+			}
+		}
+		if list := notesOf(src, NoteContradiction); len(list) > 0 {
+			t.Errorf("%s: the file's own counts: %q", name, list)
+		}
+	}
+	src := sharedOperations(t, "synthetic-coverage")
+	for _, op := range src.Ops {
+		if op.Err != nil {
+			t.Errorf("synthetic-coverage: op %d: %v", op.Index, op.Err)
+		}
+	}
+}
