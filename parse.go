@@ -3,6 +3,7 @@ package blue
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -21,6 +22,7 @@ import (
 type jsonReader struct {
 	warnings []Warning
 	bad      []string // what makes the whole text unusable
+	unread   bool     // some of it cannot even be read as what it is
 }
 
 // jsonObject is one object of the text; an absent one has no members.
@@ -37,8 +39,9 @@ func readObject(data []byte) (*jsonReader, jsonObject, error) {
 	}
 	in := &jsonReader{}
 	o := jsonObject{in: in}
-	if json.Unmarshal(data, &o.members) != nil {
+	if json.Unmarshal(data, &o.members) != nil || o.members == nil {
 		o.members = nil
+		in.unread = true
 		in.complain("the data must be an object")
 	}
 	return in, o, nil
@@ -50,12 +53,25 @@ func (r *jsonReader) warn(message string) {
 	r.warnings = append(r.warnings, Warning{Type: "unknown_field", Message: message})
 }
 
-// err returns what Blue calls invalid params, or nil.
+// err returns what Blue calls invalid params, or nil: ErrRefused for members
+// that are missing or of the wrong type, ErrInvalid for what cannot be read.
 func (r *jsonReader) err() error {
 	if len(r.bad) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: Invalid params: %s", ErrInvalid, strings.Join(r.bad, "; "))
+	kind := ErrRefused
+	if r.unread {
+		kind = ErrInvalid
+	}
+	return fmt.Errorf("%w: Invalid params: %s", kind, strings.Join(r.bad, "; "))
+}
+
+// complainNumber complains of a value that is due to be a number. One that is
+// written as a number and beyond any (1e400) cannot be read at all.
+func (r *jsonReader) complainNumber(what string, raw json.RawMessage) {
+	_, err := strconv.ParseFloat(string(raw), 64)
+	r.unread = r.unread || errors.Is(err, strconv.ErrRange)
+	r.complain(what)
 }
 
 // raw returns a member, nil if absent or null.
@@ -176,7 +192,7 @@ func (o jsonObject) integer(key string) int64 {
 	}
 	n, ok := integerOf(raw)
 	if !ok {
-		o.in.complain(o.path + key + " must be an integer of 64 bits")
+		o.in.complainNumber(o.path+key+" must be an integer of 64 bits", raw)
 	}
 	return n
 }

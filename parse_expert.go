@@ -48,7 +48,7 @@ func (o jsonObject) number(key string) *float64 {
 	}
 	f, err := strconv.ParseFloat(string(raw), 64)
 	if err != nil || math.IsInf(f, 0) {
-		o.in.complain(o.path + key + " must be a number of 64 bits")
+		o.in.complainNumber(o.path+key+" must be a number of 64 bits", raw)
 	}
 	return &f
 }

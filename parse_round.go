@@ -120,7 +120,7 @@ func expertScores(o jsonObject) map[ExpertSlug]int64 {
 		if n, ok := integerOf(raw); ok {
 			scores[ExpertSlug(slug)] = n
 		} else if wholeNumber(raw) {
-			o.in.complain(object.path + clip(slug) + " must be an integer of 64 bits")
+			o.in.complainNumber(object.path+clip(slug)+" must be an integer of 64 bits", raw)
 		} else {
 			object.ignore(slug, "an integer")
 		}

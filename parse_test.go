@@ -84,21 +84,21 @@ func TestParseRoundBatchNumbers(t *testing.T) {
 	}{
 		{`{"score": 9223372036854775807}`, "ok", 9223372036854775807},
 		{`{"score": 4294967303}`, "ok", 4294967303}, // bug 12: Blue stores 7
-		{`{"score": 9223372036854775808}`, "invalid", 0},
+		{`{"score": 9223372036854775808}`, "refused", 0},
 		{`{"score": 1.0}`, "ok", 1},
 		{`{"score": -0}`, "ok", 0},
-		{`{"score": 1.5}`, "invalid", 0},
-		{`{"score": 1e3}`, "invalid", 0},
-		{`{"score": "1"}`, "invalid", 0},
-		{`{"score": null}`, "invalid", 0},
-		{`{}`, "invalid", 0},
+		{`{"score": 1.5}`, "refused", 0},
+		{`{"score": 1e3}`, "refused", 0},
+		{`{"score": "1"}`, "refused", 0},
+		{`{"score": null}`, "refused", 0},
+		{`{}`, "refused", 0},
 		{`[]`, "invalid", 0},
 		{`null`, "invalid", 0},
-		{`{"score": 1, "open_tensions": 0.5}`, "invalid", 0},
-		{`{"score": 1, "open_tensions": "3"}`, "invalid", 0},
-		{`{"score": 1, "panel_size": 1e30}`, "invalid", 0},
-		{`{"score": 1, "score_components": {"truth": 18446744073709551616}}`, "invalid", 0},
-		{`{"score": 1, "expert_scores": {"Muffin": 9223372036854775808}}`, "invalid", 0},
+		{`{"score": 1, "open_tensions": 0.5}`, "refused", 0},
+		{`{"score": 1, "open_tensions": "3"}`, "refused", 0},
+		{`{"score": 1, "panel_size": 1e30}`, "refused", 0},
+		{`{"score": 1, "score_components": {"truth": 18446744073709551616}}`, "refused", 0},
+		{`{"score": 1, "expert_scores": {"Muffin": 9223372036854775808}}`, "refused", 0},
 		{`{"score": 1, "score_components": 5, "open_tensions": null}`, "ok", 1},
 		{`{"score": 1, "dialogue_id": "other"}`, CodeEntityNotFound, 0},
 		{`{"score": 1, "dialogue_id": 5}`, CodeEntityNotFound, 0},
@@ -152,11 +152,11 @@ func TestParseNewVerdict(t *testing.T) {
 		{`{` + strings.Replace(required, "77", "100", 1) + `}`, CodeInvalidRound},
 		{`{` + strings.Replace(required, "77", "4294967296", 1) + `}`, CodeInvalidRound},
 		{`{` + strings.Replace(required, "V01", "a b", 1) + `}`, "invalid"},
-		{`{` + strings.Replace(required, `"Go"`, `5`, 1) + `}`, "invalid"},
-		{`{` + strings.Replace(required, `"Go"`, `null`, 1) + `}`, "invalid"},
-		{`{` + strings.Replace(required, `77`, `"77"`, 1) + `}`, "invalid"},
+		{`{` + strings.Replace(required, `"Go"`, `5`, 1) + `}`, "refused"},
+		{`{` + strings.Replace(required, `"Go"`, `null`, 1) + `}`, "refused"},
+		{`{` + strings.Replace(required, `77`, `"77"`, 1) + `}`, "refused"},
 		{`{` + required + `,"dialogue_id":"e"}`, CodeEntityNotFound},
-		{`{}`, "invalid"}, {`"nope"`, "invalid"}, {`nope`, "invalid"},
+		{`{}`, "refused"}, {`"nope"`, "invalid"}, {`nope`, "invalid"},
 	}
 	for _, test := range tests {
 		_, _, err := ParseNewVerdict("d", []byte(test.data))
@@ -187,12 +187,12 @@ func TestParseNewExpert(t *testing.T) {
 		{`{"expert_slug":"Scone","role":"R","tier":"core"}`, CodeInvalidTransition},
 		{`{"expert_slug":"Scone","role":"R","tier":"Core","source":"moon"}`, CodeInvalidTransition},
 		{`{"expert_slug":"Scone","role":"R","tier":"Core","first_round":100}`, CodeInvalidRound},
-		{`{"expert_slug":"Scone","role":"R","tier":"Core","first_round":0.5}`, "invalid"},
+		{`{"expert_slug":"Scone","role":"R","tier":"Core","first_round":0.5}`, "refused"},
 		{`{"expert_slug":"Scone","role":"R","tier":"Core","relevance":1e400}`, "invalid"},
-		{`{"expert_slug":"Scone","role":"R","tier":"Core","relevance":"0.5"}`, "invalid"},
+		{`{"expert_slug":"Scone","role":"R","tier":"Core","relevance":"0.5"}`, "refused"},
 		{`{"expert_slug":"a#b","role":"R","tier":"Core"}`, "invalid"},
-		{`{"expert_slug":"Scone","tier":"Core"}`, "invalid"},
-		{`{"role":"R","tier":"Core"}`, "invalid"}, {`{"expert_slug":"Scone","role":"R"}`, "invalid"},
+		{`{"expert_slug":"Scone","tier":"Core"}`, "refused"},
+		{`{"role":"R","tier":"Core"}`, "refused"}, {`{"expert_slug":"Scone","role":"R"}`, "refused"},
 	}
 	for _, test := range tests {
 		if _, _, err := ParseNewExpert([]byte(test.data)); codesOf(err)[0] != test.want {
@@ -214,8 +214,8 @@ func TestParseNewDialogue(t *testing.T) {
 		t.Errorf("%+v, %v, %v", got, warnings, err)
 	}
 	for data, want := range map[string]string{
-		`{"title":"T"}`: "ok", `{"title":"T","background":null}`: "ok", `{}`: "invalid", `{"title":5}`: "invalid",
-		`{"title":"T","background":{}}`: "invalid", `{"title":"T","calibrated":"yes"}`: "invalid", `{"title":"T","Title":"U"}`: "invalid",
+		`{"title":"T"}`: "ok", `{"title":"T","background":null}`: "ok", `{}`: "refused", `{"title":5}`: "refused",
+		`{"title":"T","background":{}}`: "refused", `{"title":"T","calibrated":"yes"}`: "refused", `{"title":"T","Title":"U"}`: "invalid",
 	} {
 		if _, _, err := ParseNewDialogue([]byte(data)); codesOf(err)[0] != want {
 			t.Errorf("%s: %v, want %s", data, err, want)

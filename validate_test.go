@@ -114,8 +114,8 @@ func sameAnswer(t *testing.T, step int, err error, exit int, stdout []byte) {
 	_ = json.Unmarshal(stdout, &status)
 	switch {
 	case exit == 1:
-		if !errors.Is(err, ErrInvalid) {
-			t.Errorf("step %d: %v, want ErrInvalid", step, err)
+		if !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrRefused) {
+			t.Errorf("step %d: %v, want it refused", step, err)
 		}
 	case status.Status == "success":
 		if err != nil {
@@ -180,6 +180,8 @@ func codesOf(err error) []string {
 		return codes
 	case errors.Is(err, ErrInvalid):
 		return []string{"invalid"}
+	case errors.Is(err, ErrRefused):
+		return []string{"refused"}
 	}
 	return []string{err.Error()}
 }

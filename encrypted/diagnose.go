@@ -162,7 +162,8 @@ func diagnoseAuthentic(ctx context.Context, ks *keyset, r record.Record, h *hist
 	return &blue.Damage{Class: blue.DamageRolledBack, Item: sk, Detail: "an older version; the audit log holds a newer write of it"}
 }
 
-// missing lists what was written and is not there.
+// missing lists what was written and is not there. Where the audit events are
+// damaged too, the root's highest numbers name what they can.
 func (p *loaded) missing(h *history) []string {
 	present := make(map[string]bool, len(p.items))
 	for _, r := range p.items {
@@ -174,10 +175,13 @@ func (p *loaded) missing(h *history) []string {
 			gone = append(gone, sk)
 		}
 	}
+	if h.err == nil {
+		return gone
+	}
 	for group, highest := range p.root.Highest {
 		for n := 1; n <= highest; n++ {
 			sk := fmt.Sprintf("%s#%02d", group, n)
-			if !present[sk] && group != "round" && !slices.Contains(gone, sk) {
+			if !present[sk] && !slices.Contains(gone, sk) {
 				gone = append(gone, sk)
 			}
 		}
@@ -233,7 +237,12 @@ func (s *sealing) checkHistory(ctx context.Context, dialogue string) error {
 		return tampered(blue.DamageMissing, fmt.Sprintf("the audit log holds no event of version %d", version))
 	case err != nil:
 		return err
-	case event.RootHash != audit.RootHash(meta.Attrs[attrRoot].Bin()):
+	}
+	same, err := s.sameEvent(ctx, dialogue, meta.Attrs, event)
+	if err != nil {
+		return err
+	}
+	if !same {
 		return tampered(blue.DamageChanged, fmt.Sprintf("the audit event of version %d belongs to another root", version))
 	}
 	if _, err := audit.ReadCommit(ctx, s.inner, dialogue, version+1); !errors.Is(err, blue.ErrNotFound) {
@@ -250,6 +259,21 @@ func (s *sealing) checkHistory(ctx context.Context, dialogue string) error {
 		}
 	}
 	return nil
+}
+
+// sameEvent reports whether the event is the one that the sealed root names.
+func (s *sealing) sameEvent(ctx context.Context, dialogue string, meta record.Attrs, event audit.Event) (bool, error) {
+	ks := newKeyset(s.ring)
+	defer ks.destroy()
+	k, err := ks.get(ctx, meta[attrKeyID].Str())
+	if err != nil {
+		return false, err
+	}
+	r, err := openRoot(k, dialogue, meta)
+	if err != nil {
+		return false, err
+	}
+	return event.RootHash == r.hash && event.CoreHash() == r.CoreHash && event.Chain == r.Chain && event.Seq == r.Seq, nil
 }
 
 // checkAbsence tells a dialogue that never was from one that is gone: the

@@ -49,20 +49,6 @@ func dialogue(ctx context.Context, store blue.DialogueStore) error {
 	return err
 }
 
-// fresh returns a sealed store in memory that holds the small dialogue.
-func fresh(heads encrypted.Heads) (ctx context.Context, records *memory.Store, store blue.DialogueStore, done func()) {
-	folder, err := os.MkdirTemp("", "blue-example-")
-	if err != nil {
-		log.Fatal(err)
-	}
-	ctx, records = context.Background(), memory.New()
-	sealed := open(records, folder, heads)
-	if err := dialogue(ctx, sealed); err != nil {
-		log.Fatal(err)
-	}
-	return ctx, records, sealed, func() { sealed.Close(); os.RemoveAll(folder) }
-}
-
 // stored returns an item as it lies below the seal.
 func stored(ctx context.Context, records *memory.Store, sk string) record.Record {
 	r, err := records.Get(ctx, record.Dialogues, record.Key{PK: "dialogue#which-cache", SK: sk})
@@ -113,28 +99,68 @@ func Example() {
 	// Output: T0001 open Cost against latency
 }
 
-// What the store below holds: the status in clear, the text sealed. One
-// flipped attribute is found, named, and nothing is shown.
+// What somebody with the store and without the key can do to one item, and
+// what Load says: the item by name, what happened to it, and no plaintext.
 func ExampleEncryptedStore_Load() {
-	ctx, records, store, done := fresh(nil)
-	defer done()
-
-	item := stored(ctx, records, "tension#00#01")
-	fmt.Println("status:", item.Attrs["status"].Str())
-	fmt.Println("sealed bytes:", len(item.Attrs["content_encrypted"].Bin()))
-
-	item.Attrs["status"] = record.S("resolved")
-	replace(ctx, records, item)
-	_, err := store.Load(ctx, "which-cache")
-	if t, ok := errors.AsType[*blue.TamperError](err); ok {
-		for _, d := range t.Damage {
-			fmt.Println(d.Item, d.Class)
+	for _, attack := range []struct {
+		name string
+		do   func(ctx context.Context, records *memory.Store, old record.Record)
+	}{
+		{"flip a status", func(ctx context.Context, records *memory.Store, _ record.Record) {
+			item := stored(ctx, records, "tension#00#01")
+			item.Attrs["status"] = record.S("resolved")
+			replace(ctx, records, item)
+		}},
+		{"delete an item", func(ctx context.Context, records *memory.Store, old record.Record) {
+			replace(ctx, records, record.Record{Key: old.Key})
+		}},
+		{"put an old version back", func(ctx context.Context, records *memory.Store, old record.Record) {
+			replace(ctx, records, old)
+		}},
+		{"put an item in another's place", func(ctx context.Context, records *memory.Store, _ record.Record) {
+			item := stored(ctx, records, "expert#muffin")
+			item.Key.SK = "tension#00#01"
+			replace(ctx, records, item)
+		}},
+		{"strip the MAC", func(ctx context.Context, records *memory.Store, _ record.Record) {
+			item := stored(ctx, records, "tension#00#01")
+			delete(item.Attrs, "item_mac")
+			replace(ctx, records, item)
+		}},
+	} {
+		folder, err := os.MkdirTemp("", "blue-example-")
+		if err != nil {
+			log.Fatal(err)
 		}
+		ctx, records := context.Background(), memory.New()
+		store := open(records, folder, nil)
+		if err := dialogue(ctx, store); err != nil {
+			log.Fatal(err)
+		}
+		old := stored(ctx, records, "tension#00#01")
+		id := blue.EntityID{Kind: blue.KindTension, Seq: 1}
+		if _, err := store.Transition(ctx, "which-cache", blue.Transition{ID: id, To: "addressed"}); err != nil {
+			log.Fatal(err)
+		}
+
+		attack.do(ctx, records, old)
+		snapshot, err := store.Load(ctx, "which-cache")
+		t, ok := errors.AsType[*blue.TamperError](err)
+		if !ok || snapshot != nil || !errors.Is(err, blue.ErrTampered) {
+			log.Fatal(attack.name, ": ", err)
+		}
+		for _, d := range t.Damage {
+			fmt.Printf("%s: %s %s\n", attack.name, d.Item, d.Class)
+		}
+		store.Close()
+		os.RemoveAll(folder)
 	}
 	// Output:
-	// status: open
-	// sealed bytes: 136
-	// tension#00#01 changed
+	// flip a status: tension#00#01 changed
+	// delete an item: tension#00#01 missing
+	// put an old version back: tension#00#01 rolled back
+	// put an item in another's place: tension#00#01 moved
+	// strip the MAC: tension#00#01 stripped
 }
 
 // A dialogue put back whole, as it once was, verifies item by item. A client

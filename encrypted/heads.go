@@ -155,7 +155,10 @@ func (s *sealing) stands(dialogue string, r root) error {
 	if s.heads == nil {
 		return nil
 	}
-	return s.heads.Put(r.head(dialogue))
+	if err := s.heads.Put(r.head(dialogue)); err != nil {
+		return fmt.Errorf("the change is stored, but this client could not note it as the newest state: %w", err)
+	}
+	return nil
 }
 
 func (r *root) head(dialogue string) Head {

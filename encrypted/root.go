@@ -96,8 +96,8 @@ func (r *root) sum() (envelope.Sum, error) {
 	return s, nil
 }
 
-// note raises the highest number of a numbered sort key: round#NN and
-// {kind}#NN#NN. Other keys are named by the audit events when they are missed.
+// note raises the highest number of a numbered sort key, {kind}#NN#NN. Other
+// keys are named by the audit events when they are missed.
 func (r *root) note(sk string) {
 	group, n, ok := numbered(sk)
 	if ok && n > r.Highest[group] {
@@ -106,10 +106,11 @@ func (r *root) note(sk string) {
 }
 
 func numbered(sk string) (group string, n int, ok bool) {
-	i := strings.LastIndexByte(sk, '#')
-	if i < 0 || len(sk)-i != 3 || strings.Count(sk, "#") > 2 {
+	parts := strings.Split(sk, "#")
+	if len(parts) != 3 || len(parts[1]) != 2 || len(parts[2]) != 2 {
 		return "", 0, false
 	}
-	v, err := strconv.ParseUint(sk[i+1:], 10, 8)
-	return sk[:i], int(v), err == nil
+	_, err1 := strconv.ParseUint(parts[1], 10, 8)
+	v, err2 := strconv.ParseUint(parts[2], 10, 8)
+	return parts[0] + "#" + parts[1], int(v), err1 == nil && err2 == nil
 }

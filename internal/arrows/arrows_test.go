@@ -48,6 +48,7 @@ var rooms = map[string]room{
 	"internal/shareddata": {nil, nil, "finds test data"},
 	"internal/refcost":    {nil, nil, "a test alone"},
 	"internal/arrows":     {nil, nil, "a test alone"},
+	"internal/campaign":   {nil, nil, "tests alone"},
 	"cmd/blue-store": {
 		[]string{".", "record", "envelope", "keys", "keys/localfile", "audit", "encrypted", "sqlite", "graph", "export", "internal/engine", "internal/importer", "internal/demo"},
 		[]string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "golang.org/x/text", "github.com/gofrs/uuid"}, "a door may know everything but an entity's storage",

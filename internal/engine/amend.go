@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
@@ -22,6 +23,7 @@ func (s *Store) RecordSignal(ctx context.Context, id blue.DialogueID, n blue.Sig
 		if round.Signals == nil {
 			round.Signals = make(map[blue.ExpertSlug]time.Time)
 		}
+		maps.DeleteFunc(round.Signals, func(slug blue.ExpertSlug, _ time.Time) bool { return slug.Key() == n.Expert.Key() })
 		round.Signals[n.Expert] = tx.now
 		answer.At = tx.now
 		tx.keep(round)
@@ -52,6 +54,9 @@ func (s *Store) Amend(ctx context.Context, id blue.DialogueID, a blue.Amendment)
 			progress := d.Imports[a.Step.Source]
 			progress.Refused = append(progress.Refused, *a.Refused)
 			d.Imports[a.Step.Source] = progress
+		}
+		if tx.touched {
+			d.UpdatedAt = tx.now
 		}
 		answer = *d
 		return nil

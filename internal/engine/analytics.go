@@ -13,7 +13,7 @@ import (
 // List implements blue.AnalyticsStore: one index read per status. The rows
 // come from clear attributes, are not verified, and cost no key.
 func (s *Store) List(ctx context.Context) ([]blue.Listed, error) {
-	var all []blue.Listed
+	all := []blue.Listed{}
 	for _, status := range blue.DialogueStatuses() {
 		records, err := s.records.Index(ctx, record.ByStatus, "status#"+string(status))
 		if err != nil {

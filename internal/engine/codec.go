@@ -246,9 +246,11 @@ func sortKeyOf(key blue.EntityKey) (string, error) {
 			return bad()
 		}
 		return sortKey(&blue.Move{Round: blue.Round(round), Expert: blue.ExpertSlug(p[1]), Seq: blue.Seq(seq)}), nil
-	case strings.HasSuffix(string(key.Kind), "_event"):
-		en := entryOfKind(key.Kind)
-		return en.prefix + key.Key, nil
+	}
+	for _, en := range codec {
+		if en.kind == key.Kind && strings.HasPrefix(en.prefix, "event#") {
+			return en.prefix + key.Key, nil
+		}
 	}
 	return bad()
 }

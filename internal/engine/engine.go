@@ -8,7 +8,7 @@
 //
 // The way of a write: load the partition, let the request change a
 // transaction, commit all its records with the head conditioned as it was
-// read; on a conflict at the head alone, once more from the start. The engine
+// read; on a conflict, if the head has moved, once more from the start. The engine
 // gives the numbers, so the keys, so the addresses that a sealing store binds
 // (docs/design.md, "number above, seal in the middle, condition at the bottom").
 package engine
@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"golang.org/x/text/unicode/norm"
@@ -92,7 +93,19 @@ func (s *Store) query(ctx context.Context, id blue.DialogueID, forUpdate bool) (
 	if len(records) == 0 {
 		return nil, fmt.Errorf("dialogue %s: %w", id, blue.ErrNotFound)
 	}
+	if head(records) == nil {
+		return nil, fmt.Errorf("%w: dialogue %s has no meta item", blue.ErrTampered, id)
+	}
 	return records, nil
+}
+
+// head returns the partition's head, or nil.
+func head(records []record.Record) *record.Record {
+	i := slices.IndexFunc(records, func(r record.Record) bool { return r.Key.SK == record.Head })
+	if i < 0 {
+		return nil
+	}
+	return &records[i]
 }
 
 // Get implements blue.DialogueStore.
@@ -143,11 +156,20 @@ func (s *Store) Create(ctx context.Context, id blue.DialogueID, d blue.NewDialog
 
 // update runs a request against the dialogue's present state and commits what
 // it changed. request may run more than once, each time on a fresh transaction.
+//
+// A conflict means another writer was faster if the head has moved since: the
+// request is then asked again and says itself what it makes of an item that
+// is there now. On a head that stands, the conflict is the answer.
 func (s *Store) update(ctx context.Context, id blue.DialogueID, request func(*transaction) error) error {
+	var lost error // of the last try
+	var lostOn *record.Record
 	for try := range maxTries {
 		records, err := s.query(ctx, id, true)
 		if err != nil {
 			return err
+		}
+		if lost != nil && head(records).Equal(*lostOn) {
+			return lost
 		}
 		tx, err := loadTransaction(id, records, s.now())
 		if err != nil {
@@ -164,9 +186,10 @@ func (s *Store) update(ctx context.Context, id blue.DialogueID, request func(*tr
 			return err
 		}
 		err = s.records.Commit(ctx, writes)
-		if conflict, ok := errors.AsType[*record.ConflictError](err); !ok || !conflict.OnHead() {
+		if _, ok := errors.AsType[*record.ConflictError](err); !ok {
 			return err
 		}
+		lost, lostOn = err, head(records)
 		if err := pause(ctx, try); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -167,9 +168,12 @@ func payload(e blue.Entity, before []byte) ([]byte, error) {
 		if fv.IsZero() {
 			continue
 		}
+		if !validText(fv) {
+			return nil, fmt.Errorf("%w: %s of a %s is not UTF-8", blue.ErrInvalid, f.name, e.EntityKind())
+		}
 		text, err := marshal(fv.Interface())
-		if err != nil {
-			return nil, fmt.Errorf("engine: field %s of %s: %w", f.name, e.EntityKind(), err)
+		if err != nil { // JSON of the caller's own
+			return nil, fmt.Errorf("%w: %s of a %s: %w", blue.ErrInvalid, f.name, e.EntityKind(), err)
 		}
 		members[f.name] = text
 	}
@@ -196,6 +200,39 @@ func setPayload(e blue.Entity, text []byte) error {
 		}
 	}
 	return nil
+}
+
+// validText reports whether every text in a value is UTF-8. encoding/json
+// would store another text in place of one that is not.
+func validText(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.String:
+		return utf8.ValidString(v.String())
+	case reflect.Pointer:
+		return v.IsNil() || validText(v.Elem())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if !validText(v.Field(i)) {
+				return false
+			}
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return utf8.Valid(v.Bytes())
+		}
+		for i := range v.Len() {
+			if !validText(v.Index(i)) {
+				return false
+			}
+		}
+	case reflect.Map:
+		for i := v.MapRange(); i.Next(); {
+			if !validText(i.Key()) || !validText(i.Value()) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // marshal is json.Marshal without HTML escaping: shorter, and what other

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	blue "github.com/superviber/blue-encrypted-store"
@@ -80,7 +81,7 @@ func registerRound(tx *transaction, b blue.RoundBatch, request string) (blue.Reg
 	}
 	d := &tx.snapshot.Dialogue
 	d.TotalRounds = max(d.TotalRounds, int64(b.Round)+1)
-	d.TotalAlignment += b.Score
+	d.TotalAlignment = addCapped(d.TotalAlignment, b.Score)
 	tx.touched = true
 	for _, kind := range blue.NumberedKinds() {
 		for i, draft := range b.Drafts[kind] {
@@ -101,9 +102,7 @@ func registerRound(tx *transaction, b blue.RoundBatch, request string) (blue.Reg
 		tx.score(b.Round, score)
 	}
 	for _, slug := range slices.Sorted(maps.Keys(b.RawContent)) {
-		if !tx.wrote(b.Round, slug, b.RawContent[slug]) {
-			answer.Warnings = append(answer.Warnings, unknownExpert(b.Round, slug, "text"))
-		}
+		tx.wrote(b.Round, slug, b.RawContent[slug])
 	}
 	answer.Moves = len(b.Moves)
 	return answer, tx.addMoves(b)
@@ -191,29 +190,36 @@ func (tx *transaction) score(round blue.Round, s blue.ExpertScore) {
 	}
 	e.Scores[round] = s.Score
 	e.TotalScore = 0
-	for _, n := range e.Scores {
-		e.TotalScore += n
+	for _, in := range slices.Sorted(maps.Keys(e.Scores)) {
+		e.TotalScore = addCapped(e.TotalScore, e.Scores[in])
 	}
 	tx.keep(e)
 }
 
-// wrote keeps what an expert wrote in a round; false for an unknown expert.
-func (tx *transaction) wrote(round blue.Round, slug blue.ExpertSlug, text string) bool {
+// wrote keeps what an expert wrote in a round. An unknown expert has been
+// warned of (RoundBatch.Known).
+func (tx *transaction) wrote(round blue.Round, slug blue.ExpertSlug, text string) {
 	e, ok := tx.snapshot.Expert(slug)
 	if !ok {
-		return false
+		return
 	}
 	if e.RawContent == nil {
 		e.RawContent = map[blue.Round]string{}
 	}
 	e.RawContent[round] = text
 	tx.keep(e)
-	return true
 }
 
-func unknownExpert(round blue.Round, slug blue.ExpertSlug, what string) blue.Warning {
-	return blue.Warning{Type: "unknown_expert", Expert: slug, Round: &round,
-		Message: fmt.Sprintf("%s is not an expert of this dialogue; the %s was not stored", slug, what)}
+// addCapped adds and stays at the ends of int64 rather than wrapping (SPEC
+// §13, bug 12).
+func addCapped(a, b int64) int64 {
+	switch {
+	case b > 0 && a > math.MaxInt64-b:
+		return math.MaxInt64
+	case b < 0 && a < math.MinInt64-b:
+		return math.MinInt64
+	}
+	return a + b
 }
 
 // addMoves numbers and puts the moves, per expert in batch order.

@@ -40,9 +40,6 @@ func loadTransaction(id blue.DialogueID, records []record.Record, now time.Time)
 	for i, r := range records {
 		tx.before[r.Key.SK] = &records[i]
 	}
-	if tx.before[record.Head] == nil {
-		return nil, fmt.Errorf("%w: dialogue %s has no meta item", blue.ErrTampered, id)
-	}
 	var err error
 	if tx.snapshot, err = Assemble(id, records); err != nil {
 		return nil, err
@@ -68,6 +65,7 @@ func (tx *transaction) add(e blue.Entity) error {
 
 // keep puts an entity, new or changed; the last one put under a key stands.
 func (tx *transaction) keep(e blue.Entity) {
+	touch(e, tx.now) // here, so that answers hold it
 	sk := sortKey(e)
 	if i, ok := tx.places[sk]; ok {
 		tx.put[i] = e
@@ -119,10 +117,10 @@ func (tx *transaction) step(s *blue.Step) error {
 
 // writes returns the commit: the head first, then what was put.
 func (tx *transaction) writes() ([]record.Write, error) {
+	tx.snapshot.Dialogue.UpdatedAt = tx.now
 	entities := append([]blue.Entity{&tx.snapshot.Dialogue}, tx.put...)
 	writes := make([]record.Write, 0, len(entities))
 	for _, e := range entities {
-		touch(e, tx.now)
 		w := record.Write{Table: record.Dialogues}
 		before := tx.before[sortKey(e)]
 		var err error

@@ -97,10 +97,8 @@ func converge(tx *transaction, n blue.NewVerdict, answer *blue.Decided) error {
 func adopt(tx *transaction, n blue.NewVerdict) []blue.Warning {
 	var warnings []blue.Warning
 	for _, name := range n.RecommendationsAdopted {
-		id, err := blue.ParseEntityID(name)
-		found, ok := tx.find(id)
-		r, isR := found.(*blue.Recommendation)
-		if err != nil || !ok || !isR {
+		r, ok := tx.recommendation(name)
+		if !ok {
 			warnings = append(warnings, blue.Warning{Type: "verdict_claim", Round: &n.Round,
 				Message: fmt.Sprintf("verdict %s adopts %q, which is no recommendation of this dialogue", n.ID, name)})
 			continue
@@ -112,4 +110,15 @@ func adopt(tx *transaction, n blue.NewVerdict) []blue.Warning {
 		tx.keep(r)
 	}
 	return warnings
+}
+
+// recommendation returns the recommendation that a display id names.
+func (tx *transaction) recommendation(name string) (*blue.Recommendation, bool) {
+	id, err := blue.ParseEntityID(name)
+	if err != nil {
+		return nil, false
+	}
+	e, _ := tx.find(id)
+	r, ok := e.(*blue.Recommendation)
+	return r, ok
 }

@@ -1,0 +1,235 @@
+package recordtest
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+var (
+	one = record.Attrs{"n": record.N(1), "s": record.S("one"), "b": record.B([]byte{1})}
+	two = record.Attrs{"n": record.N(2), "s": record.S("two"), "b": record.B([]byte{2})}
+)
+
+func mustNotExist(t *testing.T, s record.Store) {
+	mustCommit(t, s, put("a", one))
+	mustConflict(t, s, record.Dialogues, "a", withHead(t, s, []record.Write{put("a", two)})...)
+	mustConflict(t, s, record.Dialogues, "a", withHead(t, s, []record.Write{put("a", one)})...)
+	mustConflict(t, s, record.Dialogues, record.Head, put(record.Head, generation(9)))
+}
+
+func prevMatches(t *testing.T, s record.Store) {
+	mustCommit(t, s, put("a", one))
+	mustCommit(t, s, change("a", one, two))
+	if r := get(t, s, record.Dialogues, "a"); !r.Equal(record.Record{Key: key("a"), Attrs: two}) {
+		t.Errorf("stored %v", r.Attrs)
+	}
+}
+
+func prevDiffers(t *testing.T, s record.Store) {
+	mustCommit(t, s, put("a", one))
+	for name, prev := range map[string]record.Attrs{
+		"number":     {"n": record.N(2)},
+		"string":     {"s": record.S("one ")},
+		"bytes":      {"b": record.B([]byte{1, 0})},
+		"type":       {"n": record.S("1")},
+		"bool":       {"n": record.T(true)},
+		"no such":    {"x": record.N(1)},
+		"one of two": {"n": record.N(1), "s": record.S("two")},
+		"case":       {"S": record.S("one")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mustConflict(t, s, record.Dialogues, "a", withHead(t, s, []record.Write{change("a", prev, two)})...)
+		})
+	}
+}
+
+func prevAbsent(t *testing.T, s record.Store) {
+	mustCommit(t, s)
+	mustConflict(t, s, record.Dialogues, "a", withHead(t, s, []record.Write{change("a", one, two)})...)
+	mustConflict(t, s, record.Dialogues, "a", withHead(t, s, []record.Write{change("a", record.Attrs{}, two)})...)
+	mustConflict(t, s, record.Dialogues, "a", withHead(t, s, []record.Write{change("a", one, nil)})...)
+}
+
+func prevAndOthers(t *testing.T, s record.Store) {
+	mustCommit(t, s, put("a", one))
+	mustCommit(t, s, change("a", record.Attrs{"s": record.S("one")}, two))
+	mustCommit(t, s, change("a", record.Attrs{"b": record.B([]byte{2})}, one))
+}
+
+func prevEmpty(t *testing.T, s record.Store) {
+	mustCommit(t, s, put("a", one))
+	mustCommit(t, s, change("a", record.Attrs{}, two))
+	if r := get(t, s, record.Dialogues, "a"); !r.Attrs["n"].Equal(record.N(2)) {
+		t.Errorf("stored %v", r.Attrs)
+	}
+}
+
+func replacedWhole(t *testing.T, s record.Store) {
+	mustCommit(t, s, put("a", one))
+	mustCommit(t, s, change("a", one, record.Attrs{"only": record.T(false)}))
+	if r := get(t, s, record.Dialogues, "a"); len(r.Attrs) != 1 {
+		t.Errorf("attributes of the old record remain: %v", r.Names())
+	}
+}
+
+func deleted(t *testing.T, s record.Store) {
+	mustCommit(t, s, put("a", one), put("b", one))
+	mustConflict(t, s, record.Dialogues, "a", withHead(t, s, []record.Write{change("a", two, nil)})...)
+	mustCommit(t, s, change("a", one, nil))
+	if got := sortKeys(query(t, s, record.Dialogues, pk)); len(got) != 2 || got[0] != "b" {
+		t.Errorf("left after the delete: %q", got)
+	}
+	mustCommit(t, s, put("a", two))
+	mustCommit(t, s, change("a", record.Attrs{}, nil))
+}
+
+func checkOnly(t *testing.T, s record.Store) {
+	mustCommit(t, s, put("a", one))
+	mustCommit(t, s, check("a", record.Attrs{"n": record.N(1)}), check("b", nil))
+	if got := sortKeys(query(t, s, record.Dialogues, pk)); len(got) != 2 {
+		t.Errorf("checks changed what is stored: %q", got)
+	}
+	if r := get(t, s, record.Dialogues, "a"); !r.Equal(record.Record{Key: key("a"), Attrs: one}) {
+		t.Errorf("a check changed the record: %v", r.Attrs)
+	}
+	mustConflict(t, s, record.Dialogues, "a", withHead(t, s, []record.Write{check("a", two), put("c", one)})...)
+	mustConflict(t, s, record.Dialogues, "a", withHead(t, s, []record.Write{put("c", one), check("a", nil)})...)
+}
+
+func allOrNothing(t *testing.T, s record.Store) {
+	mustCommit(t, s, put("last", one), put("changed", one), put("deleted", one))
+	writes := withHead(t, s, nil)
+	for i := range 50 {
+		writes = append(writes, put(fmt.Sprintf("new#%02d", i), one))
+	}
+	writes = append(writes,
+		in(record.Audit, put("event", one)),
+		change("changed", one, two),
+		change("deleted", one, nil),
+		put("last", two))
+	mustConflict(t, s, record.Dialogues, "last", writes...)
+	// The same with the last write in the other table.
+	writes = append(writes[:len(writes)-1], in(record.Audit, change("last", one, two)))
+	mustConflict(t, s, record.Audit, "last", writes...)
+	// The same without it holds.
+	if err := s.Commit(t.Context(), writes[:len(writes)-1]); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func conflictOnBoth(t *testing.T, s record.Store) {
+	mustCommit(t, s, put("a", one), put("b", one))
+	head := change(record.Head, generation(7), generation(8))
+	mustConflict(t, s, record.Dialogues, "b", head, put("new", one), put("b", two), put("a", two))
+	mustConflict(t, s, record.Dialogues, "a", put("a", two), head)
+	mustConflict(t, s, record.Dialogues, record.Head, put("new", one), head, put("new2", one))
+	// meta of another table is no head.
+	mustCommit(t, s, in(record.Audit, put(record.Head, one)))
+	mustConflict(t, s, record.Audit, record.Head, head, in(record.Audit, put(record.Head, two)))
+}
+
+func brokenCommits(t *testing.T, s record.Store) {
+	mustCommit(t, s, put("a", one))
+	head := withHead(t, s, nil)[0]
+	elsewhere := put("x", one)
+	elsewhere.Record.Key.PK = "dialogue#e"
+	written := check("a", one)
+	written.Record.Attrs = two
+	attr := func(name string, v record.Value) record.Write { return put("x", record.Attrs{name: v}) }
+	empty := func(k record.Key) record.Write {
+		return record.Write{Table: record.Dialogues, Record: record.Record{Key: k, Attrs: one}}
+	}
+	for name, writes := range map[string][]record.Write{
+		"nothing":          {},
+		"no head":          {put("x", one)},
+		"head only asked":  {put("x", one), check(record.Head, generation(0))},
+		"head of audit":    {put("x", one), in(record.Audit, put(record.Head, one))},
+		"two partitions":   {head, elsewhere},
+		"keys and data":    {head, in(record.Keys, put("x", one))},
+		"keys and audit":   {in(record.Audit, put("x", one)), in(record.Keys, put("x", one))},
+		"a key twice":      {head, put("x", one), put("x", two)},
+		"unknown table":    {head, in("blue_other", put("x", one))},
+		"delete, no prev":  {head, put("x", nil)},
+		"check and write":  {head, written},
+		"no PK":            {head, empty(record.Key{SK: "x"})},
+		"no SK":            {head, empty(record.Key{PK: pk})},
+		"attribute PK":     {head, attr("PK", record.S("x"))},
+		"attribute SK":     {head, attr("SK", record.S("x"))},
+		"no name":          {head, attr("", record.S("x"))},
+		"name of a store":  {head, attr("_x", record.S("x"))},
+		"no value":         {head, attr("x", record.Value{})},
+		"text not UTF-8":   {head, attr("x", record.S("\xff"))},
+		"name not UTF-8":   {head, attr("\xff", record.S("x"))},
+		"key not UTF-8":    {head, put("x\xff", one)},
+		"half a surrogate": {head, attr("x", record.S("\xed\xa0\x80"))},
+	} {
+		t.Run(name, func(t *testing.T) { mustFail(t, s, record.ErrInvalid, writes...) })
+	}
+}
+
+func partitionsApart(t *testing.T, s record.Store) {
+	partitions := []string{"dialogue#a", "dialogue#a#", "dialogue#A", "dialogue#aa", "dialogue#ä", "dialogue#a\x00", "dialogue#%", "dialogue#_"}
+	for _, p := range partitions {
+		w := put(record.Head, record.Attrs{"of": record.S(p)})
+		w.Record.Key.PK = p
+		if err := s.Commit(t.Context(), []record.Write{w}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range partitions {
+		got := query(t, s, record.Dialogues, p)
+		same(t, got, []record.Record{{Key: record.Key{PK: p, SK: record.Head}, Attrs: record.Attrs{"of": record.S(p)}}})
+	}
+}
+
+func tablesApart(t *testing.T, s record.Store) {
+	mustCommit(t, s, put("a", one), in(record.Audit, put("a", two)))
+	if r := get(t, s, record.Audit, "a"); !r.Attrs["n"].Equal(record.N(2)) {
+		t.Errorf("audit holds %v", r.Attrs)
+	}
+	if r := get(t, s, record.Dialogues, "a"); !r.Attrs["n"].Equal(record.N(1)) {
+		t.Errorf("dialogues hold %v", r.Attrs)
+	}
+	// An audit event of another partition, and one alone.
+	event := in(record.Audit, put("b", one))
+	event.Record.Key.PK = "chain"
+	mustCommit(t, s, event)
+	event.Record.Key.SK = "c"
+	if err := s.Commit(t.Context(), []record.Write{event}); err != nil {
+		t.Errorf("an audit event alone: %v", err)
+	}
+	if got := sortKeys(query(t, s, record.Audit, "chain")); len(got) != 2 {
+		t.Errorf("the chain holds %q", got)
+	}
+}
+
+func keysApart(t *testing.T, s record.Store) {
+	commit := func(writes ...record.Write) error {
+		for i := range writes {
+			writes[i].Table = record.Keys
+		}
+		return s.Commit(t.Context(), writes)
+	}
+	active := record.Attrs{"state": record.S("active"), "active_version": record.N(1)}
+	if err := commit(put("head", active), put("wrap#0000000001#u", one)); err != nil {
+		t.Fatal(err)
+	}
+	if err := commit(put("wrap#0000000002#u", one), check("head", record.Attrs{"state": record.S("active")})); err != nil {
+		t.Fatal(err)
+	}
+	mustCommit(t, s, put("a", one))
+	if got := sortKeys(query(t, s, record.Keys, pk)); len(got) != 3 {
+		t.Errorf("keys hold %q", got)
+	}
+	if got := sortKeys(query(t, s, record.Dialogues, pk)); len(got) != 2 {
+		t.Errorf("dialogues hold %q", got)
+	}
+	erased := record.Attrs{"state": record.S("erased")}
+	if err := commit(change("head", active, erased), change("wrap#0000000001#u", one, nil), change("wrap#0000000002#u", one, nil)); err != nil {
+		t.Fatal(err)
+	}
+	mustConflict(t, s, record.Keys, "head", in(record.Keys, put("wrap#0000000003#u", one)),
+		in(record.Keys, check("head", record.Attrs{"state": record.S("active")})))
+}

@@ -1,0 +1,112 @@
+package recordtest
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+func limitOfKeys(t *testing.T, s record.Store) {
+	at := func(pkSize, skSize int) []record.Write {
+		partition := strings.Repeat("p", pkSize)
+		writes := []record.Write{put(record.Head, one), put(strings.Repeat("s", skSize), one)}
+		for i := range writes {
+			writes[i].Record.Key.PK = partition
+		}
+		return writes
+	}
+	mustFail(t, s, record.ErrTooLarge, at(record.MaxPK+1, 5)...)
+	mustFail(t, s, record.ErrTooLarge, at(5, record.MaxSK+1)...)
+	if err := s.Commit(t.Context(), at(record.MaxPK, record.MaxSK)); err != nil {
+		t.Fatalf("keys of the largest size: %v", err)
+	}
+	got := query(t, s, record.Dialogues, strings.Repeat("p", record.MaxPK))
+	if len(got) != 2 || len(got[1].Key.SK) != record.MaxSK {
+		t.Errorf("query lists %d records", len(got))
+	}
+	// Bytes count, not characters.
+	mustFail(t, s, record.ErrTooLarge, put(record.Head, one), put(strings.Repeat("é", record.MaxSK/2)+"x", one))
+}
+
+// sized returns attributes that make a record at sk exactly size bytes.
+func sized(sk string, size int) record.Attrs {
+	attrs := record.Attrs{"n": record.N(1), "b": record.B(nil)}
+	rest := size - record.Record{Key: key(sk), Attrs: attrs}.Size()
+	attrs["b"] = record.B(make([]byte, rest))
+	return attrs
+}
+
+func limitOfRecord(t *testing.T, s record.Store) {
+	mustCommit(t, s, put("a", sized("a", record.MaxRecord)))
+	mustFail(t, s, record.ErrTooLarge, withHead(t, s, []record.Write{put("b", sized("b", record.MaxRecord+1))})...)
+	if r := get(t, s, record.Dialogues, "a"); r.Size() != record.MaxRecord {
+		t.Errorf("the largest record came back with %d bytes", r.Size())
+	}
+	text := record.Attrs{"s": record.S(strings.Repeat("\x01", record.MaxRecord-100))} // six times that in JSON
+	mustCommit(t, s, put("c", text))
+	if r := get(t, s, record.Dialogues, "c"); !r.Attrs["s"].Equal(text["s"]) {
+		t.Error("a long text came back changed")
+	}
+}
+
+func limitOfWrites(t *testing.T, s record.Store) {
+	writes := []record.Write{put(record.Head, generation(0))}
+	for _, sk := range numbered("claim", record.MaxBatch) {
+		writes = append(writes, put(sk, one))
+	}
+	mustFail(t, s, record.ErrTooLarge, writes...)
+	if err := s.Commit(t.Context(), writes[:record.MaxBatch]); err != nil {
+		t.Fatalf("the largest commit: %v", err)
+	}
+	if n := len(query(t, s, record.Dialogues, pk)); n != record.MaxBatch {
+		t.Errorf("%d records are stored, want %d", n, record.MaxBatch)
+	}
+}
+
+func limitOfBytes(t *testing.T, s record.Store) {
+	head := put(record.Head, generation(0))
+	at := func(total int) []record.Write {
+		writes := []record.Write{head}
+		left := total - head.Record.Size()
+		for _, sk := range numbered("claim", total/record.MaxRecord+1) {
+			size := min(left, record.MaxRecord)
+			writes = append(writes, put(sk, sized(sk, size)))
+			left -= size
+		}
+		return writes
+	}
+	mustFail(t, s, record.ErrTooLarge, at(record.MaxBatchBytes+1)...)
+	if err := s.Commit(t.Context(), at(record.MaxBatchBytes)); err != nil {
+		t.Fatalf("the largest commit: %v", err)
+	}
+	total := 0
+	for _, r := range query(t, s, record.Dialogues, pk) {
+		total += r.Size()
+	}
+	if total != record.MaxBatchBytes {
+		t.Errorf("%d bytes are stored, want %d", total, record.MaxBatchBytes)
+	}
+}
+
+// limitOfChanges: the head and checks count as well.
+func limitOfChanges(t *testing.T, s record.Store) {
+	sks := numbered("claim", record.MaxChanges)
+	var writes []record.Write
+	for _, sk := range sks {
+		writes = append(writes, put(sk, one))
+	}
+	mustCommit(t, s, writes...)
+	writes = withHead(t, s, nil)
+	for i, sk := range sks {
+		if i%2 == 0 {
+			writes = append(writes, change(sk, one, two))
+		} else {
+			writes = append(writes, check(sk, one))
+		}
+	}
+	mustFail(t, s, record.ErrTooLarge, writes...)
+	if err := s.Commit(t.Context(), writes[:record.MaxChanges]); err != nil {
+		t.Fatalf("the largest commit: %v", err)
+	}
+}

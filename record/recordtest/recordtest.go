@@ -1,0 +1,287 @@
+// Package recordtest is what every record.Store must do: one suite, the same
+// case names for every backend.
+//
+// What belongs here: cases that follow from the contract in package record.
+// What does not: files, networks and crashes, which only one backend has and
+// tests itself.
+package recordtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// Harness makes stores for the suite.
+type Harness struct {
+	// Open returns an empty store. The suite closes it.
+	Open func(t *testing.T) record.Store
+	// Reopen closes a store and opens what it kept once more. Nil: the
+	// store keeps nothing, and the cases about it are skipped.
+	Reopen func(t *testing.T, s record.Store) record.Store
+}
+
+// Run runs the suite.
+func Run(t *testing.T, h Harness) {
+	cases := []struct {
+		name string
+		run  func(t *testing.T, s record.Store)
+	}{
+		{"not found", notFound},
+		{"order", order},
+		{"partitions apart", partitionsApart},
+		{"tables apart", tablesApart},
+		{"keys apart", keysApart},
+		{"must not exist", mustNotExist},
+		{"prev matches", prevMatches},
+		{"prev differs", prevDiffers},
+		{"prev absent", prevAbsent},
+		{"prev and other attributes", prevAndOthers},
+		{"prev empty", prevEmpty},
+		{"replaced whole", replacedWhole},
+		{"delete", deleted},
+		{"check only", checkOnly},
+		{"all or nothing", allOrNothing},
+		{"conflict on head and item", conflictOnBoth},
+		{"broken commits", brokenCommits},
+		{"values", values},
+		{"names", names},
+		{"copies", copies},
+		{"index", index},
+		{"index order", indexOrder},
+		{"index follows", indexFollows},
+		{"limit of keys", limitOfKeys},
+		{"limit of a record", limitOfRecord},
+		{"limit of writes", limitOfWrites},
+		{"limit of bytes", limitOfBytes},
+		{"limit of changes", limitOfChanges},
+		{"one winner", oneWinner},
+		{"query is one moment", queryIsOneMoment},
+		{"context", cancelledContext},
+		{"closed", closed},
+		{"model", model},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) { c.run(t, open(t, h)) })
+	}
+	t.Run("reopen", func(t *testing.T) { reopen(t, h) })
+}
+
+func open(t *testing.T, h Harness) record.Store {
+	t.Helper()
+	s := h.Open(t)
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+const pk = "dialogue#d"
+
+func key(sk string) record.Key { return record.Key{PK: pk, SK: sk} }
+
+// put is a write that must find nothing at its key.
+func put(sk string, attrs record.Attrs) record.Write {
+	return record.Write{Table: record.Dialogues, Record: record.Record{Key: key(sk), Attrs: attrs}}
+}
+
+// change is a write over a record as it was.
+func change(sk string, prev, attrs record.Attrs) record.Write {
+	w := put(sk, attrs)
+	w.Prev = prev
+	return w
+}
+
+// check is a condition alone.
+func check(sk string, prev record.Attrs) record.Write {
+	w := change(sk, prev, nil)
+	w.Check = true
+	return w
+}
+
+func in(table record.Table, w record.Write) record.Write {
+	w.Table = table
+	return w
+}
+
+func generation(n int) record.Attrs { return record.Attrs{"gen": record.N(int64(n))} }
+
+// mustCommit stores the writes after a head of generation 0, if there is none
+// yet, or behind a change of it.
+func mustCommit(t *testing.T, s record.Store, writes ...record.Write) {
+	t.Helper()
+	if err := s.Commit(t.Context(), withHead(t, s, writes)); err != nil {
+		t.Fatalf("commit: %v", err)
+	}
+}
+
+// withHead adds the next generation of the head to writes.
+func withHead(t *testing.T, s record.Store, writes []record.Write) []record.Write {
+	t.Helper()
+	head, err := s.Get(t.Context(), record.Dialogues, key(record.Head))
+	if errors.Is(err, record.ErrNotFound) {
+		return append(writes, put(record.Head, generation(0)))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	gen := head.Attrs["gen"]
+	return append(writes, change(record.Head, record.Attrs{"gen": gen}, generation(int(gen.Int())+1)))
+}
+
+// mustConflict expects a conflict at table and sk, and an unchanged store.
+func mustConflict(t *testing.T, s record.Store, table record.Table, sk string, writes ...record.Write) {
+	t.Helper()
+	before := everything(t, s)
+	err := s.Commit(t.Context(), writes)
+	conflict, ok := errors.AsType[*record.ConflictError](err)
+	if !ok || !errors.Is(err, record.ErrConflict) {
+		t.Fatalf("commit: %v, want a conflict", err)
+	}
+	if conflict.Table != table || conflict.Key != key(sk) {
+		t.Errorf("the conflict is at %s %v, want %s %v", conflict.Table, conflict.Key, table, key(sk))
+	}
+	same(t, everything(t, s), before)
+}
+
+// mustFail expects an error of a class, and an unchanged store.
+func mustFail(t *testing.T, s record.Store, want error, writes ...record.Write) {
+	t.Helper()
+	before := everything(t, s)
+	if err := s.Commit(t.Context(), writes); !errors.Is(err, want) {
+		t.Fatalf("commit: %v, want %v", err, want)
+	}
+	same(t, everything(t, s), before)
+}
+
+// everything returns the suite's partition of every table.
+func everything(t *testing.T, s record.Store) []record.Record {
+	t.Helper()
+	var all []record.Record
+	for _, table := range []record.Table{record.Dialogues, record.Audit, record.Keys} {
+		all = append(all, query(t, s, table, pk)...)
+	}
+	return all
+}
+
+func query(t *testing.T, s record.Store, table record.Table, partition string) []record.Record {
+	t.Helper()
+	records, err := s.Query(t.Context(), record.Query{Table: table, PK: partition})
+	if err != nil {
+		t.Fatalf("query of %s: %v", table, err)
+	}
+	return records
+}
+
+func get(t *testing.T, s record.Store, table record.Table, sk string) record.Record {
+	t.Helper()
+	r, err := s.Get(t.Context(), table, key(sk))
+	if err != nil {
+		t.Fatalf("get of %s: %v", sk, err)
+	}
+	if r.Key != key(sk) {
+		t.Fatalf("get of %s: another key, %v", sk, r.Key)
+	}
+	return r
+}
+
+func same(t *testing.T, got, want []record.Record) {
+	t.Helper()
+	if len(got) == 0 && len(want) == 0 {
+		return
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("records (-want +got):\n%.2000s", diff)
+	}
+}
+
+func sortKeys(records []record.Record) []string {
+	keys := []string{}
+	for _, r := range records {
+		keys = append(keys, r.Key.SK)
+	}
+	return keys
+}
+
+func notFound(t *testing.T, s record.Store) {
+	for _, table := range []record.Table{record.Dialogues, record.Audit, record.Keys} {
+		if _, err := s.Get(t.Context(), table, key("tension#00#01")); !errors.Is(err, record.ErrNotFound) {
+			t.Errorf("get from %s: %v, want ErrNotFound", table, err)
+		}
+		if records := query(t, s, table, pk); len(records) != 0 {
+			t.Errorf("query of an absent partition of %s: %d records", table, len(records))
+		}
+	}
+	mustCommit(t, s, put("tension#00#01", record.Attrs{"a": record.N(1)}))
+	for _, k := range []record.Key{key("tension#00#0"), key("TENSION#00#01"), {PK: pk + "2", SK: "tension#00#01"}} {
+		if _, err := s.Get(t.Context(), record.Dialogues, k); !errors.Is(err, record.ErrNotFound) {
+			t.Errorf("get of %v: %v, want ErrNotFound", k, err)
+		}
+	}
+	if _, err := s.Get(t.Context(), "blue_other", key("x")); !errors.Is(err, record.ErrInvalid) {
+		t.Errorf("get from an unknown table: %v, want ErrInvalid", err)
+	}
+	if _, err := s.Query(t.Context(), record.Query{Table: "blue_other", PK: pk}); !errors.Is(err, record.ErrInvalid) {
+		t.Errorf("query of an unknown table: %v, want ErrInvalid", err)
+	}
+}
+
+func reopen(t *testing.T, h Harness) {
+	if h.Reopen == nil {
+		t.Skip("the store keeps nothing")
+	}
+	s := open(t, h)
+	mustCommit(t, s, put("a", every), in(record.Audit, put("event#1", every)))
+	mustCommit(t, s, change("a", record.Attrs{"n": every["n"]}, record.Attrs{"b": record.B([]byte("x"))}), put("b", every))
+	if err := s.Commit(t.Context(), []record.Write{in(record.Keys, put("head", every))}); err != nil {
+		t.Fatal(err)
+	}
+	want := everything(t, s)
+	s = h.Reopen(t, s)
+	t.Cleanup(func() { s.Close() })
+	same(t, everything(t, s), want)
+	mustCommit(t, s, put("c", every))
+}
+
+func cancelledContext(t *testing.T, s record.Store) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Commit(ctx, []record.Write{put(record.Head, generation(0))}); !errors.Is(err, context.Canceled) {
+		t.Errorf("commit: %v, want %v", err, context.Canceled)
+	}
+	if _, err := s.Query(ctx, record.Query{Table: record.Dialogues, PK: pk}); !errors.Is(err, context.Canceled) {
+		t.Errorf("query: %v, want %v", err, context.Canceled)
+	}
+	if n := len(everything(t, s)); n != 0 {
+		t.Errorf("a commit with a cancelled context stored %d records", n)
+	}
+	mustCommit(t, s, put("a", generation(0)))
+}
+
+func closed(t *testing.T, s record.Store) {
+	mustCommit(t, s, put("a", generation(0)))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, getErr := s.Get(t.Context(), record.Dialogues, key("a"))
+	_, queryErr := s.Query(t.Context(), record.Query{Table: record.Dialogues, PK: pk})
+	_, indexErr := s.Index(t.Context(), record.ByStatus, "x")
+	commitErr := s.Commit(t.Context(), []record.Write{put(record.Head, generation(0))})
+	for call, err := range map[string]error{"get": getErr, "query": queryErr, "index": indexErr, "commit": commitErr} {
+		if !errors.Is(err, record.ErrUnavailable) {
+			t.Errorf("%s after close: %v, want ErrUnavailable", call, err)
+		}
+	}
+}
+
+// numbered returns n sort keys in order.
+func numbered(prefix string, n int) []string {
+	sks := make([]string, n)
+	for i := range sks {
+		sks[i] = fmt.Sprintf("%s#%05d", prefix, i)
+	}
+	return sks
+}

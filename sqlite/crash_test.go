@@ -1,0 +1,98 @@
+package sqlite_test
+
+import (
+	"bufio"
+	"errors"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// TestKill kills a process in the middle of its commits again and again. All
+// it acknowledged is there, whole, and so is at most one commit more.
+func TestKill(t *testing.T) {
+	kills := 100
+	if testing.Short() {
+		kills = 20
+	}
+	const seed = 58
+	random := rand.New(rand.NewPCG(seed, seed))
+	path := filepath.Join(t.TempDir(), "store.db")
+	acknowledged := -1
+	for range kills {
+		if last := commitAndKill(t, path, 1+random.IntN(12)); last >= 0 {
+			acknowledged = last
+		}
+		verifyAfterKill(t, path, acknowledged)
+	}
+	t.Logf("%d kills, %d commits acknowledged, none lost", kills, acknowledged+1)
+}
+
+// commitAndKill kills after a number of acknowledgements, while the next
+// commits are on their way, and returns the last one that came through.
+func commitAndKill(t *testing.T, path string, after int) int {
+	t.Helper()
+	cmd := child(t, "commit until killed", path)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	last := -1
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		n, err := strconv.Atoi(lines.Text())
+		if err != nil {
+			t.Errorf("the child says %q", lines.Text())
+			break
+		}
+		last = n
+		if after--; after == 0 {
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	err = cmd.Wait()
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.Exited() {
+		t.Fatalf("the child ended by itself: %v", err)
+	}
+	return last
+}
+
+func verifyAfterKill(t *testing.T, path string, acknowledged int) {
+	t.Helper()
+	s := open(t, path, nil)
+	defer s.Close()
+	if err := s.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	records, events, wraps := query(t, s, record.Dialogues), query(t, s, record.Audit), query(t, s, record.Keys)
+	if len(records) == 0 {
+		if acknowledged >= 0 {
+			t.Fatalf("everything is lost, %d commits were acknowledged", acknowledged+1)
+		}
+		return
+	}
+	stored := len(records) - 2 // the head, and from 0
+	if stored < acknowledged {
+		t.Fatalf("commit %d was acknowledged, the last one stored is %d", acknowledged, stored)
+	}
+	if len(events) != stored+1 || len(wraps) <= acknowledged {
+		t.Fatalf("commits to %d are stored, with %d events and %d wraps", stored, len(events), len(wraps))
+	}
+	for i := range stored + 1 {
+		if records[i].Key.SK != numbered("item", i) || events[i].Key.SK != numbered("event", i) {
+			t.Fatalf("at %d: %s and %s", i, records[i].Key.SK, events[i].Key.SK)
+		}
+	}
+	if head := records[len(records)-1]; head.Key.SK != record.Head || head.Attrs["gen"].Int() != int64(stored) {
+		t.Fatalf("the head is of generation %d, the last record of %d", head.Attrs["gen"].Int(), stored)
+	}
+}

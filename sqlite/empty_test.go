@@ -1,0 +1,80 @@
+package sqlite_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/superviber/blue-encrypted-store/record"
+	"github.com/superviber/blue-encrypted-store/sqlite"
+)
+
+func TestEmpty(t *testing.T) {
+	for _, w := range []record.Write{
+		{Table: record.Dialogues, Record: record.Record{Key: record.Key{PK: "dialogue#x", SK: record.Head}, Attrs: record.Attrs{"a": record.S("x")}}},
+		{Table: record.Audit, Record: record.Record{Key: record.Key{PK: "chain#x", SK: "1"}, Attrs: record.Attrs{"a": record.S("x")}}},
+		{Table: record.Keys, Record: record.Record{Key: record.Key{PK: "dialogue#x", SK: "head"}, Attrs: record.Attrs{"a": record.S("x")}}},
+	} {
+		t.Run(string(w.Table), func(t *testing.T) {
+			s := openNew(t)
+			if empty, err := s.Empty(t.Context()); err != nil || !empty {
+				t.Errorf("a new store: %v, %v; want empty", empty, err)
+			}
+			if err := s.Commit(t.Context(), []record.Write{w}); err != nil {
+				t.Fatal(err)
+			}
+			if empty, err := s.Empty(t.Context()); err != nil || empty {
+				t.Errorf("with a record: %v, %v; want not empty", empty, err)
+			}
+		})
+	}
+}
+
+// TestEmptyOfClosed: a store that cannot say whether it is empty is not.
+func TestEmptyOfClosed(t *testing.T) {
+	s := openNew(t)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if empty, err := s.Empty(t.Context()); err == nil || empty {
+		t.Errorf("%v, %v; want an error", empty, err)
+	}
+}
+
+func TestSealedWith(t *testing.T) {
+	for name, c := range map[string]struct {
+		attrs record.Attrs
+		want  string
+	}{
+		"fingerprint": {record.Attrs{"umk": record.S("umk:7c1f09aa52e3d410")}, "umk:7c1f09aa52e3d410"},
+		"none":        {record.Attrs{"user": record.S("tester")}, ""},
+		"other type":  {record.Attrs{"umk": record.B([]byte("umk"))}, ""},
+		"control":     {record.Attrs{"umk": record.S("umk:\x1b[31m")}, ""},
+		"long":        {record.Attrs{"umk": record.S(strings.Repeat("x", 257))}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := openNew(t)
+			if got := s.SealedWith(t.Context()); got != "" {
+				t.Errorf("a new store: %q", got)
+			}
+			head := record.Record{Key: record.Key{PK: "dialogue#x", SK: "head"}, Attrs: record.Attrs{"umk": record.S("not a wrap")}}
+			wrap := record.Record{Key: record.Key{PK: "dialogue#x", SK: "wrap#0000000001#tester"}, Attrs: c.attrs}
+			if err := s.Commit(t.Context(), []record.Write{{Table: record.Keys, Record: head}, {Table: record.Keys, Record: wrap}}); err != nil {
+				t.Fatal(err)
+			}
+			if got := s.SealedWith(t.Context()); got != c.want {
+				t.Errorf("%q; want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func openNew(t *testing.T) *sqlite.Store {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "blue.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}

@@ -1,0 +1,95 @@
+package sqlite_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/superviber/blue-encrypted-store/record"
+	"github.com/superviber/blue-encrypted-store/sqlite"
+)
+
+// asNobody runs a test function in a thread that even root's rights do not
+// help: the file system sees another user. The thread ends with the function.
+func asNobody(t *testing.T, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		if os.Geteuid() == 0 {
+			const nobody = 65534
+			syscall.RawSyscall(syscall.SYS_SETFSUID, nobody, 0, 0)
+		}
+		f()
+	}()
+	<-done
+}
+
+// within returns a store of three records in a folder that everyone may enter.
+func within(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	for _, f := range []string{filepath.Dir(folder), folder} {
+		if err := os.Chmod(f, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(folder, "store.db")
+	s := open(t, path, nil)
+	mustCommit(t, s, put(record.Head, generation(0)))
+	mustCommit(t, s, in(record.Keys, put("head", generation(0))))
+	s.Close()
+	return path
+}
+
+func chmod(t *testing.T, path string, mode os.FileMode) {
+	t.Helper()
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(path, 0o700) })
+}
+
+func TestUnreadableFile(t *testing.T) {
+	path := within(t)
+	chmod(t, path, 0o000)
+	asNobody(t, func() {
+		_, err := sqlite.Open(t.Context(), path, nil)
+		if !errors.Is(err, record.ErrUnavailable) || !strings.Contains(err.Error(), "cannot be opened") {
+			t.Errorf("open of an unreadable file: %v", err)
+		}
+	})
+}
+
+func TestWriteProtectedFile(t *testing.T) {
+	path := within(t)
+	chmod(t, path, 0o444)
+	chmod(t, path+".keys", 0o444)
+	chmod(t, filepath.Dir(path), 0o777) // the log and its index can be made
+	asNobody(t, func() {
+		s, err := sqlite.Open(t.Context(), path, nil)
+		if err == nil {
+			defer s.Close()
+			err = s.Commit(t.Context(), []record.Write{change(record.Head, generation(0), generation(1))})
+		}
+		if !errors.Is(err, record.ErrUnavailable) || !strings.Contains(err.Error(), "permission") {
+			t.Errorf("commit to a write-protected file: %v", err)
+		}
+	})
+}
+
+func TestWriteProtectedFolder(t *testing.T) {
+	folder := filepath.Dir(within(t))
+	chmod(t, folder, 0o555)
+	asNobody(t, func() {
+		_, err := sqlite.Open(t.Context(), filepath.Join(folder, "new.db"), nil)
+		if !errors.Is(err, record.ErrUnavailable) || !strings.Contains(err.Error(), "permission denied") {
+			t.Errorf("open in a write-protected folder: %v", err)
+		}
+	})
+}

@@ -1,0 +1,188 @@
+package sqlite
+
+import (
+	"encoding/hex"
+	"errors"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// TestRowForm pins the stored form that schema.sql describes.
+func TestRowForm(t *testing.T) {
+	r := record.Record{Attrs: record.Attrs{
+		"z": record.S("a\"\\\x00\n<é"), "n": record.N(math.MinInt64), "max": record.N(math.MaxInt64), "t": record.T(true), "f": record.T(false),
+		"b2": record.B([]byte{1, 2}), "b1": record.B(nil),
+	}}
+	text, blobs := encode(r)
+	if want := `{"f":false,"max":9223372036854775807,"n":-9223372036854775808,"t":true,"z":"a\"\\\u0000\u000a<é"}`; text != want {
+		t.Errorf("attrs %s, want %s", text, want)
+	}
+	if want := "0000000000000002" + "6231" + "0000000000000000" + "0000000000000002" + "6232" + "0000000000000002" + "0102"; hex.EncodeToString(blobs) != want {
+		t.Errorf("blobs %x, want %s", blobs, want)
+	}
+	text, blobs = encode(record.Record{Attrs: record.Attrs{"b": record.B([]byte{1})}})
+	if text != "{}" {
+		t.Errorf("attrs %s, want {}", text)
+	}
+	if attrs, ok := decode(text, blobs); !ok || len(attrs) != 1 {
+		t.Errorf("decoded %v, %v", attrs, ok)
+	}
+}
+
+func TestRowRoundTrip(t *testing.T) {
+	value := rapid.Custom(func(t *rapid.T) record.Value {
+		switch rapid.IntRange(0, 3).Draw(t, "type") {
+		case 0:
+			return record.N(rapid.Int64().Draw(t, "n"))
+		case 1:
+			return record.T(rapid.Bool().Draw(t, "t"))
+		case 2:
+			return record.B(rapid.SliceOf(rapid.Byte()).Draw(t, "b"))
+		}
+		return record.S(rapid.String().Draw(t, "s"))
+	})
+	names := rapid.StringN(1, 10, -1)
+	rapid.Check(t, func(t *rapid.T) {
+		r := record.Record{Attrs: rapid.MapOfN(names, value, 1, 8).Draw(t, "attrs")}
+		attrs, ok := decode(encode(r))
+		if !ok || !r.Equal(record.Record{Attrs: attrs}) {
+			t.Fatalf("%v came back as %v, %v", r.Attrs, attrs, ok)
+		}
+	})
+}
+
+// badRows are columns that encode cannot have written.
+var badRows = map[string]struct{ text, blobs string }{
+	"no JSON":             {`{"a":1`, ""},
+	"empty":               {``, ""},
+	"spaces":              {`  `, ""},
+	"number":              {`7`, ""},
+	"string":              {`"a"`, ""},
+	"nested, closed":      {`{"a":{}}`, ""},
+	"null":                {`null`, ""},
+	"array":               {`[1]`, ""},
+	"trailing":            {`{"a":1}{}`, ""},
+	"nothing at all":      {`{}`, ""},
+	"null value":          {`{"a":null}`, ""},
+	"nested":              {`{"a":{"b":1}}`, ""},
+	"list value":          {`{"a":[1]}`, ""},
+	"fraction":            {`{"a":1.0}`, ""},
+	"exponent":            {`{"a":1e3}`, ""},
+	"minus zero":          {`{"a":-0}`, ""},
+	"over int64":          {`{"a":9223372036854775808}`, ""},
+	"short length":        {`{"a":1}`, "\x00\x00"},
+	"length past the end": {`{"a":1}`, "\x00\x00\x00\x00\x00\x00\x00\x02b"},
+	"huge length":         {`{"a":1}`, "\xff\xff\xff\xff\xff\xff\xff\xffb"},
+	"name without value":  {`{"a":1}`, "\x00\x00\x00\x00\x00\x00\x00\x01b"},
+	"no name":             {`{"a":1}`, strings.Repeat("\x00", 16)},
+	"a name twice":        {`{"b":1}`, lp("b") + lp("")},
+	"a blob twice":        {`{"a":1}`, lp("b") + lp("") + lp("b") + lp("")},
+	"not ascending":       {`{"a":1}`, lp("c") + lp("") + lp("b") + lp("")},
+}
+
+func lp(s string) string { return string(appendLP(nil, []byte(s))) }
+
+func TestBadRows(t *testing.T) {
+	for name, c := range badRows {
+		if attrs, ok := decode(c.text, []byte(c.blobs)); ok {
+			t.Errorf("%s: decoded as %v", name, attrs)
+		}
+	}
+}
+
+// TestForeignJSON: the same object as another program may have written it.
+func TestForeignJSON(t *testing.T) {
+	attrs, ok := decode(" {\n\t\"a\" : \"x\\u00e9\\/\\\"\" ,\"\\u0062\":1\r, \"c\":true } ", nil)
+	want := record.Record{Attrs: record.Attrs{"a": record.S("xé/\""), "b": record.N(1), "c": record.T(true)}}
+	if !ok || !want.Equal(record.Record{Attrs: attrs}) {
+		t.Errorf("decoded %v, %v", attrs, ok)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, c := range badRows {
+		f.Add(c.text, []byte(c.blobs))
+	}
+	text, blobs := encode(record.Record{Attrs: record.Attrs{"a": record.S("\x00é"), "n": record.N(-5), "b": record.B([]byte("x"))}})
+	f.Add(text, blobs)
+	f.Fuzz(func(t *testing.T, text string, blobs []byte) {
+		attrs, ok := decode(text, blobs)
+		if !ok {
+			return
+		}
+		r := record.Record{Attrs: attrs}
+		again, ok := decode(encode(r))
+		if !ok || !r.Equal(record.Record{Attrs: again}) {
+			t.Fatalf("%v came back as %v", attrs, again)
+		}
+		if _, b := encode(r); string(b) != string(blobs) {
+			t.Fatalf("two forms of the same blobs: %x and %x", blobs, b)
+		}
+	})
+}
+
+// TestDamagedRow: it is named by its key, has no attributes, hides no other
+// and can be deleted.
+func TestDamagedRow(t *testing.T) {
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "store.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	put := func(sk string, prev, attrs record.Attrs) record.Write {
+		return record.Write{Table: record.Dialogues, Record: record.Record{Key: record.Key{PK: "p", SK: sk}, Attrs: attrs}, Prev: prev}
+	}
+	one := record.Attrs{"n": record.N(1)}
+	if err := s.Commit(t.Context(), []record.Write{put("a", nil, one), put("b", nil, one), put(record.Head, nil, one)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.data.db.Exec(`UPDATE blue_dialogues SET blobs = x'00' WHERE SK = 'a'`); err != nil {
+		t.Fatal(err)
+	}
+	records, err := s.Query(t.Context(), record.Query{Table: record.Dialogues, PK: "p"})
+	if err != nil || len(records) != 3 || records[0].Key.SK != "a" || len(records[0].Attrs) != 0 || len(records[1].Attrs) != 1 {
+		t.Fatalf("query: %v, %v", records, err)
+	}
+	head := put(record.Head, one, one)
+	for _, w := range []record.Write{put("a", nil, one), put("a", one, one)} {
+		if err := s.Commit(t.Context(), []record.Write{w, head}); !errors.Is(err, record.ErrConflict) {
+			t.Errorf("a write with the condition %v: %v, want a conflict", w.Prev, err)
+		}
+	}
+	if err := s.Commit(t.Context(), []record.Write{put("a", record.Attrs{}, nil), head}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDiskFull: a limit on the file's pages gives the error of a full disk.
+func TestDiskFull(t *testing.T) {
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "store.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.data.db.SetMaxOpenConns(1)
+	commit := func(sk string, size int) error {
+		return s.Commit(t.Context(), []record.Write{{Table: record.Audit, Record: record.Record{Key: record.Key{PK: "p", SK: sk}, Attrs: record.Attrs{"b": record.B(make([]byte, size))}}}})
+	}
+	if _, err := s.data.db.Exec("PRAGMA max_page_count = 20"); err != nil {
+		t.Fatal(err)
+	}
+	err = commit("large", 300_000)
+	if !errors.Is(err, record.ErrUnavailable) || !strings.Contains(err.Error(), "disk is full; nothing was written") {
+		t.Errorf("commit to a full disk: %v", err)
+	}
+	if err := commit("small", 10); err != nil {
+		t.Errorf("a commit that fits: %v", err)
+	}
+	records, err := s.Query(t.Context(), record.Query{Table: record.Audit, PK: "p"})
+	if err != nil || len(records) != 1 {
+		t.Errorf("stored: %d records, %v", len(records), err)
+	}
+}
