@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// text is the demo's answer for people.
+func (d *demoAnswer) text(w io.Writer) error {
+	var b strings.Builder
+	key := "already there"
+	if d.Key.New {
+		key = "new local key (0600)"
+	}
+	imported := "already there"
+	if d.Status != statusAlready {
+		imported = d.Title
+	}
+	check := func(name, what, where string) {
+		fmt.Fprintf(&b, "%s\n", strings.TrimRight(fmt.Sprintf("✓ %-8s %-24s %s", name, what, where), " "))
+	}
+	check("key", key, d.Key.Path)
+	check("store", "SQLite (embedded)", d.Store)
+	check("import", imported, "")
+	fmt.Fprintf(&b, "           %s\n", countLine(d.Counts))
+	check("sealed", fmt.Sprintf("%d items encrypted", d.Items), "")
+	b.WriteString("\n")
+	d.Item.columns(&b)
+	fmt.Fprintf(&b, "\n%s\nverified: %d items, version %d\n\n%s\n\nNext:\n", d.Outline, d.Items, d.Version, wrap(d.Warning, 88))
+	for _, line := range d.Next {
+		fmt.Fprintf(&b, "  %s\n", line)
+	}
+	b.WriteString("(in a checkout, type go run ./cmd/blue-store in place of blue-store)\n")
+	_, err := io.WriteString(w, printable(b.String()))
+	return err
+}

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/shareddata"
+)
+
+// constants reads the exit codes out of exit.go.
+func constants(t *testing.T) map[int]string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "exit.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := map[int]string{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || len(spec.Names) != 1 || !strings.HasPrefix(spec.Names[0].Name, "exit") || len(spec.Values) != 1 {
+			return true
+		}
+		if lit, ok := spec.Values[0].(*ast.BasicLit); ok {
+			code, _ := strconv.Atoi(lit.Value)
+			codes[code] = spec.Names[0].Name
+		}
+		return true
+	})
+	return codes
+}
+
+// TestExitCodesAreToldWhole: every code of exit.go stands in help, once, and
+// nothing else does.
+func TestExitCodesAreToldWhole(t *testing.T) {
+	codes := constants(t)
+	if len(codes) != 12 {
+		t.Fatalf("exit.go has %d codes: %v", len(codes), codes)
+	}
+	help := newMachine(t).must("--help").stdout
+	_, listed, _ := strings.Cut(help, "Exit codes:\n")
+	told := map[int]bool{}
+	for line := range strings.Lines(listed) {
+		number, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		code, err := strconv.Atoi(number)
+		if err != nil || codes[code] == "" || told[code] {
+			t.Errorf("help tells of a code that is none, or twice: %q", line)
+		}
+		told[code] = true
+	}
+	if len(told) != len(codes) {
+		t.Errorf("help tells %d of %d codes", len(told), len(codes))
+	}
+	for _, k := range kinds {
+		if codes[k.code] == "" {
+			t.Errorf("an error maps to code %d, which has no name", k.code)
+		}
+	}
+}
+
+// TestExitCodesAreThoseOfTheDesign compares help with the design's line.
+func TestExitCodesAreThoseOfTheDesign(t *testing.T) {
+	text, err := os.ReadFile(shareddata.Path(t, "design.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^Exit: (.*)\.$`).FindSubmatch(text)
+	if line == nil {
+		t.Fatal("the design has no line of exit codes")
+	}
+	var ours []string
+	for _, e := range exitMeanings {
+		ours = append(ours, fmt.Sprintf("%d %s", e.code, e.meaning))
+	}
+	if diff := cmp.Diff(strings.Split(string(line[1]), " · "), ours); diff != "" {
+		t.Errorf("exit codes (-design +help):\n%s", diff)
+	}
+}
+
+func TestClassify(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		code int
+		kind string
+	}{
+		{errors.New("x"), exitUnexpected, "unexpected"},
+		{usage("x"), exitUsage, "usage"},
+		{&blue.JSONError{}, exitUsage, "invalid"},
+		{notFound("x"), exitNotFound, "not_found"},
+		{&blue.ValidationError{}, exitRefused, "refused"},
+		{&blue.GateError{}, exitRefused, "refused"},
+		{&shortened{&blue.ValidationError{}, "x"}, exitRefused, "refused"},
+		{fmt.Errorf("x: %w", blue.ErrTooLarge), exitUsage, "too_large"},
+		{fmt.Errorf("x: %w", blue.ErrUnavailable), exitUnavailable, "store_unavailable"},
+		{fmt.Errorf("x: %w", blue.ErrSealed), exitKey, "key"},
+		{&blue.TamperError{}, exitIntegrity, "integrity"},
+		{&blue.TamperError{RolledBack: true}, exitIntegrity, "integrity"},
+		{fmt.Errorf("x: %w", blue.ErrConflict), exitConflict, "conflict"},
+		{fmt.Errorf("x: %w", blue.ErrBusy), exitConflict, "busy"},
+		{fmt.Errorf("x: %w", blue.ErrErased), exitErased, "erased"},
+		{fmt.Errorf("x: %w", blue.ErrAudit), exitAudit, "audit_unavailable"},
+		{fmt.Errorf("x: %w", context.Canceled), exitInterrupted, "interrupted"},
+		// The graver of two.
+		{errors.Join(notFound("x"), &blue.TamperError{}), exitIntegrity, "integrity"},
+		{errors.Join(blue.ErrInvalid, blue.ErrAudit), exitAudit, "audit_unavailable"},
+		{withHint(notFound("x"), "y"), exitNotFound, "not_found"},
+	} {
+		if code, kind := classify(c.err); code != c.code || kind != c.kind {
+			t.Errorf("%v: %d %s; want %d %s", c.err, code, kind, c.code, c.kind)
+		}
+	}
+}
+
+// TestInterrupted: a run that is called off while it waits for its input
+// exits with 130 and leaves the store alone.
+func TestInterrupted(t *testing.T) {
+	m := startingState(t)
+	before := m.stored()
+	ctx, cancel := context.WithCancel(t.Context())
+	in := waiting{begun: make(chan struct{}), end: make(chan struct{})}
+	defer close(in.end)
+	go func() {
+		<-in.begun
+		cancel()
+	}()
+	var out, stderr bytes.Buffer
+	a := &app{in: in, out: &out, err: &stderr, env: m.env}
+	code := a.run(ctx, register("-"))
+	if code != exitInterrupted || out.Len() > 0 || !strings.Contains(stderr.String(), `"kind":"interrupted"`) {
+		t.Errorf("exit %d; want %d: %s%s", code, exitInterrupted, &stderr, &out)
+	}
+	if m.stored() != before {
+		t.Error("the store changed")
+	}
+}
+
+// waiting is an input that gives nothing until the test ends.
+type waiting struct{ begun, end chan struct{} }
+
+func (w waiting) Read([]byte) (int, error) {
+	close(w.begun)
+	<-w.end
+	return 0, io.EOF
+}
+
+// TestClosedOutput: an answer that cannot be written is an error, and what it
+// would have said is done all the same.
+func TestClosedOutput(t *testing.T) {
+	m := startingState(t)
+	var stderr bytes.Buffer
+	a := &app{in: strings.NewReader(""), out: closed{}, err: &stderr, env: m.env}
+	if code := a.run(t.Context(), register(`{"score":1}`)); code != exitUnexpected {
+		t.Errorf("exit %d; want %d: %s", code, exitUnexpected, &stderr)
+	}
+	if got := m.must("show", "error-cases", "round:1", "--text").stdout; !strings.HasPrefix(got, "round 1, score 1") {
+		t.Errorf("round 1 is not stored whole: %s", got)
+	}
+}
+
+type closed struct{}
+
+func (closed) Write([]byte) (int, error) { return 0, errors.New("the pipe is closed") }
+
+// TestNoStackTrace: a broken program says one line.
+func TestNoStackTrace(t *testing.T) {
+	saved := commands
+	defer func() { commands = saved }()
+	commands = []func(*app) *cobra.Command{func(*app) *cobra.Command {
+		return &cobra.Command{Use: "broken", Run: func(*cobra.Command, []string) { panic("on purpose") }}
+	}}
+	o := newMachine(t).run("broken")
+	if o.code != exitUnexpected || strings.Count(o.stderr, "\n") != 1 || !strings.Contains(o.stderr, "this is a bug in blue-store: on purpose") {
+		t.Errorf("exit %d: %s", o.code, o.stderr)
+	}
+}
+
+// TestHelpExamples: help of every command shows examples before flags.
+func TestHelpExamples(t *testing.T) {
+	m := newMachine(t)
+	var walk func(c *cobra.Command, path []string)
+	walk = func(c *cobra.Command, path []string) {
+		for _, sub := range c.Commands() {
+			if sub.Name() == "help" || sub.Name() == "completion" {
+				continue
+			}
+			path := append(path[:len(path):len(path)], sub.Name())
+			help := m.must(append(path, "--help")...).stdout
+			examples, flags := strings.Index(help, "Examples:\n  blue-store "+strings.Join(path, " ")), strings.Index(help, "\nFlags:")
+			if examples < 0 || flags < examples {
+				t.Errorf("%v: no example of its own before the flags:\n%s", path, help)
+			}
+			walk(sub, path)
+		}
+	}
+	walk((&app{env: m.env}).root(), nil)
+}
+
+func TestNearest(t *testing.T) {
+	names := []string{"cite", "doctor", "list", "show", "verify", "version"}
+	for typed, want := range map[string]string{
+		"shwo": "show", "lst": "list", "ver": "verify", "versoin": "version", "docter": "doctor", "d": "doctor", "": "", "quux": "", "SHOW": "",
+	} {
+		if got := nearest(typed, names); got != want {
+			t.Errorf("%q: %q; want %q", typed, got, want)
+		}
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	const bad = "a\x1b[31m\x9b\u009bb\u202ec\u2066d\u061ce\rf\x00g\x7f\thi\nj"
+	if got, want := printable(bad), "a\ufffd[31m\ufffd\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\ufffdg\ufffd\thi\nj"; got != want {
+		t.Errorf("%q; want %q", got, want)
+	}
+	if got, want := oneLine("a\nb\u2028c\td"), "a b c d"; got != want {
+		t.Errorf("%q; want %q", got, want)
+	}
+	if got, want := string(escaped([]byte("\"a\u009bb\u202ec\u007f\"\n"))), `"a\u009bb\u202ec\u007f"`+"\n"; got != want {
+		t.Errorf("%q; want %q", got, want)
+	}
+}
+
+// TestTooManySimilarTitles: the ids of one title end at -99.
+func TestTooManySimilarTitles(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	for range blue.MaxCandidates {
+		m.must("dialogue", "create", "Many")
+	}
+	o := m.run("dialogue", "create", "many!")
+	if o.code != exitRefused || !strings.Contains(o.stderr, "too many dialogues with similar titles") {
+		t.Errorf("exit %d: %s", o.code, o.stderr)
+	}
+	m.must("dialogue", "create", "many", "--opaque-id")
+}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+
+	"github.com/spf13/cobra"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/importer"
+)
+
+func importCommand(a *app) *cobra.Command {
+	var opaque, dry bool
+	c := &cobra.Command{
+		Use:   "import PATH",
+		Short: "Import a dialogue: an operations file (.json), or a folder of Markdown",
+		Long: "import replays a recorded dialogue into the store, one commit for each operation.\n\n" +
+			"PATH is an operations file, or the folder of a dialogue kept as Markdown\n" +
+			"(round-0/muffin.md, scoreboard.md, tensions.md, verdict.md, …). An operation that a\n" +
+			"rule refuses is recorded and listed, and the import goes on. Interrupted, the same\n" +
+			"command goes on where it stopped; run again to its end, it changes nothing.",
+		Example: "  blue-store import dialogue/inputs.json\n" +
+			"  blue-store import --dry-run .blue/dialogues/my-dialogue",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			src, err := readSource(c.Context(), args[0], opaque)
+			if err != nil {
+				return err
+			}
+			if dry {
+				return a.answerImport(dryRun(src, opaque))
+			}
+			s, err := a.open(c.Context())
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			answer, err := a.importSource(c.Context(), s, src, opaque)
+			if err != nil {
+				return err
+			}
+			return a.answerImport(answer)
+		},
+	}
+	c.Flags().BoolVar(&opaque, "opaque-id", false, "give the dialogue an id that says nothing about its title")
+	c.Flags().BoolVar(&dry, "dry-run", false, "show what would be stored and what has no place; write nothing")
+	return c
+}
+
+// readSource reads a dialogue from a path, without touching the store. Whatever
+// cannot become a dialogue is an input error.
+func readSource(ctx context.Context, path string, opaque bool) (*importer.Source, error) {
+	src, err := readPath(ctx, path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, usage("there is no file or folder %s", path)
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, blue.ErrTooLarge), errors.Is(err, blue.ErrInvalid):
+		return nil, usage("%s: %s", path, err)
+	case err != nil:
+		return nil, unreadable(path, err)
+	}
+	first := src.Ops[0]
+	if first.Dialogue == nil {
+		return nil, usage("%s: the dialogue cannot be made: %v", path, first.Err)
+	}
+	if _, err := blue.SlugID(first.Dialogue.Title); err != nil && !opaque {
+		return nil, usage("%s: %s", path, err)
+	}
+	return src, nil
+}
+
+func readPath(ctx context.Context, path string) (*importer.Source, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return importer.ReadFolder(os.DirFS(path))
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%w: neither a file nor a folder", blue.ErrInvalid)
+	}
+	data, err := readFile(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, fmt.Errorf("%w: the file is empty", blue.ErrInvalid)
+	}
+	return importer.ReadOperations(data)
+}
+
+// importAnswer is what import says, schema blue-store/import@1.
+type importAnswer struct {
+	Schema     string `json:"schema"`
+	Status     string `json:"status"` // imported, resumed, already imported, dry run
+	DialogueID string `json:"dialogue_id"`
+	Title      string `json:"title"`
+	Source     string `json:"source"` // SHA-256, 64 hex digits
+	// Operations counts the source's operations, Done those taken or refused.
+	Operations int `json:"operations"`
+	Done       int `json:"done"`
+	// Found counts what the source holds, Stored what the dialogue holds now.
+	Found   map[string]int       `json:"found"`
+	Stored  map[string]int       `json:"stored,omitempty"`
+	Version uint64               `json:"version,omitempty"`
+	Refused []blue.ImportRefusal `json:"refused"`
+	Notes   []importer.Note      `json:"notes"`
+}
+
+const (
+	statusImported = "imported"
+	statusResumed  = "resumed"
+	statusAlready  = "already imported"
+	statusDryRun   = "dry run"
+)
+
+func newImportAnswer(src *importer.Source, status string) *importAnswer {
+	return &importAnswer{
+		Schema: "blue-store/import@1", Status: status, Title: src.Title, Source: src.Digest,
+		Operations: len(src.Ops), Found: src.Found,
+		Refused: []blue.ImportRefusal{}, Notes: append([]importer.Note{}, src.Notes...),
+	}
+}
+
+// dryRun says what an import would store. Rules are asked by the store alone,
+// so only operations that cannot be read are listed as refused.
+func dryRun(src *importer.Source, opaque bool) *importAnswer {
+	answer := newImportAnswer(src, statusDryRun)
+	for _, op := range src.Ops {
+		if op.Err != nil {
+			answer.Refused = append(answer.Refused, blue.ImportRefusal{Op: op.Index, Kind: op.Kind, Reason: op.Err.Error()})
+		}
+	}
+	if id, err := blue.SlugID(src.Ops[0].Dialogue.Title); err == nil && !opaque {
+		answer.DialogueID = string(id)
+	}
+	return answer
+}
+
+// importSource runs the import and reads the dialogue back, verified.
+func (a *app) importSource(ctx context.Context, s *session, src *importer.Source, opaque bool) (*importAnswer, error) {
+	p := a.progress()
+	taken := 0
+	opts := &importer.Options{Progress: func(done, total int, op importer.Op) {
+		taken++
+		p.step(done, total, op.Kind)
+	}}
+	if opaque {
+		id, err := a.opaqueID(ctx, s, src.Digest)
+		if err != nil {
+			return nil, err
+		}
+		opts.ID = func(string) (blue.DialogueID, error) { return id, nil }
+	}
+	res, err := importer.Run(ctx, s.store, s.store, src, opts)
+	p.end()
+	if err != nil {
+		if res != nil && res.Done > 0 {
+			a.note("%d of %d operations are stored in %s", res.Done, len(src.Ops), res.Dialogue)
+			err = withHint(err, "the same command goes on where this one stopped")
+		}
+		return nil, err
+	}
+	snapshot, err := s.store.Load(ctx, res.Dialogue)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s back: %w", res.Dialogue, err)
+	}
+	status := statusImported
+	switch {
+	case taken == 0:
+		status = statusAlready
+	case !res.Created:
+		status = statusResumed
+	}
+	answer := newImportAnswer(src, status)
+	answer.DialogueID, answer.Done, answer.Version = string(res.Dialogue), res.Done, snapshot.Version
+	answer.Stored = countsOf(snapshot)
+	answer.Refused = append(answer.Refused, res.Refused...)
+	a.note("%d of %d operations, %d refused", res.Done, len(src.Ops), len(res.Refused))
+	return answer, nil
+}
+
+// opaqueForm is the form of the ids that --opaque-id gives.
+var opaqueForm = regexp.MustCompile(`^d-[0-9a-f]{32}$`)
+
+// opaqueID returns the dialogue under an opaque id that holds the source, or
+// a new random id. An id made of the source itself would tell whoever has the
+// source which dialogue it is.
+func (a *app) opaqueID(ctx context.Context, s *session, digest string) (blue.DialogueID, error) {
+	rows, err := s.store.List(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, row := range rows {
+		if !opaqueForm.MatchString(string(row.ID)) {
+			continue
+		}
+		snapshot, err := s.store.Load(ctx, row.ID)
+		switch {
+		case errors.Is(err, blue.ErrTampered), errors.Is(err, blue.ErrSealed), errors.Is(err, blue.ErrErased), errors.Is(err, blue.ErrNotFound):
+			a.note("looking for an earlier import: %s was passed over: %s", row.ID, err)
+			continue
+		case err != nil:
+			return "", err
+		}
+		if _, ok := snapshot.Dialogue.Imports[digest]; ok {
+			return row.ID, nil
+		}
+	}
+	var id [16]byte
+	rand.Read(id[:]) // never fails (crypto/rand)
+	return blue.DialogueID("d-" + hex.EncodeToString(id[:])), nil
+}
+
+// countsOf counts what a dialogue holds, by the names of importer.Source.Found.
+func countsOf(s *blue.Snapshot) map[string]int {
+	signals, updates, scores := 0, 0, 0
+	for _, r := range s.Rounds {
+		signals += len(r.Signals)
+	}
+	for _, e := range s.Events {
+		if e.Of.Kind == blue.KindTension {
+			updates++
+		}
+	}
+	for _, e := range s.Experts {
+		scores += len(e.Scores)
+	}
+	return map[string]int{
+		"rounds": len(s.Rounds), "experts": len(s.Experts), "perspectives": len(s.Perspectives),
+		"tensions": len(s.Tensions), "recommendations": len(s.Recommendations), "evidence": len(s.Evidence),
+		"claims": len(s.Claims), "references": len(s.Refs()), "moves": len(s.Moves), "events": len(s.Events),
+		"convergence_signals": signals, "tension_events": updates, "expert_scores": scores, "verdicts": len(s.Verdicts),
+	}
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/superviber/blue-encrypted-store/internal/shareddata"
+)
+
+// TestImportRecorded imports the recorded dialogues and compares what is
+// stored with what the recordings count.
+func TestImportRecorded(t *testing.T) {
+	home := t.TempDir()
+	for _, c := range []struct {
+		path    []string
+		refused int
+	}{
+		{[]string{"local-prod-parity", "inputs.json"}, 0},
+		{[]string{"supersession", "inputs.json"}, 0},
+		{[]string{"synthetic-coverage", "inputs.json"}, 1}, // a final verdict at a closed gate
+		{[]string{"ukfs", "inputs.json"}, 0},
+		{[]string{"supersession", "source"}, 0},
+		{[]string{"ukfs", "source"}, 0},
+	} {
+		t.Run(filepath.Join(c.path...), func(t *testing.T) {
+			path := shareddata.Path(t, append([]string{"blue", "dialogues"}, c.path...)...)
+			first := importOf(t, home, path)
+			if first.Status != statusImported || first.Done != first.Operations || len(first.Refused) != c.refused {
+				t.Errorf("%s, %d of %d operations, refused: %v", first.Status, first.Done, first.Operations, first.Refused)
+			}
+			for name, stated := range statedCounts(t, path) {
+				if name == "tension_updates" { // an event each, beside the one of the creation
+					name, stated = "tension_events", stated+first.Stored["tensions"]
+				}
+				if got := first.Stored[name]; got != stated {
+					t.Errorf("%d %s are stored, the recording counts %d", got, name, stated)
+				}
+			}
+			again := importOf(t, home, path)
+			want := *first
+			want.Status = statusAlready
+			if diff := cmp.Diff(&want, again); diff != "" {
+				t.Errorf("the second import differs (-first +second):\n%s", diff)
+			}
+		})
+	}
+	mustCLI(t, home, "verify")
+}
+
+func importOf(t *testing.T, home, path string) *importAnswer {
+	t.Helper()
+	var answer importAnswer
+	if err := json.Unmarshal([]byte(mustCLI(t, home, "import", path)), &answer); err != nil {
+		t.Fatal(err)
+	}
+	return &answer
+}
+
+// statedCounts returns what a recording says it holds; of a folder, what the
+// operations file beside it says, but for the references: the folder has one
+// that is written twice.
+func statedCounts(t *testing.T, path string) map[string]int {
+	t.Helper()
+	folder := filepath.Base(path) == "source"
+	if folder {
+		path = filepath.Join(filepath.Dir(path), "inputs.json")
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Counts map[string]int `json:"counts"`
+	}
+	if err := json.Unmarshal(data, &file); err != nil {
+		t.Fatal(err)
+	}
+	if folder {
+		maps.DeleteFunc(file.Counts, func(name string, _ int) bool {
+			return !slices.Contains([]string{"rounds", "experts", "perspectives", "tensions", "recommendations", "evidence", "claims", "verdicts"}, name)
+		})
+	}
+	return file.Counts
+}
+
+// interrupting is a context that is cancelled once it has been asked n times
+// whether it is, as Ctrl-C would at some moment of the work.
+type interrupting struct {
+	context.Context
+	cancel context.CancelFunc
+	mu     sync.Mutex
+	left   int
+}
+
+func newInterrupting(t *testing.T, n int) *interrupting {
+	ctx, cancel := context.WithCancel(t.Context())
+	return &interrupting{Context: ctx, cancel: cancel, left: n}
+}
+
+func (c *interrupting) asked() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left--; c.left == 0 {
+		c.cancel()
+	}
+}
+
+func (c *interrupting) Err() error {
+	c.asked()
+	return c.Context.Err()
+}
+
+func (c *interrupting) Done() <-chan struct{} {
+	c.asked()
+	return c.Context.Done()
+}
+
+// TestImportInterrupted breaks an import off at many moments; run again, it
+// ends with the dialogue that one undisturbed import makes.
+func TestImportInterrupted(t *testing.T) {
+	source := demoFolder(t)
+	want := importOf(t, t.TempDir(), source)
+	interrupted, resumed := 0, 0
+	for n := 1; ; n += 1 + n/2 {
+		home := t.TempDir()
+		code, stdout, stderr := cliContext(newInterrupting(t, n), home, "import", source)
+		if code == exitOK {
+			break
+		}
+		if interrupted++; code != exitInterrupted || stdout != "" {
+			t.Fatalf("interrupted at %d: exit code %d, %s%s", n, code, stdout, stderr)
+		}
+		got := importOf(t, home, source)
+		if got.Status == statusResumed {
+			resumed++
+		}
+		got.Status = want.Status
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("interrupted at %d, the import ends otherwise (-want +got):\n%s", n, diff)
+		}
+		mustCLI(t, home, "verify")
+	}
+	if interrupted < 5 || resumed < 3 {
+		t.Errorf("only %d interruptions, %d of them with operations stored", interrupted, resumed)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	var b bytes.Buffer
+	now := time.Unix(0, 0)
+	p := newProgress(&b, true, func() time.Time { return now })
+	p.step(1, 9, "create")
+	if b.Len() > 0 {
+		t.Errorf("progress is shown at once: %q", b.String())
+	}
+	now = now.Add(patience)
+	p.step(2, 9, "round\x1b[2J")
+	p.end()
+	if got, want := b.String(), "\r\x1b[K2 of 9  round\uFFFD[2J\r\x1b[K"; got != want {
+		t.Errorf("progress is %q; want %q", got, want)
+	}
+	b.Reset()
+	quiet := newProgress(&b, false, func() time.Time { return now })
+	now = now.Add(time.Hour)
+	quiet.step(1, 2, "x")
+	quiet.end()
+	if b.Len() > 0 {
+		t.Errorf("progress is shown where nobody looks: %q", b.String())
+	}
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/superviber/blue-encrypted-store/internal/importer"
+)
+
+func (a *app) answerImport(answer *importAnswer) error {
+	return a.answer(answer, func(w io.Writer) error {
+		_, err := io.WriteString(w, printable(answer.text()))
+		return err
+	})
+}
+
+// text is the answer for people.
+func (r *importAnswer) text() string {
+	var b strings.Builder
+	title := r.Title
+	if r.DialogueID != "" {
+		title += "  " + r.DialogueID
+	}
+	fmt.Fprintf(&b, "%s: %s\n", r.Status, title)
+	counts := r.Stored
+	if counts == nil {
+		counts = r.Found // a dry run stores nothing
+	}
+	fmt.Fprintf(&b, "  %s\n", countLine(counts))
+	if len(r.Refused) > 0 {
+		fmt.Fprintf(&b, "\nrefused: %d of %d operations\n", len(r.Refused), r.Operations)
+		for _, f := range r.Refused {
+			fmt.Fprintf(&b, "  operation %d, %s: %s\n", f.Op, f.Kind, f.Reason)
+		}
+	}
+	if len(r.Notes) > 0 {
+		fmt.Fprintf(&b, "\nnotes: %d\n", len(r.Notes))
+		for _, n := range r.Notes {
+			fmt.Fprintf(&b, "  %-13s %s\n", n.Kind, noteText(n))
+		}
+	}
+	return b.String()
+}
+
+func noteText(n importer.Note) string {
+	switch {
+	case n.File == "":
+		return n.Message
+	case n.Line == 0:
+		return n.File + ": " + n.Message
+	}
+	return fmt.Sprintf("%s:%d: %s", n.File, n.Line, n.Message)
+}
+
+// counted lists what countLine tells, in order.
+var counted = []struct{ name, one string }{
+	{"rounds", "round"}, {"experts", "expert"}, {"perspectives", "perspective"}, {"tensions", "tension"},
+	{"recommendations", "recommendation"}, {"evidence", "evidence"}, {"claims", "claim"},
+	{"references", "reference"}, {"moves", "move"}, {"verdicts", "verdict"},
+}
+
+// countLine is "4 rounds · 12 experts · …", without what there is none of.
+func countLine(counts map[string]int) string {
+	var parts []string
+	for _, c := range counted {
+		switch n := counts[c.name]; n {
+		case 0:
+		case 1:
+			parts = append(parts, "1 "+c.one)
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s", n, c.name))
+		}
+	}
+	return cmp.Or(strings.Join(parts, " · "), "nothing yet")
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	blue "github.com/superviber/blue-encrypted-store"
+)
+
+// input returns JSON that was given as an argument, as @FILE, or as - for
+// standard input: at most blue.MaxJSONBytes. It gives up when ctx ends, also
+// on an input that never does.
+func (a *app) input(ctx context.Context, value string) ([]byte, error) {
+	path, isFile := strings.CutPrefix(value, "@")
+	switch {
+	case value == "-":
+		return readAll(ctx, a.in, "standard input")
+	case isFile && path != "":
+		return readFile(ctx, path)
+	case value == "" || isFile:
+		return nil, &usageError{message: "no data", hint: "give JSON, @FILE, or - for standard input"}
+	case len(value) > blue.MaxJSONBytes:
+		return nil, tooLong("the argument")
+	}
+	return []byte(value), nil
+}
+
+func readFile(ctx context.Context, path string) ([]byte, error) {
+	// Opening a pipe waits for its other end, so it may not keep us.
+	return within(ctx, func() ([]byte, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, unreadable(path, err)
+		}
+		defer f.Close()
+		return read(f, path)
+	})
+}
+
+func readAll(ctx context.Context, r io.Reader, name string) ([]byte, error) {
+	return within(ctx, func() ([]byte, error) { return read(r, name) })
+}
+
+func read(r io.Reader, name string) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, blue.MaxJSONBytes+1))
+	switch {
+	case err != nil:
+		return nil, unreadable(name, err)
+	case len(data) > blue.MaxJSONBytes:
+		return nil, tooLong(name)
+	}
+	return data, nil
+}
+
+// within runs a read that cannot be called off and leaves it when ctx ends.
+// The program ends then too.
+func within(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		data, err := read()
+		done <- result{data, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-done:
+		return r.data, r.err
+	}
+}
+
+func tooLong(name string) error {
+	return fmt.Errorf("%w: %s is longer than %d bytes", blue.ErrInvalid, name, blue.MaxJSONBytes)
+}
+
+// unreadable names the file and the cause, without the call that failed.
+func unreadable(name string, err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	}
+	return fmt.Errorf("%w: %s cannot be read: %w", blue.ErrInvalid, name, err)
+}
+
+// member is one value that a flag gave, by its name in the JSON data.
+type member struct {
+	key   string
+	flag  string // as typed, for messages
+	value any
+}
+
+// merged puts what the flags say into the data. Saying one thing in both
+// places is fine if they agree, and refused if not: neither wins (Blue lets
+// the data win, bug 4). Nil data are an empty object.
+func merged(data []byte, members []member) ([]byte, error) {
+	object := map[string]json.RawMessage{}
+	if data != nil {
+		if err := blue.StrictJSON(data); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(data, &object); err != nil || object == nil {
+			return nil, fmt.Errorf("%w: the data must be a JSON object", blue.ErrInvalid)
+		}
+	}
+	for _, m := range members {
+		if text, ok := m.value.(string); ok && !utf8.ValidString(text) {
+			return nil, usage("%s is not UTF-8", m.flag)
+		}
+		text, err := json.Marshal(m.value)
+		if err != nil {
+			return nil, usage("%s: %v", m.flag, err)
+		}
+		if other, given := object[m.key]; given && !sameValue(other, text) {
+			return nil, usage("%s and %q of the data differ; give one of them", m.flag, m.key)
+		}
+		object[m.key] = text
+	}
+	return json.Marshal(object)
+}
+
+// sameValue compares two JSON values as a reader sees them.
+func sameValue(a, b []byte) bool {
+	var x, y any
+	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
+		return false
+	}
+	one, _ := json.Marshal(x)
+	other, _ := json.Marshal(y)
+	return bytes.Equal(one, other)
+}
+
+// dialogueID checks an id as typed, before any store is opened.
+func dialogueID(text string) (blue.DialogueID, error) {
+	id, err := blue.ParseDialogueID(text)
+	if composed := norm.NFC.String(text); err == nil && composed != text {
+		err = fmt.Errorf("%w: dialogue id %q is not in Unicode normalisation form C; %q is", blue.ErrInvalid, clipped(text), clipped(composed))
+	}
+	return id, err
+}
+
+// roundFlag is a round's number as a flag: decimal digits, not the octal or
+// hexadecimal that pflag would take. Whether it is in range is for the rules.
+type roundFlag struct {
+	round blue.Round
+	given bool
+}
+
+func (f *roundFlag) String() string {
+	if f == nil || !f.given {
+		return ""
+	}
+	return fmt.Sprint(int(f.round))
+}
+
+func (f *roundFlag) Type() string { return "N" }
+
+func (f *roundFlag) Set(text string) error {
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return errors.New("a round is a whole number from 0 to 99")
+	}
+	f.round, f.given = blue.Round(n), true
+	return nil
+}

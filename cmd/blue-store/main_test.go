@@ -1,0 +1,39 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"blue-store": func() { os.Exit(run()) }})
+}
+
+// TestScripts runs every story of testdata/*.txt. A script starts with an
+// empty home, and has these commands beside testscript's own:
+//
+//	exits CODE ARGS…    runs blue-store and compares its exit code
+//	tree FOLDER         prints the paths below a folder with modes, sorted
+//	write FILE HEX      writes bytes
+//	repeat FILE N TEXT  writes a text N times
+//	steady FROM TO      copies a file or stream; times, hashes and fingerprints become words
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			home := filepath.Join(env.WorkDir, "home")
+			env.Setenv("HOME", home)
+			env.Setenv("BLUE_USER", "tester")
+			for _, name := range []string{"BLUE_HOME", "BLUE_STORE", "BLUE_KMS_KEY_ARN"} {
+				env.Setenv(name, "")
+			}
+			return os.Mkdir(home, 0o700)
+		},
+		Cmds:          scriptCommands,
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+	})
+}

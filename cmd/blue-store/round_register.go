@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	blue "github.com/superviber/blue-encrypted-store"
+)
+
+func roundRegisterCommand(a *app) *cobra.Command {
+	var id, data string
+	var round roundFlag
+	c := &cobra.Command{
+		Use:   "round-register",
+		Short: "Store a whole round: all of it, or nothing",
+		Long: "Validates and numbers a whole round and stores it in one commit: scores, entities, their\n" +
+			"references, tension updates, expert scores, moves. The same round again is answered again and\n" +
+			"changes nothing; a round with other content is a conflict.",
+		Example: "  blue-store dialogue round-register --dialogue-id which-cache --round 0 --data @round0.json\n" +
+			"  judge | blue-store dialogue round-register --dialogue-id which-cache --round 1 --data -",
+		Args: cobra.NoArgs,
+	}
+	f := c.Flags()
+	dialogueFlag(c, &id)
+	f.Var(&round, "round", "the round's number, 0 to 99 (required)")
+	f.StringVar(&data, "data", "", dataUsage+" (required)")
+	requiredFlags(c, "round", "data")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return a.registerRound(c.Context(), id, round.round, data)
+	}
+	return c
+}
+
+func (a *app) registerRound(ctx context.Context, dialogue string, round blue.Round, data string) error {
+	id, err := dialogueID(dialogue)
+	if err != nil {
+		return err
+	}
+	text, err := a.input(ctx, data)
+	if err != nil {
+		return err
+	}
+	batch, warnings, err := blue.ParseRoundBatch(id, round, text)
+	if err == nil {
+		err = batch.Validate() // before the dialogue is looked for, as Blue does
+	}
+	if err != nil {
+		return a.refused(err)
+	}
+	s, err := a.openExisting(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	done, err := s.store.RegisterRound(ctx, id, batch)
+	if err != nil {
+		return a.refused(err)
+	}
+	warnings = append(warnings, done.Value.Warnings...)
+	a.warn(warnings)
+	return a.answer(newRoundJSON(id, &done.Value, warnings), func(w io.Writer) error {
+		return roundText(w, id, &done.Value)
+	})
+}
+
+// roundJSON is Blue's answer, members in its order, with its refs counted
+// (bug 6) and its expert_scores those that were stored (bug 7).
+type roundJSON struct {
+	DialogueID blue.DialogueID `json:"dialogue_id"`
+	Message    string          `json:"message"`
+	Registered registeredJSON  `json:"registered"`
+	Repeated   bool            `json:"repeated,omitempty"` // ours
+	Round      blue.Round      `json:"round"`
+	Score      int64           `json:"score"`
+	Status     string          `json:"status"`
+	Warnings   []blue.Warning  `json:"warnings,omitempty"` // ours
+}
+
+type registeredJSON struct {
+	Claims          []numberedJSON `json:"claims"`
+	Evidence        []numberedJSON `json:"evidence"`
+	ExpertScores    []scoreJSON    `json:"expert_scores"`
+	Moves           int            `json:"moves,omitempty"` // ours
+	Perspectives    []numberedJSON `json:"perspectives"`
+	Recommendations []numberedJSON `json:"recommendations"`
+	Refs            int            `json:"refs"`
+	Tensions        []numberedJSON `json:"tensions"`
+}
+
+type numberedJSON struct {
+	GlobalID blue.EntityID `json:"global_id"`
+	LocalID  string        `json:"local_id"`
+}
+
+type scoreJSON struct {
+	Slug  blue.ExpertSlug `json:"expert_slug"`
+	Score int64           `json:"score"`
+}
+
+func newRoundJSON(id blue.DialogueID, r *blue.Registered, warnings []blue.Warning) *roundJSON {
+	scores := make([]scoreJSON, len(r.Scores))
+	for i, s := range r.Scores {
+		scores[i] = scoreJSON(s)
+	}
+	list := func(kind blue.Kind) []numberedJSON {
+		numbered := make([]numberedJSON, len(r.Entities[kind]))
+		for i, n := range r.Entities[kind] {
+			numbered[i] = numberedJSON{n.ID, n.LocalID}
+		}
+		return numbered
+	}
+	return &roundJSON{
+		DialogueID: id, Message: fmt.Sprintf("Registered round %d data for dialogue '%s'", r.Round, id),
+		Registered: registeredJSON{
+			Claims: list(blue.KindClaim), Evidence: list(blue.KindEvidence), ExpertScores: scores, Moves: r.Moves,
+			Perspectives: list(blue.KindPerspective), Recommendations: list(blue.KindRecommendation),
+			Refs: r.References, Tensions: list(blue.KindTension),
+		},
+		Repeated: r.Repeated, Round: r.Round, Score: r.Score, Status: "success", Warnings: warnings,
+	}
+}
+
+func roundText(w io.Writer, id blue.DialogueID, r *blue.Registered) error {
+	word := "registered"
+	if r.Repeated {
+		word = "unchanged, registered before:"
+	}
+	fmt.Fprintf(w, "%s round %d of %s, score %d\n", word, r.Round, id, r.Score)
+	for _, kind := range blue.NumberedKinds() {
+		if given := r.Entities[kind]; len(given) > 0 {
+			fmt.Fprintf(w, "  %-16s %s\n", kind.Plural(), idRange(given))
+		}
+	}
+	if r.References > 0 {
+		fmt.Fprintf(w, "  %-16s %d\n", "references", r.References)
+	}
+	if r.Moves > 0 {
+		fmt.Fprintf(w, "  %-16s %d\n", "moves", r.Moves)
+	}
+	_, err := fmt.Fprintf(w, "next: blue-store show %s round:%d\n", id, r.Round)
+	return err
+}
+
+// idRange lists few ids and names the ends of many.
+func idRange(given []blue.Numbered) string {
+	const few = 6
+	if len(given) > few {
+		return fmt.Sprintf("%s … %s (%d)", given[0].ID, given[len(given)-1].ID, len(given))
+	}
+	var words []string
+	for _, n := range given {
+		words = append(words, n.ID.String())
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/export"
+	"github.com/superviber/blue-encrypted-store/graph"
+)
+
+// numberedShown is a numbered entity with what points from and to it.
+type numberedShown struct {
+	Kind   blue.Kind      `json:"kind"`
+	Entity map[string]any `json:"entity"` // as in the export
+	Out    []endJSON      `json:"refs_out"`
+	In     []endJSON      `json:"refs_in"`
+	Events []any          `json:"events"` // as in the export
+}
+
+// endJSON is the far end of a reference.
+type endJSON struct {
+	Type  blue.RefType  `json:"type"`
+	ID    blue.EntityID `json:"id"`
+	Label *string       `json:"label"` // null: not in the dialogue
+}
+
+func (a *app) showNumbered(s *blue.Snapshot, e blue.Contributed) error {
+	id := e.Common().ID
+	entity, err := documentPart(s, id.Kind.Plural(), "id", id)
+	if err != nil {
+		return err
+	}
+	shown := &numberedShown{Kind: id.Kind, Entity: entity, Out: []endJSON{}, In: []endJSON{}, Events: []any{}}
+	for _, r := range s.Refs() {
+		if r.Source == id {
+			shown.Out = append(shown.Out, end(s, r.Type, r.Target))
+		}
+		if r.Target == id {
+			shown.In = append(shown.In, end(s, r.Type, r.Source))
+		}
+	}
+	if shown.Events, err = eventsOf(s, id); err != nil {
+		return err
+	}
+	return a.answer(shown, func(w io.Writer) error { return numberedText(w, s, e, shown) })
+}
+
+func end(s *blue.Snapshot, t blue.RefType, id blue.EntityID) endJSON {
+	e := endJSON{Type: t, ID: id}
+	if found, ok := s.Find(id); ok {
+		e.Label = &found.Common().Label
+	}
+	return e
+}
+
+func eventsOf(s *blue.Snapshot, id blue.EntityID) ([]any, error) {
+	doc, err := export.Document(s, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	events := []any{}
+	for _, e := range doc["events"].([]any) {
+		if e.(map[string]any)["entity"] == id.String() {
+			events = append(events, e)
+		}
+	}
+	return events, nil
+}
+
+func numberedText(w io.Writer, s *blue.Snapshot, e blue.Contributed, shown *numberedShown) error {
+	c := e.Common()
+	fmt.Fprintf(w, "%s %s, %s, round %d\n", c.ID, c.ID.Kind, e.StatusText(), c.ID.Round)
+	field(w, "label", c.Label)
+	field(w, "by", joinSlugs(c.Contributors))
+	field(w, "local id", c.LocalID)
+	if r, ok := e.(*blue.Recommendation); ok {
+		field(w, "adopted", string(r.AdoptedInVerdict))
+		field(w, "parameters", string(r.Parameters))
+	}
+	fmt.Fprintf(w, "\n%s\n", indent(e.Text(), "  "))
+	if len(shown.Out)+len(shown.In) > 0 {
+		fmt.Fprintln(w, "\nreferences")
+	}
+	for _, r := range shown.Out {
+		fmt.Fprintf(w, "  → %-8s %s\n", r.Type, endText(r))
+	}
+	for _, r := range shown.In {
+		fmt.Fprintf(w, "  ← %-8s %s\n", r.Type, endText(r))
+	}
+	fmt.Fprintln(w, "\nevents")
+	for _, ev := range s.Events {
+		if ev.Of == c.ID {
+			eventText(w, ev)
+		}
+	}
+	return nil
+}
+
+func endText(e endJSON) string {
+	if e.Label == nil {
+		return e.ID.String() + " (not in the dialogue)"
+	}
+	return e.ID.String() + " " + oneLine(*e.Label)
+}
+
+func eventText(w io.Writer, e *blue.Event) {
+	fmt.Fprintf(w, "  %s round %d", oneLine(e.Type), e.Round)
+	if len(e.Actors) > 0 {
+		fmt.Fprintf(w, ", by %s", oneLine(joinSlugs(e.Actors)))
+	}
+	if e.Reference != "" {
+		fmt.Fprintf(w, ", via %s", oneLine(e.Reference))
+	}
+	if e.Reason != "" {
+		fmt.Fprintf(w, ": %s", oneLine(e.Reason))
+	}
+	fmt.Fprintln(w)
+}
+
+// field prints one line of a heading, unless there is nothing to say.
+func field(w io.Writer, name, value string) {
+	if value != "" {
+		fmt.Fprintf(w, "  %-11s %s\n", name, oneLine(value))
+	}
+}
+
+func (a *app) showExpert(s *blue.Snapshot, e *blue.Expert) error {
+	entity, err := documentPart(s, "experts", "expert_slug", e.Slug)
+	if err != nil {
+		return err
+	}
+	shown := map[string]any{"kind": blue.KindExpert, "entity": entity}
+	return a.answer(shown, func(w io.Writer) error {
+		fmt.Fprintf(w, "%s, %s expert, %s\n", e.Slug, e.Tier, e.Source)
+		field(w, "role", e.Role)
+		field(w, "focus", e.Focus)
+		field(w, "about", e.Description)
+		field(w, "because", e.CreationReason)
+		if e.FirstRound != nil {
+			field(w, "first round", fmt.Sprint(int(*e.FirstRound)))
+		}
+		field(w, "score", scoresText(e))
+		field(w, "said", strings.Join(saidBy(s, e), " "))
+		return nil
+	})
+}
+
+// scoresText is the total and its rounds, e.g. "25 (round 0: 15, round 1: 10)".
+func scoresText(e *blue.Expert) string {
+	var parts []string
+	for _, r := range slices.Sorted(maps.Keys(e.Scores)) {
+		parts = append(parts, fmt.Sprintf("round %d: %d", r, e.Scores[r]))
+	}
+	if parts == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%d (%s)", e.TotalScore, strings.Join(parts, ", "))
+}
+
+func saidBy(s *blue.Snapshot, e *blue.Expert) []string {
+	var ids []string
+	for _, c := range s.Contributed() {
+		if slices.ContainsFunc(c.Common().Contributors, func(by blue.ExpertSlug) bool { return by.Key() == e.Slug.Key() }) {
+			ids = append(ids, c.Common().ID.String())
+		}
+	}
+	return ids
+}
+
+func (a *app) showRound(s *blue.Snapshot, r *blue.RoundRecord) error {
+	entity, err := documentPart(s, "rounds", "round", int(r.Round))
+	if err != nil {
+		return err
+	}
+	ids := []blue.EntityID{}
+	for _, c := range s.Contributed() {
+		if c.Common().ID.Round == r.Round {
+			ids = append(ids, c.Common().ID)
+		}
+	}
+	shown := map[string]any{"kind": blue.KindRound, "entity": entity, "registered": ids}
+	return a.answer(shown, func(w io.Writer) error {
+		roundOutline(w, s, r)
+		return nil
+	})
+}
+
+func (a *app) showVerdict(s *blue.Snapshot, v *blue.Verdict) error {
+	entity, err := documentPart(s, "verdicts", "verdict_id", v.ID)
+	if err != nil {
+		return err
+	}
+	rests, err := graph.Build(s).Provenance(v.ID)
+	if err != nil {
+		return err
+	}
+	shown := map[string]any{"kind": blue.KindVerdict, "entity": entity, "provenance": rests}
+	return a.answer(shown, func(w io.Writer) error { return verdictText(w, v, rests) })
+}
+
+func verdictText(w io.Writer, v *blue.Verdict, rests *graph.Provenance) error {
+	forced := ""
+	if v.Forced {
+		forced = ", forced"
+	}
+	fmt.Fprintf(w, "%s, %s verdict%s, round %d\n", v.ID, v.Type, forced, v.Round)
+	field(w, "author", string(v.AuthorExpert))
+	field(w, "confidence", cmp.Or(v.Confidence, v.ConfidenceText))
+	field(w, "vote", v.Vote)
+	field(w, "supported", joinSlugs(v.SupportingExperts))
+	field(w, "accepts", strings.Join(v.TensionsAccepted, " "))
+	fmt.Fprintf(w, "\n%s\n\n%s\n", indent(v.Recommendation, "  "), indent(v.Description, "  "))
+	for _, c := range v.Conditions {
+		fmt.Fprintf(w, "  - %s\n", oneLine(c))
+	}
+	fmt.Fprintln(w, "\nrests on")
+	if len(rests.Recommendations)+len(rests.Tensions) == 0 {
+		fmt.Fprintln(w, "  nothing that the references show")
+	}
+	for _, r := range rests.Recommendations {
+		field(w, "adopts", r.ID.String())
+	}
+	for _, t := range rests.Tensions {
+		word := "leaves"
+		if t.Resolved {
+			word = "settles"
+		}
+		field(w, word, t.ID.String())
+	}
+	field(w, "evidence", joinIDs(rests.Evidence))
+	field(w, "claims", joinIDs(rests.Claims))
+	return nil
+}
+
+func joinIDs(ids []blue.EntityID) string {
+	words := make([]string, len(ids))
+	for i, id := range ids {
+		words[i] = id.String()
+	}
+	return strings.Join(words, " ")
+}

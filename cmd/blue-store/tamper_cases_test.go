@@ -1,0 +1,276 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/shareddata"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+func TestTampering(t *testing.T) {
+	t.Run("demo", func(t *testing.T) {
+		t.Parallel()
+		campaign(t, newBench(t, demoFolder(t)))
+	})
+	t.Run("synthetic-coverage", func(t *testing.T) {
+		t.Parallel()
+		campaign(t, newBench(t, shareddata.Path(t, "blue", "dialogues", "synthetic-coverage", "inputs.json")))
+	})
+}
+
+func campaign(t *testing.T, b *bench) {
+	for _, group := range []struct {
+		name  string
+		cases func(*bench) []tampering
+	}{
+		{"attributes", attributeCases},
+		{"bits", bitCases},
+		{"deleted", deleteCases},
+		{"older versions", olderCases},
+		{"moved", movedCases},
+		{"added", addedCases},
+		{"MAC", macCases},
+		{"envelope", envelopeCases},
+	} {
+		t.Run(group.name, func(t *testing.T) {
+			cases := group.cases(b)
+			if len(cases) == 0 {
+				t.Fatal("no cases")
+			}
+			for i, c := range cases {
+				b.expect(t, c, len(cases) < 100 || i%4 == 0) // show takes as long as verify
+			}
+			t.Logf("%d cases", len(cases))
+			mustCLI(t, b.home, "verify", b.dialogue) // put back, it is intact again
+		})
+	}
+}
+
+// attributeCases edits every attribute of one item of each kind in every way.
+// An edit of one attribute is done to all kinds that have it at once, but to
+// meta by itself: each item must be named.
+func attributeCases(b *bench) []tampering {
+	cases := map[string]tampering{}
+	add := func(name, sk string, attrs record.Attrs, class string) {
+		if sk == record.Head {
+			name += " of meta"
+		}
+		c, begun := cases[name]
+		if !begun {
+			c = tampering{name: name, rows: maps.Clone(b.intact)}
+		}
+		c.rows[sk] = attrs
+		c.want = append(c.want, suspect{sk, class})
+		cases[name] = c
+	}
+	for _, sks := range b.byKind() {
+		sk := sks[0]
+		for name, v := range b.intact[sk] {
+			for _, e := range edits {
+				change := e.edit(name, v)
+				if change == nil {
+					continue
+				}
+				attrs := maps.Clone(b.intact[sk])
+				delete(attrs, name)
+				maps.Copy(attrs, change)
+				add(name+" "+e.name, sk, attrs, editClass(name, e.name))
+			}
+		}
+		attrs := maps.Clone(b.intact[sk])
+		attrs["note"] = record.S("added")
+		add("attribute added", sk, attrs, blue.DamageChanged)
+	}
+	for sk, attrs := range b.intact {
+		if strings.HasPrefix(sk, "round#") {
+			attrs = maps.Clone(attrs)
+			attrs["status"] = record.S(string(blue.RoundInProgress))
+			add("status of a round", sk, attrs, blue.DamageChanged)
+		}
+	}
+	return slices.Collect(maps.Values(cases))
+}
+
+// bitCases flips single bits of every binary attribute: first, middle and last
+// byte, and the first and last byte of a tag.
+func bitCases(b *bench) []tampering {
+	var cases []tampering
+	for _, sks := range b.byKind() {
+		sk := sks[len(sks)/2]
+		for name, v := range b.intact[sk] {
+			if v.Type() != record.Bytes {
+				continue
+			}
+			places := []int{0, len(v.Bin()) / 2, -1}
+			if len(v.Bin()) > 32 {
+				places = append(places, -16) // the tag's first byte
+			}
+			for _, at := range places {
+				attrs := maps.Clone(b.intact[sk])
+				attrs[name] = flipped(v, at)
+				cases = append(cases, b.one("bit of "+name, sk, attrs, blue.DamageChanged))
+			}
+		}
+	}
+	return cases
+}
+
+// deleteCases takes away the first, the middle and the last item of each kind,
+// a whole kind, everything but meta, and everything.
+func deleteCases(b *bench) []tampering {
+	var cases []tampering
+	for kind, sks := range b.byKind() {
+		for _, i := range slices.Compact([]int{0, len(sks) / 2, len(sks) - 1}) {
+			cases = append(cases, b.one("deleted", sks[i], nil, blue.DamageMissing))
+		}
+		cases = append(cases, b.deleted("every "+kind, sks))
+	}
+	all := slices.Sorted(maps.Keys(b.intact))
+	notMeta := slices.DeleteFunc(slices.Clone(all), func(sk string) bool { return sk == record.Head })
+	everything := tampering{"everything deleted", map[string]record.Attrs{}, []suspect{{record.Head, blue.DamageMissing}}}
+	return append(cases, b.deleted("everything but meta", notMeta), everything)
+}
+
+func (b *bench) deleted(name string, sks []string) tampering {
+	changes := map[string]record.Attrs{}
+	var want []suspect
+	for _, sk := range sks {
+		changes[sk] = nil
+		want = append(want, suspect{sk, blue.DamageMissing})
+	}
+	return tampering{name + " deleted", b.with(changes), want}
+}
+
+// olderCases puts back versions from before the last commits.
+func olderCases(b *bench) []tampering {
+	var cases []tampering
+	kinds := map[string]bool{}
+	newMetaOldItems := maps.Clone(b.early)
+	newMetaOldItems[record.Head] = b.intact[record.Head]
+	var fresh, outdated []suspect
+	for sk, attrs := range b.intact {
+		before, there := b.early[sk]
+		switch {
+		case !there:
+			fresh = append(fresh, suspect{sk, blue.DamageMissing})
+		case !sameAttrs(before, attrs):
+			kinds[attrs["entity_type"].Str()] = true
+			cases = append(cases, b.one("older version", sk, before, blue.DamageRolledBack))
+			if sk != record.Head {
+				outdated = append(outdated, suspect{sk, blue.DamageRolledBack})
+			}
+		}
+	}
+	for _, kind := range []string{"dialogue", "tension", "expert", "round"} {
+		if !kinds[kind] {
+			b.t.Fatalf("no %s has an older version", kind)
+		}
+	}
+	return append(cases,
+		tampering{"new meta, old items", newMetaOldItems, slices.Concat(fresh, outdated)},
+		tampering{"the whole dialogue as it was", b.early, []suspect{{record.Head, blue.DamageRolledBack}}},
+	)
+}
+
+// movedCases puts items into each other's places, and those of another dialogue.
+func movedCases(b *bench) []tampering {
+	var cases []tampering
+	kinds := b.byKind()
+	names := slices.Sorted(maps.Keys(kinds))
+	swap := func(a, c string) tampering {
+		return tampering{"swapped " + a + " and " + c, b.with(map[string]record.Attrs{a: b.intact[c], c: b.intact[a]}),
+			[]suspect{{a, blue.DamageMoved}, {c, blue.DamageMoved}}}
+	}
+	for i, kind := range names {
+		sks := kinds[kind]
+		if len(sks) > 1 {
+			cases = append(cases, swap(sks[0], sks[len(sks)-1]))
+		}
+		if other := kinds[names[(i+1)%len(names)]]; kind != "dialogue" && other[0] != record.Head {
+			cases = append(cases, swap(sks[0], other[0]))
+			cases = append(cases, b.one("copied over", sks[0], b.intact[other[0]], blue.DamageMoved))
+		}
+	}
+	other := b.rows("other")
+	cases = append(cases,
+		b.one("of another dialogue", "tension#00#01", other["tension#00#01"], blue.DamageMoved),
+		b.one("of another dialogue, under a new key", "tension#90#01", other["tension#00#01"], blue.DamageMoved),
+		b.one("of another dialogue", record.Head, other[record.Head], blue.DamageMoved),
+	)
+	return cases
+}
+
+// addedCases puts items there that no commit wrote.
+func addedCases(b *bench) []tampering {
+	mac := make([]byte, 32)
+	rand.Read(mac)
+	plain := record.Attrs{"entity_type": record.S("tension"), "status": record.S("open"), "content_encrypted": record.B(bytes.Repeat([]byte{7}, 80)),
+		"content_nonce": record.B(make([]byte, 12)), "key_id": b.intact[record.Head]["key_id"], "aad_hash": record.S(strings.Repeat("0", 64))}
+	sealed := maps.Clone(plain)
+	sealed["item_mac"] = record.B(mac)
+	cases := []tampering{
+		b.one("by a writer without MACs", "tension#91#01", plain, blue.DamageExtra),
+		b.one("that looks sealed", "tension#91#01", sealed, blue.DamageExtra),
+		b.one("of an unknown kind", "poem#00#01", sealed, blue.DamageExtra),
+		b.one("without an attribute of ours", "tension#91#01", record.Attrs{"status": record.S("open")}, blue.DamageExtra),
+	}
+	for _, sks := range b.byKind() {
+		sk := sks[0]
+		under := "tension#92#01"
+		if i := strings.LastIndexByte(sk, '#'); i > 0 {
+			under = sk[:i] + "#zz"
+		}
+		cases = append(cases, b.one("copy of "+sk+" as", under, b.intact[sk], blue.DamageExtra))
+	}
+	return cases
+}
+
+// macCases takes MACs away or gives them another length.
+func macCases(b *bench) []tampering {
+	var cases []tampering
+	for _, sks := range b.byKind() {
+		sk := sks[len(sks)-1]
+		mac := b.intact[sk]["item_mac"].Bin()
+		for name, v := range map[string]record.Value{
+			"31 bytes": record.B(mac[:31]), "33 bytes": record.B(append(bytes.Clone(mac), 0)), "no bytes": record.B([]byte{}), "none": {},
+		} {
+			attrs := maps.Clone(b.intact[sk])
+			delete(attrs, "item_mac")
+			if v.Type() != 0 {
+				attrs["item_mac"] = v
+			}
+			cases = append(cases, b.one("MAC of "+name, sk, attrs, blue.DamageStripped))
+		}
+	}
+	return cases
+}
+
+// envelopeCases give an item a nonce, a ciphertext or a key id that no
+// envelope has, or one of another version or dialogue.
+func envelopeCases(b *bench) []tampering {
+	var cases []tampering
+	set := func(sk, name string, v record.Value, class string) {
+		attrs := maps.Clone(b.intact[sk])
+		attrs[name] = v
+		cases = append(cases, b.one(name, sk, attrs, class))
+	}
+	for _, sk := range []string{"tension#00#01", record.Head} {
+		nonce, text := b.intact[sk]["content_nonce"].Bin(), b.intact[sk]["content_encrypted"].Bin()
+		set(sk, "content_nonce", record.B(nonce[:11]), blue.DamageMalformed)
+		set(sk, "content_nonce", record.B(append(bytes.Clone(nonce), 0)), blue.DamageMalformed)
+		set(sk, "content_encrypted", record.B(text[:15]), blue.DamageMalformed)
+		set(sk, "content_encrypted", record.B(text[:len(text)-1]), blue.DamageChanged)
+		set(sk, "key_id", record.S("dek#"+b.dialogue+"#0"), blue.DamageMalformed)
+		set(sk, "key_id", record.S("dek#"+b.dialogue+"#01"), blue.DamageMalformed)
+		set(sk, "key_id", record.S("dek#"+b.dialogue+"#4294967296"), blue.DamageMalformed)
+		set(sk, "key_id", record.S("dek#"+b.dialogue+"#2"), blue.DamageChanged)
+		set(sk, "key_id", record.S("dek#other#1"), blue.DamageMoved)
+	}
+	return cases
+}

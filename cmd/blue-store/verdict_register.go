@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/graph"
+)
+
+func verdictRegisterCommand(a *app) *cobra.Command {
+	var id, data string
+	c := &cobra.Command{
+		Use:   "verdict-register",
+		Short: "Store a verdict; a final one must pass the convergence gate",
+		Long: "Stores a verdict. A final one converges the dialogue: it is refused until the last round's\n" +
+			"velocity is 0 and every expert has converged, unless the data say \"force\": true. What the\n" +
+			"verdict claims to rest on is compared with the stored references; differences are warnings.",
+		Example: "  blue-store dialogue verdict-register --dialogue-id which-cache --data @verdict.json",
+		Args:    cobra.NoArgs,
+	}
+	dialogueFlag(c, &id)
+	c.Flags().StringVar(&data, "data", "", dataUsage+" (required)")
+	requiredFlags(c, "data")
+	c.RunE = func(c *cobra.Command, _ []string) error { return a.registerVerdict(c.Context(), id, data) }
+	return c
+}
+
+func (a *app) registerVerdict(ctx context.Context, dialogue, data string) error {
+	id, err := dialogueID(dialogue)
+	if err != nil {
+		return err
+	}
+	text, err := a.input(ctx, data)
+	if err != nil {
+		return err
+	}
+	v, warnings, err := blue.ParseNewVerdict(id, text)
+	if err != nil {
+		return a.refused(err)
+	}
+	s, err := a.openExisting(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	decided, err := s.store.RegisterVerdict(ctx, id, v)
+	if err != nil {
+		return a.refused(err)
+	}
+	warnings = append(warnings, decided.Value.Warnings...)
+	warnings = append(warnings, a.checkClaims(ctx, s, id, v)...)
+	a.warn(warnings)
+	answer := newVerdictJSON(id, v, &decided.Value, warnings)
+	return a.answer(answer, func(w io.Writer) error {
+		if answer.Warning != "" {
+			fmt.Fprintln(w, answer.Warning)
+		}
+		word := "registered"
+		if answer.Repeated {
+			word = "unchanged, registered before:"
+		}
+		_, err := fmt.Fprintf(w, "%s %s verdict %s of %s\nnext: blue-store show %s %s\n", word, v.Type, v.ID, id, id, v.ID)
+		return err
+	})
+}
+
+// checkClaims compares what the author says with what the graph shows. The
+// verdict stands already, so whatever goes wrong here is only told.
+func (a *app) checkClaims(ctx context.Context, s *session, id blue.DialogueID, v blue.NewVerdict) []blue.Warning {
+	if v.TensionsResolved == nil && v.KeyEvidence == nil && v.KeyClaims == nil {
+		return nil
+	}
+	snapshot, err := s.store.Load(ctx, id)
+	if err != nil {
+		a.note("the verdict is stored; its claims were not checked: %v", err)
+		return nil
+	}
+	return graph.CheckClaims(v, snapshot)
+}
+
+// verdictJSON is Blue's answer, members in its order.
+type verdictJSON struct {
+	DialogueID blue.DialogueID  `json:"dialogue_id"`
+	Forced     bool             `json:"forced,omitempty"`
+	Message    string           `json:"message"`
+	Repeated   bool             `json:"repeated,omitempty"` // ours
+	Round      blue.Round       `json:"round"`
+	Status     string           `json:"status"`
+	ID         blue.VerdictID   `json:"verdict_id"`
+	Type       blue.VerdictType `json:"verdict_type"`
+	Warning    string           `json:"warning,omitempty"`
+	Warnings   []blue.Warning   `json:"warnings,omitempty"` // ours
+}
+
+func newVerdictJSON(id blue.DialogueID, v blue.NewVerdict, d *blue.Decided, warnings []blue.Warning) *verdictJSON {
+	answer := &verdictJSON{
+		DialogueID: id, Forced: d.Forced, Repeated: d.Repeated, Round: v.Round, Status: "success", ID: v.ID, Type: v.Type, Warnings: warnings,
+		Message: fmt.Sprintf("Registered %s verdict '%s' for dialogue '%s'", v.Type, v.ID, id),
+	}
+	if d.Forced {
+		answer.Warning = "FORCED CONVERGENCE: Convergence criteria not met."
+		if len(d.Blockers) > 0 {
+			answer.Warning += " Blockers: " + strings.Join(d.Blockers, "; ")
+		}
+	}
+	return answer
+}
