@@ -181,7 +181,7 @@ func (s *sealing) Commit(ctx context.Context, writes []record.Write) error {
 		lease.Landed(event)
 	case definite(err):
 		lease.Failed()
-		return s.overtaken(ctx, sealed[0], err)
+		return err
 	default:
 		lease.Unknown()
 		return err
@@ -193,21 +193,6 @@ func (s *sealing) Commit(ctx context.Context, writes []record.Write) error {
 func definite(err error) bool {
 	return errors.Is(err, blue.ErrConflict) || errors.Is(err, blue.ErrTooLarge) ||
 		errors.Is(err, blue.ErrInvalid) || errors.Is(err, blue.ErrBusy)
-}
-
-// overtaken turns a conflict on the audit pointer of the next version into one
-// on meta if meta has moved on: another writer made that version, and whoever
-// sees a conflict on meta alone does the work again.
-func (s *sealing) overtaken(ctx context.Context, meta record.Write, err error) error {
-	conflict, ok := errors.AsType[*record.ConflictError](err)
-	if !ok || conflict.Table != record.Audit || meta.Prev == nil {
-		return err
-	}
-	now, getErr := s.inner.Get(ctx, record.Dialogues, meta.Record.Key)
-	if getErr != nil || now.Attrs[attrMAC].Equal(meta.Prev[attrMAC]) {
-		return err
-	}
-	return &record.ConflictError{Table: record.Dialogues, Key: meta.Record.Key}
 }
 
 // commit is one commit on its way down.

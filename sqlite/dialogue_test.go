@@ -1,0 +1,28 @@
+package sqlite_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/superviber/blue-encrypted-store/internal/engine"
+	"github.com/superviber/blue-encrypted-store/record"
+	"github.com/superviber/blue-encrypted-store/sqlite"
+	"github.com/superviber/blue-encrypted-store/storetest"
+)
+
+func TestDialogueStore(t *testing.T) {
+	storetest.Run(t, storetest.Harness{
+		Records: func(t *testing.T) record.Store {
+			s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "blue.db"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			return s
+		},
+		Open: func(_ *testing.T, records record.Store, now func() time.Time) storetest.Store {
+			return &sqlite.DialogueStore{Store: engine.New(records, &engine.Options{Now: now})}
+		},
+	})
+}
