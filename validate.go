@@ -103,6 +103,7 @@ func (c *batchCheck) drafts(kind Kind) {
 	drafts := c.batch.Drafts[kind]
 	if held := int(c.highest(kind)) + len(drafts); held > int(MaxSeq) && len(drafts) > 0 {
 		c.add(kind.Plural(), tooMany(c.batch.Round, held, kind.Plural()))
+		drafts = drafts[:min(len(drafts), int(MaxSeq))] // a list without end gets an answer with one
 	}
 	for i, d := range drafts {
 		at := fmt.Sprintf("%s[%d]", kind.Plural(), i)

@@ -2,28 +2,48 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
+// checkData refuses to make a data file anew beside keys that wrap something:
+// the data was there, and is lost. Keys are wrapped only after the data file
+// was made, so a crash cannot leave this behind.
+func (s *Store) checkData(ctx context.Context) error {
+	if filled(s.data.path) {
+		return nil
+	}
+	wrapped, err := s.holds(ctx, record.Keys)
+	if err != nil || !wrapped {
+		return err
+	}
+	return fmt.Errorf("%w: %s is missing or empty, but its keys file %s holds keys: the data was lost or moved; put it back, or move the keys file away to start anew",
+		record.ErrUnavailable, s.data.path, s.keys.path)
+}
+
 // Empty reports whether there is no record in any table: a store that a new
 // master key takes nothing from.
 func (s *Store) Empty(ctx context.Context) (bool, error) {
 	for _, t := range []record.Table{record.Dialogues, record.Audit, record.Keys} {
-		f, err := s.table(t)
-		if err != nil {
+		if there, err := s.holds(ctx, t); err != nil || there {
 			return false, err
-		}
-		var there bool
-		if err := f.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+string(t)+")").Scan(&there); err != nil {
-			return false, f.fault(ctx, "reading", err)
-		}
-		if there {
-			return false, nil
 		}
 	}
 	return true, nil
+}
+
+// holds reports whether a table has a record.
+func (s *Store) holds(ctx context.Context, t record.Table) (there bool, err error) {
+	f, err := s.table(t)
+	if err != nil {
+		return false, err
+	}
+	if err := f.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+string(t)+")").Scan(&there); err != nil {
+		return false, f.fault(ctx, "reading", err)
+	}
+	return there, nil
 }
 
 // SealedWith returns the fingerprint of the master key above one of the

@@ -1,6 +1,8 @@
 package sqlite_test
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -77,4 +79,37 @@ func openNew(t *testing.T) *sqlite.Store {
 	}
 	t.Cleanup(func() { s.Close() })
 	return s
+}
+
+// TestLostData: a data file that is gone or emptied beside keys that wrap
+// something is not made anew.
+func TestLostData(t *testing.T) {
+	for name, lose := range map[string]func(path string) error{
+		"removed": os.Remove,
+		"emptied": func(path string) error { return os.Truncate(path, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "blue.db")
+			s, err := sqlite.Open(t.Context(), path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			head := record.Record{Key: record.Key{PK: "dialogue#d", SK: "head"}, Attrs: record.Attrs{"state": record.S("active")}}
+			if err := s.Commit(t.Context(), []record.Write{{Table: record.Keys, Record: head}}); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := lose(path); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := sqlite.Open(t.Context(), path, nil); !errors.Is(err, record.ErrUnavailable) {
+				t.Errorf("%v, want ErrUnavailable", err)
+			}
+			if info, err := os.Stat(path); err == nil && info.Size() > 0 {
+				t.Error("the data file was made anew")
+			}
+		})
+	}
 }

@@ -98,10 +98,14 @@ func (s *Store) open(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	for _, f := range []*file{s.keys, s.data} {
-		if err := f.open(ctx, o.ReadOnly); err != nil {
-			return err
-		}
+	if err := s.keys.open(ctx, o.ReadOnly); err != nil {
+		return err
+	}
+	if err := s.checkData(ctx); err != nil {
+		return err
+	}
+	if err := s.data.open(ctx, o.ReadOnly); err != nil {
+		return err
 	}
 	if o.ReadOnly {
 		return nil

@@ -40,8 +40,12 @@ func (a *app) open(ctx context.Context) (*session, error) {
 		Heads:          encrypted.HeadDir(c.heads),
 		AcceptRollback: a.flags.acceptRollback,
 	})
-	_, missing := os.Lstat(c.umk)
-	return &session{c, store, records, errors.Is(missing, fs.ErrNotExist)}, nil
+	return &session{c, store, records, missing(c.umk)}, nil
+}
+
+func missing(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // noteNewKey warns once, in the run that made the key: local data are not
@@ -62,7 +66,7 @@ func (a *app) openExisting(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(c.database); errors.Is(err, fs.ErrNotExist) {
+	if missing(c.database) && missing(c.database+".keys") { // keys alone are lost data: open says so
 		return nil, withHint(notFound("there is no store at %s", c.database), "blue-store demo, or blue-store dialogue create TITLE")
 	}
 	return a.open(ctx)

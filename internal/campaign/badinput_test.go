@@ -1,0 +1,207 @@
+package campaign
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/superviber/blue-encrypted-store/internal/shareddata"
+)
+
+var update = flag.Bool("update", false, "write docs/bad-inputs.md anew")
+
+// badInput is one row of the list of bad inputs: its tests, each as
+// "file: text", or why it has none yet. The text is what stands in the file: a
+// test function, the name of a case, a line of a script.
+type badInput struct {
+	row   string
+	tests []string
+	later string
+}
+
+// badInputs is the list by section, in the order of the security text, §4.
+var badInputs = []struct {
+	section string
+	rows    []badInput
+}{
+	{"CLI", []badInput{
+		{"unknown command or flag, missing value", []string{cli + "unknown command", cli + "unknown flag", cli + "missing value"}, ""},
+		{"an id that is empty, long, or holds what no id may", []string{cli + `"a😀b"`, cli + "func TestBadInputMakesNoStore("}, ""},
+		{"an id not composed; two that differ by form or case", []string{cli + "id not composed", cli + `"ÉTÉ"`, cli + "other expert of the name"},
+			"ids are composed lower case, so two dialogues cannot differ by form or case alone; experts can, and conflict"},
+		{"round or seq out of range or no number", []string{cli + "round in the range of no dialogue", cli + "round below 0", cli + "9223372036854775808", "internal/campaign/rows_unix_test.go: 100-of-a-kind"}, ""},
+		{"status outside its list; a score that is no number; 1.0", []string{cli + "unknown status", cli + `"NaN"`, cli + "too large a number", "parse_test.go: {`{\"score\": 1.0}`, \"ok\", 1}"}, ""},
+		{"times without zone, of year 10000; two events of one moment", []string{"internal/campaign/clock_test.go: func TestClock("},
+			"no command takes a time: the store's clock gives them"},
+		{"standard input closed, empty, huge, binary, endless; interrupt", []string{"internal/campaign/rows_unix_test.go: stdin-closed", cli + `at("empty"`, cli + `at("over 16 MiB"`, cli + `at("binary"`,
+			cli + "func TestUnendingInput(", "cmd/blue-store/exit_test.go: func TestInterrupted("}, ""},
+		{"standard output closed, or on a full disk", []string{"cmd/blue-store/exit_test.go: func TestClosedOutput(", "internal/campaign/surroundings_unix_test.go: func TestFullOutput("}, ""},
+		{"nuke, erase, repair without the explicit flag", nil, "this version has none of these commands; they come with erasure"},
+		{"the same write twice", []string{"internal/campaign/kill_unix_test.go: func (d *killed) again(", cli + "other round of the number"}, ""},
+	}},
+	{"JSON", []badInput{
+		{"malformed, trailing text, byte order mark, UTF-16, bad UTF-8, lone surrogate", []string{cli + `at("malformed"`, cli + `at("trailing garbage"`, cli + `at("byte order mark"`,
+			cli + `at("UTF-16"`, cli + `at("bad UTF-8"`, cli + `at("lone surrogate"`, "json_test.go: func TestStrictJSONRefuses("}, ""},
+		{"keys twice, or differing by case", []string{cli + `at("duplicate key"`, cli + `at("keys differing by case"`}, ""},
+		{"unknown field, wrong type, null for what is due", []string{"cmd/blue-store/testdata/round.txt: unknown_field", cli + "label of the wrong type", cli + "null for a required text", cli + "everything wrong at once",
+			"storetest/unknown.go: unknown items after an update"}, ""},
+		{"10,000 levels, a million elements, an item over 400 KB", []string{cli + "10,000 levels", "internal/campaign/rows_unix_test.go: million-and-cut-short", "internal/campaign/rows_unix_test.go: million-contributors", cli + "item beyond 400 KB"}, ""},
+		{"a reference to nothing, to itself, in a circle", []string{"internal/campaign/rows_unix_test.go: func TestCycles(", "references_test.go: func TestReferenceRulesRecorded(", "graph/graph_test.go: two cycles and a bridge"}, ""},
+		{"an import interrupted, resumed, run twice, two at once", []string{"cmd/blue-store/import_test.go: func TestImportInterrupted(", "internal/importer/run_test.go: func TestRunResumesAfterAnyFault(",
+			"internal/importer/run_test.go: func TestRunAndRunAgain(", "internal/importer/run_test.go: func TestRunsAtOnce("}, ""},
+	}},
+	{"Stored items", []badInput{
+		{"payload, nonce or ciphertext missing, of another length or type", []string{tamper + "func envelopeCases(", "cmd/blue-store/tamper_cases_test.go: func attributeCases(", "envelope/keys_test.go: func TestImpossibleLengthsCostNoMemory("}, ""},
+		{"key_id of another dialogue, or of a version there is none of", []string{tamper + `"dek#other#1"`, tamper + `"#01"`, tamper + `"#4294967296"`, "keys/errors_test.go: no such version"}, ""},
+		{"item_mac absent or of another length", []string{tamper + "func macCases("}, ""},
+		{"aad_hash wrong", []string{tamper + "func attributeCases(", tamper + "func bitCases(", "envelope/vectors_test.go: func TestVectors("}, ""},
+		{"meta missing; a root below what the client has seen", []string{tamper + "func deleteCases(", tamper + "the whole dialogue as it was", "cmd/blue-store/testdata/rollback.txt: rolled back"},
+			"two roots cannot stand in one partition: meta is one key"},
+		{"a sort key of an unknown kind", []string{"storetest/unknown.go: unknown items", tamper + "of an unknown kind"}, ""},
+		{"an item by a writer that knows the RFC alone", []string{tamper + "by a writer without MACs"}, ""},
+		{"one bad item of many", []string{"cmd/blue-store/inspect_test.go: func TestSalvage(", "cmd/blue-store/show_test.go: func TestShowSalvage("}, ""},
+		{"pages that loop, are empty, or too small", nil, "pages are DynamoDB's; they come with that store"},
+	}},
+	{"Keys", []badInput{
+		{"a key file of another length, form, kind, mode or owner, or far away", []string{"keys/localfile/file_test.go: func TestContent(", "keys/localfile/file_test.go: func TestDirectory(", local + "func TestPipe(", local + "func TestDevice(",
+			local + "func TestSymlink(", local + "func TestMode(", local + "func TestForeignOwner(", local + "func TestUnreadable(", local + "func TestNetworkDisk(", "cmd/blue-store/testdata/doctor.txt: doctor --fix"}, ""},
+		{"another valid key in its place", []string{"cmd/blue-store/testdata/tamper.txt: A wrong key is no damage.", "keys/errors_test.go: another master key"}, ""},
+		{"key file missing, store not empty", []string{"keys/localfile/localfile_test.go: func TestNeverCreates(", "internal/campaign/keyfile_test.go: func TestKeyLost("}, ""},
+		{"key file missing, store empty, 50 processes at once", []string{"internal/campaign/start_unix_test.go: func TestStart(", "keys/localfile/process_unix_test.go: func TestFiftyProcesses("}, ""},
+		{"a wrapped key altered, swapped or old", []string{"keys/errors_test.go: func TestBitFlips(", "keys/errors_test.go: from another user, relabelled", "keys/errors_test.go: from another dialogue",
+			"keys/errors_test.go: from another version, relabelled", "cmd/blue-store/tamper_more_test.go: func TestTamperedKeys("}, ""},
+		{"a key service that denies, fails or lies", []string{"internal/campaign/surroundings_unix_test.go: kms-key"}, "this version has no key service; one that is named is refused, never replaced by a file"},
+		{"an erased dialogue opened, written, restored", []string{"keys/errors_test.go: erased"}, "no command erases yet; the keys of an erased dialogue are refused already"},
+	}},
+	{"Files", []badInput{
+		{"database truncated, garbage, another program's, newer, read-only, locked, without its log, on a full disk, behind a link", []string{
+			database + `"truncated"`, database + `"garbage"`, database + `"others"`, database + `"newer"`, around + "func TestReadOnlyFiles(", around + "func TestLocked(", database + `"log-orphaned"`, database + `"log-lost"`,
+			around + "func TestDiskFull(", database + `"link-to-another-store"`, database + "func TestCreateOverFault("}, ""},
+		{"head file missing, corrupt, ahead of the store, from elsewhere", []string{database + `"heads-lost"`, database + `"head-file-garbage"`, "internal/campaign/rows_unix_test.go: func TestHeads("}, ""},
+		{"audit spool torn in its last record", nil, "this version has no spool: an event is in the commit, or the operation fails"},
+		{"checkpoints of unknown or no signers, malformed", nil, "this version signs no checkpoints"},
+		{"erasure certificate edited, for another table, final too early", nil, "no command erases yet"},
+		{"two versions of the program at once", []string{database + `"newer-keys"`, "sqlite/open_test.go: func TestForeignFiles("}, ""},
+	}},
+}
+
+const (
+	cli      = "cmd/blue-store/bad_input_test.go: "
+	tamper   = "cmd/blue-store/tamper_cases_test.go: "
+	local    = "keys/localfile/file_unix_test.go: "
+	database = "internal/campaign/files_unix_test.go: "
+	around   = "internal/campaign/surroundings_unix_test.go: "
+)
+
+// TestBadInputList checks that every test it names is there, that every row
+// of the security text has its row here, and that docs/bad-inputs.md is what
+// the list says.
+func TestBadInputList(t *testing.T) {
+	for _, s := range badInputs {
+		for _, b := range s.rows {
+			if len(b.tests) == 0 && b.later == "" {
+				t.Errorf("%s, %s: neither a test nor a reason", s.section, b.row)
+			}
+			for _, test := range b.tests {
+				if err := testThere(test); err != nil {
+					t.Errorf("%s, %s: %v", s.section, b.row, err)
+				}
+			}
+		}
+	}
+	path := filepath.Join(root, "docs", "bad-inputs.md")
+	want := badInputText()
+	if *update {
+		check(t, os.WriteFile(path, want, 0o644))
+	}
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("docs/bad-inputs.md is not what the list says (%v); write it with go test ./internal/campaign -run TestBadInputList -update", err)
+	}
+}
+
+// TestBadInputRows compares the number of rows with the security text's.
+func TestBadInputRows(t *testing.T) {
+	text, err := os.ReadFile(shareddata.Path(t, "security.md"))
+	check(t, err)
+	_, text, found := bytes.Cut(text, []byte("\n## 4. "))
+	if !found {
+		t.Fatal("the security text has no section 4")
+	}
+	rows, section := map[string]int{}, ""
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| input |") {
+			continue
+		}
+		if rest, bold := strings.CutPrefix(line, "| **"); bold {
+			section, _, _ = strings.Cut(rest, "**")
+		}
+		rows[section]++
+	}
+	for _, s := range badInputs {
+		if rows[s.section] != len(s.rows) || len(s.rows) == 0 {
+			t.Errorf("%s has %d rows here and %d in the security text", s.section, len(s.rows), rows[s.section])
+		}
+	}
+}
+
+// testThere looks for "file: text".
+func testThere(test string) error {
+	file, text, ok := strings.Cut(test, ": ")
+	if !ok {
+		return fmt.Errorf("%q is not file: text", test)
+	}
+	source, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(file)))
+	if err == nil && !bytes.Contains(source, []byte(text)) {
+		err = fmt.Errorf("%s holds no %q", file, text)
+	}
+	return err
+}
+
+// TestBadInputListPlanted shows that a test that is gone is noticed.
+func TestBadInputListPlanted(t *testing.T) {
+	for _, test := range []string{"nowhere_test.go: func TestX(", cli + "func TestNever" + "Written(", "no file"} {
+		if testThere(test) == nil {
+			t.Errorf("%q was found", test)
+		}
+	}
+}
+
+// badInputText renders docs/bad-inputs.md.
+func badInputText() []byte {
+	var b bytes.Buffer
+	b.WriteString("# Bad inputs and their tests\n\n" +
+		"What must not hurt the store, and what shows that it does not. This file is written by\n" +
+		"`go test ./internal/campaign -run TestBadInputList -update` from the list in\n" +
+		"`internal/campaign/badinput_test.go`; the test fails when a named test is gone.\n" +
+		"Exit codes: `blue-store help`.\n")
+	tested, all := 0, 0
+	for _, s := range badInputs {
+		fmt.Fprintf(&b, "\n## %s\n\n| input | tests | not yet, or not at all |\n|---|---|---|\n", s.section)
+		for _, r := range s.rows {
+			all++
+			if len(r.tests) > 0 {
+				tested++
+			}
+			var tests []string
+			for _, test := range r.tests {
+				file, text, _ := strings.Cut(test, ": ")
+				tests = append(tests, "`"+file+"`: "+caseName(text))
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", r.row, strings.Join(tests, "<br>"), r.later)
+		}
+	}
+	fmt.Fprintf(&b, "\n%d rows, %d of them with tests.\n", all, tested)
+	return b.Bytes()
+}
+
+// caseName is the text of a test as people read it.
+func caseName(text string) string {
+	text = strings.TrimPrefix(text, "func ")
+	text = strings.TrimSuffix(strings.TrimPrefix(text, `at("`), "(")
+	text = strings.Trim(text, `"`)
+	return strings.ReplaceAll(strings.ReplaceAll(text, "|", `\|`), "`", "")
+}

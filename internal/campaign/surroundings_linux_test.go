@@ -1,0 +1,15 @@
+package campaign
+
+import "syscall"
+
+// mountSmall mounts an empty disk of the size in memory, or gives the one
+// that is there another size. It takes the rights of root.
+func mountSmall(path, size string, again bool) error {
+	var flags uintptr
+	if again {
+		flags = syscall.MS_REMOUNT
+	}
+	return syscall.Mount("tmpfs", path, "tmpfs", flags, "mode=0700,size="+size)
+}
+
+func unmount(path string) error { return syscall.Unmount(path, 0) }
