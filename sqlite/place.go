@@ -64,7 +64,27 @@ func (f *file) look(ctx context.Context) (there bool, err error) {
 // probe reads the header of a file that is not empty, without a lock, a log or
 // a recovery. It sees the state of the last checkpoint; that the file is not
 // ours is certain even so. The rest is left to inspect.
+//
+// Without a lock it may also see a file that another process is just making or
+// checkpointing, half written. So a bad word is believed only if it stands for
+// a while.
 func (f *file) probe(ctx context.Context) error {
+	const looks, between = 20, 25 * time.Millisecond
+	var err error
+	for range looks {
+		if err = f.probeOnce(ctx); err == nil || errors.Is(err, record.ErrInvalid) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(between):
+		}
+	}
+	return err
+}
+
+func (f *file) probeOnce(ctx context.Context) error {
 	db, err := sql.Open("sqlite", uri(f.path, url.Values{"mode": {"ro"}, "immutable": {"1"}}))
 	if err != nil {
 		return f.fault(ctx, "opening", err)
