@@ -6,6 +6,30 @@ import (
 	"time"
 )
 
+// Kind names an entity kind of RFC 0058, "Entity Mapping". Fourteen come from
+// the RFC's tables; evidence and claim events are ours, since those statuses
+// change too.
+type Kind string
+
+const (
+	KindDialogue            Kind = "dialogue"
+	KindExpert              Kind = "expert"
+	KindRound               Kind = "round"
+	KindVerdict             Kind = "verdict"
+	KindPerspective         Kind = "perspective"
+	KindTension             Kind = "tension"
+	KindRecommendation      Kind = "recommendation"
+	KindEvidence            Kind = "evidence"
+	KindClaim               Kind = "claim"
+	KindMove                Kind = "move"
+	KindRef                 Kind = "ref"
+	KindPerspectiveEvent    Kind = "perspective_event"
+	KindTensionEvent        Kind = "tension_event"
+	KindRecommendationEvent Kind = "recommendation_event"
+	KindEvidenceEvent       Kind = "evidence_event"
+	KindClaimEvent          Kind = "claim_event"
+)
+
 // Entity is one stored thing of a dialogue: a pointer to one of the types of
 // this file.
 //

@@ -1,29 +1,5 @@
 package blue
 
-// Kind names an entity kind of RFC 0058, "Entity Mapping". Fourteen come from
-// the RFC's tables; evidence and claim events are ours, since those statuses
-// change too.
-type Kind string
-
-const (
-	KindDialogue            Kind = "dialogue"
-	KindExpert              Kind = "expert"
-	KindRound               Kind = "round"
-	KindVerdict             Kind = "verdict"
-	KindPerspective         Kind = "perspective"
-	KindTension             Kind = "tension"
-	KindRecommendation      Kind = "recommendation"
-	KindEvidence            Kind = "evidence"
-	KindClaim               Kind = "claim"
-	KindMove                Kind = "move"
-	KindRef                 Kind = "ref"
-	KindPerspectiveEvent    Kind = "perspective_event"
-	KindTensionEvent        Kind = "tension_event"
-	KindRecommendationEvent Kind = "recommendation_event"
-	KindEvidenceEvent       Kind = "evidence_event"
-	KindClaimEvent          Kind = "claim_event"
-)
-
 // numbered is the closed list of kinds that carry display ids, in the order
 // in which a round registers them (Blue, SPEC §7).
 var numbered = []struct {

@@ -12,8 +12,8 @@ import (
 )
 
 // entry says how one entity kind is stored. Everything else about a kind
-// follows from the tags of its type, so a new kind costs a type in package
-// blue, an entry here, and its list in blue.Snapshot.
+// follows from the tags of its type, so a new kind costs its name and type in
+// entity.go, its list in snapshot.go (both package blue), and an entry here.
 type entry struct {
 	kind   blue.Kind
 	prefix string // sort keys begin with it; "meta" is a whole sort key
