@@ -79,11 +79,47 @@ type Listed struct {
 	Verified       bool           `json:"verified"`
 }
 
+// ListedTension is a row about a tension read from the index of tensions by
+// status, clear attributes alone; a hint like Listed.
+type ListedTension struct {
+	Dialogue  DialogueID    `json:"dialogue_id"`
+	ID        EntityID      `json:"id"`
+	Status    TensionStatus `json:"status"`
+	UpdatedAt string        `json:"updated_at"` // UTC, RFC 3339, nine digits
+	Verified  bool          `json:"verified"`
+}
+
+// ListedActivity is a row about an expert read from the index by expert: the
+// expert's place on a panel, or one move. Who contributed to what else is
+// sealed, and found by loading the dialogue. A hint like Listed.
+type ListedActivity struct {
+	Dialogue  DialogueID `json:"dialogue_id"`
+	Kind      Kind       `json:"kind"`                // expert or move
+	Round     Round      `json:"round"`               // the expert's first round, or the move's
+	Tier      Tier       `json:"tier,omitempty"`      // of an expert
+	Seq       Seq        `json:"seq,omitempty"`       // of a move
+	MoveType  MoveType   `json:"move_type,omitempty"` // of a move
+	UpdatedAt string     `json:"updated_at"`          // UTC, RFC 3339, nine digits
+	Verified  bool       `json:"verified"`
+}
+
 // AnalyticsStore is what crosses dialogues. It is apart from DialogueStore so
 // that a cross-partition query cannot slip into the latter.
 type AnalyticsStore interface {
 	// List returns every dialogue, newest change first within a status.
 	List(ctx context.Context) ([]Listed, error)
+	// ListStatus returns the dialogues of one status, newest change first.
+	// ErrInvalid for a status there is not.
+	ListStatus(ctx context.Context, status DialogueStatus) ([]Listed, error)
+	// ListTensions returns the tensions of one status in all dialogues, in
+	// ascending order of dialogue and display id. ErrInvalid for a status
+	// there is not.
+	ListTensions(ctx context.Context, status TensionStatus) ([]ListedTension, error)
+	// ListExpert returns where an expert sits on a panel and the expert's
+	// moves, in ascending order of dialogue and round, the place before the
+	// moves. Slugs are compared without case. None is not an error: no
+	// store knows every expert there is. ErrInvalid for what is no slug.
+	ListExpert(ctx context.Context, slug ExpertSlug) ([]ListedActivity, error)
 	// NextID returns the first free id for a title: the slug itself, then
 	// -2 to -99. It reserves nothing: Create may still answer ErrConflict.
 	NextID(ctx context.Context, title string) (DialogueID, error)

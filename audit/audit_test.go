@@ -259,7 +259,7 @@ func TestReadCommits(t *testing.T) {
 				}
 				e.RootVersion = version + 1
 				e.Close("root" + strconv.Itoa(int(version)))
-				if err := store.Commit(t.Context(), e.Writes()); err != nil {
+				if err := store.Commit(t.Context(), e.Writes(nil)); err != nil {
 					t.Fatal(err)
 				}
 				lease.Landed(e)

@@ -66,6 +66,14 @@ const (
 	DeriveKEK Operation = "derive_kek"
 	WrapDEK   Operation = "wrap_dek"
 	UnwrapDEK Operation = "unwrap_dek"
+	// Void takes the place of an event whose commit has not landed and never
+	// can; a chain goes on from it.
+	Void Operation = "void"
+	// Boundary stands where a dialogue came from another store with the
+	// events of its commits: before it the chains of those events may have
+	// gaps here. It carries what came: root_version (the number of commits),
+	// item_count (meta included) and items_digest.
+	Boundary Operation = "boundary"
 )
 
 // Outcome is how it ended (RFC 0058).
@@ -103,7 +111,7 @@ type Event struct {
 	Dialogue    string
 	RootVersion uint64 // the dialogue's version that was written or read
 	ItemCount   int64
-	ItemsDigest []byte // of a read: SHA-256 over LP(SK) ‖ item_mac of each opened item, ascending
+	ItemsDigest []byte // of a read or a boundary: ItemsDigest
 	ItemNames   []byte // of a write: the SKs joined by '\n', raw DEFLATE (RFC 1951)
 	ItemTags    []byte // of a write: TagSize bytes an item, in the order of the names
 	ErrorClass  string
@@ -165,6 +173,18 @@ func (e *Event) Items() ([]Item, error) {
 		copy(items[i].Tag[:], e.ItemTags[i*TagSize:])
 	}
 	return items, nil
+}
+
+// ItemsDigest returns the digest of items as they are stored: SHA-256 over
+// LP(SK) ‖ item_mac of each, in the order given, which is ascending by SK. It
+// takes no key.
+func ItemsDigest(items []record.Record) []byte {
+	h := sha256.New()
+	for _, r := range items {
+		h.Write(appendLP(nil, []byte(r.Key.SK)))
+		h.Write(r.Attrs["item_mac"].Bin())
+	}
+	return h.Sum(nil)
 }
 
 // core returns the bytes that are hashed.

@@ -57,8 +57,22 @@ func pointerKey(dialogue string, version uint64) record.Key {
 func twelve(n uint64) string { return fmt.Sprintf("%012d", n) }
 
 // Writes returns the event's record and, for a commit, its pointer. Both must
-// not exist.
-func (e *Event) Writes() []record.Write {
+// not exist. void is the event that may take its place (Lease.Void).
+func (e *Event) Writes(void *Event) []record.Write {
+	writes := []record.Write{{Table: record.Audit, Record: record.Record{Key: eventKey(e.Chain, e.Seq), Attrs: e.attrs()}}}
+	if void != nil {
+		writes[0].Fence = void.attrs()
+	}
+	if e.RootHash != "" {
+		writes = append(writes, record.Write{Table: record.Audit, Record: record.Record{
+			Key:   pointerKey(e.Dialogue, e.RootVersion),
+			Attrs: record.Attrs{"chain": record.S(e.Chain), "seq": record.N(int64(e.Seq))},
+		}})
+	}
+	return writes
+}
+
+func (e *Event) attrs() record.Attrs {
 	operation, outcome, seq, version := string(e.Operation), string(e.Outcome), int64(e.Seq), int64(e.RootVersion)
 	attrs := make(record.Attrs)
 	for _, c := range e.columns(&operation, &outcome, &seq, &version) {
@@ -71,14 +85,7 @@ func (e *Event) Writes() []record.Write {
 			attrs[c.name] = record.B(*c.bin)
 		}
 	}
-	writes := []record.Write{{Table: record.Audit, Record: record.Record{Key: eventKey(e.Chain, e.Seq), Attrs: attrs}}}
-	if e.RootHash != "" {
-		writes = append(writes, record.Write{Table: record.Audit, Record: record.Record{
-			Key:   pointerKey(e.Dialogue, e.RootVersion),
-			Attrs: record.Attrs{"chain": record.S(e.Chain), "seq": record.N(seq)},
-		}})
-	}
-	return writes
+	return attrs
 }
 
 // decodeEvent reads an event from its record. It does not check the hash.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -87,6 +89,17 @@ func (s *Lease) Draft(op Operation, dialogue, keyID string, outcome Outcome) (Ev
 	}, nil
 }
 
+// Void returns the event that stands for e if its outcome must be settled:
+// the same place in the chain, and nothing done.
+func (s *Lease) Void(e Event) (Event, error) {
+	v, err := s.Draft(Void, e.Dialogue, e.KeyID, Failure)
+	if err != nil {
+		return v, err
+	}
+	v.Close("")
+	return v, nil
+}
+
 // Landed ends the lease: the event is stored and the chain goes on from it.
 func (s *Lease) Landed(e Event) {
 	s.chain.seq, s.chain.last = e.Seq, e.EventHash
@@ -108,6 +121,22 @@ func (s *Lease) Unknown() {}
 // Append stores an event that belongs to no commit, such as a read. It
 // returns when the event is durable; ErrAudit otherwise.
 func (l *Log) Append(ctx context.Context, fill func(*Event), op Operation, dialogue, keyID string, outcome Outcome) error {
+	var err error
+	for range maxVoids {
+		if err = l.append(ctx, fill, op, dialogue, keyID, outcome); err == nil {
+			return nil
+		}
+		if _, voided := errors.AsType[*record.VoidedError](err); !voided {
+			break
+		}
+	}
+	return fmt.Errorf("%w: the event of this %s could not be stored: %w", blue.ErrAudit, op, err)
+}
+
+// maxVoids bounds how often an event is tried again after its place was voided.
+const maxVoids = 3
+
+func (l *Log) append(ctx context.Context, fill func(*Event), op Operation, dialogue, keyID string, outcome Outcome) error {
 	lease := l.Lease()
 	e, err := lease.Draft(op, dialogue, keyID, outcome)
 	if err != nil {
@@ -116,10 +145,36 @@ func (l *Log) Append(ctx context.Context, fill func(*Event), op Operation, dialo
 	}
 	fill(&e)
 	e.Close("")
-	if err := l.store.Commit(ctx, e.Writes()); err != nil {
-		lease.Unknown()
-		return fmt.Errorf("%w: the event of this %s could not be stored: %w", blue.ErrAudit, op, err)
+	void, err := lease.Void(e)
+	if err != nil {
+		lease.Failed()
+		return err
 	}
-	lease.Landed(e)
-	return nil
+	err = l.store.Commit(ctx, e.Writes(&void))
+	lease.End(err, e, void)
+	return err
+}
+
+// End ends the lease by what the store answered to the commit of the event.
+func (s *Lease) End(err error, e, void Event) {
+	_, voided := errors.AsType[*record.VoidedError](err)
+	switch {
+	case err == nil:
+		s.Landed(e)
+	case voided:
+		s.Landed(void)
+	case definite(err):
+		s.Failed()
+	default:
+		s.Unknown()
+	}
+}
+
+// definite reports whether an error of Commit says that nothing was written
+// and nothing of it can be any more.
+func definite(err error) bool {
+	if c, ok := errors.AsType[*record.ConflictError](err); ok {
+		return !strings.HasPrefix(c.Key.PK, "audit#") // there a stranger stands in our chain
+	}
+	return errors.Is(err, record.ErrTooLarge) || errors.Is(err, record.ErrInvalid) || errors.Is(err, record.ErrBusy)
 }

@@ -193,7 +193,7 @@ func (p *loaded) missing(h *history) []string {
 func (s *sealing) salvage(ctx context.Context, dialogue string) ([]record.Record, []blue.Damage, error) {
 	ks := newKeyset(s.ring)
 	defer ks.destroy()
-	p, err := s.load(ctx, ks, dialogue, nil)
+	p, err := s.load(ctx, ks, record.Query{Table: record.Dialogues, PK: "dialogue#" + dialogue}, dialogue, nil)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -27,13 +27,13 @@ func TestVerifyNewestEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := e.Writes()[0].Record
+	old := e.Writes(nil)[0].Record
 	e.Principal = "somebody"
 	e.Close(e.RootHash)
 	if !e.Intact() {
 		t.Fatal("the edited event does not hash to itself")
 	}
-	if err := records.Commit(ctx, []record.Write{{Table: record.Audit, Record: e.Writes()[0].Record, Prev: old.Attrs}}); err != nil {
+	if err := records.Commit(ctx, []record.Write{{Table: record.Audit, Record: e.Writes(nil)[0].Record, Prev: old.Attrs}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := store.Verify(ctx, "which-cache"); !errors.Is(err, blue.ErrTampered) {

@@ -81,7 +81,7 @@ func (s *sealing) Query(ctx context.Context, q record.Query) ([]record.Record, e
 	}
 	ks := newKeyset(s.ring)
 	defer ks.destroy()
-	p, err := s.load(ctx, ks, dialogue, h)
+	p, err := s.load(ctx, ks, q, dialogue, h)
 	if err != nil || p == nil {
 		return nil, err
 	}
@@ -105,16 +105,16 @@ func (s *sealing) Query(ctx context.Context, q record.Query) ([]record.Record, e
 	return opened, s.seen(dialogue, h, p.root)
 }
 
-// maxReads bounds how often a partition that does not verify is read again
-// because it changed meanwhile.
-const maxReads = 5
-
 // load reads and verifies a partition; nil for a dialogue that never was.
+//
 // Damage is believed only if meta is the same before and after it was
-// examined, since the audit events are read later than the partition.
-func (s *sealing) load(ctx context.Context, ks *keyset, dialogue string, h *Head) (*loaded, error) {
-	for range maxReads {
-		items, err := s.inner.Query(ctx, record.Query{Table: record.Dialogues, PK: "dialogue#" + dialogue})
+// examined, since the audit events are read later than the partition, and, on
+// a store whose plain reads may show a commit half landed, only if exact reads
+// show the same damage again and again (design §4).
+func (s *sealing) load(ctx context.Context, ks *keyset, q record.Query, dialogue string, h *Head) (*loaded, error) {
+	t := newTrial(s.inner)
+	for range t.tries() {
+		items, err := s.inner.Query(ctx, q)
 		if err != nil {
 			return nil, err
 		}
@@ -124,6 +124,9 @@ func (s *sealing) load(ctx context.Context, ks *keyset, dialogue string, h *Head
 				return nil, err
 			}
 			continue
+		}
+		if err := s.checkFinished(ctx, dialogue, h, items); err != nil {
+			return nil, err
 		}
 		p, err := s.verify(ctx, ks, dialogue, items)
 		if err != nil {
@@ -136,11 +139,12 @@ func (s *sealing) load(ctx context.Context, ks *keyset, dialogue string, h *Head
 		if err != nil {
 			return nil, err
 		}
-		if same {
-			return p, nil
+		if proved, err := t.saw(ctx, p, same); err != nil || proved {
+			return p, err
 		}
+		q.Exact = true
 	}
-	return nil, fmt.Errorf("%w: dialogue %s changed %d times while it was read", blue.ErrBusy, dialogue, maxReads)
+	return nil, fmt.Errorf("%w: dialogue %s changed each time it was read", blue.ErrBusy, dialogue)
 }
 
 // sameMeta reports whether meta still is as it was among the items.
@@ -170,29 +174,17 @@ func (s *sealing) Commit(ctx context.Context, writes []record.Write) error {
 		return err
 	}
 	lease := s.log.Lease()
-	sealed, event, err := c.seal(lease, writes)
+	sealed, event, void, err := c.seal(lease, writes)
 	if err != nil {
 		lease.Failed()
 		return err
 	}
 	err = s.inner.Commit(ctx, sealed)
-	switch {
-	case err == nil:
-		lease.Landed(event)
-	case definite(err):
-		lease.Failed()
-		return err
-	default:
-		lease.Unknown()
+	lease.End(err, event, void)
+	if err != nil {
 		return err
 	}
 	return s.stands(c.dialogue, c.root)
-}
-
-// definite reports whether an error of Commit says that nothing was written.
-func definite(err error) bool {
-	return errors.Is(err, blue.ErrConflict) || errors.Is(err, blue.ErrTooLarge) ||
-		errors.Is(err, blue.ErrInvalid) || errors.Is(err, blue.ErrBusy)
 }
 
 // commit is one commit on its way down.
@@ -242,17 +234,20 @@ func (s *sealing) begin(ctx context.Context, ks *keyset, writes []record.Write) 
 
 // seal returns the writes of the store below: the sealed items, meta with the
 // new root, the audit event and its pointer.
-func (c *commit) seal(lease *audit.Lease, writes []record.Write) ([]record.Write, audit.Event, error) {
-	event, err := lease.Draft(audit.Encrypt, c.dialogue, c.keys.ID(), audit.Success)
-	if err != nil {
-		return nil, event, err
+func (c *commit) seal(lease *audit.Lease, writes []record.Write) (sealed []record.Write, event, void audit.Event, err error) {
+	fail := func(err error) ([]record.Write, audit.Event, audit.Event, error) { return nil, event, void, err }
+	if event, err = lease.Draft(audit.Encrypt, c.dialogue, c.keys.ID(), audit.Success); err != nil {
+		return fail(err)
+	}
+	if void, err = lease.Void(event); err != nil {
+		return fail(err)
 	}
 	c.root.Version++
 	c.root.Messages += uint64(len(writes)) + 1
 	if c.root.Messages > maxMessages {
-		return nil, event, fmt.Errorf("%w: %s has sealed 2^32 messages and must be rotated", blue.ErrSealed, c.keys.ID())
+		return fail(fmt.Errorf("%w: %s has sealed 2^32 messages and must be rotated", blue.ErrSealed, c.keys.ID()))
 	}
-	sealed := make([]record.Write, 0, len(writes)+2)
+	sealed = make([]record.Write, 0, len(writes)+2)
 	var head record.Write
 	for _, w := range writes {
 		if w.Record.Key.SK == record.Head {
@@ -261,27 +256,27 @@ func (c *commit) seal(lease *audit.Lease, writes []record.Write) ([]record.Write
 		}
 		below, err := c.sealItem(w)
 		if err != nil {
-			return nil, event, err
+			return fail(err)
 		}
 		sealed = append(sealed, below)
 	}
 	c.root.Sum = hex.EncodeToString(c.sum[:])
 	if err := event.Write(c.macs); err != nil {
-		return nil, event, err
+		return fail(err)
 	}
 	event.RootVersion = c.root.Version
 	c.root.Chain, c.root.Seq, c.root.CoreHash = event.Chain, event.Seq, event.CoreHash()
 	extra, err := c.root.seal(c.keys, c.dialogue)
 	if err != nil {
-		return nil, event, err
+		return fail(err)
 	}
 	meta, err := seal(c.keys, head.Record, extra)
 	if err != nil {
-		return nil, event, err
+		return fail(err)
 	}
 	event.Close(audit.RootHash(extra[attrRoot].Bin()))
 	sealed = append([]record.Write{{Table: record.Dialogues, Record: meta, Prev: condition(head.Prev)}}, sealed...)
-	return append(sealed, event.Writes()...), event, nil
+	return append(sealed, event.Writes(&void)...), event, void, nil
 }
 
 // sealItem seals one item but meta and moves the root along.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/internal/dynamotest"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -58,4 +59,8 @@ func TestSuiteMemory(t *testing.T) {
 
 func TestSuiteSQLite(t *testing.T) {
 	storetest.Run(t, suiteHarness(t, func(t *testing.T) record.Store { return openSQLite(t) }))
+}
+
+func TestSuiteDynamoDB(t *testing.T) {
+	storetest.Run(t, suiteHarness(t, func(t *testing.T) record.Store { return dynamotest.Store(t) }))
 }

@@ -2,8 +2,6 @@ package encrypted
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -177,23 +175,10 @@ func newerThanKeys(ctx context.Context, ks *keyset, dialogue string, meta record
 
 // readEvent writes the event of a read, before anything is returned.
 func (s *sealing) readEvent(ctx context.Context, dialogue, keyID string, version uint64, items []record.Record) error {
-	digest := itemsDigest(items)
+	digest := audit.ItemsDigest(items)
 	return s.log.Append(ctx, func(e *audit.Event) {
 		e.RootVersion, e.ItemCount, e.ItemsDigest = version, int64(len(items)), digest
 	}, audit.Decrypt, dialogue, keyID, audit.Success)
-}
-
-// itemsDigest is SHA-256 over LP(SK) ‖ item_mac of each item, in key order.
-func itemsDigest(items []record.Record) []byte {
-	h := sha256.New()
-	for _, r := range items {
-		var n [8]byte
-		binary.BigEndian.PutUint64(n[:], uint64(len(r.Key.SK)))
-		h.Write(n[:])
-		h.Write([]byte(r.Key.SK))
-		h.Write(r.Attrs[attrMAC].Bin())
-	}
-	return h.Sum(nil)
 }
 
 // report writes the event of a read that the seal refused, and returns its

@@ -144,7 +144,7 @@ func (s *Store) Index(ctx context.Context, index record.Index, pk string) ([]rec
 	var records []record.Record
 	for p, partition := range t {
 		for sk, attrs := range partition {
-			if !attrs[first].Equal(record.S(pk)) || attrs[second].Type() != record.String {
+			if pk == "" || !attrs[first].Equal(record.S(pk)) || attrs[second].Str() == "" {
 				continue
 			}
 			attrs = maps.Clone(attrs)

@@ -63,6 +63,27 @@ func CheckBatch(writes []Write) error {
 	case changes > MaxChanges:
 		return fmt.Errorf("%w: a commit that changes %d existing records; at most %d fit", ErrTooLarge, changes, MaxChanges)
 	}
+	return checkFinal(writes, bytes)
+}
+
+// checkFinal: what a commit holds beside new records must fit one transaction.
+func checkFinal(writes []Write, bytes int) error {
+	if len(writes) <= MaxActions && bytes <= MaxActionBytes {
+		return nil
+	}
+	var actions, finalBytes, logBytes int
+	for _, w := range writes {
+		if w.Table == Dialogues && w.Prev == nil && w.Record.Key.SK != Head {
+			logBytes += w.Record.LogSize()
+			continue
+		}
+		actions++
+		finalBytes += w.Record.Size()
+	}
+	actions += (logBytes + MaxLogChunk - 1) / MaxLogChunk
+	if actions > MaxActions || finalBytes > MaxActionBytes-MaxRecord {
+		return fmt.Errorf("%w: a commit that changes so much (%d bytes) beside %d bytes of new records; it takes %d actions of %d", ErrTooLarge, finalBytes, logBytes, actions, MaxActions)
+	}
 	return nil
 }
 
@@ -77,6 +98,8 @@ func checkWrite(w Write) error {
 		return fmt.Errorf("%w: a sort key of %d bytes; at most %d fit", ErrTooLarge, len(k.SK), MaxSK)
 	case w.Check && len(w.Record.Attrs) > 0:
 		return fmt.Errorf("%w: record: a check that writes", ErrInvalid)
+	case len(w.Fence) > 0 && (w.Prev != nil || w.Check):
+		return fmt.Errorf("%w: record: a fence on a write that may exist", ErrInvalid)
 	case !w.Check && len(w.Record.Attrs) == 0 && w.Prev == nil:
 		return fmt.Errorf("%w: record: a delete without a condition", ErrInvalid)
 	}

@@ -13,6 +13,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
 )
@@ -59,6 +60,14 @@ const (
 	MaxBatch      = 10_000    // writes in one commit
 	MaxBatchBytes = 30 << 20  // bytes of all records in one commit
 	MaxChanges    = 90        // writes with a Prev in one commit, the head and checks included
+
+	// A commit beyond MaxActions writes or MaxActionBytes does not fit one
+	// transaction of DynamoDB (100 actions, 4 MB). Its new records of
+	// Dialogues then go into log items, and all other writes, with an action
+	// for each log item, must fit.
+	MaxActions     = 100
+	MaxActionBytes = 3_800_000
+	MaxLogChunk    = 350 << 10 // bytes of records in a log item
 )
 
 // A Type is the type of a Value, by DynamoDB's letter.
@@ -193,6 +202,10 @@ type Write struct {
 	Prev Attrs
 	// Check makes the write a condition alone.
 	Check bool
+	// Fence, on a write that must not exist, is what a store whose answers
+	// can get lost may put at the key instead, to settle that the commit
+	// has not landed and never can: Commit then answers *VoidedError.
+	Fence Attrs
 }
 
 // Query asks for a partition.
@@ -203,11 +216,14 @@ type Query struct {
 	// and hands no content on before; the commit's audit event then stands
 	// for the read too. A backend may ignore it.
 	ForUpdate bool
+	// Exact asks for the records as of one moment even where that costs
+	// more; see Unsteady.
+	Exact bool
 }
 
 // Index is one of the three cross-partition indexes (RFC 0058, "Global
-// Secondary Indexes"): records that hold both of its attributes, in ascending
-// order of the second, then of the key.
+// Secondary Indexes"): records that hold both of its attributes as texts that
+// are not empty, in ascending order of the second, then of the key.
 type Index string
 
 const (
@@ -215,6 +231,10 @@ const (
 	ByTensionStatus Index = "GSI2"
 	ByExpert        Index = "GSI3"
 )
+
+// LogSize bounds the bytes that the record takes in a log item (dynamo/chunk.go):
+// lengths and a type for each attribute beside what Size counts.
+func (r Record) LogSize() int { return r.Size() + 5*len(r.Attrs) + 4 }
 
 // Store keeps records. All methods may be called concurrently.
 //
@@ -232,11 +252,34 @@ type Store interface {
 	// *ConflictError. Over a limit: ErrTooLarge, before anything is written.
 	Commit(ctx context.Context, writes []Write) error
 	// Index returns the records of Dialogues whose index partition is pk.
-	// Only attributes that are neither binary nor sealed are promised.
+	// Only the attributes that index.Attributes names are promised.
 	Index(ctx context.Context, index Index, pk string) ([]Record, error)
 	// Close releases the store. Calls after it fail with ErrUnavailable.
 	Close() error
 }
+
+// Unsteady is implemented by stores whose plain Query may show part of a
+// commit that is just landing (DynamoDB's Query is read-committed). Whoever
+// finds such a partition inconsistent reads it again, Exact, before believing it.
+type Unsteady interface {
+	// Settle says how often an exact read must show the same, over how
+	// long at least, before an inconsistency is real.
+	Settle() (reads int, over time.Duration)
+}
+
+// VoidedError says that a commit whose answer was lost has not landed and
+// never can: its fence stands at the key. It unwraps to ErrBusy; the work may
+// be done again.
+type VoidedError struct {
+	Table Table
+	Key   Key
+}
+
+func (e *VoidedError) Error() string {
+	return "the commit did not land: " + e.Key.PK + " " + e.Key.SK + " is fenced"
+}
+
+func (e *VoidedError) Unwrap() error { return ErrBusy }
 
 // ConflictError says whose condition failed. It unwraps to ErrConflict.
 type ConflictError struct {

@@ -175,7 +175,7 @@ func (s *Store) Index(ctx context.Context, index record.Index, pk string) ([]rec
 	first, second := "json_extract(attrs, '$."+string(index)+"PK')", "json_extract(attrs, '$."+string(index)+"SK')"
 	return f.read(ctx, func(key *record.Key, text *string, _ *[]byte) []any { return []any{&key.PK, &key.SK, text} },
 		"SELECT PK, SK, attrs FROM blue_dialogues WHERE "+first+" = ? AND json_type(attrs, '$."+string(index)+"SK') = 'text'"+
-			" ORDER BY "+second+", PK, SK", pk)
+			" AND "+first+" <> '' AND "+second+" <> '' ORDER BY "+second+", PK, SK", pk)
 }
 
 // Check reads both files whole and compares them with themselves (PRAGMA

@@ -88,6 +88,18 @@ func across() []call {
 			_, err := s.List(ctx)
 			return err
 		}},
+		{"ListStatus/dialogue", false, func(ctx context.Context, s Store, _ blue.DialogueID) error {
+			_, err := s.ListStatus(ctx, blue.DialogueOpen)
+			return err
+		}},
+		{"ListTensions/tension", false, func(ctx context.Context, s Store, _ blue.DialogueID) error {
+			_, err := s.ListTensions(ctx, blue.TensionOpen)
+			return err
+		}},
+		{"ListExpert/expert", false, func(ctx context.Context, s Store, _ blue.DialogueID) error {
+			_, err := s.ListExpert(ctx, "Muffin")
+			return err
+		}},
 		{"NextID/dialogue", false, func(ctx context.Context, s Store, _ blue.DialogueID) error {
 			_, err := s.NextID(ctx, "How large is a muffin?")
 			return err

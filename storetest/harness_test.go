@@ -8,6 +8,7 @@ import (
 
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/internal/dynamotest"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"
@@ -31,6 +32,8 @@ func inSQLite(t *testing.T) record.Store {
 	t.Cleanup(func() { s.Close() })
 	return s
 }
+
+func inDynamoDB(t *testing.T) record.Store { return dynamotest.Store(t) }
 
 func plain(records func(*testing.T) record.Store) storetest.Harness {
 	return storetest.Harness{
@@ -71,9 +74,11 @@ func openSealed(umk string, records record.Store, now func() time.Time) storetes
 
 func harnesses(t *testing.T) map[string]storetest.Harness {
 	return map[string]storetest.Harness{
-		"memory":           plain(inMemory),
-		"sqlite":           plain(inSQLite),
-		"memory encrypted": sealed(t, inMemory),
-		"sqlite encrypted": sealed(t, inSQLite),
+		"memory":             plain(inMemory),
+		"sqlite":             plain(inSQLite),
+		"memory encrypted":   sealed(t, inMemory),
+		"sqlite encrypted":   sealed(t, inSQLite),
+		"dynamodb":           plain(inDynamoDB),
+		"dynamodb encrypted": sealed(t, inDynamoDB),
 	}
 }

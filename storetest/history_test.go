@@ -6,8 +6,10 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -38,8 +40,36 @@ type lockstep struct {
 	t      *testing.T
 	now    time.Time
 	seed   uint64
+	calls  uint64 // of the record store, by the request that runs
 	stores []one
 	seen   map[string]int // how often a method ended how
+}
+
+// seeded begins a stream of randomness after each call: a client of DynamoDB
+// draws numbers for its requests, a file none.
+type seeded struct {
+	record.Store
+	of *lockstep
+}
+
+func (s seeded) Get(ctx context.Context, table record.Table, key record.Key) (record.Record, error) {
+	defer s.of.reseed()
+	return s.Store.Get(ctx, table, key)
+}
+
+func (s seeded) Query(ctx context.Context, q record.Query) ([]record.Record, error) {
+	defer s.of.reseed()
+	return s.Store.Query(ctx, q)
+}
+
+func (s seeded) Commit(ctx context.Context, writes []record.Write) error {
+	defer s.of.reseed()
+	return s.Store.Commit(ctx, writes)
+}
+
+func (l *lockstep) reseed() {
+	l.calls++
+	cryptotest.SetGlobalRandom(l.t, l.seed<<16|l.calls)
 }
 
 func newLockstep(t *testing.T) *lockstep {
@@ -49,8 +79,11 @@ func newLockstep(t *testing.T) *lockstep {
 	makeKey(t, umk) // by nobody's request, so that none draws more than the others
 	for _, s := range []one{
 		{"memory", false, inMemory(t), nil}, {"sqlite", false, inSQLite(t), nil},
+		{"dynamodb", false, inDynamoDB(t), nil},
 		{"memory encrypted", true, inMemory(t), nil}, {"sqlite encrypted", true, inSQLite(t), nil},
+		{"dynamodb encrypted", true, inDynamoDB(t), nil},
 	} {
+		s.records = seeded{s.records, l}
 		cryptotest.SetGlobalRandom(t, 1) // a log keeps the source it begins with
 		s.store = plain(nil).Open(t, s.records, clock)
 		if s.sealed {
@@ -85,7 +118,8 @@ func (l *lockstep) do(rt *rapid.T, what string, request func(context.Context, st
 	var first any
 	var firstErr string
 	for i, s := range l.stores {
-		cryptotest.SetGlobalRandom(l.t, l.seed)
+		l.calls = 0
+		l.reseed()
 		answer, err := request(l.t.Context(), s.store)
 		if i == 0 {
 			first, firstErr = answer, sentinels(err)
@@ -103,7 +137,7 @@ func (l *lockstep) do(rt *rapid.T, what string, request func(context.Context, st
 }
 
 // compare loads the dialogue everywhere: equal snapshots, equal exports, and
-// equal bytes in the two stores of each pair.
+// equal bytes in the plain stores and in the sealed ones.
 func (l *lockstep) compare(rt *rapid.T, id blue.DialogueID) {
 	l.do(rt, "loading", func(ctx context.Context, s storetest.Store) (any, error) {
 		snapshot, err := s.Load(ctx, id)
@@ -139,7 +173,7 @@ func (l *lockstep) compareBytes(rt *rapid.T, table record.Table, pk string) {
 		}
 		all = append(all, records)
 	}
-	for _, pair := range [][2]int{{0, 1}, {2, 3}} {
+	for _, pair := range [][2]int{{0, 1}, {0, 2}, {3, 4}, {3, 5}} {
 		a, b := all[pair[0]], all[pair[1]]
 		if len(a) != len(b) {
 			rt.Fatalf("%s holds %d records on one store and %d on the other", table, len(a), len(b))
@@ -151,19 +185,40 @@ func (l *lockstep) compareBytes(rt *rapid.T, table record.Table, pk string) {
 			}
 		}
 	}
-	for _, r := range all[2] {
+	for _, r := range all[3] {
 		if table == record.Dialogues && len(r.Attrs["item_mac"].Bin()) != 32 {
 			rt.Fatalf("%s has no item_mac", r.Key.SK)
 		}
 	}
 }
 
+// fewHistories keeps the number down, for each request goes to six stores, two
+// of them over the wire; BLUE_CAMPAIGN=long, or -rapid.checks, runs more.
+func fewHistories(t *testing.T) {
+	t.Helper()
+	const name, few, many = "rapid.checks", "40", "1000"
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
+	if given {
+		return
+	}
+	usual, checks := flag.Lookup(name).Value.String(), few
+	if os.Getenv("BLUE_CAMPAIGN") == "long" {
+		checks = many
+	}
+	if err := flag.Set(name, checks); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { flag.Set(name, usual) })
+}
+
 // TestHistories runs random histories of requests, many of them wrong, on
-// four stores in lockstep.
+// six stores in lockstep.
 func TestHistories(t *testing.T) {
 	if !seedable(t) {
 		t.Skip("skipped: nonces cannot be drawn from a seeded source under this GODEBUG, so no two stores can agree on bytes")
 	}
+	fewHistories(t)
 	l := newLockstep(t)
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {

@@ -59,7 +59,7 @@ func Cases() []Case {
 	for _, group := range [][]Case{
 		idCases(), absenceCases(), endedCases(), faultCases(), auditCases(), damageCases(),
 		createCases(), getCases(), expertCases(), roundCases(), referenceCases(), validationCases(),
-		limitCases(), signalCases(), verdictCases(), adoptionCases(), transitionCases(), amendCases(), listCases(),
+		limitCases(), signalCases(), verdictCases(), adoptionCases(), transitionCases(), amendCases(), listCases(), indexCases(),
 		roundTripCases(), listFieldCases(), textCases(), unknownCases(), stepCases(), totalCases(), concurrencyCases(),
 	} {
 		all = append(all, group...)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -15,22 +16,121 @@ import (
 func (s *Store) List(ctx context.Context) ([]blue.Listed, error) {
 	all := []blue.Listed{}
 	for _, status := range blue.DialogueStatuses() {
-		records, err := s.records.Index(ctx, record.ByStatus, "status#"+string(status))
+		rows, err := s.ListStatus(ctx, status)
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range slices.Backward(records) {
-			id, ok := strings.CutPrefix(r.Key.PK, "dialogue#")
-			if !ok || r.Key.SK != record.Head {
-				continue
-			}
-			all = append(all, blue.Listed{
-				ID: blue.DialogueID(id), Status: status, UpdatedAt: r.Attrs["updated_at"].Str(),
-				TotalRounds: r.Attrs["total_rounds"].Int(), TotalAlignment: r.Attrs["total_alignment"].Int(),
-			})
-		}
+		all = append(all, rows...)
 	}
 	return all, nil
+}
+
+// ListStatus implements blue.AnalyticsStore.
+func (s *Store) ListStatus(ctx context.Context, status blue.DialogueStatus) ([]blue.Listed, error) {
+	if !status.Valid() {
+		return nil, fmt.Errorf("%w: a dialogue is never %q", blue.ErrInvalid, status)
+	}
+	records, err := s.records.Index(ctx, record.ByStatus, byStatus(status))
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]blue.Listed, 0, len(records))
+	for _, r := range slices.Backward(records) {
+		id, ok := dialogueOf(r)
+		if !ok || r.Key.SK != record.Head {
+			continue
+		}
+		rows = append(rows, blue.Listed{
+			ID: id, Status: status, UpdatedAt: r.Attrs["updated_at"].Str(),
+			TotalRounds: r.Attrs["total_rounds"].Int(), TotalAlignment: r.Attrs["total_alignment"].Int(),
+		})
+	}
+	return rows, nil
+}
+
+// ListTensions implements blue.AnalyticsStore.
+func (s *Store) ListTensions(ctx context.Context, status blue.TensionStatus) ([]blue.ListedTension, error) {
+	if !blue.ValidStatus(blue.KindTension, string(status)) {
+		return nil, fmt.Errorf("%w: a tension is never %q", blue.ErrInvalid, status)
+	}
+	records, err := s.records.Index(ctx, record.ByTensionStatus, byTensionStatus(status))
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]blue.ListedTension, 0, len(records))
+	for _, r := range records {
+		dialogue, entity, ok := rowOf(r)
+		tension, isTension := entity.(*blue.Tension)
+		if !ok || !isTension {
+			continue
+		}
+		rows = append(rows, blue.ListedTension{Dialogue: dialogue, ID: tension.ID, Status: status, UpdatedAt: r.Attrs["updated_at"].Str()})
+	}
+	slices.SortStableFunc(rows, func(a, b blue.ListedTension) int {
+		return cmp.Or(strings.Compare(string(a.Dialogue), string(b.Dialogue)), strings.Compare(a.ID.String(), b.ID.String()))
+	})
+	return rows, nil
+}
+
+// ListExpert implements blue.AnalyticsStore.
+func (s *Store) ListExpert(ctx context.Context, slug blue.ExpertSlug) ([]blue.ListedActivity, error) {
+	slug, err := blue.ParseExpertSlug(string(slug))
+	if err != nil {
+		return nil, err
+	}
+	records, err := s.records.Index(ctx, record.ByExpert, byExpertPK(slug))
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]blue.ListedActivity, 0, len(records))
+	for _, r := range records {
+		dialogue, entity, ok := rowOf(r)
+		if !ok {
+			continue
+		}
+		row := blue.ListedActivity{Dialogue: dialogue, Kind: entity.EntityKind(), UpdatedAt: r.Attrs["updated_at"].Str()}
+		switch entity.(type) {
+		case *blue.Expert:
+			row.Round, row.Tier = blue.Round(r.Attrs["first_round"].Int()), blue.Tier(r.Attrs["tier"].Str())
+		case *blue.Move:
+			round, _, seq, ok := moveKey(strings.TrimPrefix(r.Key.SK, "move#"))
+			if !ok {
+				continue
+			}
+			row.Round, row.Seq, row.MoveType = round, seq, blue.MoveType(r.Attrs["move_type"].Str())
+		default:
+			continue
+		}
+		rows = append(rows, row)
+	}
+	slices.SortStableFunc(rows, func(a, b blue.ListedActivity) int {
+		return cmp.Or(strings.Compare(string(a.Dialogue), string(b.Dialogue)),
+			strings.Compare(string(a.Kind), string(b.Kind)), // expert before move
+			cmp.Compare(a.Round, b.Round), cmp.Compare(a.Seq, b.Seq))
+	})
+	return rows, nil
+}
+
+// dialogueOf returns the dialogue that a row of an index belongs to. Rows are
+// hints: what cannot be one of ours is passed over.
+func dialogueOf(r record.Record) (blue.DialogueID, bool) {
+	id, ok := strings.CutPrefix(r.Key.PK, "dialogue#")
+	return blue.DialogueID(id), ok
+}
+
+// rowOf returns the dialogue of a row and an entity of its kind, of which only
+// what stands in the sort key is set.
+func rowOf(r record.Record) (blue.DialogueID, blue.Entity, bool) {
+	id, ok := dialogueOf(r)
+	en := entryOf(r.Key.SK)
+	if !ok || en == nil {
+		return "", nil, false
+	}
+	e := en.fresh()
+	if _, isNumbered := e.(blue.Contributed); !isNumbered {
+		return id, e, true
+	}
+	return id, e, en.setKey(e, id, strings.TrimPrefix(r.Key.SK, en.prefix)) == nil
 }
 
 // maxSameTitle bounds the ids of one slug: the slug itself, then -2 to -99.

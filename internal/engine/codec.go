@@ -36,7 +36,7 @@ var codec = []entry{
 		func(*blue.Dialogue) string { return "" },
 		func(d *blue.Dialogue, id blue.DialogueID, _ string) error { d.ID = id; return nil },
 		func(d *blue.Dialogue, id blue.DialogueID) record.Attrs {
-			return indexed(record.ByStatus, "status#"+string(d.Status), d.UpdatedAt.Format(timeLayout)+"#"+string(id))
+			return indexed(record.ByStatus, byStatus(d.Status), d.UpdatedAt.Format(timeLayout)+"#"+string(id))
 		},
 		func(s *blue.Snapshot, d *blue.Dialogue) { s.Dialogue = *d }),
 	of(blue.KindExpert, "expert#",
@@ -71,7 +71,7 @@ var codec = []entry{
 		func(s *blue.Snapshot, e *blue.Perspective) { s.Perspectives = append(s.Perspectives, e) }),
 	contributed(blue.KindTension,
 		func(t *blue.Tension, id blue.DialogueID) record.Attrs {
-			return indexed(record.ByTensionStatus, "tension_status#"+string(t.Status), string(id)+"#"+t.ID.String())
+			return indexed(record.ByTensionStatus, byTensionStatus(t.Status), string(id)+"#"+t.ID.String())
 		},
 		func(s *blue.Snapshot, e *blue.Tension) { s.Tensions = append(s.Tensions, e) }),
 	contributed(blue.KindRecommendation, nil,
@@ -146,25 +146,36 @@ func eventsOf(kind blue.Kind) entry {
 }
 
 func setMoveKey(m *blue.Move, _ blue.DialogueID, rest string) error {
+	round, slug, seq, ok := moveKey(rest)
+	if !ok {
+		return fmt.Errorf("sort key ends in %q", rest)
+	}
+	m.Round, m.Seq, m.Expert = round, seq, m.Display
+	return same(m.Display.Key(), slug)
+}
+
+// moveKey reads {round:02d}#{slug}#{seq:02d}.
+func moveKey(rest string) (round blue.Round, slug string, seq blue.Seq, ok bool) {
 	parts := strings.Split(rest, "#")
 	if len(parts) != 3 {
-		return fmt.Errorf("sort key ends in %q", rest)
+		return 0, "", 0, false
 	}
-	round, err1 := number(parts[0])
-	seq, err2 := number(parts[2])
-	if err1 != nil || err2 != nil {
-		return fmt.Errorf("sort key ends in %q", rest)
-	}
-	m.Round, m.Seq, m.Expert = blue.Round(round), blue.Seq(seq), m.Display
-	return same(m.Display.Key(), parts[1])
+	r, err1 := number(parts[0])
+	n, err2 := number(parts[2])
+	return blue.Round(r), parts[1], blue.Seq(n), err1 == nil && err2 == nil
 }
 
 func indexed(index record.Index, pk, sk string) record.Attrs {
 	return record.Attrs{string(index) + "PK": record.S(pk), string(index) + "SK": record.S(sk)}
 }
 
+// The partitions of the three indexes.
+func byStatus(s blue.DialogueStatus) string       { return "status#" + string(s) }
+func byTensionStatus(s blue.TensionStatus) string { return "tension_status#" + string(s) }
+func byExpertPK(slug blue.ExpertSlug) string      { return "expert#" + slug.Key() }
+
 func byExpert(slug blue.ExpertSlug, id blue.DialogueID, round blue.Round) record.Attrs {
-	return indexed(record.ByExpert, "expert#"+slug.Key(), string(id)+"#"+two(int(round)))
+	return indexed(record.ByExpert, byExpertPK(slug), string(id)+"#"+two(int(round)))
 }
 
 func two(n int) string { return fmt.Sprintf("%02d", n) }

@@ -148,7 +148,16 @@ func (s *Store) Create(ctx context.Context, id blue.DialogueID, d blue.NewDialog
 	if err != nil {
 		return none, err
 	}
-	if err := s.records.Commit(ctx, writes); err != nil {
+	for try := range maxTries {
+		err = s.records.Commit(ctx, writes)
+		if _, voided := errors.AsType[*record.VoidedError](err); !voided {
+			break
+		}
+		if err := pause(ctx, try); err != nil {
+			return none, err
+		}
+	}
+	if err != nil {
 		return none, fmt.Errorf("creating dialogue %s: %w", id, err)
 	}
 	return scoped(id, tx.snapshot.Dialogue), nil
@@ -186,10 +195,14 @@ func (s *Store) update(ctx context.Context, id blue.DialogueID, request func(*tr
 			return err
 		}
 		err = s.records.Commit(ctx, writes)
-		if _, ok := errors.AsType[*record.ConflictError](err); !ok {
+		_, conflict := errors.AsType[*record.ConflictError](err)
+		_, voided := errors.AsType[*record.VoidedError](err) // certainly not written: again
+		if !conflict && !voided {
 			return err
 		}
-		lost, lostOn = err, head(records)
+		if lost = nil; conflict {
+			lost, lostOn = err, head(records)
+		}
 		if err := pause(ctx, try); err != nil {
 			return err
 		}
