@@ -7,9 +7,29 @@ default:
 check:
     .ci/run
 
-# every test
+# every test; those of DynamoDB find or start a server of their own
 test:
     go test ./...
+
+# start DynamoDB Local in the background, in a container or by its jar
+up *ARGS:
+    go run ./cmd/local-dynamodb up {{ARGS}}
+
+# wait until it answers
+wait-ready *ARGS:
+    go run ./cmd/local-dynamodb wait-ready {{ARGS}}
+
+# DynamoDB Local with its tables
+setup *ARGS: (up ARGS)
+    DYNAMODB_ENDPOINT="$(go run ./cmd/local-dynamodb endpoint)" go run ./cmd/setup-tables
+
+# stop DynamoDB Local; its tables stay
+down:
+    go run ./cmd/local-dynamodb down
+
+# remove DynamoDB Local and its tables, after you type its name; never keys
+nuke *ARGS:
+    go run ./cmd/local-dynamodb nuke {{ARGS}}
 
 # the demo, on a store of its own
 demo:

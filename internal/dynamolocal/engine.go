@@ -1,0 +1,140 @@
+package dynamolocal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+)
+
+// What docker-compose.yml names.
+const (
+	Container         = "blue-dynamodb"
+	Volume            = "blue-dynamodb-data"
+	ContainerEndpoint = "http://127.0.0.1:8000"
+)
+
+// Engine is a container engine that answers, and its compose command.
+type Engine struct {
+	Name    string // docker or podman
+	compose []string
+	file    string
+}
+
+// FindEngine returns the first engine that answers and has a compose command,
+// for the compose file. A program without a running engine behind it is none.
+func FindEngine(ctx context.Context, file string) (*Engine, error) {
+	if file == "" {
+		return nil, errors.New("containers: no compose file")
+	}
+	if _, err := os.Stat(file); err != nil {
+		return nil, fmt.Errorf("containers: %w", err)
+	}
+	var tried []string
+	for _, name := range []string{"docker", "podman"} {
+		engine, err := answering(ctx, name, file)
+		if err == nil {
+			return engine, nil
+		}
+		tried = append(tried, err.Error())
+	}
+	return nil, errors.New("containers: " + strings.Join(tried, "; "))
+}
+
+func answering(ctx context.Context, name, file string) (*Engine, error) {
+	if _, err := exec.LookPath(name); err != nil {
+		return nil, fmt.Errorf("%s is not installed", name)
+	}
+	if _, err := output(ctx, 5*time.Second, name, "info"); err != nil {
+		return nil, fmt.Errorf("%s is installed but no engine answers", name)
+	}
+	for _, compose := range [][]string{{name, "compose"}, {name + "-compose"}} {
+		if _, err := output(ctx, 5*time.Second, compose[0], append(compose[1:], "version")...); err == nil {
+			return &Engine{Name: name, compose: compose, file: file}, nil
+		}
+	}
+	return nil, fmt.Errorf("%s answers but has no compose command", name)
+}
+
+// Up starts the container, or finds it running. The first time, the engine
+// fetches the image.
+func (e *Engine) Up(ctx context.Context) error {
+	_, err := e.run(ctx, 5*time.Minute, "up", "-d")
+	return err
+}
+
+// Down removes the container, and its volume with all tables if asked to.
+func (e *Engine) Down(ctx context.Context, volume bool) error {
+	args := []string{"down"}
+	if volume {
+		args = append(args, "-v")
+	}
+	_, err := e.run(ctx, time.Minute, args...)
+	return err
+}
+
+// Log returns the last lines of the container's log, or why there are none.
+func (e *Engine) Log(ctx context.Context) string {
+	text, err := output(ctx, 10*time.Second, e.Name, "logs", "--tail", "50", Container)
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
+// Exists reports whether there is a container, running or not.
+func (e *Engine) Exists(ctx context.Context) bool {
+	_, err := output(ctx, 10*time.Second, e.Name, "container", "inspect", Container)
+	return err == nil
+}
+
+func (e *Engine) run(ctx context.Context, within time.Duration, args ...string) (string, error) {
+	args = slices.Concat(e.compose[1:], []string{"-p", Folder, "-f", e.file}, args)
+	text, err := output(ctx, within, e.compose[0], args...)
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w\n%s", e.compose[0], strings.Join(args, " "), err, lastLines(text, 20))
+	}
+	return text, nil
+}
+
+// byContainer starts the container of the compose file.
+func byContainer(ctx context.Context, o Options) (*Server, error) {
+	engine, err := FindEngine(ctx, o.Compose)
+	if err != nil {
+		return nil, err
+	}
+	if err := engine.Up(ctx); err != nil {
+		return nil, err
+	}
+	endpoint := ContainerEndpoint
+	if o.container != "" {
+		endpoint = o.container
+	}
+	if err := WaitReady(ctx, endpoint, o.ready()); err != nil {
+		return nil, fmt.Errorf("container %s: %w\n%s", Container, err, engine.Log(ctx))
+	}
+	return &Server{Endpoint: endpoint, How: "container " + Container + " by " + engine.Name}, nil
+}
+
+// output runs a program to its end and returns what it printed, both streams.
+func output(ctx context.Context, within time.Duration, name string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	// A program killed at its deadline may leave children that hold the pipe.
+	cmd.WaitDelay = time.Second
+	text, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		return string(text), fmt.Errorf("no answer within %s", within)
+	}
+	return string(text), err
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
