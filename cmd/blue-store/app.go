@@ -29,6 +29,10 @@ type app struct {
 		text           bool
 		acceptRollback bool
 		quiet          bool
+
+		endpoint         string
+		endpointGiven    bool
+		insecureEndpoint bool
 	}
 }
 
@@ -52,7 +56,9 @@ func (a *app) root() *cobra.Command {
 	root.SetErr(a.err)
 	root.SetIn(a.in)
 	f := root.PersistentFlags()
-	f.StringVar(&a.flags.store, "store", "", "where: `sqlite:PATH` or demo (BLUE_STORE; default sqlite under BLUE_HOME)")
+	f.StringVar(&a.flags.store, "store", "", "where: `sqlite:PATH`, dynamodb or demo (BLUE_STORE; default sqlite under BLUE_HOME)")
+	f.StringVar(&a.flags.endpoint, "endpoint", "", "`URL` of DynamoDB (DYNAMODB_ENDPOINT, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL; default AWS)")
+	f.BoolVar(&a.flags.insecureEndpoint, "insecure-endpoint", false, "allow an endpoint that is plain http to another host")
 	f.BoolVar(&a.flags.json, "json", false, "print JSON (the default when standard output is not a terminal)")
 	f.BoolVar(&a.flags.text, "text", false, "print text for people (the default on a terminal)")
 	f.BoolVar(&a.flags.acceptRollback, "accept-rollback", false, "work on a state older than one this client has seen")
@@ -74,6 +80,9 @@ func (a *app) root() *cobra.Command {
 func (a *app) checkFlags(c *cobra.Command) error {
 	if a.flags.json && a.flags.text {
 		return usage("--json and --text exclude each other")
+	}
+	if f := c.Flags().Lookup("endpoint"); f != nil {
+		a.flags.endpointGiven = f.Changed
 	}
 	return checkRequired(c)
 }

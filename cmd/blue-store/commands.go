@@ -14,7 +14,10 @@ var commands = []func(*app) *cobra.Command{
 	exportCommand,
 	inspectCommand,
 	verifyCommand,
+	copyCommand,
+	tableCommand,
 	doctorCommand,
+	configCommand,
 	versionCommand,
 }
 

@@ -24,7 +24,7 @@ func doctorCommand(a *app) *cobra.Command {
 	var fix bool
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check the surroundings: files, modes, key, SQLite, memory of this client",
+		Short: "Check the surroundings: files, modes, key, SQLite or DynamoDB, memory of this client",
 		Long: "Says which files and settings are in use and what is wrong with them. It never makes a key\n" +
 			"or a store, and looks into no dialogue: that is verify. The exit code is that of the worst\n" +
 			"finding.",
@@ -70,7 +70,11 @@ func (a *app) doctor(ctx context.Context, fix bool) error {
 	x.fine("user", "%s", c.user)
 	x.modes()
 	x.sqliteVersion(sqlite.SQLiteVersion)
-	x.store(ctx)
+	if c.kind == kindDynamoDB {
+		x.dynamo(ctx, a)
+	} else {
+		x.store(ctx)
+	}
 	x.heads()
 	x.fips()
 	status := "ok"
@@ -180,16 +184,22 @@ func (x *examination) store(ctx context.Context) {
 		x.fine("store", "%s, integrity_check ok", path)
 	}
 	x.key(ctx, s)
-	if rows, err := engine.New(s, nil).List(ctx); err != nil {
+	x.dialogues(ctx, s)
+}
+
+// dialogues counts what the index of dialogues holds.
+func (x *examination) dialogues(ctx context.Context, s backend) {
+	rows, err := engine.New(s, nil).List(ctx)
+	if err != nil {
 		x.wrong("dialogues", err)
-	} else {
-		x.fine("dialogues", "%d", len(rows))
+		return
 	}
+	x.fine("dialogues", "%d", len(rows))
 }
 
 // key compares the key file with the key that sealed the store. It never
 // makes one.
-func (x *examination) key(ctx context.Context, s *sqlite.Store) {
+func (x *examination) key(ctx context.Context, s backend) {
 	opts, sealedWith := &localfile.Options{}, ""
 	if s != nil {
 		opts.SealedWith, sealedWith = s.SealedWith, s.SealedWith(ctx)

@@ -26,7 +26,11 @@ type private struct {
 func (x *examination) private() []private {
 	c := x.config
 	list := []private{{filepath.Dir(c.umk), blue.ErrSealed}, {c.umk, blue.ErrSealed}}
-	for _, suffix := range []string{"", "-wal", "-shm", ".keys", ".keys-wal", ".keys-shm"} {
+	suffixes := []string{"", "-wal", "-shm", ".keys", ".keys-wal", ".keys-shm"}
+	if c.kind != kindSQLite {
+		suffixes = nil
+	}
+	for _, suffix := range suffixes {
 		list = append(list, private{c.database + suffix, blue.ErrUnavailable})
 	}
 	list = append(list, private{c.heads, blue.ErrUnavailable})

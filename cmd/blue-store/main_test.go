@@ -28,7 +28,7 @@ func TestScripts(t *testing.T) {
 			home := filepath.Join(env.WorkDir, "home")
 			env.Setenv("HOME", home)
 			env.Setenv("BLUE_USER", "tester")
-			for _, name := range []string{"BLUE_HOME", "BLUE_STORE", "BLUE_KMS_KEY_ARN"} {
+			for _, name := range append([]string{"BLUE_HOME", "BLUE_STORE", "BLUE_KMS_KEY_ARN", "BLUE_TABLE_PREFIX"}, awsNames...) {
 				env.Setenv(name, "")
 			}
 			return os.Mkdir(home, 0o700)

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/encrypted"
 )
 
 func verifyCommand(a *app) *cobra.Command {
@@ -78,7 +76,7 @@ type verified struct {
 func (a *app) verify(ctx context.Context, s *session, ids []blue.DialogueID, salvage bool) error {
 	if len(ids) == 0 {
 		var err error
-		if ids, err = s.everyDialogue(ctx); err != nil {
+		if ids, err = everyDialogue(ctx, s.store, s.config); err != nil {
 			return err
 		}
 	}
@@ -122,28 +120,6 @@ func (s *session) verifyOne(ctx context.Context, id blue.DialogueID, salvage boo
 		}
 	}
 	return v, err
-}
-
-// everyDialogue returns what the store lists and what this client remembers:
-// a list alone would not show that a whole dialogue is gone.
-func (s *session) everyDialogue(ctx context.Context) ([]blue.DialogueID, error) {
-	rows, err := s.store.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	remembered, err := encrypted.HeadDir(s.config.heads).Dialogues()
-	if err != nil {
-		return nil, err
-	}
-	var ids []blue.DialogueID
-	for _, row := range rows {
-		ids = append(ids, row.ID)
-	}
-	for _, name := range remembered {
-		ids = append(ids, blue.DialogueID(name))
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids), nil
 }
 
 // itemsOf counts the items that a snapshot was made of.

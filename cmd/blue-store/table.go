@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/superviber/blue-encrypted-store/dynamo"
+)
+
+func tableCommand(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "table",
+		Short: "Create and compare the DynamoDB tables",
+		Long: "The store needs three DynamoDB tables: dialogues, audit log and wrapped keys. table create\n" +
+			"makes those that are missing, table status compares what is there with their definition,\n" +
+			"table plan prints the definition as a CloudFormation template. A table of another shape is\n" +
+			"reported and never altered.",
+		Example: "  blue-store table create --endpoint http://localhost:8000\n  blue-store table status\n  blue-store table plan > tables.json",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	for _, add := range tableCommands {
+		c.AddCommand(add(a))
+	}
+	return c
+}
+
+// tableCommands lists the commands below table.
+var tableCommands = []func(*app) *cobra.Command{
+	tableCreateCommand,
+	tablePlanCommand,
+	tableStatusCommand,
+}
+
+// tablesJSON is the answer of create and status.
+type tablesJSON struct {
+	Where  string               `json:"where"`
+	Tables []dynamo.TableStatus `json:"tables"`
+	Status string               `json:"status"` // "ok", or "error" if not all tables are as defined
+}
+
+// tables asks for the state of the tables and prints it. A table that is not
+// as defined is an error after the answer.
+func (a *app) tables(ctx context.Context, ask func(*dynamo.Tables) ([]dynamo.TableStatus, error)) error {
+	config, err := a.dynamoConfig(ctx)
+	if err != nil {
+		return err
+	}
+	tables, err := dynamo.OpenTables(config)
+	if err != nil {
+		return err
+	}
+	found, err := ask(tables)
+	if err != nil {
+		return err
+	}
+	answer := tablesJSON{tables.Where(), found, "ok"}
+	if tables.Check(found) != nil {
+		answer.Status = "error"
+	}
+	if err := a.answer(answer, answer.text); err != nil {
+		return err
+	}
+	return tables.Check(found)
+}
+
+func (t tablesJSON) text(w io.Writer) error {
+	for _, table := range t.Tables {
+		state := string(table.State)
+		if table.Created {
+			state = "created"
+		}
+		fmt.Fprintf(w, "%-10s %s\n", state, oneLine(table.Name))
+		for _, d := range table.Differs {
+			fmt.Fprintf(w, "%-10s   %s\n", "", oneLine(d))
+		}
+		for _, n := range table.NotHere {
+			fmt.Fprintf(w, "%-10s   not supported here: %s\n", "", oneLine(n))
+		}
+	}
+	return nil
+}

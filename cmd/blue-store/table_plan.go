@@ -1,0 +1,26 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/superviber/blue-encrypted-store/dynamo"
+)
+
+func tablePlanCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "plan",
+		Short: "Print the tables as a CloudFormation template",
+		Long: "Prints the definition of the tables as a CloudFormation template in JSON, for whoever makes\n" +
+			"tables with a stack. Nothing is asked or sent. A stack that is deleted leaves the tables.",
+		Example: "  blue-store table plan > tables.json\n" +
+			"  aws cloudformation deploy --template-file tables.json --stack-name blue-store",
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			template, err := dynamo.Plan(a.env("BLUE_TABLE_PREFIX"))
+			if err != nil {
+				return err
+			}
+			return a.write(append(template, '\n'))
+		},
+	}
+}

@@ -1,0 +1,133 @@
+// Command setup-tables makes the DynamoDB tables that are missing and says how
+// the others compare with their definition (RFC 0058, "First-time setup"). It
+// is `blue-store table create` as a program of its own, for recipes and
+// containers. It never alters a table of another shape.
+//
+// What belongs here: the environment and the exit code. What does not: what
+// the tables are (dynamo/tables.go).
+//
+// Exit codes: 0 all tables are as defined, 2 usage, 5 unreachable, or a table
+// differs, 130 interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/dynamo"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, env func(string) string, out, errs io.Writer) int {
+	flags := flag.NewFlagSet("setup-tables", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	endpoint := flags.String("endpoint", "", "the server's `URL` (DYNAMODB_ENDPOINT, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL; default AWS)")
+	prefix := flags.String("prefix", env("BLUE_TABLE_PREFIX"), "what stands before each table's name (BLUE_TABLE_PREFIX)")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	case flags.NArg() > 0:
+		fmt.Fprintf(errs, "error: setup-tables takes no arguments: %q\nhint: setup-tables --help\n", flags.Arg(0))
+		return 2
+	}
+	c := dynamo.Config{Prefix: *prefix}
+	c.Endpoint, c.EndpointFrom = endpointOf(*endpoint, env)
+	if err := setup(ctx, c, out); err != nil {
+		return report(ctx, errs, err)
+	}
+	return 0
+}
+
+// endpointOf finds the endpoint and where it was set, the nearest first.
+func endpointOf(flag string, env func(string) string) (url, from string) {
+	if flag != "" {
+		return flag, "--endpoint"
+	}
+	for _, name := range []string{"DYNAMODB_ENDPOINT", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"} {
+		if url := env(name); url != "" {
+			return url, name
+		}
+	}
+	return "", ""
+}
+
+func setup(ctx context.Context, c dynamo.Config, out io.Writer) error {
+	if !strings.HasPrefix(c.Endpoint, "http://") { // DynamoDB Local needs no profile, and none is looked for
+		aws, err := config.LoadDefaultConfig(ctx)
+		if err != nil {
+			return fmt.Errorf("%w: the AWS configuration: %w", blue.ErrInvalid, err)
+		}
+		c.AWS = &aws
+	}
+	tables, err := dynamo.OpenTables(c)
+	if err != nil {
+		return err
+	}
+	found, err := tables.Create(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range found {
+		if err := printStatus(out, t); err != nil {
+			return err
+		}
+	}
+	return tables.Check(found)
+}
+
+func printStatus(out io.Writer, t dynamo.TableStatus) error {
+	state := string(t.State)
+	if t.Created {
+		state = "created"
+	}
+	lines := fmt.Sprintf("%-10s %s\n", state, t.Name)
+	for _, d := range t.Differs {
+		lines += fmt.Sprintf("%-10s   %s\n", "", d)
+	}
+	for _, n := range t.NotHere {
+		lines += fmt.Sprintf("%-10s   not supported here: %s\n", "", n)
+	}
+	_, err := io.WriteString(out, lines)
+	return err
+}
+
+func report(ctx context.Context, errs io.Writer, err error) int {
+	if ctx.Err() != nil {
+		fmt.Fprintln(errs, "error: interrupted")
+		return 130
+	}
+	fmt.Fprintf(errs, "error: %v\n", err)
+	if h, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](err); ok && h.Hint() != "" {
+		fmt.Fprintf(errs, "hint: %s\n", h.Hint())
+	}
+	for _, k := range []struct {
+		err  error
+		code int
+	}{{blue.ErrInvalid, 2}, {blue.ErrUnavailable, 5}} {
+		if errors.Is(err, k.err) {
+			return k.code
+		}
+	}
+	return 1
+}

@@ -1,0 +1,149 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// bug is a fault seeded into the protocol from outside: by what it sends, or
+// by what it is told.
+type bug struct {
+	name        string
+	caughtBy    string // the oracle's line that must catch it
+	wrap        func(api) api
+	plainUpdate bool // load for an update as for reading
+}
+
+// bugs are those that the simulation must catch.
+var bugs = []bug{
+	{name: "meta conditioned on a number", caughtBy: "a lost update of the head", wrap: editing(onCommit(func(a action) (action, bool) {
+		if a.onHead() && !a.when.absent {
+			a.when.equal = record.Attrs{"version": a.when.equal["version"]}
+		}
+		return a, true
+	}))},
+	{name: "an ambiguous answer resolved by reading meta", caughtBy: "refused and landed", wrap: func(a api) api { return readsMeta{a} }},
+	{name: "a cleaner that deletes plainly", caughtBy: "false alarm", wrap: editing(func(actions []action) func(action) (action, bool) {
+		if len(actions) == 2 && actions[0].check && actions[0].onHead() && isLog(actions[1]) {
+			return func(a action) (action, bool) { return a, isLog(a) }
+		}
+		return unedited(actions)
+	})},
+	{name: "the log deleted before the clear is certain", caughtBy: "false alarm", wrap: func(a api) api { return sureOfClear{a} }},
+	{name: "the final without its checks of the log", caughtBy: "false alarm", wrap: editing(onCommit(func(a action) (action, bool) {
+		return a, !isLog(a)
+	}))},
+	{name: "a commit without draining", caughtBy: "settled inconsistency", plainUpdate: true, wrap: editing(onCommit(func(a action) (action, bool) {
+		a.when.missing = slices.DeleteFunc(slices.Clone(a.when.missing), func(name string) bool { return name == attrPending })
+		return a, true
+	}))},
+}
+
+func isCommit(actions []action) bool {
+	return slices.ContainsFunc(actions, func(a action) bool { return a.table == record.Audit }) &&
+		slices.ContainsFunc(actions, action.onHead)
+}
+
+func unedited([]action) func(action) (action, bool) {
+	return func(a action) (action, bool) { return a, true }
+}
+
+// onCommit edits the actions of the transactions of commits alone.
+func onCommit(edit func(action) (action, bool)) func([]action) func(action) (action, bool) {
+	return func(actions []action) func(action) (action, bool) {
+		if isCommit(actions) {
+			return edit
+		}
+		return unedited(actions)
+	}
+}
+
+// editing is an api that changes or drops actions before it sends them.
+func editing(choose func([]action) func(action) (action, bool)) func(api) api {
+	return func(a api) api { return edited{a, choose} }
+}
+
+type edited struct {
+	api
+	choose func([]action) func(action) (action, bool)
+}
+
+func (e edited) transact(ctx context.Context, token string, actions []action) error {
+	edit := e.choose(actions)
+	var sent []action
+	var at []int
+	for i, a := range actions {
+		if a, keep := edit(a); keep {
+			sent, at = append(sent, a), append(at, i)
+		}
+	}
+	err := e.api.transact(ctx, token, sent)
+	if r, refused := errors.AsType[*refusal](err); refused {
+		causes := make([]cause, len(actions))
+		for i, c := range r.causes {
+			causes[at[i]] = c
+		}
+		return &refusal{causes: causes, detail: r.detail}
+	}
+	return err
+}
+
+// readsMeta settles a lost answer by looking whether meta is the one written.
+type readsMeta struct{ api }
+
+func (m readsMeta) transact(ctx context.Context, token string, actions []action) error {
+	err := m.api.transact(ctx, token, actions)
+	if !errors.Is(err, errUnknown) || !isCommit(actions) {
+		return err
+	}
+	i := slices.IndexFunc(actions, action.onHead)
+	head, _, getErr := m.api.get(ctx, record.Dialogues, actions[i].record.Key)
+	if getErr != nil {
+		return err
+	}
+	if head.Attrs[macName].Equal(actions[i].record.Attrs[macName]) {
+		return nil
+	}
+	causes := make([]cause, len(actions))
+	causes[i] = unmet
+	return &refusal{causes: causes, detail: errors.New("meta is another")}
+}
+
+// sureOfClear takes every answer to a clear for a success.
+type sureOfClear struct{ api }
+
+func (c sureOfClear) transact(ctx context.Context, token string, actions []action) error {
+	err := c.api.transact(ctx, token, actions)
+	a := actions[0]
+	_, was := a.when.equal[attrPending]
+	_, is := a.record.Attrs[attrPending]
+	if errors.Is(err, errUnknown) && len(actions) == 1 && a.onHead() && was && !is {
+		return nil
+	}
+	return err
+}
+
+// TestSimulationCatchesBugs: each seeded bug is caught within the ordinary
+// number of histories, by a line of the oracle.
+func TestSimulationCatchesBugs(t *testing.T) {
+	if *simSeed != 0 {
+		t.Skip("one seed is asked for")
+	}
+	for _, b := range bugs {
+		t.Run(strings.ReplaceAll(b.name, " ", "-"), func(t *testing.T) {
+			for seed := range uint64(*simRuns) {
+				h := replay(t, seed+1, short, b)
+				if i := slices.IndexFunc(h.broken, func(line string) bool { return strings.HasPrefix(line, b.caughtBy+":") }); i >= 0 {
+					t.Logf("caught in history %d: %s", seed+1, h.broken[i])
+					return
+				}
+			}
+			t.Errorf("not caught by %q in %d histories", b.caughtBy, *simRuns)
+		})
+	}
+}

@@ -1,0 +1,238 @@
+package dynamo
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// client is api over the SDK. It may be used concurrently.
+//
+// Reads are repeated by the SDK, up to 3 times in all, and then fail with
+// ErrUnavailable. A transaction is sent once for each call: only what
+// certainly was not executed (no connection, a signature refused for the
+// clock) is repeated here. An answer that leaves the outcome open must reach
+// the protocol as errUnknown, for a refusal of the second attempt says nothing
+// about the first, which may still be on its way.
+type client struct{ *connection }
+
+var _ api = (*client)(nil)
+
+// maxSnapshot is how many items TransactGetItems takes.
+const maxSnapshot = 100
+
+func (c *client) get(ctx context.Context, table record.Table, key record.Key) (record.Record, bool, error) {
+	name, err := c.table(table)
+	if err != nil || !storableKey(key) {
+		return record.Record{}, false, err
+	}
+	out, err := c.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: name, Key: keyItem(key), ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return record.Record{}, false, c.readFault(ctx, err, table)
+	}
+	if len(out.Item) == 0 {
+		return record.Record{}, false, nil
+	}
+	return fromItem(out.Item), true, nil
+}
+
+func storableKey(k record.Key) bool {
+	return storable(k.PK, record.MaxPK) && storable(k.SK, record.MaxSK)
+}
+
+func (c *client) page(ctx context.Context, table record.Table, pk string, bounds span, after string) ([]record.Record, string, error) {
+	name, err := c.table(table)
+	if err != nil || !storable(pk, record.MaxPK) {
+		return nil, "", err
+	}
+	e := rangeOf(pk, bounds)
+	in := &dynamodb.QueryInput{
+		TableName: name, ConsistentRead: aws.Bool(true),
+		KeyConditionExpression: e.text(), ExpressionAttributeNames: e.nameMap(), ExpressionAttributeValues: e.valueMap(),
+	}
+	if after != "" {
+		in.ExclusiveStartKey = keyItem(record.Key{PK: pk, SK: after})
+	}
+	out, err := c.api.Query(ctx, in)
+	if err != nil {
+		return nil, "", c.readFault(ctx, err, table)
+	}
+	records := fromItems(out.Items)
+	if n := len(records); n > 0 && bounds.last != "" && records[n-1].Key.SK == bounds.last {
+		return records[:n-1], "", nil
+	}
+	return records, text(out.LastEvaluatedKey[sortKey]), nil
+}
+
+func fromItems(items []item) []record.Record {
+	var records []record.Record
+	for _, i := range items {
+		records = append(records, fromItem(i))
+	}
+	return records
+}
+
+// transact may be repeated with the same token and the same actions. Answers:
+// nil: it took effect, now or by an earlier request with this token; a
+// *refusal: this request took none and takes none; ErrUnavailable and
+// ErrTooLarge: the same, and trying again does not help; errUnknown: anything
+// may be true.
+//
+// DynamoDB knows a token for ten minutes after the request ended, and only if
+// it took effect. TransactionInProgressException, which says that a request
+// with this token is being executed now, is errUnknown too.
+func (c *client) transact(ctx context.Context, token string, actions []action) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if alone(actions) {
+		return c.put(ctx, actions)
+	}
+	in := &dynamodb.TransactWriteItemsInput{}
+	if token != "" {
+		in.ClientRequestToken = aws.String(token)
+	}
+	for _, a := range actions {
+		name, err := c.table(a.table)
+		if err != nil {
+			return err
+		}
+		in.TransactItems = append(in.TransactItems, toWrite(name, a))
+	}
+	_, err := c.api.TransactWriteItems(ctx, in, onlyIfNotExecuted)
+	if err != nil {
+		return c.writeFault(err, actions)
+	}
+	return nil
+}
+
+// alone reports whether a transaction is the put of one new audit event. It
+// costs half as a PutItem. That has no token and needs none: events are never
+// deleted, so its condition alone keeps a second copy out.
+func alone(actions []action) bool {
+	return len(actions) == 1 && actions[0].table == record.Audit && actions[0].when.absent && len(actions[0].record.Attrs) > 0
+}
+
+func (c *client) put(ctx context.Context, actions []action) error {
+	name, err := c.table(actions[0].table)
+	if err != nil {
+		return err
+	}
+	w := toWrite(name, actions[0]).Put
+	_, err = c.api.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: name, Item: w.Item, ConditionExpression: w.ConditionExpression,
+		ExpressionAttributeNames: w.ExpressionAttributeNames, ExpressionAttributeValues: w.ExpressionAttributeValues,
+	}, onlyIfNotExecuted)
+	if err != nil {
+		return c.writeFault(err, actions)
+	}
+	return nil
+}
+
+func onlyIfNotExecuted(o *dynamodb.Options) { o.Retryer = retryer(notExecuted) }
+
+func toWrite(table *string, a action) types.TransactWriteItem {
+	e := expressionOf(a.when)
+	switch {
+	case a.check:
+		return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+			TableName: table, Key: keyItem(a.record.Key), ConditionExpression: e.text(),
+			ExpressionAttributeNames: e.nameMap(), ExpressionAttributeValues: e.valueMap(),
+		}}
+	case len(a.record.Attrs) == 0:
+		return types.TransactWriteItem{Delete: &types.Delete{
+			TableName: table, Key: keyItem(a.record.Key), ConditionExpression: e.text(),
+			ExpressionAttributeNames: e.nameMap(), ExpressionAttributeValues: e.valueMap(),
+		}}
+	}
+	return types.TransactWriteItem{Put: &types.Put{
+		TableName: table, Item: toItem(a.record), ConditionExpression: e.text(),
+		ExpressionAttributeNames: e.nameMap(), ExpressionAttributeValues: e.valueMap(),
+	}}
+}
+
+// snapshot takes at most 100 keys and 4 MB. A *refusal says that a transaction
+// was in the way (contended), or capacity (throttled).
+func (c *client) snapshot(ctx context.Context, table record.Table, keys []record.Key) ([]record.Record, error) {
+	name, err := c.table(table)
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) > maxSnapshot {
+		return nil, fmt.Errorf("%w: dynamo: a snapshot of %d items; at most %d are read at once", record.ErrInvalid, len(keys), maxSnapshot)
+	}
+	records := make([]record.Record, len(keys))
+	in := &dynamodb.TransactGetItemsInput{}
+	var asked []int
+	for i, k := range keys {
+		records[i].Key = k
+		if storableKey(k) {
+			in.TransactItems = append(in.TransactItems, types.TransactGetItem{Get: &types.Get{TableName: name, Key: keyItem(k)}})
+			asked = append(asked, i)
+		}
+	}
+	if len(asked) == 0 {
+		return records, ctx.Err()
+	}
+	out, err := c.api.TransactGetItems(ctx, in)
+	if err != nil {
+		return nil, c.readFault(ctx, err, table)
+	}
+	if len(out.Responses) != len(asked) {
+		return nil, fmt.Errorf("%w: dynamo: %d answers for %d items", record.ErrUnavailable, len(out.Responses), len(asked))
+	}
+	for i, r := range out.Responses {
+		if len(r.Item) > 0 {
+			records[asked[i]] = fromItem(r.Item)
+		}
+	}
+	return records, nil
+}
+
+// index lists what a global secondary index holds now, which lags behind. The
+// records hold the attributes that the index projects (tables.go), in the
+// order of the contract: DynamoDB leaves ties to chance.
+func (c *client) index(ctx context.Context, index record.Index, pk string) ([]record.Record, error) {
+	if index != record.ByStatus && index != record.ByTensionStatus && index != record.ByExpert {
+		return nil, fmt.Errorf("%w: record: unknown index %q", record.ErrInvalid, index)
+	}
+	if !storable(pk, record.MaxPK) {
+		return nil, ctx.Err()
+	}
+	name, err := c.table(record.Dialogues)
+	if err != nil {
+		return nil, err
+	}
+	first, second := string(index)+partitionKey, string(index)+sortKey
+	e := newExpression()
+	e.and("%s = %s", e.name(first), e.value(&types.AttributeValueMemberS{Value: pk}))
+	in := &dynamodb.QueryInput{
+		TableName: name, IndexName: aws.String(string(index)),
+		KeyConditionExpression: e.text(), ExpressionAttributeNames: e.nameMap(), ExpressionAttributeValues: e.valueMap(),
+	}
+	var records []record.Record
+	for {
+		out, err := c.api.Query(ctx, in)
+		if err != nil {
+			return nil, c.readFault(ctx, err, record.Dialogues)
+		}
+		records = append(records, fromItems(out.Items)...)
+		if len(out.LastEvaluatedKey) == 0 {
+			break
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
+	slices.SortFunc(records, func(a, b record.Record) int {
+		return cmp.Or(strings.Compare(a.Attrs[second].Str(), b.Attrs[second].Str()),
+			strings.Compare(a.Key.PK, b.Key.PK), strings.Compare(a.Key.SK, b.Key.SK))
+	})
+	return records, nil
+}

@@ -1,0 +1,333 @@
+package dynamo
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// fault is an answer of the service, or the lack of one, in the words of this
+// project: what happened, what it means, what to type.
+type fault struct {
+	kind      error // ErrUnavailable, ErrInvalid or ErrTooLarge
+	message   string
+	hint      string
+	throttled bool // capacity: the same request may succeed later
+	cause     error
+}
+
+func (f *fault) Error() string {
+	if f.cause == nil {
+		return fmt.Sprintf("%v: %s", f.kind, f.message)
+	}
+	return fmt.Sprintf("%v: %s: %s", f.kind, f.message, brief(f.cause))
+}
+
+func (f *fault) Unwrap() []error {
+	if f.cause == nil {
+		return []error{f.kind}
+	}
+	return []error{f.kind, f.cause}
+}
+
+// Hint says what to type.
+func (f *fault) Hint() string { return f.hint }
+
+// isThrottled reports whether a read failed for want of capacity alone.
+func isThrottled(err error) bool {
+	f, ok := errors.AsType[*fault](err)
+	return ok && f.throttled
+}
+
+// brief is the heart of an error: the service's own words, or the innermost
+// cause. The SDK's text says the rest five times.
+func brief(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return strings.TrimSuffix(api.ErrorCode()+": "+api.ErrorMessage(), ": ")
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return dns.Error()
+	}
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}
+
+// readFault turns the error of a read into one of ours. A *refusal is what a
+// transactional read met; else ErrUnavailable, or the context's own error.
+func (c *connection) readFault(ctx context.Context, err error, tables ...record.Table) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if f := c.explain(err, tables); f != nil {
+		return f
+	}
+	if canceled, ok := errors.AsType[*types.TransactionCanceledException](err); ok {
+		return c.refusalOf(canceled, tables)
+	}
+	return &fault{kind: record.ErrUnavailable, message: "reading from DynamoDB at " + c.at, hint: "try again; if it lasts, see the cause", cause: err}
+}
+
+// writeFault turns the error of a transaction into a *refusal, a definite
+// ErrUnavailable or ErrTooLarge, or errUnknown (see client.transact).
+func (c *connection) writeFault(err error, actions []action) error {
+	var tables []record.Table
+	for _, a := range actions {
+		if !slices.Contains(tables, a.table) {
+			tables = append(tables, a.table)
+		}
+	}
+	if notSent(err) {
+		return c.explain(err, tables)
+	}
+	api, ok := errors.AsType[smithy.APIError](err)
+	if status := httpStatus(err); !ok || status < 400 || status >= 500 {
+		return fmt.Errorf("%w: %w", errUnknown, c.orUnreachable(err))
+	}
+	all := func(x cause) error {
+		detail := &smithy.GenericAPIError{Code: api.ErrorCode(), Message: api.ErrorMessage()}
+		return &refusal{causes: slices.Repeat([]cause{x}, len(actions)), detail: detail}
+	}
+	code := api.ErrorCode()
+	if slices.Contains(throttleCodes, code) {
+		return all(throttled)
+	}
+	if f := c.explain(err, tables); f != nil {
+		return f
+	}
+	if canceled, ok := errors.AsType[*types.TransactionCanceledException](err); ok && len(canceled.CancellationReasons) == len(actions) {
+		return c.refusalOf(canceled, tables)
+	}
+	switch code {
+	case "ConditionalCheckFailedException": // of a PutItem
+		return all(unmet)
+	case "TransactionConflictException", "TransactionCanceledException": // the latter without reasons: no effect, and no word why
+		return all(contended)
+	case "IdempotentParameterMismatchException", "ValidationException", "SerializationException":
+		return all(badlyFormed)
+	}
+	return fmt.Errorf("%w: %w", errUnknown, c.orUnreachable(err))
+}
+
+// orUnreachable dresses an error for the case that the protocol gives up.
+func (c *connection) orUnreachable(err error) error {
+	if f := c.explain(err, nil); f != nil {
+		return f
+	}
+	return &fault{kind: record.ErrUnavailable, message: "writing to DynamoDB at " + c.at, hint: "try again; what was written shows when the dialogue is read", cause: err}
+}
+
+// refusalOf reads the cancellation reasons, one for each action.
+func (c *connection) refusalOf(e *types.TransactionCanceledException, tables []record.Table) *refusal {
+	r := &refusal{detail: e}
+	for _, reason := range e.CancellationReasons {
+		code, message := aws.ToString(reason.Code), aws.ToString(reason.Message)
+		x, known := causes[code]
+		if !known {
+			x = badlyFormed
+		}
+		r.causes = append(r.causes, x)
+		if x != badlyFormed {
+			continue
+		}
+		told := &smithy.GenericAPIError{Code: code, Message: message}
+		r.detail = told
+		if f := c.told(code, message, tables); f != nil {
+			f.cause, r.detail = told, f
+		}
+	}
+	return r
+}
+
+// causes of a cancellation ("TransactWriteItems", cancellation reasons).
+var causes = map[string]cause{
+	"": fine, "None": fine,
+	"ConditionalCheckFailed":        unmet,
+	"TransactionConflict":           contended,
+	"ProvisionedThroughputExceeded": throttled,
+	"ThrottlingError":               throttled,
+	"RequestLimitExceeded":          throttled,
+}
+
+var throttleCodes = []string{
+	"ThrottlingException", "Throttling", "ProvisionedThroughputExceededException",
+	"RequestLimitExceeded", "LimitExceededException", "TooManyRequestsException", "RequestThrottledException",
+}
+
+// explain finds the words for an error that stands for the whole request, nil
+// if there are none for it.
+func (c *connection) explain(err error, tables []record.Table) *fault {
+	f := c.found(err, tables)
+	if f != nil {
+		f.cause = err
+	}
+	return f
+}
+
+func (c *connection) found(err error, tables []record.Table) *fault {
+	if _, ok := errors.AsType[*credentialsError](err); ok {
+		return &fault{kind: record.ErrUnavailable, message: "there are no AWS credentials", hint: "set AWS_PROFILE (after: aws sso login), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"}
+	}
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		if httpStatus(err) >= 500 {
+			return &fault{kind: record.ErrUnavailable, message: "DynamoDB at " + c.at + " has a fault of its own", hint: "try again in a while"}
+		}
+		code := api.ErrorCode()
+		if canceled, ok := errors.AsType[*types.TransactionCanceledException](err); ok && len(canceled.CancellationReasons) == 0 {
+			code = "ValidationException" // as DynamoDB Local refuses keys that are not the table's
+		}
+		return c.told(code, api.ErrorMessage(), tables)
+	}
+	if httpStatus(err) != 0 {
+		return &fault{kind: record.ErrUnavailable, message: "what answers at " + c.at + " is not DynamoDB", hint: c.startHint()}
+	}
+	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
+		return &fault{kind: record.ErrUnavailable, message: "cannot reach DynamoDB at " + c.at + " (not falling back to SQLite)", hint: c.startHint()}
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return &fault{kind: record.ErrUnavailable, message: "the server at " + c.at + " shows a certificate that is not to be trusted", hint: "check the endpoint; behind a proxy of your own set AWS_CA_BUNDLE"}
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return &fault{kind: record.ErrUnavailable, message: "DynamoDB at " + c.at + " did not answer in time", hint: c.startHint()}
+	}
+	return nil
+}
+
+func (c *connection) startHint() string {
+	if c.local {
+		return "start it: just up; or unset the endpoint to use AWS; or choose --store sqlite:PATH"
+	}
+	return "check the network, the region and the endpoint; or choose --store sqlite:PATH"
+}
+
+// told finds the words for an error code of the service.
+func (c *connection) told(code, message string, tables []record.Table) *fault {
+	f := &fault{kind: record.ErrUnavailable}
+	switch {
+	case slices.Contains(throttleCodes, code):
+		f.throttled = true
+		f.message, f.hint = "DynamoDB at "+c.at+" takes no more requests for now", "wait a minute and try again; if it lasts, look at the limits of the tables and the account"
+	case code == "ResourceNotFoundException":
+		f.message, f.hint = c.named(tables)+" not exist in "+c.at, "create it: blue-store table create"
+	case code == "ValidationException" && strings.Contains(message, "does not have the specified index"):
+		f.message, f.hint = c.named(tables)+" not have an index that lists need", "see what differs: blue-store table status"
+	case isSchema(code, message):
+		f.message, f.hint = c.named(tables)+" not have the keys PK and SK, both text", "see what differs: blue-store table status; or set another BLUE_TABLE_PREFIX"
+	case isSize(code, message):
+		f.kind, f.message = record.ErrTooLarge, "DynamoDB takes no item or request of this size"
+	case isSkew(code, message):
+		f.message, f.hint = "the clock of this machine differs too much from that of "+c.at, "set the clock, for example: timedatectl set-ntp true"
+	case slices.Contains([]string{"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"}, code):
+		f.message, f.hint = "the access key is not known at "+c.at, "check AWS_PROFILE or AWS_ACCESS_KEY_ID; see who you are: aws sts get-caller-identity"
+		if c.local {
+			f.message, f.hint = "DynamoDB Local accepts only letters and digits in AWS_ACCESS_KEY_ID", "for example AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
+		}
+	case slices.Contains([]string{"ExpiredTokenException", "ExpiredToken", "RequestExpired"}, code):
+		f.message, f.hint = "the AWS credentials have expired", "renew them, for example: aws sso login"
+	case slices.Contains([]string{"InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignatureException", "IncompleteSignature"}, code):
+		f.message, f.hint = "the signature is refused at "+c.at+": the secret access key is wrong", "check AWS_SECRET_ACCESS_KEY, and the endpoint if a proxy stands before it"
+	case slices.Contains([]string{"MissingAuthenticationTokenException", "MissingAuthenticationToken"}, code):
+		f.message, f.hint = "there are no AWS credentials", "set AWS_PROFILE (after: aws sso login), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+	case slices.Contains([]string{"AccessDeniedException", "AccessDenied", "NotAuthorized"}, code):
+		f.message, f.hint = "access to "+c.list(tables)+" is denied at "+c.at, "the credentials need dynamodb:GetItem, Query, PutItem, DeleteItem, ConditionCheckItem on the tables, Query on their indexes, and Scan before the first key is made"
+	default:
+		return nil
+	}
+	return f
+}
+
+// isSchema: the table's keys are others than ours.
+func isSchema(code, message string) bool {
+	if code != "ValidationException" && code != "ValidationError" {
+		return false
+	}
+	for _, words := range []string{
+		"does not match the schema", "One of the required keys was not given a value", "Query condition missed key schema element", "Missing the key", "number of conditions on the keys is invalid",
+		"Condition parameter type does not match schema type", "Type mismatch for key", "Type mismatch for Index Key",
+	} {
+		if strings.Contains(message, words) {
+			return true
+		}
+	}
+	return false
+}
+
+func isSize(code, message string) bool {
+	return code == "ItemCollectionSizeLimitExceeded" || code == "ItemCollectionSizeLimitExceededException" || code == "RequestEntityTooLarge" ||
+		(code == "ValidationException" || code == "ValidationError") && strings.Contains(strings.ToLower(message), "size") && strings.Contains(message, "exceed")
+}
+
+func isSkew(code, message string) bool {
+	return code == "RequestTimeTooSkewed" || strings.Contains(message, "Signature expired") || strings.Contains(message, "Signature not yet current")
+}
+
+// list names physical tables; all three if it is not known which.
+func (c *connection) list(tables []record.Table) string {
+	if len(tables) == 0 {
+		return "the tables"
+	}
+	names := make([]string, len(tables))
+	for i, t := range tables {
+		names[i] = c.prefix + string(t)
+	}
+	if len(names) == 1 {
+		return "table " + names[0]
+	}
+	return "one of the tables " + strings.Join(names, " and ")
+}
+
+// named begins a sentence about tables that are not as they should be.
+func (c *connection) named(tables []record.Table) string {
+	if len(tables) == 0 {
+		return "the tables do"
+	}
+	return c.list(tables) + " does"
+}
+
+func httpStatus(err error) int {
+	if r, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+		return r.HTTPStatusCode()
+	}
+	return 0
+}
+
+// notSent reports whether a request certainly never left: no credentials to
+// sign it with, no connection, a server that is not the one it should be.
+func notSent(err error) bool {
+	if _, ok := errors.AsType[*credentialsError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	dial, ok := errors.AsType[*net.OpError](err)
+	return ok && dial.Op == "dial"
+}
+
+// notExecuted lets the SDK repeat a transaction that no server has executed.
+var notExecuted = []retry.IsErrorRetryable{
+	retry.NoRetryCanceledError{},
+	retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+		if _, missing := errors.AsType[*credentialsError](err); !missing && notSent(err) {
+			return aws.TrueTernary
+		}
+		return aws.UnknownTernary
+	}),
+	retry.RetryableError{}, // the SDK's own mark for a clock that it has corrected since
+}

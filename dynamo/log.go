@@ -1,0 +1,341 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// The redo log. A commit that does not fit one transaction puts its new
+// records, sealed as they are, into log items first:
+//
+//	PK  _log#{partition}
+//	SK  {b}#{i:04d}           b: UUIDv7 of the commit; i from 0
+//	    _chunk B              a piece of the records (chunk.go)
+//
+// Its transaction then sets _pending = "{b}/{number of items}" on the head,
+// changes the existing records, and checks that every log item exists. From
+// there the commit has happened: a reader lays the log over what it reads, and
+// the next writer, or the committer itself, rolls it forward: puts the records
+// (must-not-exist), clears _pending, and then deletes the log.
+const (
+	attrPending = "_pending"
+	attrChunk   = "_chunk"
+	logPrefix   = "_log#"
+)
+
+// pending names a log and says how many items it has.
+type pending struct {
+	b     string
+	items int
+}
+
+func (p pending) String() string { return p.b + "/" + strconv.Itoa(p.items) }
+
+func pendingOf(head record.Record) (pending, bool) {
+	b, n, ok := strings.Cut(head.Attrs[attrPending].Str(), "/")
+	items, err := strconv.Atoi(n)
+	return pending{b, items}, ok && err == nil
+}
+
+func logKey(pk, b string, i int) record.Key {
+	return record.Key{PK: logPrefix + pk, SK: fmt.Sprintf("%s#%04d", b, i)}
+}
+
+// big commits through the redo log.
+func (s *Store) big(ctx context.Context, writes []record.Write) error {
+	pk, created, final := split(writes)
+	p := pending{b: s.newID()}
+	puts := s.logItems(pk, p.b, created)
+	p.items = len(puts)
+	for _, put := range puts {
+		final = append(final, action{table: record.Dialogues, record: record.Record{Key: put.record.Key}, check: true})
+	}
+	if !s.fits(final) {
+		return fmt.Errorf("%w: a commit whose final transaction has %d actions", record.ErrTooLarge, len(final))
+	}
+	err := s.begin(ctx, pk, writes, created)
+	if err == nil {
+		err = s.putLog(ctx, puts)
+	}
+	if err == nil {
+		err = s.settle(ctx, writes, markPending(final, p))
+	}
+	if err != nil {
+		if c, ok := errors.AsType[*record.ConflictError](err); errors.Is(err, record.ErrBusy) || ok && c.OnHead() {
+			s.turns.take(ctx, s, pk)
+		}
+		return err
+	}
+	// The commit has happened. If rolling it forward fails, the next writer
+	// does it, and readers see it through the log.
+	_ = s.drain(ctx, pk, p)
+	return nil
+}
+
+// split parts the writes of a big commit: new records go into the log, the
+// rest into the final transaction.
+func split(writes []record.Write) (pk string, created []record.Record, final []action) {
+	for _, w := range writes {
+		a := actionOf(w)
+		switch {
+		case a.onHead():
+			pk = w.Record.Key.PK
+			final = append(final, a)
+		case w.Table == record.Dialogues && w.Prev == nil:
+			created = append(created, w.Record)
+		default:
+			final = append(final, a)
+		}
+	}
+	return pk, created, final
+}
+
+// markPending sets _pending on the head of a final transaction. A big commit
+// lands even under a lease, its own or another big writer's.
+func markPending(final []action, p pending) []action {
+	for i, a := range final {
+		if !a.onHead() {
+			continue
+		}
+		final[i].record = a.record.Clone()
+		final[i].record.Attrs[attrPending] = record.S(p.String())
+		final[i].when.missing = slices.DeleteFunc(slices.Clone(a.when.missing), func(name string) bool { return name == attrLease })
+	}
+	return final
+}
+
+// begin checks what the final transaction of a big commit has no room for:
+// that the new records do not exist. That holds until the final, for only a
+// commit makes records, and after one the final's condition on the head fails.
+// It reads by transactions, for the commit that made the head may not be
+// visible everywhere.
+func (s *Store) begin(ctx context.Context, pk string, writes []record.Write, created []record.Record) error {
+	head, exists, err := s.api.get(ctx, record.Dialogues, headKey(pk))
+	if err != nil {
+		return err
+	}
+	for _, w := range writes {
+		if actionOf(w).onHead() && !w.Holds(head, exists) {
+			return &record.ConflictError{Table: record.Dialogues, Key: headKey(pk)}
+		}
+	}
+	if p, pending := pendingOf(head); pending {
+		if err := s.drain(ctx, pk, p); err != nil {
+			return err
+		}
+	}
+	for chunk := range slices.Chunk(created, s.limits.actions) {
+		keys := make([]record.Key, len(chunk))
+		for i, r := range chunk {
+			keys[i] = r.Key
+		}
+		found, err := s.snapshot(ctx, record.Dialogues, keys)
+		if err != nil {
+			return err
+		}
+		for _, r := range found {
+			if len(r.Attrs) > 0 {
+				return &record.ConflictError{Table: record.Dialogues, Key: r.Key}
+			}
+		}
+	}
+	s.sweep(ctx, pk, head)
+	return nil
+}
+
+// putLog puts the log items; their keys are fresh, so what is there is ours.
+func (s *Store) putLog(ctx context.Context, puts []action) error {
+	for _, put := range puts {
+		err := s.transact(ctx, s.newID(), []action{put})
+		if err == nil {
+			continue
+		}
+		found, exists, getErr := s.api.get(ctx, put.table, put.record.Key)
+		if getErr != nil || !exists || !found.Equal(put.record) {
+			return known(err)
+		}
+	}
+	return nil
+}
+
+// logOf returns the records of the log that is pending on a head, none if none
+// is. whole is false if it was rolled forward meanwhile.
+func (s *Store) logOf(ctx context.Context, head record.Record) (logged []record.Record, whole bool, err error) {
+	p, pending := pendingOf(head)
+	if !pending {
+		return nil, true, nil
+	}
+	return s.readLog(ctx, head.Key.PK, p)
+}
+
+// readLog reads a log. A log is deleted only after it is certain that it is
+// pending no more, so one that is pending and not whole was tampered with.
+func (s *Store) readLog(ctx context.Context, pk string, p pending) (logged []record.Record, whole bool, err error) {
+	items, err := s.pages(ctx, record.Dialogues, logPrefix+pk, span{p.b + "#", p.b + "$"})
+	if err != nil {
+		return nil, false, err
+	}
+	var text []byte
+	for _, r := range items {
+		text = append(text, r.Attrs[attrChunk].Bin()...)
+	}
+	logged, err = recordsOf(pk, text)
+	if len(items) == p.items && err == nil {
+		return logged, true, nil
+	}
+	still, err := s.isPending(ctx, pk, p)
+	if err == nil && still {
+		err = fmt.Errorf("%w: the log of the last commit to %s is damaged", blue.ErrTampered, pk)
+	}
+	return nil, false, err
+}
+
+func (s *Store) isPending(ctx context.Context, pk string, p pending) (bool, error) {
+	head, _, err := s.api.get(ctx, record.Dialogues, headKey(pk))
+	now, still := pendingOf(head)
+	return still && now == p, err
+}
+
+// overlay adds the records of a log that are not there yet, and puts all in
+// order.
+func overlay(records, logged []record.Record) []record.Record {
+	present := make(map[record.Key]bool, len(records))
+	for _, r := range records {
+		present[r.Key] = true
+	}
+	for _, r := range logged {
+		if !present[r.Key] {
+			records = append(records, r)
+		}
+	}
+	slices.SortFunc(records, func(a, b record.Record) int { return strings.Compare(a.Key.SK, b.Key.SK) })
+	return records
+}
+
+// drain rolls a log forward: apply, clear, delete. Any number of writers may
+// do it at once, and it may be cut anywhere and begun again.
+func (s *Store) drain(ctx context.Context, pk string, p pending) error {
+	logged, whole, err := s.readLog(ctx, pk, p)
+	if err != nil || !whole {
+		return err
+	}
+	if err := s.apply(ctx, pk, p, logged); err != nil {
+		return err
+	}
+	cleared, err := s.clear(ctx, pk, p)
+	if err != nil || !cleared {
+		return err
+	}
+	return s.deleteLog(ctx, pk, p)
+}
+
+// apply puts the records of a log, must-not-exist, while it is pending.
+func (s *Store) apply(ctx context.Context, pk string, p pending, logged []record.Record) error {
+	guard := action{
+		table: record.Dialogues, record: record.Record{Key: headKey(pk)}, check: true,
+		when: condition{equal: record.Attrs{attrPending: record.S(p.String())}},
+	}
+	for piece := range s.transactions(logged) {
+		actions := []action{guard}
+		for _, r := range piece {
+			actions = append(actions, action{table: record.Dialogues, record: r, when: condition{absent: true}})
+		}
+		if done, err := s.applyPiece(ctx, actions); err != nil || done {
+			return known(err)
+		}
+	}
+	return nil
+}
+
+// applyPiece puts one transaction of a log. done says that the log is not
+// pending any more: somebody else has finished.
+func (s *Store) applyPiece(ctx context.Context, actions []action) (done bool, err error) {
+	for len(actions) > 1 {
+		err := s.transact(ctx, s.newID(), actions)
+		if err == nil {
+			return false, nil
+		}
+		r, refused := errors.AsType[*refusal](err)
+		if !refused || r.passing() {
+			return false, err
+		}
+		if r.causes[0] == unmet {
+			return true, nil
+		}
+		// Some are there already, put by an earlier or another try.
+		left := actions[:1:1]
+		for i, a := range actions {
+			if i > 0 && r.causes[i] != unmet {
+				left = append(left, a)
+			}
+		}
+		if len(left) == len(actions) {
+			return false, err
+		}
+		actions = left
+	}
+	return false, nil
+}
+
+// clear takes _pending off the head. cleared says that the log is ours to
+// delete: it is certain that it is pending no more, and nobody else took it off.
+func (s *Store) clear(ctx context.Context, pk string, p pending) (cleared bool, err error) {
+	for tried := false; ; tried = true {
+		head, _, err := s.api.get(ctx, record.Dialogues, headKey(pk))
+		if now, still := pendingOf(head); err != nil || !still || now != p {
+			return tried && err == nil, err // it may have been an earlier try of ours
+		}
+		bare := head.Clone()
+		delete(bare.Attrs, attrPending)
+		err = s.transact(ctx, s.newID(), []action{{table: record.Dialogues, record: bare, when: asRead(head)}})
+		if err == nil {
+			return true, nil
+		}
+		if r, refused := errors.AsType[*refusal](err); !errors.Is(err, errUnknown) && (!refused || r.passing()) {
+			return false, err
+		}
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+	}
+}
+
+// deleteLog removes the items of a log that is certainly not pending any more.
+func (s *Store) deleteLog(ctx context.Context, pk string, p pending) error {
+	for i := range p.items {
+		err := s.transact(ctx, s.newID(), []action{{table: record.Dialogues, record: record.Record{Key: logKey(pk, p.b, i)}}})
+		if r, refused := errors.AsType[*refusal](err); err != nil && (!refused || r.passing()) {
+			return known(err)
+		}
+	}
+	return nil
+}
+
+// sweep removes the logs of crashed writers: each item by a transaction that
+// checks that the head is the one just read. A plain delete would lose data,
+// however old the log looks: its final transaction may still arrive. After
+// this one that final fails on its own check of the log item.
+func (s *Store) sweep(ctx context.Context, pk string, head record.Record) {
+	items, err := s.pages(ctx, record.Dialogues, logPrefix+pk, span{last: bornAt(s.now().Add(-s.limits.leftover))})
+	if err != nil {
+		return
+	}
+	p, _ := pendingOf(head)
+	guard := action{table: record.Dialogues, record: record.Record{Key: headKey(pk)}, check: true, when: asRead(head)}
+	for _, r := range items {
+		if b, _, _ := strings.Cut(r.Key.SK, "#"); b == p.b {
+			continue
+		}
+		err := s.transact(ctx, s.newID(), []action{guard, {table: record.Dialogues, record: record.Record{Key: r.Key}}})
+		if r, refused := errors.AsType[*refusal](err); err != nil && (!refused || r.causes[0] == unmet) {
+			return
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package dynamo_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/internal/dynamotest"
+	"github.com/superviber/blue-encrypted-store/internal/faultproxy"
+	"github.com/superviber/blue-encrypted-store/keys/localfile"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+const id blue.DialogueID = "which-cache"
+
+// world is a sealed store on DynamoDB Local behind a proxy that counts.
+type world struct {
+	*testing.T
+	proxy   *faultproxy.Proxy
+	records *watched
+	umk     string
+	store   sealedStore
+}
+
+type sealedStore = *encrypted.EncryptedStore[record.Store, *localfile.Provider]
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	c := dynamotest.Config(t)
+	proxy := faultproxy.New(c.Endpoint)
+	t.Cleanup(proxy.Close)
+	c.Endpoint = proxy.URL
+	w := &world{T: t, proxy: proxy, records: &watched{Store: dynamotest.Open(t, c)}, umk: filepath.Join(t.TempDir(), "umk.key")}
+	w.store = w.open(w.records)
+	if _, err := w.store.Create(t.Context(), id, blue.NewDialogue{Title: "T"}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// open opens a sealed store, as another process would.
+func (w *world) open(records record.Store) sealedStore {
+	provider := localfile.Open(w.umk, &localfile.Options{MayCreate: func(context.Context) (bool, error) { return true, nil }})
+	s := encrypted.New(records, provider, "muffin", audit.NewLog(records, "muffin", nil), nil)
+	w.Cleanup(func() { s.Close() })
+	return s
+}
+
+// watched notes how many writes the last commit to a dialogue had.
+type watched struct {
+	*dynamo.Store
+	writes atomic.Int64
+}
+
+func (s *watched) Commit(ctx context.Context, writes []record.Write) error {
+	if writes[0].Table == record.Dialogues {
+		s.writes.Store(int64(len(writes)))
+	}
+	return s.Store.Commit(ctx, writes)
+}
+
+func (w *world) round(b blue.RoundBatch) {
+	w.Helper()
+	if _, err := w.store.RegisterRound(w.Context(), id, b); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// moves is a round that puts n items of its own, with size bytes of text in
+// each. The commit has four writes more: meta, the round, the audit event and
+// its pointer.
+func moves(round blue.Round, n, size int) blue.RoundBatch {
+	b := blue.RoundBatch{Round: round}
+	for i := range n {
+		b.Moves = append(b.Moves, blue.MoveDraft{
+			Expert: blue.ExpertSlug(fmt.Sprintf("e%02d", i/90)), Type: "defend", Context: strings.Repeat("x", size),
+		})
+	}
+	return b
+}
+
+const others = 4 // writes of a round beside its moves
+
+// stored is the partition as it lies there, and its size in bytes.
+func (w *world) stored() (items []record.Record, bytes int) {
+	w.Helper()
+	items, err := w.records.Query(w.Context(), record.Query{Table: record.Dialogues, PK: "dialogue#" + string(id)})
+	if err != nil {
+		w.Fatal(err)
+	}
+	for _, r := range items {
+		bytes += r.Size()
+	}
+	return items, bytes
+}

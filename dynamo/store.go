@@ -1,0 +1,359 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// Store is a record.Store over DynamoDB. It may be used concurrently.
+type Store struct {
+	api    api
+	now    func() time.Time
+	pause  func(ctx context.Context, d time.Duration) error
+	jitter func(d time.Duration) time.Duration // at most d
+	newID  func() string                       // UUIDv7
+	limits limits
+	turns  *turns
+	closed atomic.Bool
+}
+
+var (
+	_ record.Store    = (*Store)(nil)
+	_ record.Unsteady = (*Store)(nil)
+)
+
+// limits are DynamoDB's and our own; the simulation makes them small.
+type limits struct {
+	actions  int           // of a transaction (AWS: 100)
+	bytes    int           // of a transaction (AWS: 4 MB), with room for names
+	chunk    int           // bytes of records in a log item
+	leftover time.Duration // how old a log is when a cleaner looks at it
+	lease    time.Duration // how long others respect a lease
+}
+
+var serviceLimits = limits{
+	actions: record.MaxActions, bytes: record.MaxActionBytes, chunk: record.MaxLogChunk,
+	leftover: 15 * time.Minute, lease: 3 * time.Second,
+}
+
+// newStore returns the protocol over an api. owner is this process in leases.
+func newStore(api api, owner string, newID func() string) *Store {
+	return &Store{api: api, now: time.Now, pause: sleep, jitter: jitter, newID: newID, limits: serviceLimits, turns: newTurns(owner)}
+}
+
+// sleep waits, or returns the context's error.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// jitter takes up to half of a pause off, so that writers fall out of step.
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
+
+// Settle implements record.Unsteady: a Query is read-committed, so it can show
+// part of a transaction that is just landing (AWS, "Isolation levels").
+func (s *Store) Settle() (reads int, over time.Duration) { return 5, 3 * time.Second }
+
+// maxReads bounds how often a read starts again because the partition changed
+// under it.
+const maxReads = 32
+
+// Get implements record.Store. An item that a pending log holds is there.
+func (s *Store) Get(ctx context.Context, table record.Table, key record.Key) (record.Record, error) {
+	if err := s.checkOpen(); err != nil {
+		return record.Record{}, err
+	}
+	for range maxReads {
+		r, exists, again, err := s.find(ctx, table, key)
+		switch {
+		case err != nil:
+			return record.Record{}, err
+		case exists:
+			return public(r), nil
+		case !again:
+			return record.Record{}, fmt.Errorf("%w: record %s %s", record.ErrNotFound, key.PK, key.SK)
+		}
+	}
+	return record.Record{}, fmt.Errorf("%w: %s %s", record.ErrBusy, key.PK, key.SK)
+}
+
+// find is one try of Get: the item; absent, the head and its pending log; not
+// there, the item again, for an earlier log may have been applied between.
+func (s *Store) find(ctx context.Context, table record.Table, key record.Key) (r record.Record, exists, again bool, err error) {
+	r, exists, err = s.api.get(ctx, table, key)
+	if err != nil || exists || table != record.Dialogues || key.SK == record.Head {
+		return r, exists, false, err
+	}
+	head, _, err := s.api.get(ctx, table, headKey(key.PK))
+	if err != nil {
+		return r, false, false, err
+	}
+	logged, whole, err := s.logOf(ctx, head)
+	if err != nil || !whole {
+		return r, false, !whole, err
+	}
+	for _, l := range logged {
+		if l.Key == key {
+			return l, true, false, nil
+		}
+	}
+	r, exists, err = s.api.get(ctx, table, key)
+	return r, exists, false, err
+}
+
+// Query implements record.Store: all pages, with the pending log laid over
+// them, or, for an update, rolled forward first.
+func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, error) {
+	if err := s.checkOpen(); err != nil {
+		return nil, err
+	}
+	read := s.read
+	if q.Exact && q.Table == record.Dialogues {
+		read = s.exact
+	}
+	for range maxReads {
+		records, again, err := read(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		if !again {
+			return publicAll(records), nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %s changed while it was read", record.ErrBusy, q.PK)
+}
+
+// read is one try of Query; again says that it must be made once more.
+func (s *Store) read(ctx context.Context, q record.Query) (records []record.Record, again bool, err error) {
+	records, err = s.pages(ctx, q.Table, q.PK, span{})
+	head := headOf(records)
+	if err != nil || head == nil || q.Table != record.Dialogues {
+		return records, false, err
+	}
+	if q.ForUpdate {
+		if again, err := s.prepare(ctx, *head); err != nil || again {
+			return nil, again, err
+		}
+	}
+	logged, whole, err := s.logOf(ctx, *head)
+	return overlay(records, logged), !whole, err
+}
+
+// prepare makes a partition ready for an update: it rolls a pending log
+// forward and lets a big writer go first. changed says that the partition must
+// be read again.
+func (s *Store) prepare(ctx context.Context, head record.Record) (changed bool, err error) {
+	if p, pending := pendingOf(head); pending {
+		return true, s.drain(ctx, head.Key.PK, p)
+	}
+	if s.turns.respects(head, s.now(), s.limits.lease) {
+		return true, s.turns.wait(ctx, s, head)
+	}
+	return false, nil
+}
+
+// exact is one try of an exact Query. Every commit changes the head, so
+// transactional reads that each hold the same head show one moment. A log
+// rolled forward between them changes nothing: it is laid over them all.
+//
+// What it cannot see is a new item of a transaction that is decided and not
+// yet applied there: nobody knows its key. Hence Settle.
+func (s *Store) exact(ctx context.Context, q record.Query) (records []record.Record, again bool, err error) {
+	before, _, err := s.api.get(ctx, q.Table, headKey(q.PK))
+	if err != nil {
+		return nil, false, err
+	}
+	listed, err := s.pages(ctx, q.Table, q.PK, span{})
+	if err != nil {
+		return nil, false, err
+	}
+	head := record.Record{Key: headKey(q.PK)}
+	if h := headOf(listed); h != nil {
+		head = *h
+	}
+	if !sameAttrs(head, before) {
+		return nil, true, nil
+	}
+	if q.ForUpdate {
+		if again, err := s.prepare(ctx, head); err != nil || again {
+			return nil, again, err
+		}
+	}
+	logged, whole, err := s.logOf(ctx, head)
+	if err != nil || !whole {
+		return nil, !whole, err
+	}
+	for chunk := range s.transactions(listed) {
+		keys := []record.Key{head.Key}
+		for _, r := range chunk {
+			keys = append(keys, r.Key)
+		}
+		found, err := s.snapshot(ctx, q.Table, keys)
+		if err != nil || !sameAttrs(found[0], head) {
+			return nil, true, err
+		}
+		for _, r := range found[1:] {
+			if len(r.Attrs) > 0 {
+				records = append(records, r)
+			}
+		}
+	}
+	if len(head.Attrs) > 0 {
+		records = append(records, head)
+	}
+	return overlay(records, logged), false, nil
+}
+
+// transactions cuts records, but no head, into pieces that one transaction can
+// hold beside the head.
+func (s *Store) transactions(records []record.Record) func(yield func([]record.Record) bool) {
+	return func(yield func([]record.Record) bool) {
+		var piece []record.Record
+		bytes := 0
+		for _, r := range records {
+			if r.Key.SK == record.Head {
+				continue
+			}
+			if len(piece) > 0 && (len(piece)+1 >= s.limits.actions || bytes+r.Size() > s.limits.bytes-record.MaxRecord) {
+				if !yield(piece) {
+					return
+				}
+				piece, bytes = nil, 0
+			}
+			piece = append(piece, r)
+			bytes += r.Size()
+		}
+		if len(piece) > 0 {
+			yield(piece)
+		}
+	}
+}
+
+// pages reads a span of a partition whole.
+func (s *Store) pages(ctx context.Context, table record.Table, pk string, bounds span) ([]record.Record, error) {
+	var all []record.Record
+	after := ""
+	for {
+		page, next, err := s.api.page(ctx, table, pk, bounds, after)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if next == "" {
+			return all, nil
+		}
+		if next <= after {
+			return nil, fmt.Errorf("%w: the pages of %s do not advance", record.ErrUnavailable, pk)
+		}
+		after = next
+	}
+}
+
+// Index implements record.Store.
+func (s *Store) Index(ctx context.Context, index record.Index, pk string) ([]record.Record, error) {
+	if err := s.checkOpen(); err != nil {
+		return nil, err
+	}
+	records, err := s.api.index(ctx, index, pk)
+	return publicAll(records), err
+}
+
+// Close implements record.Store. There is nothing to release; a call under way
+// is finished.
+func (s *Store) Close() error {
+	s.closed.Store(true)
+	return nil
+}
+
+func (s *Store) checkOpen() error {
+	if s.closed.Load() {
+		return fmt.Errorf("%w: the store is closed", record.ErrUnavailable)
+	}
+	return nil
+}
+
+// Commit implements record.Store. The commit point is one transaction, of
+// whatever size the commit is: a big one first puts its new records into a log
+// and the transaction makes the log pending; see log.go.
+func (s *Store) Commit(ctx context.Context, writes []record.Write) error {
+	if err := s.checkOpen(); err != nil {
+		return err
+	}
+	if err := record.CheckBatch(writes); err != nil {
+		return err
+	}
+	actions := make([]action, len(writes))
+	for i, w := range writes {
+		actions[i] = actionOf(w)
+	}
+	if s.fits(actions) {
+		return s.settle(ctx, writes, actions)
+	}
+	return s.big(ctx, writes)
+}
+
+func (s *Store) fits(actions []action) bool {
+	bytes := 0
+	for _, a := range actions {
+		bytes += a.record.Size()
+	}
+	return len(actions) <= s.limits.actions && bytes <= s.limits.bytes
+}
+
+// actionOf is the plain form of a write. The head must carry no pending log
+// and no lease: see prepare.
+func actionOf(w record.Write) action {
+	a := action{table: w.Table, record: w.Record, check: w.Check}
+	if w.Prev == nil {
+		a.when.absent = true
+		return a
+	}
+	a.when.equal = w.Prev
+	if a.onHead() {
+		a.when.missing = []string{attrPending, attrLease}
+	}
+	return a
+}
+
+func (a action) onHead() bool { return a.table == record.Dialogues && a.record.Key.SK == record.Head }
+
+// asRead is the condition that a head is just what was read, the store's own
+// attributes included.
+func asRead(head record.Record) condition {
+	if len(head.Attrs) == 0 {
+		return condition{absent: true}
+	}
+	c := condition{equal: head.Attrs}
+	for _, name := range []string{attrPending, attrLease} {
+		if _, ok := head.Attrs[name]; !ok {
+			c.missing = append(c.missing, name)
+		}
+	}
+	return c
+}
+
+func headKey(pk string) record.Key { return record.Key{PK: pk, SK: record.Head} }
+
+func sameAttrs(a, b record.Record) bool {
+	return record.Record{Attrs: a.Attrs}.Equal(record.Record{Attrs: b.Attrs})
+}
+
+func headOf(records []record.Record) *record.Record {
+	i := slices.IndexFunc(records, func(r record.Record) bool { return r.Key.SK == record.Head })
+	if i < 0 {
+		return nil
+	}
+	return &records[i]
+}

@@ -1,0 +1,44 @@
+package dynamo_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/internal/dynamotest"
+	"github.com/superviber/blue-encrypted-store/internal/engine"
+	"github.com/superviber/blue-encrypted-store/record"
+	"github.com/superviber/blue-encrypted-store/record/recordtest"
+	"github.com/superviber/blue-encrypted-store/storetest"
+)
+
+func fresh(t *testing.T) record.Store { return dynamotest.Store(t) }
+
+func TestRecordStore(t *testing.T) {
+	t.Parallel()
+	configs := map[record.Store]dynamo.Config{}
+	recordtest.Run(t, recordtest.Harness{
+		Open: func(t *testing.T) record.Store {
+			c := dynamotest.Config(t)
+			s := dynamotest.Open(t, c)
+			configs[s] = c
+			return s
+		},
+		Reopen: func(t *testing.T, s record.Store) record.Store {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return dynamotest.Open(t, configs[s])
+		},
+	})
+}
+
+func TestDialogueStore(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, storetest.Harness{
+		Records: fresh,
+		Open: func(_ *testing.T, records record.Store, now func() time.Time) storetest.Store {
+			return &dynamo.DialogueStore{Store: engine.New(records, &engine.Options{Now: now})}
+		},
+	})
+}

@@ -1,0 +1,114 @@
+package copier
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// source is a dialogue as one store holds it.
+type source struct {
+	dialogue string
+	items    []record.Record // in key order, meta included
+	head     record.Record   // meta
+	version  uint64          // root_version of meta: the number of its commits
+	keyHead  record.Record
+	wraps    []record.Record
+	events   []audit.Event // of its commits, by version
+}
+
+func (s *source) pk() string { return "dialogue#" + s.dialogue }
+
+// life names the incarnation, the same in all copies: the hash of the event of
+// its first commit.
+func (s *source) life() string { return s.events[0].EventHash }
+
+// read reads a dialogue, and the audit log after it: what the log lacks then is
+// missing.
+func read(ctx context.Context, from record.Store, id blue.DialogueID) (*source, error) {
+	if _, err := blue.ParseDialogueID(string(id)); err != nil {
+		return nil, err
+	}
+	s := &source{dialogue: string(id)}
+	var err error
+	if s.items, err = from.Query(ctx, record.Query{Table: record.Dialogues, PK: s.pk(), Exact: true}); err != nil {
+		return nil, err
+	}
+	if len(s.items) == 0 {
+		return nil, blue.ErrNotFound
+	}
+	var ok bool
+	if s.head, ok = headOf(s.items); !ok {
+		return nil, fmt.Errorf("%w: it has no meta", blue.ErrTampered)
+	}
+	if record.IsUnfinished(s.head) {
+		return nil, fmt.Errorf("%w: it is itself a copy that was not finished", blue.ErrBusy)
+	}
+	if s.version = versionOf(s.head); s.version == 0 {
+		return nil, fmt.Errorf("%w: it has no sealed root", blue.ErrTampered)
+	}
+	if err := s.readKeys(ctx, from); err != nil {
+		return nil, err
+	}
+	return s, s.readEvents(ctx, from)
+}
+
+func versionOf(head record.Record) uint64 { return uint64(max(0, head.Attrs["root_version"].Int())) }
+
+func headOf(items []record.Record) (record.Record, bool) {
+	for _, r := range items {
+		if r.Key.SK == record.Head {
+			return r, true
+		}
+	}
+	return record.Record{}, false
+}
+
+func (s *source) readKeys(ctx context.Context, from record.Store) error {
+	keys, err := from.Query(ctx, record.Query{Table: record.Keys, PK: s.pk()})
+	if err != nil {
+		return err
+	}
+	for _, r := range keys {
+		switch {
+		case r.Key.SK == keyHead:
+			s.keyHead = r
+		case strings.HasPrefix(r.Key.SK, "wrap#"):
+			s.wraps = append(s.wraps, r)
+		}
+	}
+	if s.keyHead.Attrs == nil || len(s.wraps) == 0 {
+		return fmt.Errorf("%w: there is no wrapped key of it", blue.ErrSealed)
+	}
+	return checkActive(s.keyHead)
+}
+
+// checkActive refuses a dialogue whose keys are being destroyed, or are.
+func checkActive(head record.Record) error {
+	if state := head.Attrs[attrState].Str(); state != stateActive {
+		return fmt.Errorf("%w: the state of its keys is %q", blue.ErrErased, state)
+	}
+	return nil
+}
+
+// readEvents reads the events of all commits and compares the newest with meta.
+func (s *source) readEvents(ctx context.Context, from record.Store) error {
+	events, err := audit.ReadCommits(ctx, from, s.dialogue)
+	if uint64(len(events)) < s.version {
+		if err == nil {
+			err = fmt.Errorf("%w: the audit log holds %d of %d commits", blue.ErrTampered, len(events), s.version)
+		}
+		return err
+	}
+	s.events = events[:s.version] // more, if it was written to meanwhile
+	if newest := s.events[s.version-1]; newest.RootHash != rootHash(s.head) {
+		return fmt.Errorf("%w: the newest event of the audit log belongs to another meta", blue.ErrTampered)
+	}
+	return nil
+}
+
+func rootHash(head record.Record) string { return audit.RootHash(head.Attrs["root_sealed"].Bin()) }
