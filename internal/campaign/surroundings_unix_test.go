@@ -186,7 +186,7 @@ func TestSurroundings(t *testing.T) {
 		{"little-memory", func(_ *testing.T, w *world) { w.env = append(w.env, "GOMEMLIMIT=1MiB", "GOGC=1") }, 0, "", true},
 		{"fips-only", func(_ *testing.T, w *world) { w.env = append(w.env, "GODEBUG=fips140=only") }, 0, "", true},
 		{"kms-key", func(_ *testing.T, w *world) { w.env = append(w.env, "BLUE_KMS_KEY_ARN=arn:aws:kms:eu-west-1:1:key/x") }, 2, "no KMS provider", false},
-		{"dynamodb", func(_ *testing.T, w *world) { w.env = append(w.env, "BLUE_STORE=dynamodb") }, 2, "no DynamoDB store", false},
+		{"dynamodb", func(_ *testing.T, w *world) { w.env = append(w.env, "BLUE_STORE=dynamodb") }, 5, "no AWS region is set", false},
 		{"plain-store", func(_ *testing.T, w *world) { w.env = append(w.env, "BLUE_STORE=plain:x") }, 2, "unknown store", false},
 		{"user-with-space", func(_ *testing.T, w *world) { w.env = append(w.env, "BLUE_USER=a b") }, 2, "BLUE_USER", false},
 	} {

@@ -36,37 +36,73 @@ type historyFigures struct {
 
 const historyWriters = 8
 
+// lanes is how many histories run at once: most of their time they wait.
+const lanes = 6
+
 // TestLinearizable runs histories of 100 operations of eight writers under
 // random faults, and has each checked.
 func TestLinearizable(t *testing.T) {
 	w := newWorld(t)
-	f := &historyFigures{Writers: historyWriters, Outcomes: map[string]int{}, Faults: map[faultproxy.Kind]int{}, Seed: 1}
+	all := newHistoryFigures()
+	all.Writers, all.Seed = historyWriters, 1
 	start := time.Now()
-	for n := range length(2, 100, 100) {
-		if n >= 2 && !long() && time.Since(start) > 15*time.Second {
-			break // a slow machine does fewer
-		}
-		h := &history{t: t, world: w, figures: f, seed: f.Seed + uint64(n), faulty: true, id: blue.DialogueID(fmt.Sprintf("history-%d", n))}
-		switch h.run(100) {
-		case porcupine.Ok:
-			f.Linearizable++
-		case porcupine.Unknown:
-			f.Undecided++
-		default:
-			t.Errorf("the history of seed %d is not linearizable:\n%s", h.seed, h)
-		}
-		if f.Histories++; f.Histories%10 == 0 {
-			t.Logf("%d histories", f.Histories)
-		}
+	numbers := make(chan int)
+	var mu sync.Mutex
+	var runs sync.WaitGroup
+	for range lanes {
+		runs.Go(func() {
+			for n := range numbers {
+				one := newHistoryFigures()
+				h := &history{t: t, world: w, figures: one, seed: all.Seed + uint64(n), faulty: true, id: blue.DialogueID(fmt.Sprintf("history-%d", n))}
+				switch h.run(100) {
+				case porcupine.Ok:
+					one.Linearizable++
+				case porcupine.Unknown:
+					one.Undecided++
+				default:
+					t.Errorf("the history of seed %d is not linearizable:\n%s", h.seed, h)
+				}
+				one.Histories++
+				mu.Lock()
+				all.add(one)
+				mu.Unlock()
+			}
+		})
+	}
+	for n := range length(2, 100, 1000) {
 		if t.Failed() {
 			break
 		}
+		numbers <- n
 	}
-	t.Logf("%d histories in %v", f.Histories, time.Since(start).Round(time.Second))
-	if f.Undecided > 0 {
-		t.Errorf("%d histories were not decided in time", f.Undecided)
+	close(numbers)
+	runs.Wait()
+	t.Logf("%d histories in %v", all.Histories, time.Since(start).Round(time.Second))
+	if all.Undecided > 0 {
+		t.Errorf("%d histories were not decided in time", all.Undecided)
 	}
-	figures(t, "cloud-linearizable", f)
+	figures(t, "cloud-linearizable", all)
+}
+
+func newHistoryFigures() *historyFigures {
+	return &historyFigures{Outcomes: map[string]int{}, Faults: map[faultproxy.Kind]int{}}
+}
+
+// add sums the figures of one history up.
+func (f *historyFigures) add(one *historyFigures) {
+	f.Histories += one.Histories
+	f.Operations += one.Operations
+	f.Big += one.Big
+	f.Requests += one.Requests
+	f.Linearizable += one.Linearizable
+	f.Undecided += one.Undecided
+	f.FalseAlarms += one.FalseAlarms
+	for outcome, n := range one.Outcomes {
+		f.Outcomes[outcome] += n
+	}
+	for kind, n := range one.Faults {
+		f.Faults[kind] += n
+	}
 }
 
 // early acknowledges before it commits: the bug that the checker must find.
@@ -87,7 +123,7 @@ func (e early) Commit(ctx context.Context, writes []record.Write) error {
 // histories that the checker refuses.
 func TestCheckerFindsEarlyAcknowledgement(t *testing.T) {
 	w := newWorld(t)
-	f := &historyFigures{Outcomes: map[string]int{}, Faults: map[faultproxy.Kind]int{}}
+	f := newHistoryFigures()
 	var commits sync.WaitGroup
 	h := &history{t: t, world: w, figures: f, seed: 7, id: "planted", below: func(s record.Store) record.Store { return early{s, &commits} }}
 	got := h.run(40)
