@@ -19,12 +19,16 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
+// dummySecret signs for a server that does not check: no secret at all, but as
+// long as FIPS 140-3 asks of an HMAC key (112 bits with the scheme's prefix).
+const dummySecret = "local-dummy-secret"
+
 // Config says where the tables are and who asks. Nothing in it is read from
 // the environment: whoever wants AWS's own chain of settings (profiles, roles,
 // AWS_*) loads it and hands it over as AWS.
 //
-// Credentials are, in this order: "local"/"local" for plain http to another
-// host, whatever else is given; Credentials; "local"/"local" for plain http to
+// Credentials are, in this order: "local" and a dummy secret for plain http to another
+// host, whatever else is given; Credentials; the same dummies for plain http to
 // this machine, which is DynamoDB Local; those of AWS.
 type Config struct {
 	// Endpoint is the server's base URL, e.g. "http://localhost:8000". ""
@@ -33,7 +37,7 @@ type Config struct {
 	Endpoint string
 	// Insecure allows plain http to another host, such as DynamoDB Local in
 	// another container: what is sent there can be read and changed on the
-	// way. Credentials never go there; "local"/"local" do.
+	// way. Credentials never go there; the dummies do.
 	Insecure bool
 	// EndpointFrom is where Endpoint was set, e.g. "DYNAMODB_ENDPOINT", for
 	// messages.
@@ -161,7 +165,7 @@ func (c Config) credentials(plain, local bool) aws.CredentialsProvider {
 	case c.Credentials != nil && (local || !plain):
 		return c.Credentials
 	case plain:
-		return fixed(aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil)
+		return fixed(aws.Credentials{AccessKeyID: "local", SecretAccessKey: dummySecret}, nil)
 	case c.AWS != nil && c.AWS.Credentials != nil:
 		return c.AWS.Credentials
 	}

@@ -108,7 +108,7 @@ func deadPort(t *testing.T) string {
 // their prefix.
 func (w *world) tables(t *testing.T, pk, sk string) string {
 	client := dynamodb.New(dynamodb.Options{
-		BaseEndpoint: &w.endpoint, Region: "local", Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+		BaseEndpoint: &w.endpoint, Region: "local", Credentials: credentials.NewStaticCredentialsProvider("local", "local-dummy-secret", ""),
 	})
 	prefix := fresh()
 	for _, table := range []string{"blue_dialogues", "blue_audit", "blue_keys"} {

@@ -111,7 +111,7 @@ func (s *tableSets) put(c dynamo.Config) {
 // empty deletes every item of three tables.
 func empty(ctx context.Context, c dynamo.Config) error {
 	api := dynamodb.New(dynamodb.Options{BaseEndpoint: &c.Endpoint, Region: "local", HTTPClient: client,
-		Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")})
+		Credentials: credentials.NewStaticCredentialsProvider("local", "local-dummy-secret", "")})
 	for _, table := range []record.Table{record.Dialogues, record.Audit, record.Keys} {
 		name := c.Prefix + string(table)
 		pages := dynamodb.NewScanPaginator(api, &dynamodb.ScanInput{TableName: &name, ProjectionExpression: aws.String("PK, SK")})

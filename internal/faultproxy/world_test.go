@@ -53,7 +53,7 @@ func client(endpoint string, attempts int) *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
 		BaseEndpoint:     &endpoint,
 		Region:           "us-east-1",
-		Credentials:      credentials.NewStaticCredentialsProvider("local", "local", ""),
+		Credentials:      credentials.NewStaticCredentialsProvider("local", "local-dummy-secret", ""),
 		RetryMaxAttempts: attempts,
 	})
 }
