@@ -7,6 +7,7 @@
 // into ours. What does not: entities (internal/engine), ciphers and keys
 // (encrypted, envelope, keys), where the endpoint comes from (cmd), and how a
 // local server is started (internal/dynamolocal).
+//
 // # Protocol
 //
 // The commit point is always one TransactWriteItems. It replaces the head

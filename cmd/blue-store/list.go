@@ -140,40 +140,35 @@ func answerRows[T any](a *app, rows []T, err error, text func(io.Writer, []T) er
 	})
 }
 
-func listText(w io.Writer, rows []blue.Listed) error {
+// tableText writes rows under a header, or the line none. cells returns a
+// row's cells, tabs between them.
+func tableText[T any](w io.Writer, rows []T, none, header string, cells func(T) string) error {
 	if len(rows) == 0 {
-		_, err := fmt.Fprintln(w, "No dialogues found.")
+		_, err := fmt.Fprintln(w, none)
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "DIALOGUE\tSTATUS\tROUNDS\tALIGNMENT\tCHANGED (UTC)")
+	fmt.Fprintln(t, header)
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\n", oneLine(string(r.ID)), r.Status, r.TotalRounds, r.TotalAlignment, seconds(r.UpdatedAt))
+		fmt.Fprintln(t, cells(r))
 	}
 	return t.Flush()
+}
+
+func listText(w io.Writer, rows []blue.Listed) error {
+	return tableText(w, rows, "No dialogues found.", "DIALOGUE\tSTATUS\tROUNDS\tALIGNMENT\tCHANGED (UTC)", func(r blue.Listed) string {
+		return fmt.Sprintf("%s\t%s\t%d\t%d\t%s", oneLine(string(r.ID)), r.Status, r.TotalRounds, r.TotalAlignment, seconds(r.UpdatedAt))
+	})
 }
 
 func tensionsText(w io.Writer, rows []blue.ListedTension) error {
-	if len(rows) == 0 {
-		_, err := fmt.Fprintln(w, "No tensions found.")
-		return err
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "DIALOGUE\tTENSION\tSTATUS\tCHANGED (UTC)")
-	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", oneLine(string(r.Dialogue)), r.ID, r.Status, seconds(r.UpdatedAt))
-	}
-	return t.Flush()
+	return tableText(w, rows, "No tensions found.", "DIALOGUE\tTENSION\tSTATUS\tCHANGED (UTC)", func(r blue.ListedTension) string {
+		return fmt.Sprintf("%s\t%s\t%s\t%s", oneLine(string(r.Dialogue)), r.ID, r.Status, seconds(r.UpdatedAt))
+	})
 }
 
 func activityText(w io.Writer, rows []blue.ListedActivity) error {
-	if len(rows) == 0 {
-		_, err := fmt.Fprintln(w, "Nothing found.")
-		return err
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "DIALOGUE\tROUND\tWHAT\tCHANGED (UTC)")
-	for _, r := range rows {
+	return tableText(w, rows, "Nothing found.", "DIALOGUE\tROUND\tWHAT\tCHANGED (UTC)", func(r blue.ListedActivity) string {
 		what := "on the panel"
 		switch {
 		case r.Kind == blue.KindMove:
@@ -181,9 +176,8 @@ func activityText(w io.Writer, rows []blue.ListedActivity) error {
 		case r.Tier != "":
 			what += ", " + oneLine(string(r.Tier))
 		}
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\n", oneLine(string(r.Dialogue)), int(r.Round), what, seconds(r.UpdatedAt))
-	}
-	return t.Flush()
+		return fmt.Sprintf("%s\t%d\t%s\t%s", oneLine(string(r.Dialogue)), int(r.Round), what, seconds(r.UpdatedAt))
+	})
 }
 
 // seconds cuts a time's fraction off.
