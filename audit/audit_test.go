@@ -167,7 +167,7 @@ func chainsOf(t *testing.T, log *audit.Log) []string {
 	t.Helper()
 	var ids []string
 	for {
-		e, err := log.Lease().Draft(audit.Decrypt, "d", "", audit.Success)
+		e, err := lease(t, log).Draft(audit.Decrypt, "d", "", audit.Success)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,23 +197,23 @@ func TestLease(t *testing.T) {
 		}
 		return e
 	}
-	first := log.Lease()
+	first := lease(t, log)
 	a := draft(first)
 	first.Failed()
-	second := log.Lease()
+	second := lease(t, log)
 	b := draft(second)
 	if a.Chain != b.Chain || b.Seq != 1 {
 		t.Errorf("after a definite failure the seq is not free: %s %d, %s %d", a.Chain, a.Seq, b.Chain, b.Seq)
 	}
 	b.Close("")
 	second.Landed(b)
-	third := log.Lease()
+	third := lease(t, log)
 	c := draft(third)
 	if c.Chain != b.Chain || c.Seq != 2 || c.Previous != b.EventHash {
 		t.Errorf("the chain does not go on: %+v", c)
 	}
 	third.Unknown()
-	if d := draft(log.Lease()); d.Chain == c.Chain {
+	if d := draft(lease(t, log)); d.Chain == c.Chain {
 		t.Error("a chain with an unknown outcome was used again")
 	}
 }
@@ -252,8 +252,8 @@ func TestReadCommits(t *testing.T) {
 			log := newLog(store)
 			var events []audit.Event
 			for version := range uint64(3) {
-				lease := log.Lease()
-				e, err := lease.Draft(audit.Encrypt, "d", "dek#d#1", audit.Success)
+				l := lease(t, log)
+				e, err := l.Draft(audit.Encrypt, "d", "dek#d#1", audit.Success)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -262,7 +262,7 @@ func TestReadCommits(t *testing.T) {
 				if err := store.Commit(t.Context(), e.Writes(nil)); err != nil {
 					t.Fatal(err)
 				}
-				lease.Landed(e)
+				l.Landed(e)
 				events = append(events, e)
 			}
 			c.damage(t, store, events)
@@ -302,4 +302,13 @@ func commit(t *testing.T, s record.Store, key record.Key, attrs record.Attrs) {
 	if err := s.Commit(t.Context(), []record.Write{{Table: record.Audit, Record: record.Record{Key: key, Attrs: attrs}, Prev: old.Attrs}}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func lease(t *testing.T, log *audit.Log) *audit.Lease {
+	t.Helper()
+	l, err := log.Lease(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }

@@ -60,20 +60,21 @@ type Lease struct {
 	chain *chain
 }
 
-// Lease takes a free chain, or begins one.
-func (l *Log) Lease() *Lease {
+// Lease takes a free chain, or begins one. The events drafted under it carry
+// the trace of ctx. ErrAudit if none can be begun.
+func (l *Log) Lease(ctx context.Context) (*Lease, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n := len(l.free); n > 0 {
 		c := l.free[n-1]
 		l.free = l.free[:n-1]
-		return &Lease{l, c}
+		return &Lease{l, c}, nil
 	}
 	var id [16]byte
 	rand.Read(id[:]) // never fails (crypto/rand)
 	c := &chain{id: hex.EncodeToString(id[:])}
 	c.last = genesis(c.id)
-	return &Lease{l, c}
+	return &Lease{l, c}, nil
 }
 
 // Draft returns the chain's next event, with what the log knows filled in.
@@ -137,7 +138,10 @@ func (l *Log) Append(ctx context.Context, fill func(*Event), op Operation, dialo
 const maxVoids = 3
 
 func (l *Log) append(ctx context.Context, fill func(*Event), op Operation, dialogue, keyID string, outcome Outcome) error {
-	lease := l.Lease()
+	lease, err := l.Lease(ctx)
+	if err != nil {
+		return err
+	}
 	e, err := lease.Draft(op, dialogue, keyID, outcome)
 	if err != nil {
 		lease.Failed()

@@ -173,7 +173,10 @@ func (s *sealing) Commit(ctx context.Context, writes []record.Write) error {
 	if err != nil {
 		return err
 	}
-	lease := s.log.Lease()
+	lease, err := s.log.Lease(ctx)
+	if err != nil {
+		return err
+	}
 	sealed, event, void, err := c.seal(lease, writes)
 	if err != nil {
 		lease.Failed()

@@ -219,6 +219,11 @@ type Query struct {
 	// Exact asks for the records as of one moment even where that costs
 	// more; see Unsteady.
 	Exact bool
+	// After and Limit ask for a part of a partition of Audit or Keys: the
+	// first Limit records (0: all) whose SK is greater than After. On
+	// Dialogues, which are read whole, they are ErrInvalid.
+	After string
+	Limit int
 }
 
 // Index is one of the three cross-partition indexes (RFC 0058, "Global

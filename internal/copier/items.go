@@ -105,7 +105,10 @@ func (c *Copier) tryFinish(ctx context.Context, src *source, t *target, writes [
 			all = append(all, record.Write{Table: record.Audit, Record: p})
 		}
 	}
-	lease := c.Log.Lease()
+	lease, err := c.Log.Lease(ctx)
+	if err != nil {
+		return err
+	}
 	event, void, err := boundary(lease, src)
 	if err != nil {
 		lease.Failed()
