@@ -14,9 +14,10 @@ type api interface {
 	// get is a strongly consistent GetItem; exists is false for no item.
 	get(ctx context.Context, table record.Table, key record.Key) (r record.Record, exists bool, err error)
 	// page is one page of a strongly consistent Query over the sort keys
-	// from first (inclusive) to last (exclusive, "" for no bound). next is ""
-	// at the end, else the sort key to begin after.
-	page(ctx context.Context, table record.Table, pk string, bounds span, after string) (records []record.Record, next string, err error)
+	// from first (inclusive) to last (exclusive, "" for no bound), at most
+	// limit records (0: what a page holds). next is "" at the end, else the
+	// sort key to begin after, at which an item need not stand.
+	page(ctx context.Context, table record.Table, pk string, bounds span, after string, limit int) (records []record.Record, next string, err error)
 	// transact is TransactWriteItems. A *refusal says which conditions
 	// failed; errUnknown that nobody can say whether it took effect.
 	transact(ctx context.Context, token string, actions []action) error

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -48,7 +49,7 @@ func storableKey(k record.Key) bool {
 	return storable(k.PK, record.MaxPK) && storable(k.SK, record.MaxSK)
 }
 
-func (c *client) page(ctx context.Context, table record.Table, pk string, bounds span, after string) ([]record.Record, string, error) {
+func (c *client) page(ctx context.Context, table record.Table, pk string, bounds span, after string, limit int) ([]record.Record, string, error) {
 	name, err := c.table(table)
 	if err != nil || !storable(pk, record.MaxPK) {
 		return nil, "", err
@@ -57,6 +58,9 @@ func (c *client) page(ctx context.Context, table record.Table, pk string, bounds
 	in := &dynamodb.QueryInput{
 		TableName: name, ConsistentRead: aws.Bool(true),
 		KeyConditionExpression: e.text(), ExpressionAttributeNames: e.nameMap(), ExpressionAttributeValues: e.valueMap(),
+	}
+	if limit > 0 {
+		in.Limit = aws.Int32(int32(min(limit, math.MaxInt32)))
 	}
 	if after != "" {
 		in.ExclusiveStartKey = keyItem(record.Key{PK: pk, SK: after})

@@ -172,7 +172,7 @@ func TestPages(t *testing.T) {
 		var got []string
 		after, pages := "", 0
 		for {
-			records, next, err := c.page(t.Context(), record.Dialogues, "dialogue#d", x.bounds, after)
+			records, next, err := c.page(t.Context(), record.Dialogues, "dialogue#d", x.bounds, after, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -193,7 +193,7 @@ func TestPages(t *testing.T) {
 		}
 	}
 	for _, pk := range []string{"", "dialogue#x", "\xff", strings.Repeat("p", record.MaxPK+1)} {
-		if records, next, err := c.page(t.Context(), record.Dialogues, pk, span{}, ""); len(records) != 0 || next != "" || err != nil {
+		if records, next, err := c.page(t.Context(), record.Dialogues, pk, span{}, "", 0); len(records) != 0 || next != "" || err != nil {
 			t.Errorf("partition %.20q: %d records, %v", pk, len(records), err)
 		}
 	}
@@ -254,7 +254,7 @@ func TestDamagedItem(t *testing.T) {
 	if _, err := c.api.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: name, Item: damaged}); err != nil {
 		t.Fatal(err)
 	}
-	records, _, err := c.page(t.Context(), record.Dialogues, "dialogue#d", span{}, "")
+	records, _, err := c.page(t.Context(), record.Dialogues, "dialogue#d", span{}, "", 0)
 	if err != nil || len(records) != 2 || records[0].Key.SK != "a" || records[0].Attrs != nil || !records[1].Attrs["n"].Equal(record.N(2)) {
 		t.Errorf("page: %v, %v", records, err)
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"net/url"
 	"strings"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/superviber/blue-encrypted-store/internal/endpoint"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -57,6 +56,10 @@ type Config struct {
 	// RequestTimeout bounds one request, its answer included; 0 means 15 s.
 	// It is the SDK's own client that obeys it, not an HTTPClient.
 	RequestTimeout time.Duration
+	// Lease is how long a writer lets another's big commit go first before it
+	// believes it dead; 0 means 3 s. Stores with different ones get along:
+	// a lease is advice (turns.go).
+	Lease time.Duration
 }
 
 // maxPrefix leaves room for the longest table name: 255 bytes in all
@@ -67,37 +70,30 @@ const maxPrefix = 255 - len(record.Dialogues)
 // of its own on top.
 const attempts = 3
 
-// check returns the parsed endpoint, nil for AWS's own.
-func (c Config) check() (*url.URL, error) {
+// check returns the parsed endpoint, the zero value for AWS's own.
+func (c Config) check() (endpoint.Endpoint, error) {
 	if len(c.Prefix) > maxPrefix || strings.ContainsFunc(c.Prefix, notOfTableName) {
-		return nil, &fault{kind: record.ErrInvalid, message: fmt.Sprintf("the table prefix %q may hold letters, digits, '_', '.' and '-', at most %d", c.Prefix, maxPrefix)}
+		return endpoint.Endpoint{}, &fault{kind: record.ErrInvalid, message: fmt.Sprintf("the table prefix %q may hold letters, digits, '_', '.' and '-', at most %d", c.Prefix, maxPrefix)}
 	}
 	if c.Endpoint == "" {
-		return nil, nil
+		return endpoint.Endpoint{}, nil
 	}
-	u, err := url.Parse(c.Endpoint)
-	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" ||
-		u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
-		return nil, &fault{kind: record.ErrInvalid, message: fmt.Sprintf("the endpoint%s is not of the form http://HOST:PORT or https://HOST", c.from()), hint: "for example http://localhost:8000"}
+	e, err := endpoint.Parse(c.Endpoint, c.EndpointFrom)
+	if wrong, ok := errors.AsType[*endpoint.Error](err); ok {
+		return e, &fault{kind: record.ErrInvalid, message: wrong.Error(), hint: wrong.Hint()}
 	}
-	if u.Scheme == "http" && !isLoopback(u.Hostname()) && !c.Insecure {
-		return nil, &fault{
+	if err == nil && e.Open() && !c.Insecure {
+		err = &fault{
 			kind:    record.ErrInvalid,
-			message: fmt.Sprintf("the endpoint %s%s is plain http to another host; nothing was sent", c.Endpoint, c.from()),
+			message: fmt.Sprintf("the endpoint %s%s is plain http to another host; nothing was sent", e.URL, c.from()),
 			hint:    "use https, or a tunnel that ends on localhost",
 		}
 	}
-	return u, nil
+	return e, err
 }
 
 func notOfTableName(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_.-", r))
-}
-
-// isLoopback asks no resolver: a name other than localhost may lead anywhere.
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // from is " (from DYNAMODB_ENDPOINT)", or nothing.
@@ -118,7 +114,7 @@ type connection struct {
 
 // connect checks a configuration and sends nothing.
 func connect(c Config) (*connection, error) {
-	endpoint, err := c.check()
+	at, err := c.check()
 	if err != nil {
 		return nil, err
 	}
@@ -126,20 +122,19 @@ func connect(c Config) (*connection, error) {
 	if c.AWS != nil {
 		base = c.AWS.Copy()
 	}
-	s := &connection{prefix: c.Prefix, local: endpoint != nil && isLoopback(endpoint.Hostname())}
+	s := &connection{prefix: c.Prefix, local: at.Loopback}
 	if base.Region, err = c.region(s.local); err != nil {
 		return nil, err
 	}
 	s.at = base.Region
-	if endpoint != nil {
-		s.at = c.Endpoint + c.from()
+	if at.URL != "" {
+		s.at = at.URL + c.from()
 	}
-	plain := endpoint != nil && endpoint.Scheme == "http"
-	base.Credentials = aws.NewCredentialsCache(marked{c.credentials(plain, s.local)})
+	base.Credentials = aws.NewCredentialsCache(marked{c.credentials(at.Plain, s.local)})
 	s.api = dynamodb.NewFromConfig(base, func(o *dynamodb.Options) {
 		o.BaseEndpoint = nil
-		if endpoint != nil {
-			o.BaseEndpoint = aws.String(c.Endpoint)
+		if at.URL != "" {
+			o.BaseEndpoint = aws.String(at.URL)
 			o.AccountIDEndpointMode = aws.AccountIDEndpointModeDisabled
 		}
 		o.HTTPClient = checked{c.httpClient()}

@@ -25,6 +25,7 @@ func TestConfigRefused(t *testing.T) {
 		"no host":                    {Endpoint: "http://"},
 		"a path":                     {Endpoint: "http://localhost:8000/shell"},
 		"a query":                    {Endpoint: "http://localhost:8000?x=1"},
+		"two slashes":                {Endpoint: "http://localhost:8000//"},
 		"no region":                  {},
 		"no region, another host":    {Endpoint: "https://example.org"},
 		"a prefix with a blank":      {Endpoint: "http://localhost:8000", Prefix: "my tables"},
@@ -52,7 +53,7 @@ func TestConfigTaken(t *testing.T) {
 		region, key, at, to string
 	}{
 		{Config{Endpoint: "http://localhost:8000"}, "local", "local", "http://localhost:8000", "http://localhost:8000"},
-		{Config{Endpoint: "http://127.0.0.2:8000/", EndpointFrom: "--endpoint"}, "local", "local", "http://127.0.0.2:8000/ (from --endpoint)", "http://127.0.0.2:8000/"},
+		{Config{Endpoint: "http://127.0.0.2:8000/", EndpointFrom: "--endpoint"}, "local", "local", "http://127.0.0.2:8000 (from --endpoint)", "http://127.0.0.2:8000"},
 		{Config{Endpoint: "http://[::1]:8000", AWS: chain}, "eu-west-1", "local", "http://[::1]:8000", "http://[::1]:8000"},
 		{Config{Endpoint: "http://localhost:8000", Credentials: own, AWS: chain}, "eu-west-1", "AKIAOWN", "http://localhost:8000", "http://localhost:8000"},
 		{Config{Endpoint: "https://localhost:8000", AWS: chain}, "eu-west-1", "AKIACHAIN", "https://localhost:8000", "https://localhost:8000"},

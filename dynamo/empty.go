@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -14,31 +15,47 @@ import (
 // peeker is an api that can look at a table without knowing a key. It needs
 // dynamodb:Scan, and is asked only before a new master key is made.
 type peeker interface {
-	// peek returns up to limit records, any ones.
-	peek(ctx context.Context, table record.Table, limit int32) ([]record.Record, error)
+	// peek returns up to limit records, any ones, of those whose PK begins
+	// with a prefix.
+	peek(ctx context.Context, table record.Table, prefix string, limit int) ([]record.Record, error)
 }
 
-func (c *client) peek(ctx context.Context, table record.Table, limit int32) ([]record.Record, error) {
+func (c *client) peek(ctx context.Context, table record.Table, prefix string, limit int) ([]record.Record, error) {
 	name, err := c.table(table)
 	if err != nil {
 		return nil, err
 	}
-	out, err := c.api.Scan(ctx, &dynamodb.ScanInput{TableName: name, ConsistentRead: aws.Bool(true), Limit: aws.Int32(limit)})
-	if err != nil {
-		return nil, c.readFault(ctx, err, table)
+	in := &dynamodb.ScanInput{TableName: name, ConsistentRead: aws.Bool(true), Limit: aws.Int32(int32(limit))}
+	if prefix != "" {
+		in.Limit = nil // it counts what the filter leaves out too
+		in.FilterExpression = aws.String("begins_with(PK, :prefix)")
+		in.ExpressionAttributeValues = map[string]types.AttributeValue{":prefix": &types.AttributeValueMemberS{Value: prefix}}
 	}
-	return fromItems(out.Items), nil
+	for {
+		out, err := c.api.Scan(ctx, in)
+		if err != nil {
+			return nil, c.readFault(ctx, err, table)
+		}
+		if len(out.Items) > 0 || len(out.LastEvaluatedKey) == 0 {
+			return fromItems(out.Items[:min(limit, len(out.Items))]), nil
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
 }
 
-// Empty reports whether there is no record in any table, logs included: a
-// store that a new master key takes nothing from.
+// Empty reports whether there is neither a record of a dialogue, logs included,
+// nor a key of one: a store that a new master key takes nothing from. The audit
+// log and the directory of its principals are under no such key.
 func (s *Store) Empty(ctx context.Context) (bool, error) {
 	p, ok := s.api.(peeker)
 	if !ok {
 		return false, fmt.Errorf("%w: dynamo: this store cannot be looked through", record.ErrInvalid)
 	}
-	for _, t := range []record.Table{record.Dialogues, record.Audit, record.Keys} {
-		if found, err := p.peek(ctx, t, 1); err != nil || len(found) > 0 {
+	for _, at := range []struct {
+		table  record.Table
+		prefix string
+	}{{record.Dialogues, ""}, {record.Keys, "dialogue#"}, {record.Keys, "user#"}} {
+		if found, err := p.peek(ctx, at.table, at.prefix, 1); err != nil || len(found) > 0 {
 			return false, err
 		}
 	}
@@ -53,7 +70,7 @@ func (s *Store) SealedWith(ctx context.Context) string {
 	if !ok {
 		return ""
 	}
-	found, err := p.peek(ctx, record.Keys, 10)
+	found, err := p.peek(ctx, record.Keys, "dialogue#", 10)
 	if err != nil {
 		return ""
 	}

@@ -25,6 +25,7 @@ type fault struct {
 	message   string
 	hint      string
 	throttled bool // capacity: the same request may succeed later
+	ofTable   bool // the server answers, and has a table that cannot be used
 	cause     error
 }
 
@@ -44,6 +45,14 @@ func (f *fault) Unwrap() []error {
 
 // Hint says what to type.
 func (f *fault) Hint() string { return f.hint }
+
+// Unreachable reports whether an error of a Store means that DynamoDB as a
+// whole cannot be used: no answer, a fault of its own, credentials, clock,
+// capacity; and not one of its tables, which is missing, denied, or not ours.
+func Unreachable(err error) bool {
+	f, ok := errors.AsType[*fault](err)
+	return ok && f.kind == record.ErrUnavailable && !f.ofTable
+}
 
 // isThrottled reports whether a read failed for want of capacity alone.
 func isThrottled(err error) bool {
@@ -224,11 +233,13 @@ func (c *connection) told(code, message string, tables []record.Table) *fault {
 		f.throttled = true
 		f.message, f.hint = "DynamoDB at "+c.at+" takes no more requests for now", "wait a minute and try again; if it lasts, look at the limits of the tables and the account"
 	case code == "ResourceNotFoundException":
+		f.ofTable = true
 		f.message, f.hint = c.named(tables)+" not exist in "+c.at, "create it: blue-store table create"
 	case code == "ValidationException" && strings.Contains(message, "does not have the specified index"):
+		f.ofTable = true
 		f.message, f.hint = c.named(tables)+" not have an index that lists need", "see what differs: blue-store table status"
 	case isSchema(code, message):
-		f.message, f.hint = c.named(tables)+" not have the keys PK and SK, both text", "see what differs: blue-store table status; or set another BLUE_TABLE_PREFIX"
+		return c.wrongKeys(tables)
 	case isSize(code, message):
 		f.kind, f.message = record.ErrTooLarge, "DynamoDB takes no item or request of this size"
 	case isSkew(code, message):
@@ -244,12 +255,26 @@ func (c *connection) told(code, message string, tables []record.Table) *fault {
 		f.message, f.hint = "the signature is refused at "+c.at+": the secret access key is wrong", "check AWS_SECRET_ACCESS_KEY, and the endpoint if a proxy stands before it"
 	case slices.Contains([]string{"MissingAuthenticationTokenException", "MissingAuthenticationToken"}, code):
 		f.message, f.hint = "there are no AWS credentials", "set AWS_PROFILE (after: aws sso login), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-	case slices.Contains([]string{"AccessDeniedException", "AccessDenied", "NotAuthorized"}, code):
+	case isDenied(code):
+		f.ofTable = true
 		f.message, f.hint = "access to "+c.list(tables)+" is denied at "+c.at, "the credentials need dynamodb:GetItem, Query, PutItem, DeleteItem, ConditionCheckItem on the tables, Query on their indexes, and Scan before the first key is made"
 	default:
 		return nil
 	}
 	return f
+}
+
+// wrongKeys is the fault of a table whose keys are others than ours.
+func (c *connection) wrongKeys(tables []record.Table) *fault {
+	return &fault{
+		kind: record.ErrUnavailable, ofTable: true,
+		message: c.named(tables) + " not have the keys PK and SK, both text",
+		hint:    "see what differs: blue-store table status; or set another BLUE_TABLE_PREFIX",
+	}
+}
+
+func isDenied(code string) bool {
+	return slices.Contains([]string{"AccessDeniedException", "AccessDenied", "NotAuthorized"}, code)
 }
 
 // isSchema: the table's keys are others than ours.

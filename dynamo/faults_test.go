@@ -168,7 +168,7 @@ func TestMeanings(t *testing.T) {
 			return err
 		},
 		"page": func(c *client) error {
-			_, _, err := c.page(t.Context(), record.Dialogues, "p", span{}, "")
+			_, _, err := c.page(t.Context(), record.Dialogues, "p", span{}, "", 0)
 			return err
 		},
 		"snapshot": func(c *client) error {
@@ -333,6 +333,45 @@ func TestNoCredentials(t *testing.T) {
 			if !errors.Is(err, record.ErrUnavailable) || errors.Is(err, errUnknown) || !strings.Contains(fmt.Sprint(err), "no AWS credentials") || !strings.Contains(hintOf(err), "AWS_PROFILE") {
 				t.Errorf("%s, %s: %v, hint %q", name, call, err, hintOf(err))
 			}
+		}
+	}
+}
+
+// TestScanIsNamed: to look whether a store is empty, before the first key is
+// made, takes a permission that nothing else does.
+func TestScanIsNamed(t *testing.T) {
+	f := newFake(t, says(400, "AccessDeniedException", "User: u is not authorized to perform: dynamodb:Scan"))
+	s, err := Open(t.Context(), Config{Endpoint: f.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if empty, err := s.Empty(t.Context()); empty || !errors.Is(err, record.ErrUnavailable) || !strings.Contains(hintOf(err), "dynamodb:") || !strings.Contains(hintOf(err), "Scan before the first key") {
+		t.Errorf("empty %v: %v, hint %q", empty, err, hintOf(err))
+	}
+}
+
+// TestUnreachableAsAWhole tells a DynamoDB that cannot be used from a table
+// that cannot.
+func TestUnreachableAsAWhole(t *testing.T) {
+	ofTable := []string{"table missing", "key schema", "index missing", "denied"}
+	for _, m := range meanings {
+		c := newFake(t, m.answer).client(t)
+		_, _, err := c.get(t.Context(), record.Audit, someKey)
+		want := !slices.Contains(ofTable, m.name)
+		for _, err := range []error{err, c.transact(t.Context(), "", twoActions()[1:])} {
+			if got := Unreachable(fmt.Errorf("x: %w", err)); got != want {
+				t.Errorf("%s: unreachable is %v, want %v: %v", m.name, got, want, err)
+			}
+		}
+	}
+	for _, a := range []answer{{drop: true}, says(500, "InternalServerError", "x"), says(400, "ThrottlingException", "x")} {
+		if _, _, err := newFake(t, a).client(t).get(t.Context(), record.Audit, someKey); !Unreachable(err) {
+			t.Errorf("not unreachable: %v", err)
+		}
+	}
+	for _, err := range []error{nil, record.ErrUnavailable, errUnknown, &fault{kind: record.ErrTooLarge}} {
+		if Unreachable(err) {
+			t.Errorf("unreachable: %v", err)
 		}
 	}
 }

@@ -64,7 +64,7 @@ func TestAcknowledgedIsVisible(t *testing.T) {
 			w.store.api = wrap(answersEarly{w.store.api.(*link)})
 			h.w.faults.slow = 0.25 // all landings are slow
 			if _, acked := w.commit(ctx, "second", 1); acked {
-				records, _, _ := (&link{w: h.w}).page(ctx, record.Dialogues, simPK, span{}, "")
+				records, _, _ := (&link{w: h.w}).page(ctx, record.Dialogues, simPK, span{}, "", 0)
 				_, wrong := look(records)
 				early = wrong != ""
 			}

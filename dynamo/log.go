@@ -69,7 +69,7 @@ func (s *Store) big(ctx context.Context, writes []record.Write) error {
 	}
 	if err != nil {
 		if c, ok := errors.AsType[*record.ConflictError](err); errors.Is(err, record.ErrBusy) || ok && c.OnHead() {
-			s.turns.take(ctx, s, pk)
+			s.lost(ctx, pk, p)
 		}
 		return err
 	}
@@ -77,6 +77,15 @@ func (s *Store) big(ctx context.Context, writes []record.Write) error {
 	// does it, and readers see it through the log.
 	_ = s.drain(ctx, pk, p)
 	return nil
+}
+
+// lost is the end of a big commit that has not landed and never can: it may go
+// first next time. If the dialogue was erased there is no next time, nor anybody
+// to sweep, so the log goes.
+func (s *Store) lost(ctx context.Context, pk string, p pending) {
+	if erased := s.turns.take(ctx, s, pk); erased {
+		_ = s.deleteLog(ctx, pk, p) // else record.Purger does
+	}
 }
 
 // split parts the writes of a big commit: new records go into the log, the
@@ -175,10 +184,15 @@ func (s *Store) logOf(ctx context.Context, head record.Record) (logged []record.
 	return s.readLog(ctx, head.Key.PK, p)
 }
 
+// logQuery asks for the logs of a partition.
+func logQuery(pk string) record.Query {
+	return record.Query{Table: record.Dialogues, PK: logPrefix + pk}
+}
+
 // readLog reads a log. A log is deleted only after it is certain that it is
 // pending no more, so one that is pending and not whole was tampered with.
 func (s *Store) readLog(ctx context.Context, pk string, p pending) (logged []record.Record, whole bool, err error) {
-	items, err := s.pages(ctx, record.Dialogues, logPrefix+pk, span{p.b + "#", p.b + "$"})
+	items, err := s.pages(ctx, logQuery(pk), span{p.b + "#", p.b + "$"})
 	if err != nil {
 		return nil, false, err
 	}
@@ -323,7 +337,7 @@ func (s *Store) deleteLog(ctx context.Context, pk string, p pending) error {
 // however old the log looks: its final transaction may still arrive. After
 // this one that final fails on its own check of the log item.
 func (s *Store) sweep(ctx context.Context, pk string, head record.Record) {
-	items, err := s.pages(ctx, record.Dialogues, logPrefix+pk, span{last: bornAt(s.now().Add(-s.limits.leftover))})
+	items, err := s.pages(ctx, logQuery(pk), span{last: bornAt(s.now().Add(-s.limits.leftover))})
 	if err != nil {
 		return
 	}

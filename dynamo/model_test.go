@@ -319,7 +319,7 @@ func (l *link) get(ctx context.Context, table record.Table, key record.Key) (rec
 	return r, len(r.Attrs) > 0, nil
 }
 
-func (l *link) page(ctx context.Context, table record.Table, pk string, bounds span, after string) (records []record.Record, next string, err error) {
+func (l *link) page(ctx context.Context, table record.Table, pk string, bounds span, after string, limit int) (records []record.Record, next string, err error) {
 	if err := l.reading(ctx); err != nil {
 		return nil, "", err
 	}
@@ -329,7 +329,7 @@ func (l *link) page(ctx context.Context, table record.Table, pk string, bounds s
 		if sk < bounds.first || bounds.last != "" && sk >= bounds.last || sk <= after {
 			continue
 		}
-		if len(records) == l.w.pageSize {
+		if len(records) == l.w.pageSize || limit > 0 && len(records) == limit {
 			return records, records[len(records)-1].Key.SK, nil
 		}
 		records = append(records, l.w.cell(table, record.Key{PK: pk, SK: sk}).record)

@@ -16,5 +16,9 @@ func Open(_ context.Context, c Config) (*Store, error) {
 		return nil, err
 	}
 	newID := func() string { return uuid.Must(uuid.NewV7()).String() }
-	return newStore(&client{conn}, newID(), newID), nil
+	s := newStore(&client{conn}, newID(), newID)
+	if c.Lease > 0 {
+		s.limits.lease = c.Lease
+	}
+	return s, nil
 }

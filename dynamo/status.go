@@ -123,8 +123,8 @@ func (t *TableStatus) compare(d definition, is *types.TableDescription) {
 	if is.TableStatus != types.TableStatusActive {
 		t.differs("the table is %s", is.TableStatus)
 	}
-	if got, need := keysText(is.KeySchema, is.AttributeDefinitions), keysText(want.KeySchema, want.AttributeDefinitions); got != need {
-		t.differs("keys are %s, not %s", got, need)
+	if differs := keysDiffer(is); differs != "" {
+		t.differs("%s", differs)
 	}
 	t.compareIndexes(want, is)
 	t.shape = len(t.Differs) > 0

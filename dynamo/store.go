@@ -21,6 +21,8 @@ type Store struct {
 	limits limits
 	turns  *turns
 	closed atomic.Bool
+
+	keysSeen atomic.Bool // the table of the indexes has our keys (shape.go)
 }
 
 var (
@@ -119,6 +121,9 @@ func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, err
 	if err := s.checkOpen(); err != nil {
 		return nil, err
 	}
+	if err := record.CheckQuery(q); err != nil {
+		return nil, err
+	}
 	read := s.read
 	if q.Exact && q.Table == record.Dialogues {
 		read = s.exact
@@ -137,7 +142,7 @@ func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, err
 
 // read is one try of Query; again says that it must be made once more.
 func (s *Store) read(ctx context.Context, q record.Query) (records []record.Record, again bool, err error) {
-	records, err = s.pages(ctx, q.Table, q.PK, span{})
+	records, err = s.pages(ctx, q, span{})
 	head := headOf(records)
 	if err != nil || head == nil || q.Table != record.Dialogues {
 		return records, false, err
@@ -175,7 +180,7 @@ func (s *Store) exact(ctx context.Context, q record.Query) (records []record.Rec
 	if err != nil {
 		return nil, false, err
 	}
-	listed, err := s.pages(ctx, q.Table, q.PK, span{})
+	listed, err := s.pages(ctx, q, span{})
 	if err != nil {
 		return nil, false, err
 	}
@@ -241,21 +246,22 @@ func (s *Store) transactions(records []record.Record) func(yield func([]record.R
 	}
 }
 
-// pages reads a span of a partition whole.
-func (s *Store) pages(ctx context.Context, table record.Table, pk string, bounds span) ([]record.Record, error) {
+// pages reads what q asks for of a span of a partition, page by page.
+func (s *Store) pages(ctx context.Context, q record.Query, bounds span) ([]record.Record, error) {
 	var all []record.Record
-	after := ""
+	after, left := q.After, q.Limit
 	for {
-		page, next, err := s.api.page(ctx, table, pk, bounds, after)
+		page, next, err := s.api.page(ctx, q.Table, q.PK, bounds, after, left)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, page...)
-		if next == "" {
+		left -= len(page)
+		if next == "" || q.Limit > 0 && left <= 0 {
 			return all, nil
 		}
 		if next <= after {
-			return nil, fmt.Errorf("%w: the pages of %s do not advance", record.ErrUnavailable, pk)
+			return nil, fmt.Errorf("%w: the pages of %s do not advance", record.ErrUnavailable, q.PK)
 		}
 		after = next
 	}
@@ -267,6 +273,9 @@ func (s *Store) Index(ctx context.Context, index record.Index, pk string) ([]rec
 		return nil, err
 	}
 	records, err := s.api.index(ctx, index, pk)
+	if err == nil && len(records) == 0 {
+		err = s.confirmEmpty(ctx)
+	}
 	return publicAll(records), err
 }
 

@@ -185,7 +185,7 @@ func TestWrongKeysInUse(t *testing.T) {
 	}
 	cl := &client{tables.connection}
 	_, _, getErr := cl.get(t.Context(), record.Dialogues, someKey)
-	_, _, pageErr := cl.page(t.Context(), record.Dialogues, "p", span{}, "")
+	_, _, pageErr := cl.page(t.Context(), record.Dialogues, "p", span{}, "", 0)
 	_, snapshotErr := cl.snapshot(t.Context(), record.Dialogues, []record.Key{someKey})
 	_, indexErr := cl.index(t.Context(), record.ByStatus, "status#open")
 	for call, err := range map[string]error{
@@ -195,6 +195,89 @@ func TestWrongKeysInUse(t *testing.T) {
 			t.Errorf("%s: %v, hint %q", call, err, hintOf(err))
 		}
 	}
+}
+
+// TestEmptyIndexOfAnotherShape: a table of other keys can have our indexes, and
+// what a writer puts there is in none of them. It is not an empty store.
+func TestEmptyIndexOfAnotherShape(t *testing.T) {
+	for name, keys := range map[string][]types.KeySchemaElement{
+		"keys are pk (S), sk (S), not PK (S), SK (S)": {
+			{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash}, {AttributeName: aws.String("sk"), KeyType: types.KeyTypeRange},
+		},
+		"keys are SK (S), PK (S), not PK (S), SK (S)": {
+			{AttributeName: aws.String("SK"), KeyType: types.KeyTypeHash}, {AttributeName: aws.String("PK"), KeyType: types.KeyTypeRange},
+		},
+		"keys are PK (S), not PK (S), SK (S)": {{AttributeName: aws.String("PK"), KeyType: types.KeyTypeHash}},
+	} {
+		c := localConfig(t)
+		tables := mustTables(t, c)
+		in := definitions[0].request(tables.prefix)
+		in.KeySchema, in.AttributeDefinitions = keys, in.AttributeDefinitions[2:]
+		for _, k := range keys {
+			in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: k.AttributeName, AttributeType: types.ScalarAttributeTypeS})
+		}
+		if _, err := tables.api.CreateTable(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range []record.Index{record.ByStatus, record.ByTensionStatus, record.ByExpert} {
+			_, err := s.Index(t.Context(), i, "nobody")
+			if !errors.Is(err, record.ErrUnavailable) || !strings.Contains(fmt.Sprint(err), *in.TableName+" does not have the keys") || !strings.Contains(fmt.Sprint(err), name) || !strings.Contains(hintOf(err), "table status") {
+				t.Errorf("%s: %v, hint %q; want %q", i, err, hintOf(err), name)
+			}
+		}
+	}
+}
+
+// TestEmptyIndexAsksOnce: only an empty index costs a request more, once.
+func TestEmptyIndexAsksOnce(t *testing.T) {
+	s, tables := newService(t)
+	s.tables["blue_dialogues"] = &types.TableDescription{}
+	var described int
+	var refusal string
+	rows := []any{map[string]any{"PK": map[string]string{"S": "p"}, "SK": map[string]string{"S": "s"}}}
+	f := newFake(t, answer{})
+	f.handler = func(operation string, body map[string]any) (int, any) {
+		switch {
+		case operation == "Query":
+			return 200, map[string]any{"Items": rows}
+		case refusal != "":
+			return 400, map[string]string{"__type": "x#" + refusal, "message": "no"}
+		}
+		described++
+		return s.answer(operation, body)
+	}
+	open := func() *Store {
+		s, err := Open(t.Context(), Config{Endpoint: f.URL, Prefix: tables.prefix})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	store := open()
+	list := func(want error) {
+		t.Helper()
+		if _, err := store.Index(t.Context(), record.ByStatus, "open"); !errors.Is(err, want) {
+			t.Errorf("index: %v, want %v", err, want)
+		}
+	}
+	list(nil)
+	if described != 0 {
+		t.Errorf("%d questions about the keys where the index has rows", described)
+	}
+	rows = nil
+	list(nil)
+	list(nil)
+	if described != 1 {
+		t.Errorf("%d questions about the keys, want 1", described)
+	}
+	store, refusal = open(), "AccessDeniedException"
+	list(nil) // whoever may read need not be allowed to describe
+	store, refusal = open(), "ExpiredTokenException"
+	list(record.ErrUnavailable)
 }
 
 // service is enough of the control plane of AWS for what DynamoDB Local lacks:
@@ -416,11 +499,15 @@ func TestProjections(t *testing.T) {
 }
 
 // TestPlanByLinter has the template read by cfn-lint, which knows the service's
-// own schema, where it is installed (PyPI: cfn-lint).
+// own schema, where it is installed (scripts/requirements.txt). In CI it is.
 func TestPlanByLinter(t *testing.T) {
+	t.Parallel() // the linter takes seconds
 	linter, err := exec.LookPath("cfn-lint")
+	if err != nil && os.Getenv("CI") == "true" {
+		t.Fatal("cfn-lint is not installed: pip install -r scripts/requirements.txt")
+	}
 	if err != nil {
-		t.Skip("skipped: cfn-lint is not installed (pip install cfn-lint)")
+		t.Skip("skipped: cfn-lint is not installed (pip install -r scripts/requirements.txt)")
 	}
 	text, err := Plan("team-")
 	if err != nil {

@@ -88,19 +88,20 @@ func (t *turns) wait(ctx context.Context, s *Store, head record.Record) error {
 }
 
 // take puts a lease on the head after a big commit has lost it. If another big
-// writer has one, prepare does the rest.
-func (t *turns) take(ctx context.Context, s *Store, pk string) {
+// writer has one, prepare does the rest. A tombstone takes none.
+func (t *turns) take(ctx context.Context, s *Store, pk string) (erased bool) {
 	for range maxContended {
 		head, exists, err := s.api.get(ctx, record.Dialogues, headKey(pk))
-		if _, held := head.Attrs[attrLease]; err != nil || !exists || held {
-			return
+		if _, held := head.Attrs[attrLease]; err != nil || !exists || held || record.IsErased(head) {
+			return err == nil && record.IsErased(head)
 		}
 		leased := head.Clone()
 		leased.Attrs[attrLease] = record.S(t.owner + "/" + strconv.FormatInt(s.now().UnixMilli(), 10))
 		if t.put(ctx, s, leased, head) != nil {
-			return
+			return false
 		}
 	}
+	return false
 }
 
 // put replaces a head by itself with another lease. That it has changed

@@ -35,11 +35,11 @@ func (x *examination) dynamo(ctx context.Context, a *app) {
 func (x *examination) endpoint(a *app) {
 	d := x.config.dynamo
 	note := ""
-	if d.insecure {
+	if d.Open() {
 		note = "; plain http to another host, allowed by --insecure-endpoint: signatures and item names can be read on the way"
 	}
-	x.fine("endpoint", "%s (from %s)%s", d.where(), d.endpointFrom, note)
-	what, from := a.credentials(d)
+	x.fine("endpoint", "%s (from %s)%s", d.where(), d.From, note)
+	what, from := a.credentials(d.Endpoint)
 	x.fine("creds", "%s (from %s)", what, from)
 }
 

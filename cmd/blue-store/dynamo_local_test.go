@@ -1,12 +1,20 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/gofrs/uuid/v5"
 
+	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/internal/dynamolocal/localtest"
 )
 
@@ -71,6 +79,73 @@ func TestDynamoDBStore(t *testing.T) {
 	// Another master key is not made, and the wrong one opens nothing.
 	env["BLUE_HOME"] = t.TempDir()
 	says(run(exitKey, "show", "which-cache"), "No new key was made")
+}
+
+// TestAuditUnreachable: the event of a read is its last request. That it could
+// not be stored is exit 10 where the audit table is the reason, and 5 where
+// DynamoDB as a whole is: what helps is to bring that back.
+func TestAuditUnreachable(t *testing.T) {
+	for _, name := range awsNames {
+		if name != "DYNAMODB_ENDPOINT" {
+			t.Setenv(name, "")
+		}
+	}
+	target, err := url.Parse(localtest.Endpoint(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := httputil.NewSingleHostReverseProxy(target)
+	var fault string // of each PutItem: "" for none, "gone", or an error code
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case fault == "" || !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".PutItem"):
+			forward.ServeHTTP(w, r)
+		case fault == "gone":
+			panic(http.ErrAbortHandler)
+		default:
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(w, `{"__type":"x#%s","message":"no"}`, fault)
+		}
+	}))
+	t.Cleanup(proxy.Close)
+	env := map[string]string{
+		"DYNAMODB_ENDPOINT": proxy.URL, "BLUE_TABLE_PREFIX": "cli-" + uuid.Must(uuid.NewV4()).String() + "-",
+		"BLUE_HOME": t.TempDir(), "BLUE_USER": "tester", "BLUE_STORE": "dynamodb",
+	}
+	run := func(args ...string) outcome {
+		var out, errs bytes.Buffer
+		a := &app{in: strings.NewReader(""), out: &out, err: &errs, env: func(name string) string { return env[name] }}
+		code := a.run(t.Context(), args)
+		return outcome{code, out.String(), errs.String()}
+	}
+	source := filepath.Join("..", "..", "internal", "demo", "source")
+	for _, args := range [][]string{{"table", "create"}, {"import", source, "--quiet"}} {
+		if o := run(args...); o.code != exitOK {
+			t.Fatalf("%q: exit code %d\n%s", args, o.code, o.stderr)
+		}
+	}
+	for _, c := range []struct {
+		fault string
+		code  int
+		kind  string
+	}{
+		{"gone", exitUnavailable, "store_unavailable"},
+		{"ExpiredTokenException", exitUnavailable, "store_unavailable"},
+		{"ResourceNotFoundException", exitAudit, "audit_unavailable"},
+		{"AccessDeniedException", exitAudit, "audit_unavailable"},
+	} {
+		fault = c.fault
+		for _, args := range [][]string{{"show", "references-inline-or-as-items"}, {"import", source, "--quiet"}} {
+			o := run(args...)
+			var e errorJSON
+			if err := json.Unmarshal([]byte(o.stderr), &e); err != nil || o.code != c.code || e.Kind != c.kind || e.Hint == "" || o.stdout != "" {
+				t.Errorf("%s, %q: exit code %d; want %d, %v\n%s%s", c.fault, args, o.code, c.code, err, o.stdout, o.stderr)
+			}
+			if !strings.Contains(e.Message, blue.ErrAudit.Error()) {
+				t.Errorf("%s, %q: no word of the audit log: %s", c.fault, args, e.Message)
+			}
+		}
+	}
 }
 
 // exportBody leaves out the time of the export.

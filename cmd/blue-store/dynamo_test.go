@@ -15,7 +15,7 @@ import (
 // awsNames are the variables that would lead a test out of its machine.
 var awsNames = []string{
 	"DYNAMODB_ENDPOINT", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE",
-	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCOUNT_ID",
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCOUNT_ID", "AWS_ENDPOINT_URL_KMS",
 }
 
 // answering is a server that gives every request one answer.
@@ -52,6 +52,7 @@ func TestDynamoDBFails(t *testing.T) {
 		{"credentials expired", answering(t, 400, "ExpiredTokenException", "The security token included in the request is expired"), []string{"have expired", "aws sso login"}},
 		{"credentials missing", answering(t, 400, "MissingAuthenticationTokenException", "Request must contain a valid signature"), []string{"no AWS credentials", "AWS_PROFILE"}},
 		{"clock skew", answering(t, 400, "InvalidSignatureException", "Signature expired: 20310101T000000Z is now earlier than 20310101T001000Z"), []string{"clock", "timedatectl"}},
+		{"access denied", answering(t, 400, "AccessDeniedException", "User: u is not authorized to perform: dynamodb:Scan"), []string{"is denied", "dynamodb:GetItem", "Scan before the first key"}},
 		{"throttled for good", answering(t, 400, "ThrottlingException", "Rate exceeded"), []string{"takes no more requests", "wait a minute"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -83,6 +84,40 @@ func TestDynamoDBFails(t *testing.T) {
 				t.Errorf("made keys: %v", left)
 			}
 		})
+	}
+}
+
+// TestDynamoDBOfAnotherShape: a table with our indexes and other keys holds no
+// dialogue of ours, and is not an empty store either.
+func TestDynamoDBOfAnotherShape(t *testing.T) {
+	for _, name := range awsNames {
+		t.Setenv(name, "")
+	}
+	const description = `{"Table": {"KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+		"AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}]}}`
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := `{"Items": [], "Count": 0}`
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".DescribeTable") {
+			body = description
+		}
+		fmt.Fprint(w, body)
+	}))
+	t.Cleanup(s.Close)
+	home := t.TempDir()
+	for _, args := range [][]string{
+		{"list"}, {"list", "--status", "open"}, {"list", "--tensions"}, {"list", "--expert", "muffin"}, {"verify"},
+		{"copy", "dynamodb", "sqlite:" + filepath.Join(home, "x.db"), "--all"},
+	} {
+		env := map[string]string{"BLUE_HOME": home, "BLUE_USER": "tester", "BLUE_STORE": "dynamodb", "DYNAMODB_ENDPOINT": s.URL}
+		if args[0] == "copy" {
+			delete(env, "BLUE_STORE")
+		}
+		var out, errs strings.Builder
+		a := &app{in: strings.NewReader(""), out: &out, err: &errs, env: func(name string) string { return env[name] }}
+		code := a.run(t.Context(), args)
+		if code != exitUnavailable || out.Len() > 0 || !strings.Contains(errs.String(), "keys are pk (S), sk (S), not PK (S), SK (S)") || !strings.Contains(errs.String(), "blue-store table status") {
+			t.Errorf("%q: exit code %d; want %d\n%s%s", args, code, exitUnavailable, out.String(), errs.String())
+		}
 	}
 }
 

@@ -36,34 +36,25 @@ func roundRegisterCommand(a *app) *cobra.Command {
 }
 
 func (a *app) registerRound(ctx context.Context, dialogue string, round blue.Round, data string) error {
-	id, err := dialogueID(dialogue)
+	r, err := openRegistration(ctx, a, dialogue, data, func(id blue.DialogueID, text []byte) (blue.RoundBatch, []blue.Warning, error) {
+		batch, warnings, err := blue.ParseRoundBatch(id, round, text)
+		if err == nil {
+			err = batch.Validate() // before the dialogue is looked for, as Blue does
+		}
+		return batch, warnings, err
+	})
 	if err != nil {
 		return err
 	}
-	text, err := a.input(ctx, data)
-	if err != nil {
-		return err
-	}
-	batch, warnings, err := blue.ParseRoundBatch(id, round, text)
-	if err == nil {
-		err = batch.Validate() // before the dialogue is looked for, as Blue does
-	}
+	defer r.close()
+	done, err := r.store.RegisterRound(ctx, r.id, r.given)
 	if err != nil {
 		return a.refused(err)
 	}
-	s, err := a.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	done, err := s.store.RegisterRound(ctx, id, batch)
-	if err != nil {
-		return a.refused(err)
-	}
-	warnings = append(warnings, done.Value.Warnings...)
+	warnings := append(r.warnings, done.Value.Warnings...)
 	a.warn(warnings)
-	return a.answer(newRoundJSON(id, &done.Value, warnings), func(w io.Writer) error {
-		return roundText(w, id, &done.Value)
+	return a.answer(newRoundJSON(r.id, &done.Value, warnings), func(w io.Writer) error {
+		return roundText(w, r.id, &done.Value)
 	})
 }
 

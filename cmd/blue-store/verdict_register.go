@@ -31,29 +31,18 @@ func verdictRegisterCommand(a *app) *cobra.Command {
 }
 
 func (a *app) registerVerdict(ctx context.Context, dialogue, data string) error {
-	id, err := dialogueID(dialogue)
+	r, err := openRegistration(ctx, a, dialogue, data, blue.ParseNewVerdict)
 	if err != nil {
 		return err
 	}
-	text, err := a.input(ctx, data)
-	if err != nil {
-		return err
-	}
-	v, warnings, err := blue.ParseNewVerdict(id, text)
+	defer r.close()
+	id, v := r.id, r.given
+	decided, err := r.store.RegisterVerdict(ctx, id, v)
 	if err != nil {
 		return a.refused(err)
 	}
-	s, err := a.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	decided, err := s.store.RegisterVerdict(ctx, id, v)
-	if err != nil {
-		return a.refused(err)
-	}
-	warnings = append(warnings, decided.Value.Warnings...)
-	warnings = append(warnings, a.checkClaims(ctx, s, id, v)...)
+	warnings := append(r.warnings, decided.Value.Warnings...)
+	warnings = append(warnings, a.checkClaims(ctx, r.session, id, v)...)
 	a.warn(warnings)
 	answer := newVerdictJSON(id, v, &decided.Value, warnings)
 	return a.answer(answer, func(w io.Writer) error {

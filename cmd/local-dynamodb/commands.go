@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -181,8 +183,16 @@ func (a *app) stop(ctx context.Context, volume bool) error {
 }
 
 // nuke removes the server, its tables and its log; nothing else, no key and no
-// dialogue of another store. The jar stays in the cache.
+// dialogue of another store. The jar stays in the cache. Where
+// DYNAMODB_ENDPOINT names a server that up did not start, nothing is removed
+// and nothing of that server is touched.
+//
+// Deletion protection, which all our tables have, keeps no table of our own
+// server from going: it is the files or the volume that are removed.
 func (a *app) nuke(ctx context.Context, _ string) error {
+	if err := a.notForeign(ctx); err != nil {
+		return err
+	}
 	fmt.Fprintf(a.stderr, "this removes container %s, volume %s, and the tables, log and state in %s\n",
 		dynamolocal.Container, dynamolocal.Volume, a.state)
 	if err := a.confirmed(); err != nil {
@@ -196,6 +206,46 @@ func (a *app) nuke(ctx context.Context, _ string) error {
 		fmt.Fprintf(a.stderr, "removed %s\n", path)
 	}
 	return err
+}
+
+// foreignServer is the error of removing what is somebody else's.
+type foreignServer struct{ endpoint string }
+
+func (e foreignServer) Error() string {
+	return "nothing was removed: DYNAMODB_ENDPOINT names " + e.endpoint + ", which up did not start; its tables are not this program's to remove, and they have deletion protection"
+}
+
+// Hint is what to type.
+func (foreignServer) Hint() string {
+	return "to remove the server of up: unset DYNAMODB_ENDPOINT; to remove tables over there: aws dynamodb update-table --no-deletion-protection-enabled --table-name NAME, then delete-table, with --endpoint-url"
+}
+
+// notForeign refuses a given endpoint at which a server answers that up did
+// not start. One that does not answer has no tables to speak of.
+func (a *app) notForeign(ctx context.Context) error {
+	if a.given == "" {
+		return nil
+	}
+	if err := dynamolocal.CheckEndpoint(a.given); err != nil {
+		return fmt.Errorf("nothing was removed: DYNAMODB_ENDPOINT: %w", err)
+	}
+	own := *a
+	own.given = ""
+	if p, err := own.where(ctx); err == nil && sameServer(p.endpoint, a.given) || dynamolocal.Alive(ctx, a.given) != nil {
+		return nil
+	}
+	return foreignServer{a.given}
+}
+
+// sameServer reports whether two URLs lead to one port of this machine.
+func sameServer(own, given string) bool {
+	o, err := url.Parse(own)
+	g, wrong := url.Parse(given)
+	if err != nil || wrong != nil || o.Scheme != g.Scheme || o.Port() != g.Port() {
+		return false
+	}
+	ip := net.ParseIP(g.Hostname())
+	return strings.EqualFold(g.Hostname(), "localhost") || ip != nil && ip.IsLoopback()
 }
 
 // confirmed asks for the name on a terminal; elsewhere the flag must have it.

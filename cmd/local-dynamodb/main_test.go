@@ -160,6 +160,7 @@ func nukes(t *testing.T, p *program, tables string) {
 	if _, err := os.Stat(tables); err != nil {
 		t.Fatalf("a refused nuke: %v", err)
 	}
+	foreign(t, p, tables)
 	p.stdin = "blue-dynamodb\n"
 	_, text = p.run(0, "nuke")
 	says(t, text, "stopped process", "removed "+tables)
@@ -168,6 +169,57 @@ func nukes(t *testing.T, p *program, tables string) {
 	}
 	p.run(1, "health")
 	p.run(0, "nuke") // twice is no error
+}
+
+// foreign: a server that up did not start is neither asked for its tables nor
+// a reason to remove our own.
+func foreign(t *testing.T, p *program, tables string) {
+	t.Helper()
+	asked := ""
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked += r.Method + r.Header.Get("X-Amz-Target") + " "
+		w.WriteHeader(400)
+	}))
+	defer other.Close()
+	p.given = other.URL
+	_, text := p.run(1, "nuke", "--confirm", "blue-dynamodb")
+	says(t, text, "nothing was removed", other.URL, "deletion protection", "hint: ", "unset DYNAMODB_ENDPOINT", "--no-deletion-protection-enabled")
+	if asked != "GET " {
+		t.Errorf("it was asked: %s", asked)
+	}
+	p.given = "https://dynamodb.eu-west-1.amazonaws.com"
+	_, text = p.run(1, "nuke", "--confirm", "blue-dynamodb")
+	says(t, text, "nothing was removed", "is AWS")
+	p.given = ""
+	p.run(0, "health")
+	if _, err := os.Stat(tables); err != nil {
+		t.Errorf("a refused nuke: %v", err)
+	}
+	// What up said to export is no other server, however it is written.
+	out, _ := p.run(0, "endpoint")
+	p.given = strings.Replace(strings.TrimSpace(out), "127.0.0.1", "localhost", 1)
+}
+
+// TestNukeWithoutAServer: an endpoint that nobody answers at is in nobody's way.
+func TestNukeWithoutAServer(t *testing.T) {
+	noEngine(t)
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	p := newProgram(t, t.TempDir())
+	p.given = gone.URL
+	p.run(0, "nuke", "--confirm", "blue-dynamodb")
+}
+
+func TestSameServer(t *testing.T) {
+	const own = "http://127.0.0.1:8000"
+	for given, want := range map[string]bool{
+		own: true, "http://localhost:8000/": true, "http://LOCALHOST:8000": true, "http://[::1]:8000": true,
+		"http://127.0.0.1:8001": false, "https://127.0.0.1:8000": false, "http://example.org:8000": false, "http://localhost": false, "http://10.0.0.7:8000": false,
+	} {
+		if got := sameServer(own, given); got != want {
+			t.Errorf("%s is %s: %v", given, own, got)
+		}
+	}
 }
 
 // TestCrashed: a server that ended by itself leaves its log as the reason.

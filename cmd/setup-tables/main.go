@@ -4,7 +4,8 @@
 // containers. It never alters a table of another shape.
 //
 // What belongs here: the environment and the exit code. What does not: what
-// the tables are (dynamo/tables.go).
+// the tables are (dynamo/tables.go), and which endpoint wins
+// (internal/endpoint).
 //
 // Exit codes: 0 all tables are as defined, 2 usage, 5 unreachable, or a table
 // differs, 130 interrupted.
@@ -18,13 +19,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/internal/endpoint"
 )
 
 func main() {
@@ -37,7 +38,8 @@ func main() {
 func run(ctx context.Context, args []string, env func(string) string, out, errs io.Writer) int {
 	flags := flag.NewFlagSet("setup-tables", flag.ContinueOnError)
 	flags.SetOutput(errs)
-	endpoint := flags.String("endpoint", "", "the server's `URL` (DYNAMODB_ENDPOINT, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL; default AWS)")
+	at := flags.String("endpoint", "", "the server's `URL` (DYNAMODB_ENDPOINT, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL; default AWS)")
+	insecure := flags.Bool("insecure-endpoint", false, "allow an endpoint that is plain http to another host")
 	prefix := flags.String("prefix", env("BLUE_TABLE_PREFIX"), "what stands before each table's name (BLUE_TABLE_PREFIX)")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -48,29 +50,21 @@ func run(ctx context.Context, args []string, env func(string) string, out, errs 
 		fmt.Fprintf(errs, "error: setup-tables takes no arguments: %q\nhint: setup-tables --help\n", flags.Arg(0))
 		return 2
 	}
-	c := dynamo.Config{Prefix: *prefix}
-	c.Endpoint, c.EndpointFrom = endpointOf(*endpoint, env)
-	if err := setup(ctx, c, out); err != nil {
+	given := endpoint.Flags{Endpoint: *at, Insecure: *insecure}
+	flags.Visit(func(f *flag.Flag) { given.Given = given.Given || f.Name == "endpoint" })
+	if err := setup(ctx, given, *prefix, env, out); err != nil {
 		return report(ctx, errs, err)
 	}
 	return 0
 }
 
-// endpointOf finds the endpoint and where it was set, the nearest first.
-func endpointOf(flag string, env func(string) string) (url, from string) {
-	if flag != "" {
-		return flag, "--endpoint"
+func setup(ctx context.Context, given endpoint.Flags, prefix string, env func(string) string, out io.Writer) error {
+	at, err := endpoint.DynamoDB.Find(given, env)
+	if err != nil {
+		return err
 	}
-	for _, name := range []string{"DYNAMODB_ENDPOINT", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"} {
-		if url := env(name); url != "" {
-			return url, name
-		}
-	}
-	return "", ""
-}
-
-func setup(ctx context.Context, c dynamo.Config, out io.Writer) error {
-	if !strings.HasPrefix(c.Endpoint, "http://") { // DynamoDB Local needs no profile, and none is looked for
+	c := dynamo.Config{Endpoint: at.URL, EndpointFrom: at.From, Insecure: at.Open(), Prefix: prefix}
+	if !at.Local() { // DynamoDB Local needs no profile, and none is looked for
 		aws, err := config.LoadDefaultConfig(ctx)
 		if err != nil {
 			return fmt.Errorf("%w: the AWS configuration: %w", blue.ErrInvalid, err)

@@ -46,6 +46,8 @@ func TestFailures(t *testing.T) {
 	}
 	l.Close()
 	nobody := "http://" + l.Addr().String()
+	elsewhere := strings.Replace(nobody, "127.0.0.1", "0.0.0.0", 1) // no loopback address, and nobody there either
+	t.Setenv("AWS_REGION", "eu-central-1")
 	for _, c := range []struct {
 		name string
 		env  map[string]string
@@ -57,6 +59,9 @@ func TestFailures(t *testing.T) {
 		{"the flag is nearer", map[string]string{"DYNAMODB_ENDPOINT": "http://example.org"}, []string{"--endpoint", nobody}, 5, []string{"(from --endpoint)"}},
 		{"ours is nearer than AWS's", map[string]string{"AWS_ENDPOINT_URL": "http://example.org", "AWS_ENDPOINT_URL_DYNAMODB": nobody}, nil, 5, []string{"(from AWS_ENDPOINT_URL_DYNAMODB)"}},
 		{"plain http elsewhere", map[string]string{"AWS_ENDPOINT_URL": "http://example.org"}, nil, 2, []string{"(from AWS_ENDPOINT_URL) is plain http", "hint: use https"}},
+		{"plain http elsewhere, allowed", map[string]string{"AWS_ENDPOINT_URL": elsewhere}, []string{"--insecure-endpoint"}, 5, []string{"at " + elsewhere + " (from AWS_ENDPOINT_URL)"}},
+		{"an empty flag", map[string]string{"DYNAMODB_ENDPOINT": nobody}, []string{"--endpoint", ""}, 2, []string{"--endpoint is empty"}},
+		{"a password", map[string]string{"DYNAMODB_ENDPOINT": "http://me:sesame@localhost:1"}, nil, 2, []string{"holds a user or a password"}},
 		{"a broken prefix", map[string]string{"DYNAMODB_ENDPOINT": nobody}, []string{"--prefix", "a b"}, 2, []string{"prefix"}},
 		{"an argument", nil, []string{"now"}, 2, []string{"no arguments"}},
 		{"no such flag", nil, []string{"--nuke"}, 2, []string{"-nuke"}},
@@ -70,6 +75,9 @@ func TestFailures(t *testing.T) {
 				if !strings.Contains(errs, want) {
 					t.Errorf("no %q in %s", want, errs)
 				}
+			}
+			if strings.Contains(errs, "sesame") {
+				t.Errorf("a password is shown: %s", errs)
 			}
 		})
 	}

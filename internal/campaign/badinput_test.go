@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
 	"github.com/superviber/blue-encrypted-store/internal/shareddata"
 )
 
@@ -40,7 +41,7 @@ var badInputs = []struct {
 		{"standard input closed, empty, huge, binary, endless; interrupt", []string{"internal/campaign/rows_unix_test.go: stdin-closed", cli + `at("empty"`, cli + `at("over 16 MiB"`, cli + `at("binary"`,
 			cli + "func TestUnendingInput(", "cmd/blue-store/exit_test.go: func TestInterrupted("}, ""},
 		{"standard output closed, or on a full disk", []string{"cmd/blue-store/exit_test.go: func TestClosedOutput(", "internal/campaign/surroundings_unix_test.go: func TestFullOutput("}, ""},
-		{"nuke, erase, repair without the explicit flag", nil, "this version has none of these commands; they come with erasure"},
+		{"erase, reset, audit forget without the explicit flag", []string{"cmd/blue-store/testdata/erase.txt: erase wants the name once more", "cmd/blue-store/testdata/reset.txt: reset wants the name of the database file"}, "there is no command that nukes or repairs"},
 		{"the same write twice", []string{"internal/campaign/kill_unix_test.go: func (d *killed) again(", cli + "other round of the number"}, ""},
 	}},
 	{"JSON", []badInput{
@@ -69,13 +70,36 @@ var badInputs = []struct {
 	{"Keys", []badInput{
 		{"a key file of another length, form, kind, mode or owner, or far away", []string{"keys/localfile/file_test.go: func TestContent(", "keys/localfile/file_test.go: func TestDirectory(", local + "func TestPipe(", local + "func TestDevice(",
 			local + "func TestSymlink(", local + "func TestMode(", local + "func TestForeignOwner(", local + "func TestUnreadable(", local + "func TestNetworkDisk(", "cmd/blue-store/testdata/doctor.txt: doctor --fix"}, ""},
+		{"the same, through the program: empty, 31 bytes, 33 with a newline, hexadecimal, base64, zeros, a folder, a pipe, a link, a device, mode 0644, replaced, missing", []string{"cmd/blue-store/key_file_unix_test.go: func TestBadKeyFile(",
+			keyFile + `"empty"`, keyFile + `"31 bytes"`, keyFile + `"33 bytes with a newline"`, keyFile + `"64 hexadecimal characters"`, keyFile + `"44 base64 characters"`, keyFile + `"all zero"`, keyFile + `"a directory"`, keyFile + `"a named pipe"`,
+			keyFile + `"a link to the key"`, keyFile + `"a link to a device"`, keyFile + `"mode 0644"`, keyFile + `"another key"`, keyFile + `"missing"`},
+			"exit 6, and the reason is: PATH is empty; a key is 32 bytes · PATH has 31 bytes; a key is exactly 32 · PATH has 33 bytes: 32 and a trailing newline · PATH holds 64 hexadecimal characters; a key is 32 raw bytes · PATH holds 44 base64 characters; a key is 32 raw bytes · PATH holds 32 zero bytes, which is no key · PATH is a folder, not a plain file · PATH is a named pipe · PATH is a symbolic link · PATH is readable by others (mode 0644) · wrapped by umk:…, you have umk:… · this store was sealed with key umk:…, but PATH is missing. No new key was made"},
 		{"another valid key in its place", []string{"cmd/blue-store/testdata/tamper.txt: A wrong key is no damage.", "keys/errors_test.go: another master key"}, ""},
 		{"key file missing, store not empty", []string{"keys/localfile/localfile_test.go: func TestNeverCreates(", "internal/campaign/keyfile_test.go: func TestKeyLost("}, ""},
 		{"key file missing, store empty, 50 processes at once", []string{"internal/campaign/start_unix_test.go: func TestStart(", "keys/localfile/process_unix_test.go: func TestFiftyProcesses("}, ""},
 		{"a wrapped key altered, swapped or old", []string{"keys/errors_test.go: func TestBitFlips(", "keys/errors_test.go: from another user, relabelled", "keys/errors_test.go: from another dialogue",
 			"keys/errors_test.go: from another version, relabelled", "cmd/blue-store/tamper_more_test.go: func TestTamperedKeys("}, ""},
-		{"a key service that denies, fails or lies", []string{"internal/campaign/surroundings_unix_test.go: kms-key"}, "this version has no key service; one that is named is refused, never replaced by a file"},
-		{"an erased dialogue opened, written, restored", []string{"keys/errors_test.go: erased"}, "no command erases yet; the keys of an erased dialogue are refused already"},
+		{"a key service that denies, fails or lies", []string{"cmd/blue-store/kms_test.go: func TestKMSFails(", "cmd/blue-store/kms_test.go: kmsfault.Denied", "cmd/blue-store/kms_test.go: kmsfault.Disabled", "cmd/blue-store/kms_test.go: kmsfault.PendingDeletion",
+			"cmd/blue-store/kms_test.go: kmsfault.WrongRegion", "cmd/blue-store/kms_test.go: kmsfault.Throttled", "cmd/blue-store/kms_test.go: kmsfault.Short", "cmd/blue-store/testdata/config.txt: it is an alias", "internal/campaign/surroundings_unix_test.go: kms-key"},
+			"all exit 6, and no key file takes its place; slow answers and every other fault: keys/awskms"},
+		{"an erased dialogue opened, written, restored", []string{"keys/errors_test.go: erased", "cmd/blue-store/testdata/erase.txt: It is gone for good, and its id with it.", "cmd/blue-store/testdata/erase.txt: Older data are put back"}, ""},
+	}},
+	{"Environment", []badInput{
+		{"an endpoint that is plain http to another host, holds a password, is empty, a file, with a slash at its end, IPv6", []string{
+			places + `"plain http to another host"`, places + `"a user and a password"`, places + `"a user"`, places + "func TestEmptyEndpoint(", places + `"a file"`, places + `"one trailing slash"`, places + `"two trailing slashes"`,
+			places + `"IPv6 of this machine"`, places + `"IPv6 of another host"`, places + "func TestInsecureEndpointIsTold(", "internal/endpoint/endpoint_test.go: func TestFindRefuses("},
+			"exit 2, with three exceptions: one slash at the end names the same place; an IPv6 loopback address leads nowhere but to this machine; an empty variable counts as unset, as the AWS SDK reads its own, while an empty --endpoint is refused. " +
+				"--insecure-endpoint allows plain http to another host and nothing else"},
+		{"AWS credentials missing, expired, of another account; no region; tables of another shape", []string{
+			clouds + "credentials missing", clouds + "credentials expired", clouds + "half of the credentials", clouds + `"no region"`, clouds + `"an account"`, clouds + "wrong key schema", clouds + "index missing",
+			clouds + "func TestDynamoDBOfAnotherShape(", "dynamo/tables_test.go: func TestAnotherShape(", "dynamo/tables_test.go: func TestEmptyIndexOfAnotherShape("},
+			"in another account the tables are missing or of another shape, or they are another store, with heads of its own"},
+		{"HOME unset, read-only, full; temporary folder hostile; umask 000", []string{
+			around + `"no-home"`, around + `"home-read-only"`, around + `"home-is-a-file"`, around + "func TestDiskFull(", around + `"tmpdir-missing"`, around + `"tmpdir-a-file"`, around + `"umask-000"`}, ""},
+		{"clock back, forward, stepping", []string{"internal/campaign/clock_test.go: func TestClock("}, ""},
+		{"FIPS 140-3 alone, little memory, few files, no entropy", []string{around + `"fips-only"`, around + `"little-memory"`, around + `"16-files"`},
+			"without entropy crypto/rand waits; it never returns less"},
+		{"a provider that is not there, a switch against encryption", []string{around + `"kms-key"`, around + `"plain-store"`}, "there is no such switch"},
 	}},
 	{"Files", []badInput{
 		{"database truncated, garbage, another program's, newer, read-only, locked, without its log, on a full disk, behind a link", []string{
@@ -84,7 +108,7 @@ var badInputs = []struct {
 		{"head file missing, corrupt, ahead of the store, from elsewhere", []string{database + `"heads-lost"`, database + `"head-file-garbage"`, "internal/campaign/rows_unix_test.go: func TestHeads("}, ""},
 		{"audit spool torn in its last record", nil, "this version has no spool: an event is in the commit, or the operation fails"},
 		{"checkpoints of unknown or no signers, malformed", nil, "this version signs no checkpoints"},
-		{"erasure certificate edited, for another table, final too early", nil, "no command erases yet"},
+		{"erasure certificate edited, for another table, final too early", []string{"cmd/blue-store/testdata/erase.txt: An edited certificate fails, and so does one of another store.", "cmd/blue-store/testdata/erase.txt: A certificate is final when its copies have ended, not before.", "erasure/erasure_test.go: func TestEdited(", "erasure/erasure_test.go: func TestAnotherStore("}, ""},
 		{"two versions of the program at once", []string{database + `"newer-keys"`, "sqlite/open_test.go: func TestForeignFiles("}, ""},
 	}},
 }
@@ -93,7 +117,10 @@ const (
 	cli      = "cmd/blue-store/bad_input_test.go: "
 	tamper   = "cmd/blue-store/tamper_cases_test.go: "
 	local    = "keys/localfile/file_unix_test.go: "
+	keyFile  = "cmd/blue-store/key_file_unix_test.go: "
 	database = "internal/campaign/files_unix_test.go: "
+	places   = "cmd/blue-store/endpoint_test.go: "
+	clouds   = "cmd/blue-store/dynamo_test.go: "
 	around   = "internal/campaign/surroundings_unix_test.go: "
 )
 
@@ -113,7 +140,7 @@ func TestBadInputList(t *testing.T) {
 			}
 		}
 	}
-	path := filepath.Join(root, "docs", "bad-inputs.md")
+	path := filepath.Join(campaigntest.Root, "docs", "bad-inputs.md")
 	want := badInputText()
 	if *update {
 		check(t, os.WriteFile(path, want, 0o644))
@@ -145,6 +172,10 @@ func TestBadInputRows(t *testing.T) {
 		if rows[s.section] != len(s.rows) || len(s.rows) == 0 {
 			t.Errorf("%s has %d rows here and %d in the security text", s.section, len(s.rows), rows[s.section])
 		}
+		delete(rows, s.section)
+	}
+	for section, n := range rows {
+		t.Errorf("%s has %d rows in the security text and none here", section, n)
 	}
 }
 
@@ -154,7 +185,7 @@ func testThere(test string) error {
 	if !ok {
 		return fmt.Errorf("%q is not file: text", test)
 	}
-	source, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(file)))
+	source, err := os.ReadFile(filepath.Join(campaigntest.Root, filepath.FromSlash(file)))
 	if err == nil && !bytes.Contains(source, []byte(text)) {
 		err = fmt.Errorf("%s holds no %q", file, text)
 	}

@@ -56,7 +56,7 @@ var fileFaults = []fault{
 		other.must("dialogue", "create", "Of somebody else")
 		check(t, os.Rename(w.database(), w.database()+".old"))
 		check(t, os.Symlink(other.database(), w.database()))
-	}, 7, "missing", false},
+	}, 7, "missing", true},
 	{"older-copy", func(t *testing.T, w *world) {
 		old := files(t, w.home)
 		w.must("dialogue", "expert-create", "--dialogue-id", "one-two", "--expert-slug", "Muffin", "--role", "r", "--tier", "Core",
@@ -79,7 +79,7 @@ var fileFaults = []fault{
 		for _, path := range found {
 			put(t, path, []byte("{"))
 		}
-	}, 7, "cannot be read", false},
+	}, 7, "cannot be read", true},
 	{"heads-lost", func(t *testing.T, w *world) { check(t, os.RemoveAll(filepath.Join(w.home, "heads"))) }, 0, "", true},
 }
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
 )
 
 // killFigures are the figures of the campaign.
@@ -26,7 +28,12 @@ type killFigures struct {
 	Ended        int            `json:"runs_that_ended_before_the_kill"`
 	Unverified   int            `json:"verify_findings"`
 	PlainBytes   int            `json:"plain_texts_on_disk"`
-	Seed         uint64         `json:"seed"`
+
+	AuditCommits  uint64 `json:"audited_commits"` // write and event for each other
+	AuditFindings int    `json:"audit_findings"`
+	Unclosed      int    `json:"unclosed_chains"`
+
+	Seed uint64 `json:"seed"`
 }
 
 // add adds the figures of one worker.
@@ -44,6 +51,9 @@ func (f *killFigures) add(g *killFigures) {
 	f.Ended += g.Ended
 	f.Unverified += g.Unverified
 	f.PlainBytes += g.PlainBytes
+	f.AuditCommits += g.AuditCommits
+	f.AuditFindings += g.AuditFindings
+	f.Unclosed += g.Unclosed
 }
 
 // TestKill kills round-register at marks and at random moments. After each, a
@@ -51,9 +61,10 @@ func (f *killFigures) add(g *killFigures) {
 // acknowledged, it is there; and the same command again ends with the whole.
 // Several workers, each with a store of its own, share the kills.
 func TestKill(t *testing.T) {
+	t.Parallel() // beside TestLocked, which only waits
 	const workers = 4
-	want := length(20, 200, 5000)
-	program(t)
+	want := campaigntest.Length(20, 200, 5000)
+	program.Path(t)
 	sum := &killFigures{Entities: 300, AtMark: map[string]int{}, Seed: 58}
 	var each [workers]*killFigures
 	t.Run("workers", func(t *testing.T) {
@@ -73,8 +84,15 @@ func TestKill(t *testing.T) {
 	if sum.Kills < want || atMarks < want/4 || sum.Present*10 < runs || sum.Absent*10 < runs {
 		t.Errorf("%d kills, %d at marks, %d present, %d absent: the mix proves nothing", sum.Kills, atMarks, sum.Present, sum.Absent)
 	}
-	figures(t, "kill", sum)
+	campaigntest.Figures(t, "kill", sum)
 }
+
+// What round-register commits, in this order: the genesis of an audit chain, the
+// events of the two keys it opens, the round, the close of the chain.
+const (
+	roundCommit = 3
+	commits     = 5
+)
 
 // kills is the work of one worker. Of ten runs six are killed between the
 // first write and the return of the commit, the others at a random moment of
@@ -93,12 +111,17 @@ func kills(t *testing.T, f *killFigures, random *rand.Rand, worker, want int) {
 			d.next(fmt.Sprintf("Killed %d", run/roundsEach))
 		}
 		mark := marks[(run+worker*3)%len(marks)]
-		a := d.attempt(mark, time.Duration(random.Int64N(int64(whole))))
+		commit := roundCommit
+		if random.IntN(3) == 0 {
+			commit = random.IntN(commits)
+		}
+		a := d.attempt(mark, commit, time.Duration(random.Int64N(int64(whole))))
 		if !a.killed {
 			whole = (3*whole + a.took) / 4
 		}
 	}
 	d.finish()
+	f.auditOf(w)
 	for path, text := range files(t, w.dir) {
 		if n := bytes.Count(text, []byte(canary)); n > 0 {
 			t.Errorf("%s holds plain text %d times", path, n)
@@ -143,11 +166,13 @@ func (d *killed) state() (items int, version uint64) {
 	return v.Dialogues[0].Items, v.Dialogues[0].Version
 }
 
-func (d *killed) attempt(mark string, delay time.Duration) attempt {
+// attempt registers the next round and has it killed at a mark of one of its
+// commits.
+func (d *killed) attempt(mark string, commit int, delay time.Duration) attempt {
 	t := d.w.t
 	t.Helper()
 	data := roundText(d.id, d.round)
-	a := d.w.register(d.id, d.round, data, mark, delay)
+	a := d.w.register(d.id, d.round, data, mark, commit, delay)
 	items, version := d.state()
 	there := items == d.items+roundItems && version == d.version+1
 	absent := items == d.items && version == d.version
@@ -162,8 +187,8 @@ func (d *killed) attempt(mark string, delay time.Duration) attempt {
 		d.f.Lost++
 		t.Errorf("round %d of %s was acknowledged and is not there", d.round, d.id)
 	}
-	if want := mark == afterCommit; mark != anyMoment && there != want {
-		t.Errorf("killed at %s, the round is there: %t", mark, there)
+	if want := commit > roundCommit || commit == roundCommit && mark == afterCommit; mark != anyMoment && there != want {
+		t.Errorf("killed at %s of commit %d, the round is there: %t", mark, commit, there)
 	}
 	if a.killed {
 		d.f.count(mark, there)
@@ -204,6 +229,19 @@ func (d *killed) again(data string, there bool) {
 	}
 	d.f.Repeats++
 	d.round, d.items, d.version = d.round+1, d.items+roundItems, d.version+1
+}
+
+// auditOf verifies the audit log after the kills: chains whose process was
+// killed are unproven, not tampered.
+func (f *killFigures) auditOf(w *world) {
+	w.t.Helper()
+	l := w.audited(w.t)
+	if l.Verdict != "unproven" || l.Unclosed == 0 {
+		w.t.Errorf("after kills the audit log is %s, %d chains are unclosed", l.Verdict, l.Unclosed)
+	}
+	f.AuditFindings += l.Found
+	f.AuditCommits += l.Commits
+	f.Unclosed += l.Unclosed
 }
 
 // finish counts the entities of the dialogue, by kind and round, and looks at

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -80,7 +81,7 @@ func TestReader(t *testing.T) {
 	if f.Opened < 500 || f.Equal != f.Items {
 		t.Errorf("%+v", f)
 	}
-	figures(t, "rfc-reader", f)
+	campaigntest.Figures(t, "rfc-reader", f)
 	plantedReader(t, python, items, deks)
 }
 
@@ -104,7 +105,7 @@ func runReader(t testing.TB, python string, items []map[string]any, deks map[str
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(python, filepath.Join(root, "scripts", "read_item.py"), keys)
+	c := exec.Command(python, filepath.Join(campaigntest.Root, "scripts", "read_item.py"), keys)
 	var stdout, stderr bytes.Buffer
 	c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(in), &stdout, &stderr
 	err = c.Run()
@@ -167,7 +168,7 @@ func readerPython(t testing.TB) string {
 // cannot know from the RFC.
 func readerLines(t testing.TB) int {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, "scripts", "read_item.py"))
+	text, err := os.ReadFile(filepath.Join(campaigntest.Root, "scripts", "read_item.py"))
 	if err != nil {
 		t.Fatal(err)
 	}

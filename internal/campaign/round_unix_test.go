@@ -67,11 +67,11 @@ type attempt struct {
 }
 
 // register runs round-register and kills it: at the mark, or after the delay.
-func (w *world) register(dialogue string, round int, data, mark string, delay time.Duration) attempt {
+func (w *world) register(dialogue string, round int, data, mark string, skip int, delay time.Duration) attempt {
 	w.t.Helper()
 	reached := filepath.Join(w.dir, fmt.Sprintf("reached-%s-%d", dialogue, round))
 	defer os.Remove(reached)
-	env := []string{"BLUE_FAILPOINT=" + mark, "BLUE_FAILPOINT_REACHED=" + reached}
+	env := []string{"BLUE_FAILPOINT=" + mark, "BLUE_FAILPOINT_SKIP=" + fmt.Sprint(skip), "BLUE_FAILPOINT_REACHED=" + reached}
 	c, stdout, stderr := w.command(strings.NewReader(data), env,
 		"dialogue", "round-register", "--dialogue-id", dialogue, "--round", fmt.Sprint(round), "--data", "-")
 	start := time.Now()

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
 	"github.com/superviber/blue-encrypted-store/internal/demo"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
 	"github.com/superviber/blue-encrypted-store/internal/importer"
@@ -58,7 +59,7 @@ func TestScan(t *testing.T) {
 		t.Errorf("the closed database has %d bytes", f.Closed[filepath.Join("db", "blue.db")])
 	}
 	f.judge(t, p, known, after)
-	figures(t, "scan", f)
+	campaigntest.Figures(t, "scan", f)
 }
 
 // holdLog opens a read transaction, during which SQLite keeps everything that

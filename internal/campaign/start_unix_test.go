@@ -8,17 +8,18 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
 )
 
 // atOnce runs n processes as near to one moment as starting them allows, and
 // returns their results.
 func (w *world) atOnce(n int, env []string, stdin func(int) string, args func(int) []string) []result {
 	w.t.Helper()
-	program(w.t)
+	program.Path(w.t)
 	results := make([]result, n)
 	var ready, done sync.WaitGroup
 	gate := make(chan struct{})
@@ -55,14 +56,14 @@ type startFigures struct {
 // TestStart starts processes on an empty home, with titles of their own and
 // with one title: one key is made, every id is given once, all open.
 func TestStart(t *testing.T) {
-	n := length(16, 50, 50)
+	n := campaigntest.Length(16, 50, 50)
 	for name, title := range map[string]func(int) string{
 		"own-titles": func(i int) string { return fmt.Sprintf("Start number %d", i) },
 		"one-title":  func(int) string { return "The same start" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			for range length(1, 1, 20) {
-				figures(t, "start-"+name, start(t, n, title))
+			for range campaigntest.Length(1, 1, 20) {
+				campaigntest.Figures(t, "start-"+name, start(t, n, title))
 			}
 		})
 	}
@@ -111,20 +112,20 @@ func start(t *testing.T, n int, title func(int) string) startFigures {
 	return f
 }
 
-// keyFiles lists what lies in the folder of the key.
+// keyFiles lists what lies in the folder of the keys, but the one that signs.
 func (w *world) keyFiles() []string {
 	w.t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(w.umk()))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return slices.Collect(func(yield func(string) bool) {
-		for _, e := range entries {
-			if !yield(e.Name()) {
-				return
-			}
+	var names []string
+	for _, e := range entries {
+		if e.Name() != "audit.key" {
+			names = append(names, e.Name())
 		}
-	})
+	}
+	return names
 }
 
 // writersFigures are the figures of the writers of one dialogue.
@@ -148,7 +149,7 @@ func TestWriters(t *testing.T) {
 	const processes = 8
 	w := newWorld(t)
 	w.must("dialogue", "create", "One panel")
-	rounds := length(1, 4, 12)
+	rounds := campaigntest.Length(1, 4, 12)
 	f := writersFigures{Processes: processes, RoundsEach: rounds, OnOneRound: processes, SameBatch: processes}
 	data := func(round, perspectives int) string {
 		var list []map[string]string
@@ -210,7 +211,10 @@ func TestWriters(t *testing.T) {
 	if f.TotalScore != sum || f.Rounds != last+1 || f.Entities != f.DistinctIDs || f.Versions != uint64(last)+2 || f.TookIt != 1 || len(w.keyFiles()) != 1 {
 		t.Errorf("%+v", f)
 	}
-	figures(t, "writers", f)
+	if l := w.audited(t); l.Verdict != "ok" || l.Unclosed > 0 || l.Chains < processes*rounds {
+		t.Errorf("the audit log of %d processes: %+v", processes*rounds, l)
+	}
+	campaigntest.Figures(t, "writers", f)
 }
 
 // sameBatch lets all processes register the same batch on a dialogue of its

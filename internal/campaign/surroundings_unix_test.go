@@ -185,7 +185,7 @@ func TestSurroundings(t *testing.T) {
 		{"16-files", func(_ *testing.T, w *world) { w.inShell("ulimit -n 16") }, 0, "", true},
 		{"little-memory", func(_ *testing.T, w *world) { w.env = append(w.env, "GOMEMLIMIT=1MiB", "GOGC=1") }, 0, "", true},
 		{"fips-only", func(_ *testing.T, w *world) { w.env = append(w.env, "GODEBUG=fips140=only") }, 0, "", true},
-		{"kms-key", func(_ *testing.T, w *world) { w.env = append(w.env, "BLUE_KMS_KEY_ARN=arn:aws:kms:eu-west-1:1:key/x") }, 2, "no KMS provider", false},
+		{"kms-key", func(_ *testing.T, w *world) { w.env = append(w.env, "BLUE_KMS_KEY_ARN=arn:aws:kms:eu-west-1:1:key/x") }, 6, "not the ARN of a key", false},
 		{"dynamodb", func(_ *testing.T, w *world) { w.env = append(w.env, "BLUE_STORE=dynamodb") }, 5, "no AWS region is set", false},
 		{"plain-store", func(_ *testing.T, w *world) { w.env = append(w.env, "BLUE_STORE=plain:x") }, 2, "unknown store", false},
 		{"user-with-space", func(_ *testing.T, w *world) { w.env = append(w.env, "BLUE_USER=a b") }, 2, "BLUE_USER", false},

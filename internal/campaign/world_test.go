@@ -54,7 +54,7 @@ type result struct {
 // command prepares a run of the program; env goes on top of the world's.
 func (w *world) command(stdin io.Reader, env []string, args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
 	w.t.Helper()
-	c := exec.Command(program(w.t), args...)
+	c := exec.Command(program.Path(w.t), args...)
 	var stdout, stderr bytes.Buffer
 	c.Env, c.Stdin, c.Stdout, c.Stderr = slices.Concat(w.env, env), stdin, &stdout, &stderr
 	c.Dir = w.dir

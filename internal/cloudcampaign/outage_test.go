@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
 	"github.com/superviber/blue-encrypted-store/internal/faultproxy"
 )
 
@@ -47,7 +48,7 @@ func TestOutage(t *testing.T) {
 		t.Fatalf("the export lacks what was imported: %s", undisturbed)
 	}
 
-	step := max(1, f.Requests/length(2, 6, f.Requests))
+	step := max(1, f.Requests/campaigntest.Length(2, 6, f.Requests))
 	for k := 2; k <= f.Requests; k += step {
 		n := 1 + k
 		m.writeSource(source, n)
@@ -83,7 +84,7 @@ func TestOutage(t *testing.T) {
 		f.Equal++
 		m.must("verify", fmt.Sprintf("outage-%04d", n))
 	}
-	figures(t, "cloud-outage", f)
+	campaigntest.Figures(t, "cloud-outage", f)
 }
 
 // sourceOps are the operations of an import: small commits, and one of more

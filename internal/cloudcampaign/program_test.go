@@ -4,53 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 )
-
-// built is the program, made once for all tests.
-var built struct {
-	once sync.Once
-	dir  string
-	path string
-	err  error
-}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if built.dir != "" {
-		os.RemoveAll(built.dir)
-	}
-	os.Exit(code)
-}
-
-// program returns the path of the built program.
-func program(t testing.TB) string {
-	t.Helper()
-	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "cloudcampaign-*"); built.err != nil {
-			return
-		}
-		built.path = filepath.Join(built.dir, "blue-store")
-		if runtime.GOOS == "windows" {
-			built.path += ".exe"
-		}
-		build := exec.Command("go", "build", "-o", built.path, "./cmd/blue-store")
-		build.Dir = root
-		if out, err := build.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("%w: %s", err, out)
-		}
-	})
-	check(t, built.err)
-	return built.path
-}
 
 // machine is one user's: a home, and an environment that holds nothing of the
 // tester's own.
@@ -78,7 +38,7 @@ type result struct {
 
 func (m *machine) run(args ...string) result {
 	m.t.Helper()
-	c := exec.Command(program(m.t), args...)
+	c := exec.Command(program.Path(m.t), args...)
 	var stdout, stderr bytes.Buffer
 	c.Env, c.Stdout, c.Stderr, c.Dir = m.env, &stdout, &stderr, m.home
 	err := c.Run()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
 	"github.com/superviber/blue-encrypted-store/internal/faultproxy"
 )
 
@@ -71,6 +72,8 @@ type stopFigures struct {
 	Doubled      int            `json:"doubled"`
 	FalseAlarms  int            `json:"false_alarms"`
 	Stuck        int            `json:"second_writers_that_failed"`
+
+	auditFigures
 }
 
 func newStopFigures() *stopFigures {
@@ -89,7 +92,7 @@ func TestStop(t *testing.T) {
 	jobs := c.plan(t)
 	next := make(chan stop)
 	var workers sync.WaitGroup
-	for range 6 {
+	for range lanes {
 		workers.Go(func() {
 			proxy := faultproxy.New(w.endpoint)
 			defer proxy.Close()
@@ -98,12 +101,9 @@ func TestStop(t *testing.T) {
 			}
 		})
 	}
-	const atLeast = 40
 	start := time.Now()
-	for i, s := range shuffled(jobs) {
-		if i >= atLeast && !long() && time.Since(start) > time.Duration(length(10, 25, 0))*time.Second {
-			break // a slow machine does fewer
-		}
+	jobs = shuffled(jobs)
+	for i, s := range jobs[:min(len(jobs), campaigntest.Length(40, 160, len(jobs)))] {
 		next <- s
 		if i%100 == 99 {
 			t.Logf("%d of %d runs begun", i+1, len(jobs))
@@ -116,7 +116,8 @@ func TestStop(t *testing.T) {
 	if f.Torn+f.Lost+f.Doubled+f.FalseAlarms+f.Stuck > 0 {
 		t.Errorf("torn %d, lost %d, doubled %d, false alarms %d, stuck %d", f.Torn, f.Lost, f.Doubled, f.FalseAlarms, f.Stuck)
 	}
-	figures(t, "cloud-stop", f)
+	f.auditFigures = w.audited(t)
+	campaigntest.Figures(t, "cloud-stop", f)
 }
 
 // shuffled spreads sizes and ways over the time, the same each time.
@@ -167,7 +168,7 @@ func stopsAt(n, k int) []stop {
 			if early && way != stray && way != allLate && way != oneLate && way != thriceLate && way != asleepLate {
 				continue
 			}
-			if n == 2000 && (k*len(ways)+i)%length(97, 23, 9) != 0 {
+			if n == 2000 && (k*len(ways)+i)%campaigntest.Length(97, 47, 9) != 0 {
 				continue
 			}
 			second := writes(10)

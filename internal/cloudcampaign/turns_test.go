@@ -9,6 +9,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -27,6 +28,8 @@ type turnFigures struct {
 	MostTries   map[int]int `json:"most_tries_of_a_commit"`
 	AllTries    map[int]int `json:"tries_of_all_commits"`
 	Bound       int         `json:"bound_of_tries"`
+
+	auditFigures
 }
 
 // TestTurns: two big and two busy small writers of one dialogue, ten commits
@@ -38,7 +41,7 @@ func TestTurns(t *testing.T) {
 	check(t, err)
 	big, small := writes(101), writes(10)
 	f := &turnFigures{
-		BigWrites: big.writes, SmallWrites: small.writes, Each: length(3, 10, 40), Bound: mostTries,
+		BigWrites: big.writes, SmallWrites: small.writes, Each: campaigntest.Length(3, 10, 40), Bound: mostTries,
 		Writers: map[int]int{big.writes: 2, small.writes: 2}, Landed: map[int]int{}, MostTries: map[int]int{}, AllTries: map[int]int{},
 	}
 	start := time.Now()
@@ -75,7 +78,8 @@ func TestTurns(t *testing.T) {
 		t.Errorf("%d rounds, version %d; want %d", len(s.Rounds), s.Version, want)
 	}
 	t.Log(fmt.Sprint(time.Since(start).Round(time.Second)))
-	figures(t, "cloud-turns", f)
+	f.auditFigures = w.audited(t)
+	campaigntest.Figures(t, "cloud-turns", f)
 }
 
 // tried counts the tries of one writer's commit.

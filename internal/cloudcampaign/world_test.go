@@ -3,14 +3,13 @@ package cloudcampaign
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -22,9 +21,6 @@ import (
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/record"
 )
-
-// root is the root of the checkout, seen from this folder.
-var root = filepath.Join("..", "..")
 
 type sealedStore = *encrypted.EncryptedStore[record.Store, *localfile.Provider]
 
@@ -51,13 +47,17 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// lease is shorter than the ordinary one: writers that stop with a lease in
+// their hand are the rule here, and everybody waits for each.
+const lease = 500 * time.Millisecond
+
 // records opens the record store at an endpoint; nil is the plain client.
 func (w *world) records(t testing.TB, endpoint string, client aws.HTTPClient) *dynamo.Store {
 	t.Helper()
 	if client == nil {
 		client = w.plain
 	}
-	records, err := dynamo.Open(t.Context(), dynamo.Config{Endpoint: endpoint, Prefix: w.prefix, HTTPClient: client})
+	records, err := dynamo.Open(t.Context(), dynamo.Config{Endpoint: endpoint, Prefix: w.prefix, HTTPClient: client, Lease: lease})
 	check(t, err)
 	return records
 }
@@ -144,33 +144,6 @@ func entitiesOf(s *blue.Snapshot, round int) (entities, events, moves, rounds in
 		}
 	}
 	return entities, events, moves, rounds
-}
-
-// long reports whether the long form was asked for.
-func long() bool { return os.Getenv("BLUE_CAMPAIGN") == "long" }
-
-// length picks a number by the length of the run.
-func length(short, ordinary, longest int) int {
-	switch {
-	case long():
-		return longest
-	case testing.Short():
-		return short
-	}
-	return ordinary
-}
-
-// figures reports what a test counted: to the log, and with BLUE_FIGURES=1 to
-// docs/figures/{name}.json.
-func figures(t *testing.T, name string, counts any) {
-	t.Helper()
-	text, err := json.MarshalIndent(counts, "", "  ")
-	check(t, err)
-	t.Logf("%s: %s", name, text)
-	if os.Getenv("BLUE_FIGURES") != "1" || t.Failed() {
-		return
-	}
-	check(t, os.WriteFile(filepath.Join(root, "docs", "figures", name+".json"), append(text, '\n'), 0o644))
 }
 
 func check(t testing.TB, err error) {

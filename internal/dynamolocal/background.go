@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/superviber/blue-encrypted-store/internal/localserver"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -61,7 +62,7 @@ func StartBackground(ctx context.Context, o Options, dir string) (b *Background,
 	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
 		return nil, false, err
 	}
-	unlock, err := lock(ctx, filepath.Join(dir, "lock"))
+	unlock, err := localserver.Lock(ctx, filepath.Join(dir, "lock"))
 	if err != nil {
 		return nil, false, err
 	}
@@ -89,22 +90,17 @@ func launch(ctx context.Context, o Options, lib, dir string) (*Background, error
 	defer log.Close()
 	b := &Background{Endpoint: "http://127.0.0.1:" + strconv.Itoa(port), Mark: marked + dir, dir: dir}
 	cmd := javaCommand(lib, filepath.Join(dir, "data"), port, b.Mark)
-	cmd.Stdout, cmd.Stderr = log, log
-	detach(cmd)
-	if err := cmd.Start(); err != nil {
+	p, err := localserver.StartDetached(cmd, log)
+	if err != nil {
 		return nil, fmt.Errorf("starting Java: %w", err)
 	}
-	b.PID = cmd.Process.Pid
-	p := &process{cmd: cmd, ended: make(chan struct{})}
-	go p.wait()
-	if err := p.ready(ctx, b.Endpoint, o.ready()); err != nil {
-		cmd.Process.Kill()
-		<-p.ended
-		return nil, fmt.Errorf("jar: %w\n%s", err, tail(log))
+	b.PID = p.PID()
+	if err := ready(ctx, p, b.Endpoint, o.ready()); err != nil {
+		p.Kill()
+		return nil, fmt.Errorf("jar: %w\n%s", err, localserver.Tail(log))
 	}
 	if err := b.save(); err != nil {
-		cmd.Process.Kill()
-		<-p.ended
+		p.Kill()
 		return nil, err
 	}
 	return b, nil
@@ -124,13 +120,13 @@ func (b *Background) save() error {
 
 // Stop ends the server; its tables stay.
 func (b *Background) Stop(ctx context.Context) error {
-	unlock, err := lock(ctx, filepath.Join(b.dir, "lock"))
+	unlock, err := localserver.Lock(ctx, filepath.Join(b.dir, "lock"))
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	if strings.Contains(commandLine(ctx, b.PID), b.Mark) {
-		if err := terminate(b.PID); err != nil {
+		if err := localserver.Terminate(b.PID); err != nil {
 			return fmt.Errorf("stopping process %d: %w", b.PID, err)
 		}
 	}
@@ -144,7 +140,7 @@ func BackgroundLog(dir string) string {
 		return err.Error()
 	}
 	defer log.Close()
-	return tail(log)
+	return localserver.Tail(log)
 }
 
 // RemoveBackground removes what a stopped server left in its folder, by name,
@@ -183,7 +179,7 @@ func commandLine(ctx context.Context, pid int) string {
 	if _, err := exec.LookPath("ps"); err != nil {
 		return ""
 	}
-	text, err := output(ctx, 5*time.Second, "ps", "-ww", "-o", "args=", "-p", strconv.Itoa(pid))
+	text, err := localserver.Output(ctx, 5*time.Second, "ps", "-ww", "-o", "args=", "-p", strconv.Itoa(pid))
 	if err != nil {
 		return ""
 	}

@@ -21,12 +21,13 @@ package dynamolocal
 import (
 	"context"
 	"fmt"
+	"github.com/superviber/blue-encrypted-store/internal/localserver"
 	"strings"
 	"time"
 )
 
 // Folder is the folder of this project in the user's cache folder.
-const Folder = "blue-encrypted-store"
+const Folder = localserver.Folder
 
 // Version is the version of DynamoDB Local, of the jar and of the image.
 const Version = "2.6.1"
@@ -51,7 +52,7 @@ type Server struct {
 	Endpoint string // http://127.0.0.1:PORT
 	How      string // which way was taken, in words
 
-	process *process
+	process *localserver.Process
 }
 
 // Stop ends the process that Find started, and does nothing for an endpoint
@@ -59,7 +60,7 @@ type Server struct {
 // the process ends with ours, however ours ends (on Unix).
 func (s *Server) Stop() {
 	if s.process != nil {
-		s.process.stop()
+		s.process.Stop()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/superviber/blue-encrypted-store/internal/localserver"
 	"os"
 	"os/exec"
 	"slices"
@@ -49,11 +50,11 @@ func answering(ctx context.Context, name, file string) (*Engine, error) {
 	if _, err := exec.LookPath(name); err != nil {
 		return nil, fmt.Errorf("%s is not installed", name)
 	}
-	if _, err := output(ctx, 5*time.Second, name, "info"); err != nil {
+	if _, err := localserver.Output(ctx, 5*time.Second, name, "info"); err != nil {
 		return nil, fmt.Errorf("%s is installed but no engine answers", name)
 	}
 	for _, compose := range [][]string{{name, "compose"}, {name + "-compose"}} {
-		if _, err := output(ctx, 5*time.Second, compose[0], append(compose[1:], "version")...); err == nil {
+		if _, err := localserver.Output(ctx, 5*time.Second, compose[0], append(compose[1:], "version")...); err == nil {
 			return &Engine{Name: name, compose: compose, file: file}, nil
 		}
 	}
@@ -79,7 +80,7 @@ func (e *Engine) Down(ctx context.Context, volume bool) error {
 
 // Log returns the last lines of the container's log, or why there are none.
 func (e *Engine) Log(ctx context.Context) string {
-	text, err := output(ctx, 10*time.Second, e.Name, "logs", "--tail", "50", Container)
+	text, err := localserver.Output(ctx, 10*time.Second, e.Name, "logs", "--tail", "50", Container)
 	if err != nil {
 		return err.Error()
 	}
@@ -88,15 +89,15 @@ func (e *Engine) Log(ctx context.Context) string {
 
 // Exists reports whether there is a container, running or not.
 func (e *Engine) Exists(ctx context.Context) bool {
-	_, err := output(ctx, 10*time.Second, e.Name, "container", "inspect", Container)
+	_, err := localserver.Output(ctx, 10*time.Second, e.Name, "container", "inspect", Container)
 	return err == nil
 }
 
 func (e *Engine) run(ctx context.Context, within time.Duration, args ...string) (string, error) {
 	args = slices.Concat(e.compose[1:], []string{"-p", Folder, "-f", e.file}, args)
-	text, err := output(ctx, within, e.compose[0], args...)
+	text, err := localserver.Output(ctx, within, e.compose[0], args...)
 	if err != nil {
-		return "", fmt.Errorf("%s %s: %w\n%s", e.compose[0], strings.Join(args, " "), err, lastLines(text, 20))
+		return "", fmt.Errorf("%s %s: %w\n%s", e.compose[0], strings.Join(args, " "), err, localserver.LastLines(text, 20))
 	}
 	return text, nil
 }
@@ -114,27 +115,8 @@ func byContainer(ctx context.Context, o Options) (*Server, error) {
 	if o.container != "" {
 		endpoint = o.container
 	}
-	if err := WaitReady(ctx, endpoint, o.ready()); err != nil {
+	if err := localserver.WaitReady(ctx, endpoint, o.ready()); err != nil {
 		return nil, fmt.Errorf("container %s: %w\n%s", Container, err, engine.Log(ctx))
 	}
 	return &Server{Endpoint: endpoint, How: "container " + Container + " by " + engine.Name}, nil
-}
-
-// output runs a program to its end and returns what it printed, both streams.
-func output(ctx context.Context, within time.Duration, name string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, name, args...)
-	// A program killed at its deadline may leave children that hold the pipe.
-	cmd.WaitDelay = time.Second
-	text, err := cmd.CombinedOutput()
-	if ctx.Err() != nil {
-		return string(text), fmt.Errorf("no answer within %s", within)
-	}
-	return string(text), err
-}
-
-func lastLines(text string, n int) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }

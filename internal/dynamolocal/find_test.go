@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/superviber/blue-encrypted-store/internal/localserver"
 )
 
 // programs fills PATH with shell scripts alone, by name.
@@ -134,7 +136,7 @@ func TestEngineHangs(t *testing.T) {
 	dir := programs(t, map[string]string{"docker": `sleep 60`})
 	t.Setenv("PATH", dir+":/bin:/usr/bin")
 	start := time.Now()
-	if text, err := output(t.Context(), 50*time.Millisecond, "docker", "info"); err == nil || time.Since(start) > 30*time.Second {
+	if text, err := localserver.Output(t.Context(), 50*time.Millisecond, "docker", "info"); err == nil || time.Since(start) > 30*time.Second {
 		t.Errorf("%q, %v after %s", text, err, time.Since(start))
 	}
 }
@@ -196,8 +198,7 @@ func fakeJar(t *testing.T) string {
 
 // TestAnother: what answers at the port must be the server that was started.
 func TestAnother(t *testing.T) {
-	p := &process{ended: make(chan struct{})}
-	if err := p.ready(t.Context(), refusing(t).URL, time.Minute); err == nil || !strings.Contains(err.Error(), "something else answers") {
+	if err := ready(t.Context(), &localserver.Process{}, refusing(t).URL, time.Minute); err == nil || !strings.Contains(err.Error(), "something else answers") {
 		t.Errorf("took another server for ours: %v", err)
 	}
 }

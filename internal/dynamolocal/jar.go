@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/superviber/blue-encrypted-store/internal/localserver"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,7 +68,7 @@ func Jar(ctx context.Context, cache string) (string, error) {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return "", err
 	}
-	unlock, err := lock(ctx, filepath.Join(home, "lock"))
+	unlock, err := localserver.Lock(ctx, filepath.Join(home, "lock"))
 	if err != nil {
 		return "", err
 	}
@@ -93,13 +94,13 @@ func download(ctx context.Context, home, lib string) error {
 		return err
 	}
 	// -C: a wrong checksum is an error.
-	text, err := output(ctx, 10*time.Minute, "mvn", "-B", "-q", "-C", "-f", project, copyDependencies,
+	text, err := localserver.Output(ctx, 10*time.Minute, "mvn", "-B", "-q", "-C", "-f", project, copyDependencies,
 		"-DincludeScope=runtime", "-DoutputDirectory="+filepath.Join(temp, "lib"))
 	if err != nil {
-		return fmt.Errorf("fetching the jar with Maven: %w\n%s", err, lastLines(text, 20))
+		return fmt.Errorf("fetching the jar with Maven: %w\n%s", err, localserver.LastLines(text, 20))
 	}
 	if !complete(filepath.Join(temp, "lib")) {
-		return fmt.Errorf("maven ended well without %s\n%s", jarName, lastLines(text, 20))
+		return fmt.Errorf("maven ended well without %s\n%s", jarName, localserver.LastLines(text, 20))
 	}
 	// A folder without the jar was left by nobody here; make way.
 	if err := os.RemoveAll(lib); err != nil {
@@ -131,7 +132,7 @@ func java(ctx context.Context) (int, error) {
 	if _, err := exec.LookPath("java"); err != nil {
 		return 0, errors.New("java is not installed")
 	}
-	text, err := output(ctx, 10*time.Second, "java", "-version")
+	text, err := localserver.Output(ctx, 10*time.Second, "java", "-version")
 	if err != nil {
 		return 0, fmt.Errorf("java -version: %w: %s", err, strings.TrimSpace(text))
 	}

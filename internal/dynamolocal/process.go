@@ -1,10 +1,9 @@
 package dynamolocal
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"net"
+	"github.com/superviber/blue-encrypted-store/internal/localserver"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,14 +51,14 @@ func startJar(ctx context.Context, o Options, lib string, log *os.File) (*Server
 	if err != nil {
 		return nil, err
 	}
-	process, err := startWatched(javaCommand(lib, o.Data, port), log)
+	process, err := localserver.Start(javaCommand(lib, o.Data, port), log)
 	if err != nil {
 		return nil, fmt.Errorf("starting Java: %w", err)
 	}
 	endpoint := "http://127.0.0.1:" + strconv.Itoa(port)
-	if err := process.ready(ctx, endpoint, o.ready()); err != nil {
-		process.stop()
-		return nil, fmt.Errorf("jar: %w\n%s", err, tail(log))
+	if err := ready(ctx, process, endpoint, o.ready()); err != nil {
+		process.Stop()
+		return nil, fmt.Errorf("jar: %w\n%s", err, localserver.Tail(log))
 	}
 	return &Server{Endpoint: endpoint, process: process}, nil
 }
@@ -80,69 +79,19 @@ func javaCommand(lib, data string, port int, more ...string) *exec.Cmd {
 	return cmd
 }
 
-// portFor returns a port that is free now: the wanted one, or any for 0.
+// portFor returns a port that is free now: the wanted one, or any for 0. Java
+// will take it on all interfaces.
 func portFor(wanted int) (int, error) {
-	// Java will take the port on all interfaces.
-	listener, err := net.Listen("tcp", ":"+strconv.Itoa(wanted))
-	if err != nil {
-		return 0, fmt.Errorf("port %d is taken: %w", wanted, err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
-}
-
-// process is a running server.
-type process struct {
-	cmd    *exec.Cmd
-	ended  chan struct{} // closed when the process is gone
-	reason error         // how it ended, once ended is closed
-}
-
-func (p *process) wait() {
-	p.reason = p.cmd.Wait()
-	close(p.ended)
+	return localserver.FreePort(":" + strconv.Itoa(wanted))
 }
 
 // ready waits until the process answers at the endpoint, as DynamoDB would.
-func (p *process) ready(ctx context.Context, endpoint string, within time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	for {
+func ready(ctx context.Context, p *localserver.Process, endpoint string, within time.Duration) error {
+	return p.Ready(ctx, "DynamoDB Local", endpoint, within, func(ctx context.Context) (bool, error) {
 		dynamoDB, err := ask(ctx, endpoint)
 		if err == nil && !dynamoDB {
-			return fmt.Errorf("something else answers at %s", endpoint)
+			return true, fmt.Errorf("something else answers at %s", endpoint)
 		}
-		if err == nil && !p.gone() {
-			return nil
-		}
-		select {
-		case <-p.ended:
-			return fmt.Errorf("DynamoDB Local ended at once: %v", p.reason)
-		case <-ctx.Done():
-			return fmt.Errorf("no answer at %s within %s: %w", endpoint, within, ctx.Err())
-		case <-time.After(pause):
-		}
-	}
-}
-
-func (p *process) gone() bool {
-	select {
-	case <-p.ended:
-		return true
-	default:
-		return false
-	}
-}
-
-// tail returns the end of a log, at most 4 KB of it.
-func tail(log *os.File) string {
-	size, err := log.Seek(0, 2)
-	if err != nil {
-		return err.Error()
-	}
-	text := make([]byte, min(size, 4096))
-	if _, err := log.ReadAt(text, size-int64(len(text))); err != nil {
-		return err.Error()
-	}
-	return string(bytes.TrimSpace(text))
+		return false, err
+	})
 }

@@ -17,13 +17,14 @@ import (
 
 	"github.com/superviber/blue-encrypted-store/internal/dynamolocal"
 	"github.com/superviber/blue-encrypted-store/internal/dynamolocal/localtest"
+	"github.com/superviber/blue-encrypted-store/internal/localserver"
 )
 
 // dead waits until nobody answers at the endpoint.
 func dead(t *testing.T, endpoint string) {
 	t.Helper()
 	for range 600 {
-		if dynamolocal.Alive(t.Context(), endpoint) != nil {
+		if localserver.Alive(t.Context(), endpoint) != nil {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -44,7 +45,7 @@ func TestJarStartsAndStops(t *testing.T) {
 		t.Errorf("tables of a fresh server: %s", got)
 	}
 	server.Stop()
-	if err := dynamolocal.Alive(t.Context(), server.Endpoint); err == nil {
+	if err := localserver.Alive(t.Context(), server.Endpoint); err == nil {
 		t.Error("it answers after Stop")
 	}
 	server.Stop() // a second time does nothing
@@ -68,7 +69,7 @@ func TestParentKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	endpoint := strings.TrimSpace(line)
-	if err := dynamolocal.Alive(t.Context(), endpoint); err != nil {
+	if err := localserver.Alive(t.Context(), endpoint); err != nil {
 		t.Fatalf("while the parent lives: %v", err)
 	}
 	parent.Process.Kill()
@@ -89,7 +90,7 @@ func TestBackground(t *testing.T) {
 	if err := b.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := dynamolocal.Alive(t.Context(), b.Endpoint); err == nil {
+	if err := localserver.Alive(t.Context(), b.Endpoint); err == nil {
 		t.Error("it answers after Stop")
 	}
 	if gone, err := dynamolocal.OpenBackground(t.Context(), dir); gone != nil || err != nil {

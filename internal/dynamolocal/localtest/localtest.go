@@ -10,12 +10,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/superviber/blue-encrypted-store/internal/dynamolocal"
+	"github.com/superviber/blue-encrypted-store/internal/localserver"
+	"github.com/superviber/blue-encrypted-store/internal/testrule"
 )
 
 // within bounds the search: the first one may fetch 50 MB.
@@ -48,7 +49,7 @@ var find = sync.OnceValues(func() (*dynamolocal.Server, error) {
 // test if it has "dynamodb"; where CI=true that is a failure.
 func Endpoint(t testing.TB) string {
 	t.Helper()
-	wanted(t)
+	testrule.Wanted(t, "dynamodb")
 	server, err := find()
 	if err != nil {
 		t.Fatalf("%v\nfix: start a container engine, or install Java 17 and Maven, or set DYNAMODB_ENDPOINT\ngo without: BLUE_TEST_SKIP=dynamodb", err)
@@ -61,7 +62,7 @@ func Endpoint(t testing.TB) string {
 // fail.
 func Jar(t testing.TB) string {
 	t.Helper()
-	wanted(t)
+	testrule.Wanted(t, "dynamodb")
 	cache, err := cacheFolder()
 	if err != nil {
 		t.Fatal(err)
@@ -78,32 +79,9 @@ func Jar(t testing.TB) string {
 	return cache
 }
 
-// wanted ends the test if the opt-out is set.
-func wanted(t testing.TB) {
-	t.Helper()
-	reason := optOut(os.Getenv("BLUE_TEST_SKIP"))
-	if reason == "" {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s, but CI=true runs every test: unset it", reason)
-	}
-	t.Skipf("skipped: %s", reason)
-}
-
 func cacheFolder() (string, error) {
 	cache, err := os.UserCacheDir()
-	return filepath.Join(cache, dynamolocal.Folder), err
-}
-
-// optOut returns why tests of DynamoDB are left out, "" if they are not.
-func optOut(skip string) string {
-	for name := range strings.SplitSeq(skip, ",") {
-		if strings.TrimSpace(name) == "dynamodb" {
-			return "BLUE_TEST_SKIP has dynamodb"
-		}
-	}
-	return ""
+	return filepath.Join(cache, localserver.Folder), err
 }
 
 // compose is the path of the repository's compose file.

@@ -1,6 +1,6 @@
 //go:build unix
 
-package dynamolocal
+package localserver
 
 import (
 	"context"
@@ -26,10 +26,10 @@ code=$?
 kill $watcher 2>/dev/null
 exit $code`
 
-// startWatched starts a command in a process group of its own that ends with
+// Start starts a command in a process group of its own that ends with
 // this process.
-func startWatched(command *exec.Cmd, log *os.File) (*process, error) {
-	args := append([]string{"-c", watch, "dynamodb-local"}, command.Args...)
+func Start(command *exec.Cmd, log *os.File) (*Process, error) {
+	args := append([]string{"-c", watch, "local-server"}, command.Args...)
 	cmd := exec.Command("/bin/sh", args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = command.Dir, log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -39,13 +39,13 @@ func startWatched(command *exec.Cmd, log *os.File) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{cmd: cmd, ended: make(chan struct{})}
+	p := &Process{cmd: cmd, ended: make(chan struct{})}
 	go p.wait()
 	return p, nil
 }
 
-// stop kills the group and waits for its leader's end.
-func (p *process) stop() {
+// Stop kills the group and waits for its leader's end.
+func (p *Process) Stop() {
 	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	<-p.ended
 }
@@ -55,8 +55,8 @@ func detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 }
 
-// terminate asks a process to end, and kills it if it does not within 10 s.
-func terminate(pid int) error {
+// Terminate asks a process to end, and kills it if it does not within 10 s.
+func Terminate(pid int) error {
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		return err
 	}
@@ -69,8 +69,8 @@ func terminate(pid int) error {
 	return syscall.Kill(pid, syscall.SIGKILL)
 }
 
-// lock takes a file's lock, which the system gives back when the process ends.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
+// Lock takes a file's lock, which the system gives back when the process ends.
+func Lock(ctx context.Context, path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err

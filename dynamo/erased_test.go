@@ -1,0 +1,163 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/superviber/blue-encrypted-store/internal/dynamolocal/localtest"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// TestPurge: under a head that is no tombstone a whole log is rolled forward, a
+// broken one is given up, and nothing is deleted; under a tombstone every log
+// goes, however young, and no lease is put on it.
+func TestPurge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := solo(1, short)
+		ctx := context.Background()
+		w := &writer{h: h, name: "w", store: h.process("w", &link{w: h.w}), big: func() bool { return false }}
+		w.commit(ctx, "first", 1)
+		s := w.store
+		head := h.w.cell(record.Dialogues, headKey(simPK))
+		pieces := func(b string, n int) {
+			for i := range n {
+				a := action{table: record.Dialogues, record: record.Record{Key: logKey(simPK, b, i), Attrs: record.Attrs{attrChunk: record.B([]byte{0})}}, when: condition{absent: true}}
+				if err := s.transact(ctx, s.newID(), []action{a}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		left := func() int {
+			n, err := s.Leftovers(ctx, simPK)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		young := h.w.newID()
+		pieces(young, 2)
+		for _, marked := range []string{h.w.newID() + "/3", "no log at all"} {
+			head.record = head.record.Clone()
+			head.record.Attrs[attrPending] = record.S(marked)
+			if err := s.Purge(ctx, simPK); err != nil {
+				t.Fatal(err)
+			}
+			if _, still := head.record.Attrs[attrPending]; still || left() != 2 {
+				t.Errorf("%q: pending %v, %d pieces left", marked, still, left())
+			}
+		}
+		if v, err := h.load(ctx, s, true); err != nil || v.version != 1 {
+			t.Errorf("version %d, %v: the partition is not what it was", v.version, err)
+		}
+		tomb := record.Write{Table: record.Dialogues, Prev: head.record.Attrs, Record: record.Record{Key: headKey(simPK), Attrs: record.Attrs{"entity_type": record.S(record.Erased)}}}
+		if err := s.Commit(ctx, []record.Write{tomb}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Purge(ctx, simPK); err != nil || left() != 0 {
+			t.Errorf("%v, %d pieces left", err, left())
+		}
+		// A writer that learns now that it has lost takes its log along.
+		late := h.w.newID()
+		pieces(late, 3)
+		s.lost(ctx, simPK, pending{late, 3})
+		if _, leased := head.record.Attrs[attrLease]; leased || left() != 0 {
+			t.Errorf("leased %v, %d pieces left of a writer that lost", leased, left())
+		}
+		for _, wrong := range h.w.wrong {
+			t.Error(wrong)
+		}
+	})
+}
+
+// TestCopies reads windows and backups of a server that has them; nothing that
+// it cannot list passes for nothing.
+func TestCopies(t *testing.T) {
+	const made, ends = 1770000000.0, 1773000000.0
+	denied := ""
+	pages := 0
+	f := newFake(t)
+	f.handler = func(operation string, in map[string]any) (int, any) {
+		if operation == denied {
+			return 400, map[string]any{"__type": "com.amazonaws.dynamodb.v20120810#AccessDeniedException", "message": "no"}
+		}
+		table, _ := in["TableName"].(string)
+		keys := strings.HasSuffix(table, "keys")
+		switch operation {
+		case "DescribeContinuousBackups":
+			status, days := "ENABLED", 1
+			if !keys {
+				status, days = "DISABLED", 35
+			}
+			return 200, map[string]any{"ContinuousBackupsDescription": map[string]any{"ContinuousBackupsStatus": "ENABLED",
+				"PointInTimeRecoveryDescription": map[string]any{"PointInTimeRecoveryStatus": status, "RecoveryPeriodInDays": days}}}
+		case "ListBackups":
+			if in["BackupType"] != "ALL" {
+				t.Errorf("asked for backups of type %v", in["BackupType"])
+			}
+			if !keys {
+				return 200, map[string]any{"BackupSummaries": []any{}}
+			}
+			pages++
+			if in["ExclusiveStartBackupArn"] == nil {
+				return 200, map[string]any{"LastEvaluatedBackupArn": "arn:1", "BackupSummaries": []any{
+					map[string]any{"BackupArn": "arn:1", "BackupStatus": "AVAILABLE", "BackupCreationDateTime": made},
+					map[string]any{"BackupArn": "arn:0", "BackupStatus": "DELETED", "BackupCreationDateTime": made},
+				}}
+			}
+			return 200, map[string]any{"BackupSummaries": []any{
+				map[string]any{"BackupArn": "arn:2", "BackupStatus": "AVAILABLE", "BackupCreationDateTime": made, "BackupExpiryDateTime": ends},
+			}}
+		}
+		t.Errorf("asked for %s", operation)
+		return 400, map[string]any{}
+	}
+	s := newStore(f.client(t), "w", func() string { return "" })
+	got, err := s.Copies(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, c := range got {
+		if c.Covered {
+			lines = append(lines, fmt.Sprint(c.Kind, " ", c.Window, " ", c.Made.Unix(), " ", c.Expires.Unix()))
+		}
+	}
+	none := time.Time{}.Unix()
+	want := []string{
+		fmt.Sprint("point_in_time 24h0m0s ", none, " ", none),
+		fmt.Sprint("backup 0s ", int64(made), " ", none),
+		fmt.Sprint("backup 0s ", int64(made), " ", int64(ends)),
+	}
+	if strings.Join(lines, "\n") != strings.Join(want, "\n") || pages != 2 {
+		t.Errorf("%d pages, got\n%s\nwant\n%s", pages, strings.Join(lines, "\n"), strings.Join(want, "\n"))
+	}
+	for _, denied = range []string{"ListBackups", "DescribeContinuousBackups"} {
+		if _, err := s.Copies(t.Context()); !errors.Is(err, record.ErrUnavailable) || !strings.Contains(hintOf(err), denied) {
+			t.Errorf("%s denied: %v", denied, err)
+		}
+	}
+}
+
+// TestCopiesLocal: DynamoDB Local has neither windows nor backups, and its files
+// are not covered.
+func TestCopiesLocal(t *testing.T) {
+	localtest.Endpoint(t)
+	s := newStore(localClient(t), "w", func() string { return "" })
+	got, err := s.Copies(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range got {
+		if c.Covered {
+			t.Errorf("%+v", c)
+		}
+	}
+	if len(got) != 2 {
+		t.Errorf("%+v", got)
+	}
+}

@@ -1,0 +1,112 @@
+// Package campaigntest is what the campaigns share: the built program, the
+// length of a run, and the files of figures.
+//
+// What belongs here: what both internal/campaign and internal/cloudcampaign
+// need. What does not: what either does to the program or the store, and their
+// worlds (there).
+package campaigntest
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+)
+
+// Root is the root of the checkout, seen from the folder of a campaign, which
+// is where its tests run.
+var Root = filepath.Join("..", "..")
+
+// Program is blue-store, built by the first test that needs it and removed by
+// Main. Its methods may be called concurrently.
+type Program struct {
+	Tags string // as in go build -tags
+
+	once sync.Once
+	dir  string
+	path string
+	err  error
+}
+
+// Path returns the path of the program.
+func (p *Program) Path(t testing.TB) string {
+	t.Helper()
+	p.once.Do(func() { p.err = p.build() })
+	if p.err != nil {
+		t.Fatal(p.err)
+	}
+	return p.path
+}
+
+func (p *Program) build() (err error) {
+	if p.dir, err = os.MkdirTemp("", "campaign-*"); err != nil {
+		return err
+	}
+	if err := os.Chmod(p.dir, 0o755); err != nil { // some tests run it as another user
+		return err
+	}
+	p.path = filepath.Join(p.dir, "blue-store")
+	if runtime.GOOS == "windows" {
+		p.path += ".exe"
+	}
+	build := exec.Command("go", "build", "-tags", p.Tags, "-o", p.path, "./cmd/blue-store")
+	build.Dir = Root
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
+// Main runs the tests, for a TestMain, and removes the program. It does not
+// return. Parallel tests may be more than the cores, for they wait for locks
+// and processes; -parallel decides if it is given.
+func (p *Program) Main(m *testing.M) {
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic("campaigntest: " + err.Error())
+	}
+	code := m.Run()
+	if p.dir != "" {
+		os.RemoveAll(p.dir)
+	}
+	os.Exit(code)
+}
+
+// Long reports whether the long form was asked for: BLUE_CAMPAIGN=long.
+func Long() bool { return os.Getenv("BLUE_CAMPAIGN") == "long" }
+
+// Length picks a number by the form of the run: -short, ordinary, or long.
+func Length(short, ordinary, long int) int {
+	switch {
+	case Long():
+		return long
+	case testing.Short():
+		return short
+	}
+	return ordinary
+}
+
+// Figures reports what a test counted: to the log, and with BLUE_FIGURES=1,
+// unless the test has failed, to docs/figures/{name}.json.
+func Figures(t testing.TB, name string, counts any) {
+	t.Helper()
+	text, err := json.MarshalIndent(counts, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s: %s", name, text)
+	if os.Getenv("BLUE_FIGURES") != "1" || t.Failed() {
+		return
+	}
+	folder := filepath.Join(Root, "docs", "figures")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, name+".json"), append(text, '\n'), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
