@@ -7,8 +7,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -126,13 +128,13 @@ func TestItemsRoundTrip(t *testing.T) {
 	}
 }
 
-// TestChains runs many operations at once: every chain is linked without a
-// gap, and no operation waits on another's chain.
+// TestChains runs many operations at once: every chain is listed, begins with
+// its genesis and is linked without a gap.
 func TestChains(t *testing.T) {
 	store := memory.New()
 	log := newLog(store)
 	var wg sync.WaitGroup
-	for range 8 {
+	for range 16 {
 		wg.Go(func() {
 			for range 25 {
 				if err := log.Append(t.Context(), func(*audit.Event) {}, audit.Decrypt, "d", "dek#d#1", audit.Success); err != nil {
@@ -142,49 +144,64 @@ func TestChains(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	total := 0
-	for _, chain := range chainsOf(t, log) {
-		previous := hash([]byte("blue/1/chain/" + chain))
-		for seq := uint64(1); ; seq++ {
-			e, err := audit.ReadEvent(t.Context(), store, chain, seq)
-			if errors.Is(err, blue.ErrNotFound) {
-				break
-			}
-			if err != nil || e.Previous != previous {
-				t.Fatalf("chain %s seq %d: %v, previous %s, want %s", chain, seq, err, e.Previous, previous)
-			}
-			previous = e.EventHash
-			total++
+	if err := log.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	count := map[audit.Operation]int{}
+	chains := chainsIn(t, store)
+	for _, chain := range chains {
+		events := eventsIn(t, store, chain)
+		if first, last := events[0].Operation, events[len(events)-1].Operation; first != audit.Genesis || last != audit.Close {
+			t.Errorf("chain %s begins with %s and ends with %s", chain, first, last)
+		}
+		for _, e := range events {
+			count[e.Operation]++
 		}
 	}
-	if total != 200 {
-		t.Errorf("%d events in the chains, want 200", total)
+	want := map[audit.Operation]int{audit.Genesis: len(chains), audit.Decrypt: 400, audit.Close: len(chains)}
+	if !maps.Equal(count, want) || len(chains) > 16 {
+		t.Errorf("%v events, want %v", count, want)
 	}
 }
 
-// chainsOf takes every free chain of a log.
-func chainsOf(t *testing.T, log *audit.Log) []string {
+// chainsIn lists the chains of the day index.
+func chainsIn(t testing.TB, store record.Store) []string {
 	t.Helper()
-	var ids []string
-	for {
-		e, err := lease(t, log).Draft(audit.Decrypt, "d", "", audit.Success)
-		if err != nil {
-			t.Fatal(err)
+	var chains []string
+	for _, digit := range "0123456789abcdef" {
+		for _, r := range query(t, store, "chains#"+string(digit)) {
+			if _, chain, _ := strings.Cut(r.Key.SK, "#"); !slices.Contains(chains, chain) {
+				chains = append(chains, chain)
+			}
 		}
-		if e.Seq == 1 {
-			return ids
-		}
-		ids = append(ids, e.Chain)
 	}
+	return chains
 }
 
-// failing answers every commit with an error.
-type failing struct {
-	record.Store
-	err error
+func query(t testing.TB, store record.Store, pk string) []record.Record {
+	t.Helper()
+	all, err := store.Query(context.WithoutCancel(t.Context()), record.Query{Table: record.Audit, PK: pk})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
-func (f failing) Commit(context.Context, []record.Write) error { return f.err }
+// eventsIn returns a chain's events, which must be linked.
+func eventsIn(t testing.TB, store record.Store, chain string) []audit.Event {
+	t.Helper()
+	var events []audit.Event
+	previous := hash([]byte("blue/1/chain/" + chain))
+	for i := range query(t, store, "audit#"+chain) {
+		e, err := audit.ReadEvent(context.WithoutCancel(t.Context()), store, chain, uint64(i)+1)
+		if err != nil || e.Previous != previous {
+			t.Fatalf("chain %s seq %d: %v, previous %s, want %s", chain, i+1, err, e.Previous, previous)
+		}
+		previous = e.EventHash
+		events = append(events, e)
+	}
+	return events
+}
 
 // TestLease: a definite failure gives the seq to the next event, an unknown
 // outcome leaves the chain.
@@ -202,27 +219,19 @@ func TestLease(t *testing.T) {
 	first.Failed()
 	second := lease(t, log)
 	b := draft(second)
-	if a.Chain != b.Chain || b.Seq != 1 {
+	if a.Chain != b.Chain || a.Seq != 2 || b.Seq != 2 {
 		t.Errorf("after a definite failure the seq is not free: %s %d, %s %d", a.Chain, a.Seq, b.Chain, b.Seq)
 	}
 	b.Close("")
 	second.Landed(b)
 	third := lease(t, log)
 	c := draft(third)
-	if c.Chain != b.Chain || c.Seq != 2 || c.Previous != b.EventHash {
+	if c.Chain != b.Chain || c.Seq != 3 || c.Previous != b.EventHash {
 		t.Errorf("the chain does not go on: %+v", c)
 	}
 	third.Unknown()
 	if d := draft(lease(t, log)); d.Chain == c.Chain {
 		t.Error("a chain with an unknown outcome was used again")
-	}
-}
-
-func TestAppendUnavailable(t *testing.T) {
-	log := newLog(failing{memory.New(), blue.ErrUnavailable})
-	err := log.Append(t.Context(), func(*audit.Event) {}, audit.Decrypt, "d", "", audit.Success)
-	if !errors.Is(err, blue.ErrAudit) {
-		t.Errorf("%v, want ErrAudit", err)
 	}
 }
 

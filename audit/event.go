@@ -1,17 +1,21 @@
 // Package audit is the crypto audit log: who opened and sealed what, when,
 // and with which outcome, in hash chains that cannot be edited unseen.
 //
-// What belongs here: the event and its bytes, chains and their leases, and
-// where events lie in record.Audit. What does not: when an event is due
-// (encrypted), the keys that tag written items (envelope), where records are
-// kept (sqlite, memory).
+// What belongs here: the event and its bytes, chains and their leases, when
+// they begin, are signed and end, and where all of that lies in record.Audit;
+// the pseudonyms of principals. What does not: when an event is due
+// (encrypted), the keys that tag written items (envelope), the bytes of a
+// checkpoint (audit/checkpoint), where it is kept outside (audit/anchor),
+// whether a log is whole (audit/auditor), where records are kept (sqlite,
+// memory).
 //
 // # Layout
 //
-// Every event is a record of table blue_audit, never changed:
+// All are records of table blue_audit that must not exist when they are put
+// and are never changed. An event:
 //
 //	PK  audit#{chain}        chain: 32 hex digits, random
-//	SK  {seq:012d}           from 1, without a gap
+//	SK  {seq:012d}           1 is the genesis; then without a gap; the last is the close
 //
 // Beside the event of a commit stands its pointer, so that one dialogue's
 // commits can be walked without reading every chain:
@@ -19,6 +23,31 @@
 //	PK  dialogue#{id}
 //	SK  {root_version:012d}
 //	    chain S, seq N
+//
+// Beside the genesis, and beside a chain's first event of each later UTC day,
+// stands a record of the day index, so that all chains can be found without a
+// Scan:
+//
+//	PK  chains#{first hex digit of the chain}
+//	SK  {YYYY-MM-DD}#{chain}
+//	    first N              seq of the chain's first event of that day
+//
+// A checkpoint, the signed tree over the events 1 … size of a chain:
+//
+//	PK  checkpoint#{chain}
+//	SK  {size:012d}
+//	    note S
+//
+// Events that were copied from another store (internal/copier) lie at the
+// chain and seq that they had, without genesis, index or checkpoint, and are
+// reached by their pointers. Directory draws its records in blue_keys.
+//
+// # Commits
+//
+// Genesis and index are a chain's first commit; an event, with its pointer and
+// at times an index record, is part of the commit of its data, or one of its
+// own; a checkpoint is one of its own, but for the last, which stands in that
+// of the close event. A warm operation takes no commit beside that of its event.
 //
 // # Hashes
 //
@@ -66,6 +95,18 @@ const (
 	DeriveKEK Operation = "derive_kek"
 	WrapDEK   Operation = "wrap_dek"
 	UnwrapDEK Operation = "unwrap_dek"
+	// Genesis is the first event of a chain; its key_id is the verifier key of
+	// the checkpoints to come, if there will be any.
+	Genesis Operation = "genesis"
+	// Close is the last event of a chain whose process ended in order.
+	Close Operation = "close"
+	// Changes to who may open what.
+	Rotate     Operation = "rotate"
+	Grant      Operation = "grant"
+	Revoke     Operation = "revoke"
+	Rewrap     Operation = "rewrap"
+	Erase      Operation = "erase"
+	DestroyKey Operation = "destroy_key"
 	// Void takes the place of an event whose commit has not landed and never
 	// can; a chain goes on from it.
 	Void Operation = "void"
@@ -83,7 +124,12 @@ const (
 	Success Outcome = "success"
 	Failure Outcome = "failure"
 	Denied  Outcome = "denied"
+	// Intent is stored before a key is made or destroyed; the event of the
+	// outcome follows.
+	Intent Outcome = "intent"
 )
+
+const timeFormat = "2006-01-02T15:04:05.000000000Z" // of a time in UTC
 
 // TagSize is the size in bytes of a written item's tag.
 const TagSize = 16
@@ -118,6 +164,8 @@ type Event struct {
 	Previous    string // hash
 	RootHash    string // hash, or "" where no root was written
 	EventHash   string // hash
+
+	first uint64 // what the day index gets with it: firstOf
 }
 
 // Write fills in what a commit wrote.
@@ -215,6 +263,12 @@ func (e *Event) Close(rootHash string) {
 }
 
 func (e *Event) hash() string { return hexHash(appendLP(e.core(), []byte(e.RootHash))) }
+
+// leaf returns the event's hash as the trees take it: 32 bytes.
+func (e *Event) leaf() []byte {
+	raw, _ := hex.DecodeString(e.EventHash) // hexHash made it
+	return raw
+}
 
 // Intact reports whether the event's hash is that of its fields.
 func (e *Event) Intact() bool { return e.EventHash == e.hash() }

@@ -44,9 +44,11 @@ func (e *Event) columns(operation, outcome *string, seq, version *int64) []colum
 	}
 }
 
+const eventPrefix = "audit#"
+
 // eventKey is where an event lies.
 func eventKey(chain string, seq uint64) record.Key {
-	return record.Key{PK: "audit#" + chain, SK: twelve(seq)}
+	return record.Key{PK: eventPrefix + chain, SK: twelve(seq)}
 }
 
 // pointerKey is where the pointer to the event of a dialogue's commit lies.
@@ -56,8 +58,9 @@ func pointerKey(dialogue string, version uint64) record.Key {
 
 func twelve(n uint64) string { return fmt.Sprintf("%012d", n) }
 
-// Writes returns the event's record and, for a commit, its pointer. Both must
-// not exist. void is the event that may take its place (Lease.Void).
+// Writes returns the event's record, for a commit its pointer, and for the
+// first event of a chain's day the record of the day index. None may exist.
+// void is the event that may take its place (Lease.Void).
 func (e *Event) Writes(void *Event) []record.Write {
 	writes := []record.Write{{Table: record.Audit, Record: record.Record{Key: eventKey(e.Chain, e.Seq), Attrs: e.attrs()}}}
 	if void != nil {
@@ -69,12 +72,15 @@ func (e *Event) Writes(void *Event) []record.Write {
 			Attrs: record.Attrs{"chain": record.S(e.Chain), "seq": record.N(int64(e.Seq))},
 		}})
 	}
+	if e.first > 0 {
+		writes = append(writes, record.Write{Table: record.Audit, Record: e.indexRecord()})
+	}
 	return writes
 }
 
 func (e *Event) attrs() record.Attrs {
 	operation, outcome, seq, version := string(e.Operation), string(e.Outcome), int64(e.Seq), int64(e.RootVersion)
-	attrs := make(record.Attrs)
+	attrs := make(record.Attrs, 20)
 	for _, c := range e.columns(&operation, &outcome, &seq, &version) {
 		switch {
 		case c.text != nil && *c.text != "":
@@ -109,14 +115,15 @@ func decodeEvent(r record.Record) Event {
 }
 
 // ReadEvent returns one event. ErrNotFound if there is none, ErrTampered if
-// its hash is not that of its fields or it stands in another's place.
+// its hash is not that of its fields, it stands in another's place, or its
+// record holds more than an event.
 func ReadEvent(ctx context.Context, store record.Store, chain string, seq uint64) (Event, error) {
 	r, err := store.Get(ctx, record.Audit, eventKey(chain, seq))
 	if err != nil {
 		return Event{}, fmt.Errorf("audit event %s seq %d: %w", chain, seq, err)
 	}
 	e := decodeEvent(r)
-	if !e.Intact() || e.Chain != chain || e.Seq != seq {
+	if !e.Intact() || e.Chain != chain || e.Seq != seq || !r.Equal(record.Record{Key: r.Key, Attrs: e.attrs()}) {
 		return Event{}, fmt.Errorf("%w: audit event %s seq %d: its hash is not that of its fields", blue.ErrTampered, chain, seq)
 	}
 	return e, nil

@@ -3,16 +3,16 @@ package audit
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/uuid/v5"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 
-	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -20,165 +20,143 @@ import (
 type Options struct {
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
+	// Signer returns what signs checkpoints; nil: the chains have none. It
+	// is called before the first event, not before, and again if it fails.
+	Signer func(context.Context) (*checkpoint.Signer, error)
+	// Caller returns who the principal is to somebody else, such as the ARN
+	// that AWS knows the process by. It is added to the name, and called as
+	// Signer is; nil: nothing is added.
+	Caller func(context.Context) (string, error)
+	// Anchors keep the checkpoints outside the store, each of them all.
+	Anchors []Anchor
+	// Principals gives the principal a pseudonym; nil: events hold it as
+	// given.
+	Principals *Directory
+	// Every is after how many events a checkpoint is due; 256 if 0.
+	Every int
+	// Interval is how long after the first event without one; 60 s if 0.
+	Interval time.Duration
+	// Tracer makes a span of each commit and publication of the log; nil:
+	// none. Events carry the trace of their operation either way.
+	Tracer trace.Tracer
 }
+
+const (
+	defaultEvery    = 256
+	defaultInterval = 60 * time.Second
+)
 
 // Log appends events for one process and principal. It may be used
 // concurrently: every operation leases a chain of its own for as long as it
 // lasts, so commits do not wait for each other. A chain is reused when free;
-// there are as many as operations ever ran at once.
+// there are as many as operations ever ran at once. End it with Close.
+//
+// A checkpoint is due by number or age of the events without one. It is made
+// before the chain's next operation, which fails if it fails, and by an alarm
+// when no operation comes.
 type Log struct {
-	store     record.Store
-	principal string
-	now       func() time.Time
-	ids       uuid.Generator
+	store       record.Store
+	principal   string
+	principals  *Directory
+	now         func() time.Time
+	openSigner  func(context.Context) (*checkpoint.Signer, error)
+	caller      func(context.Context) (string, error)
+	signer      *checkpoint.Signer // set before who is
+	anchors     []Anchor
+	every       uint64
+	interval    time.Duration
+	tracer      trace.Tracer
+	ids         uuid.Generator
+	identifying sync.Mutex
+	who         atomic.Pointer[string] // what events call the principal, once known
 
-	mu   sync.Mutex
-	free []*chain
-}
-
-// chain is one hash chain of this process.
-type chain struct {
-	id   string
-	seq  uint64 // of the last event that landed; 0 for none
-	last string // its hash
+	mu      sync.Mutex // never held while the store is asked
+	free    []*chain   // the one that was used last at the end
+	left    []*chain   // not to be used again, but owed a checkpoint
+	closed  bool
+	alarm   *time.Timer // nil: none is set
+	rings   time.Time   // when
+	ringing sync.WaitGroup
+	life    context.Context // of the alarm's work
+	hush    context.CancelFunc
 }
 
 // NewLog returns a log that writes to a store's Audit table.
 func NewLog(store record.Store, principal string, opts *Options) *Log {
-	l := &Log{store: store, principal: principal, now: time.Now}
-	if opts != nil && opts.Now != nil {
-		l.now = opts.Now
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	l := &Log{
+		store: store, principal: principal, principals: o.Principals, now: o.Now,
+		openSigner: o.Signer, caller: o.Caller, anchors: o.Anchors, every: defaultEvery, interval: defaultInterval, tracer: o.Tracer,
+	}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	if o.Every > 0 {
+		l.every = uint64(o.Every)
+	}
+	if o.Interval > 0 {
+		l.interval = o.Interval
 	}
 	l.ids = uuid.NewGenWithOptions(uuid.WithRandomReader(rand.Reader), uuid.WithEpochFunc(func() time.Time { return l.now() }))
+	l.life, l.hush = context.WithCancel(context.Background())
 	return l
 }
 
-// Lease is one operation's hold on a chain. It must end in exactly one of
-// Landed, Failed or Unknown.
-type Lease struct {
-	log   *Log
-	chain *chain
-}
-
-// Lease takes a free chain, or begins one. The events drafted under it carry
-// the trace of ctx. ErrAudit if none can be begun.
-func (l *Log) Lease(ctx context.Context) (*Lease, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if n := len(l.free); n > 0 {
-		c := l.free[n-1]
-		l.free = l.free[:n-1]
-		return &Lease{l, c}, nil
+// identify finds out what events call the principal and what signs, once.
+func (l *Log) identify(ctx context.Context) error {
+	if l.who.Load() != nil {
+		return nil
 	}
-	var id [16]byte
-	rand.Read(id[:]) // never fails (crypto/rand)
-	c := &chain{id: hex.EncodeToString(id[:])}
-	c.last = genesis(c.id)
-	return &Lease{l, c}, nil
-}
-
-// Draft returns the chain's next event, with what the log knows filled in.
-func (s *Lease) Draft(op Operation, dialogue, keyID string, outcome Outcome) (Event, error) {
-	id, err := s.log.ids.NewV7()
-	if err != nil {
-		return Event{}, fmt.Errorf("%w: no event id: %w", blue.ErrAudit, err)
+	l.identifying.Lock()
+	defer l.identifying.Unlock()
+	if l.who.Load() != nil {
+		return nil
 	}
-	return Event{
-		EventID: id.String(), Timestamp: s.log.now().UTC().Format("2006-01-02T15:04:05.000000000Z"),
-		Operation: op, KeyID: keyID, Principal: s.log.principal, Outcome: outcome,
-		Chain: s.chain.id, Seq: s.chain.seq + 1, Dialogue: dialogue, Previous: s.chain.last,
-	}, nil
-}
-
-// Void returns the event that stands for e if its outcome must be settled:
-// the same place in the chain, and nothing done.
-func (s *Lease) Void(e Event) (Event, error) {
-	v, err := s.Draft(Void, e.Dialogue, e.KeyID, Failure)
-	if err != nil {
-		return v, err
-	}
-	v.Close("")
-	return v, nil
-}
-
-// Landed ends the lease: the event is stored and the chain goes on from it.
-func (s *Lease) Landed(e Event) {
-	s.chain.seq, s.chain.last = e.Seq, e.EventHash
-	s.Failed()
-}
-
-// Failed ends the lease: the event is certainly not stored, and its seq is
-// free for the next.
-func (s *Lease) Failed() {
-	s.log.mu.Lock()
-	defer s.log.mu.Unlock()
-	s.log.free = append(s.log.free, s.chain)
-}
-
-// Unknown ends the lease: nobody can say whether the event is stored, so the
-// chain is not used again.
-func (s *Lease) Unknown() {}
-
-// Append stores an event that belongs to no commit, such as a read. It
-// returns when the event is durable; ErrAudit otherwise.
-func (l *Log) Append(ctx context.Context, fill func(*Event), op Operation, dialogue, keyID string, outcome Outcome) error {
-	var err error
-	for range maxVoids {
-		if err = l.append(ctx, fill, op, dialogue, keyID, outcome); err == nil {
-			return nil
+	name := l.principal
+	if l.caller != nil {
+		caller, err := l.caller(ctx)
+		if err != nil {
+			return fmt.Errorf("who the principal is: %w", err)
 		}
-		if _, voided := errors.AsType[*record.VoidedError](err); !voided {
-			break
+		name += " " + caller
+	}
+	if l.openSigner != nil {
+		var err error
+		if l.signer, err = l.openSigner(ctx); err != nil {
+			return fmt.Errorf("the key that signs: %w", err)
 		}
 	}
-	return fmt.Errorf("%w: the event of this %s could not be stored: %w", blue.ErrAudit, op, err)
+	if l.principals != nil {
+		var err error
+		if name, err = l.principals.Pseudonym(ctx, name); err != nil {
+			return fmt.Errorf("the pseudonym of the principal: %w", err)
+		}
+	}
+	l.who.Store(&name)
+	return nil
 }
 
-// maxVoids bounds how often an event is tried again after its place was voided.
-const maxVoids = 3
-
-func (l *Log) append(ctx context.Context, fill func(*Event), op Operation, dialogue, keyID string, outcome Outcome) error {
-	lease, err := l.Lease(ctx)
-	if err != nil {
-		return err
-	}
-	e, err := lease.Draft(op, dialogue, keyID, outcome)
-	if err != nil {
-		lease.Failed()
-		return err
-	}
-	fill(&e)
-	e.Close("")
-	void, err := lease.Void(e)
-	if err != nil {
-		lease.Failed()
-		return err
-	}
-	err = l.store.Commit(ctx, e.Writes(&void))
-	lease.End(err, e, void)
+// commit is a commit of the log's own, in a span.
+func (l *Log) commit(ctx context.Context, name string, writes []record.Write) error {
+	ctx, end := l.span(ctx, name)
+	err := l.store.Commit(ctx, writes)
+	end(err)
 	return err
 }
 
-// End ends the lease by what the store answered to the commit of the event.
-func (s *Lease) End(err error, e, void Event) {
-	_, voided := errors.AsType[*record.VoidedError](err)
-	switch {
-	case err == nil:
-		s.Landed(e)
-	case voided:
-		s.Landed(void)
-	case definite(err):
-		s.Failed()
-	default:
-		s.Unknown()
+// span begins a span, if there is a tracer. It tells how it ended and no text.
+func (l *Log) span(ctx context.Context, name string) (context.Context, func(error)) {
+	if l.tracer == nil {
+		return ctx, func(error) {}
 	}
-}
-
-// definite reports whether an error of Commit says that nothing was written
-// and nothing of it can be any more.
-func definite(err error) bool {
-	if c, ok := errors.AsType[*record.ConflictError](err); ok {
-		return !strings.HasPrefix(c.Key.PK, "audit#") // there a stranger stands in our chain
+	ctx, span := l.tracer.Start(ctx, name)
+	return ctx, func(err error) {
+		if err != nil {
+			span.SetStatus(codes.Error, "")
+		}
+		span.End()
 	}
-	return errors.Is(err, record.ErrTooLarge) || errors.Is(err, record.ErrInvalid) || errors.Is(err, record.ErrBusy)
 }

@@ -55,6 +55,9 @@ func (s *Store) Get(ctx context.Context, name record.Table, key record.Key) (rec
 
 // Query implements record.Store.
 func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, error) {
+	if err := record.CheckQuery(q); err != nil {
+		return nil, err
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	t, err := s.table(ctx, q.Table)
@@ -62,8 +65,13 @@ func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, err
 		return nil, err
 	}
 	partition := t[q.PK]
-	records := make([]record.Record, 0, len(partition))
-	for _, sk := range slices.Sorted(maps.Keys(partition)) {
+	sks := slices.Sorted(maps.Keys(partition))
+	sks = slices.DeleteFunc(sks, func(sk string) bool { return sk <= q.After })
+	if q.Limit > 0 {
+		sks = sks[:min(q.Limit, len(sks))]
+	}
+	records := make([]record.Record, 0, len(sks))
+	for _, sk := range sks {
 		records = append(records, record.Record{
 			Key:   record.Key{PK: q.PK, SK: sk},
 			Attrs: deepCopy(partition[sk]),

@@ -6,6 +6,20 @@ import (
 	"unicode/utf8"
 )
 
+// CheckQuery is what every Query does first. ErrInvalid for a part of
+// Dialogues, a negative Limit, or an After that is no sort key.
+func CheckQuery(q Query) error {
+	switch {
+	case q.Table == Dialogues && (q.After != "" || q.Limit != 0):
+		return fmt.Errorf("%w: record: %s is read whole", ErrInvalid, Dialogues)
+	case q.Limit < 0:
+		return fmt.Errorf("%w: record: a query for %d records", ErrInvalid, q.Limit)
+	case len(q.After) > MaxSK || !utf8.ValidString(q.After):
+		return fmt.Errorf("%w: record: a query after what is no sort key", ErrInvalid)
+	}
+	return nil
+}
+
 // CheckBatch is what every Commit does first: the rules of Store.Commit and
 // the limits of the strictest store. ErrInvalid is a broken caller,
 // ErrTooLarge is the user's data.

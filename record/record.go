@@ -248,8 +248,8 @@ func (r Record) LogSize() int { return r.Size() + 5*len(r.Attrs) + 4 }
 type Store interface {
 	// Get returns one record; ErrNotFound.
 	Get(ctx context.Context, table Table, key Key) (Record, error)
-	// Query returns all records of a partition as of one moment, in
-	// ascending byte order of SK; none is not an error.
+	// Query returns all records of a partition as of one moment, or the part
+	// that q asks for, in ascending byte order of SK; none is not an error.
 	Query(ctx context.Context, q Query) ([]Record, error)
 	// Commit applies all writes or none. Keys must be distinct; the writes
 	// to Dialogues must be of one partition and hold its Head; Keys never

@@ -15,7 +15,7 @@ func (s *Store) checkData(ctx context.Context) error {
 	if filled(s.data.path) {
 		return nil
 	}
-	wrapped, err := s.holds(ctx, record.Keys)
+	wrapped, err := s.holds(ctx, record.Keys, "")
 	if err != nil || !wrapped {
 		return err
 	}
@@ -23,24 +23,28 @@ func (s *Store) checkData(ctx context.Context) error {
 		record.ErrUnavailable, s.data.path, s.keys.path)
 }
 
-// Empty reports whether there is no record in any table: a store that a new
-// master key takes nothing from.
+// Empty reports whether there is neither a record of a dialogue nor a key of
+// one: a store that a new master key takes nothing from. The audit log and the
+// directory of its principals are under no such key, and do not count.
 func (s *Store) Empty(ctx context.Context) (bool, error) {
-	for _, t := range []record.Table{record.Dialogues, record.Audit, record.Keys} {
-		if there, err := s.holds(ctx, t); err != nil || there {
+	for _, at := range []struct {
+		table  record.Table
+		prefix string
+	}{{record.Dialogues, ""}, {record.Keys, "dialogue#"}, {record.Keys, "user#"}} {
+		if there, err := s.holds(ctx, at.table, at.prefix); err != nil || there {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-// holds reports whether a table has a record.
-func (s *Store) holds(ctx context.Context, t record.Table) (there bool, err error) {
+// holds reports whether a table has a record whose PK begins with a prefix.
+func (s *Store) holds(ctx context.Context, t record.Table, prefix string) (there bool, err error) {
 	f, err := s.table(t)
 	if err != nil {
 		return false, err
 	}
-	if err := f.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+string(t)+")").Scan(&there); err != nil {
+	if err := f.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+string(t)+" WHERE substr(PK, 1, ?) = ?)", len(prefix), prefix).Scan(&there); err != nil {
 		return false, f.fault(ctx, "reading", err)
 	}
 	return there, nil

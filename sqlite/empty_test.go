@@ -12,21 +12,29 @@ import (
 )
 
 func TestEmpty(t *testing.T) {
-	for _, w := range []record.Write{
-		{Table: record.Dialogues, Record: record.Record{Key: record.Key{PK: "dialogue#x", SK: record.Head}, Attrs: record.Attrs{"a": record.S("x")}}},
-		{Table: record.Audit, Record: record.Record{Key: record.Key{PK: "chain#x", SK: "1"}, Attrs: record.Attrs{"a": record.S("x")}}},
-		{Table: record.Keys, Record: record.Record{Key: record.Key{PK: "dialogue#x", SK: "head"}, Attrs: record.Attrs{"a": record.S("x")}}},
+	for name, c := range map[string]struct {
+		table  record.Table
+		pk, sk string
+		empty  bool
+	}{
+		"an item":            {record.Dialogues, "dialogue#x", record.Head, false},
+		"a head of keys":     {record.Keys, "dialogue#x", "head", false},
+		"a user's key":       {record.Keys, "user#x", "kek", false},
+		"an audit event":     {record.Audit, "audit#x", "000000000001", true},
+		"a principal":        {record.Keys, "principals", "tester", true},
+		"an erased one's id": {record.Keys, "erased", "x", true},
 	} {
-		t.Run(string(w.Table), func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			s := openNew(t)
 			if empty, err := s.Empty(t.Context()); err != nil || !empty {
 				t.Errorf("a new store: %v, %v; want empty", empty, err)
 			}
+			w := record.Write{Table: c.table, Record: record.Record{Key: record.Key{PK: c.pk, SK: c.sk}, Attrs: record.Attrs{"a": record.S("x")}}}
 			if err := s.Commit(t.Context(), []record.Write{w}); err != nil {
 				t.Fatal(err)
 			}
-			if empty, err := s.Empty(t.Context()); err != nil || empty {
-				t.Errorf("with a record: %v, %v; want not empty", empty, err)
+			if empty, err := s.Empty(t.Context()); err != nil || empty != c.empty {
+				t.Errorf("with a record: %v, %v; want %v", empty, err, c.empty)
 			}
 		})
 	}

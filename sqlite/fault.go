@@ -62,3 +62,11 @@ func (f *file) fault(ctx context.Context, doing string, err error) error {
 	}
 	return fmt.Errorf("%w: %s %s: %w: %s", sentinel, doing, f.path, err, advice)
 }
+
+// Unreachable reports whether an error of a Store means that its file cannot be
+// used just now: locked, full, read only, damaged. Data and audit log lie in
+// the same one.
+func Unreachable(err error) bool {
+	_, ok := errors.AsType[*driver.Error](err)
+	return ok
+}

@@ -24,7 +24,6 @@ type kind struct {
 	name          string
 	applicationID int64 // PRAGMA application_id, bytes 68 to 71 of the file
 	schema        string
-	pragmas       []string // beside those of every file
 }
 
 var (
@@ -34,8 +33,7 @@ var (
 	keysSchema string
 
 	dataFile = kind{name: "data", applicationID: 0x426c7565, schema: dataSchema}
-	// What was deleted from the keys file is overwritten with zeros.
-	keysFile = kind{name: "keys", applicationID: 0x426c754b, schema: keysSchema, pragmas: []string{"secure_delete(1)"}}
+	keysFile = kind{name: "keys", applicationID: 0x426c754b, schema: keysSchema}
 )
 
 // file is one database file and this process's connections to it.
@@ -82,13 +80,14 @@ func (f *file) dsn(readOnly bool) string {
 		"mode":       {"rw"},
 		"_defensive": {"1"},
 		"_dqs":       {"0"},
-		"_pragma": append([]string{
+		"_pragma": {
 			"busy_timeout(" + strconv.FormatInt(f.busy.Milliseconds(), 10) + ")",
 			"synchronous(FULL)",
 			"foreign_keys(1)",
 			"trusted_schema(0)",
 			"cell_size_check(1)",
-		}, f.kind.pragmas...),
+			"secure_delete(1)", // what is deleted is overwritten with zeros; see scrub.go
+		},
 	}
 	if readOnly {
 		q.Set("mode", "ro")

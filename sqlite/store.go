@@ -151,12 +151,23 @@ func (s *Store) Get(ctx context.Context, table record.Table, key record.Key) (re
 // without attributes, which no commit can store. Whoever verifies records can
 // so name it as damaged, and still use the others.
 func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, error) {
+	if err := record.CheckQuery(q); err != nil {
+		return nil, err
+	}
 	f, err := s.table(q.Table)
 	if err != nil {
 		return nil, err
 	}
+	where, limit := "PK = ?", -1 // none
+	args := []any{q.PK}
+	if q.After != "" {
+		where, args = where+" AND SK > ?", append(args, q.After)
+	}
+	if q.Limit > 0 {
+		limit = q.Limit
+	}
 	records, err := f.read(ctx, func(key *record.Key, text *string, blobs *[]byte) []any { return []any{&key.SK, text, blobs} },
-		"SELECT SK, attrs, blobs FROM "+string(q.Table)+" WHERE PK = ? ORDER BY SK", q.PK)
+		"SELECT SK, attrs, blobs FROM "+string(q.Table)+" WHERE "+where+" ORDER BY SK LIMIT ?", append(args, limit)...)
 	for i := range records {
 		records[i].Key.PK = q.PK
 	}

@@ -30,6 +30,7 @@ type Faulty struct {
 
 	mu     sync.Mutex
 	counts map[string]int
+	noted  noted
 }
 
 var _ record.Store = (*Faulty)(nil)
@@ -111,7 +112,11 @@ func (f *Faulty) Commit(ctx context.Context, writes []record.Write) error {
 	if err != nil {
 		return err
 	}
-	return f.end(c, f.Inner.Commit(ctx, writes))
+	err = f.Inner.Commit(ctx, writes)
+	f.mu.Lock()
+	f.noted.note(writes, err)
+	f.mu.Unlock()
+	return f.end(c, err)
 }
 
 // Index implements record.Store.

@@ -92,7 +92,7 @@ func damageCases() []Case {
 				w.skipUnsealed("an unsealed store believes what is stored")
 				w.seed()
 				w.refuses(blue.ErrTampered, func() error {
-					w.faulty.Read = each(func(r record.Record) { r.Attrs["updated_at"] = record.S("2031-02-03T04:05:07.000000000Z") })
+					w.faulty.Read = each(mistimed)
 					return c.do(w.Context(), w.store, dialogue)
 				})
 			}),
@@ -131,6 +131,9 @@ func damageCases() []Case {
 			w.refuses(blue.ErrTampered, func() error { _, err := w.store.Load(w.Context(), dialogue); return err })
 		}))
 }
+
+// mistimed gives an item a time that it was not written at.
+func mistimed(r record.Record) { r.Attrs["updated_at"] = record.S("2031-02-03T04:05:07.000000000Z") }
 
 // each changes every record that is read.
 func each(change func(record.Record)) func([]record.Record) []record.Record {

@@ -57,7 +57,7 @@ type Case struct {
 func Cases() []Case {
 	var all []Case
 	for _, group := range [][]Case{
-		idCases(), absenceCases(), endedCases(), faultCases(), auditCases(), damageCases(),
+		idCases(), absenceCases(), endedCases(), faultCases(), auditCases(), eventCases(), damageCases(),
 		createCases(), getCases(), expertCases(), roundCases(), referenceCases(), validationCases(),
 		limitCases(), signalCases(), verdictCases(), adoptionCases(), transitionCases(), amendCases(), listCases(), indexCases(),
 		roundTripCases(), listFieldCases(), textCases(), unknownCases(), stepCases(), totalCases(), concurrencyCases(),

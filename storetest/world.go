@@ -24,6 +24,7 @@ type world struct {
 	records record.Store
 	store   Store
 	clock   *clock
+	checked bool // the log was compared with the dialogues
 }
 
 func newWorld(t *testing.T, h Harness) *world {
@@ -31,6 +32,7 @@ func newWorld(t *testing.T, h Harness) *world {
 	w := &world{T: t, h: h, clock: newClock()}
 	w.records = h.Records(t)
 	w.faulty = &Faulty{Inner: w.records}
+	t.Cleanup(w.checkLog)
 	w.store = h.Open(t, w.faulty, w.clock.now)
 	return w
 }

@@ -48,6 +48,9 @@ func read(ctx context.Context, from record.Store, id blue.DialogueID) (*source, 
 	if record.IsUnfinished(s.head) {
 		return nil, fmt.Errorf("%w: it is itself a copy that was not finished", blue.ErrBusy)
 	}
+	if record.IsErased(s.head) {
+		return nil, blue.ErrErased
+	}
 	if s.version = versionOf(s.head); s.version == 0 {
 		return nil, fmt.Errorf("%w: it has no sealed root", blue.ErrTampered)
 	}

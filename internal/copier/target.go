@@ -49,6 +49,9 @@ func look(ctx context.Context, to record.Store, src *source) (*target, error) {
 		}
 		return t, nil
 	}
+	if record.IsErased(t.head) {
+		return nil, fmt.Errorf("%w in the target; its id is not given again", blue.ErrErased)
+	}
 	t.version = versionOf(t.head)
 	t.stand, err = compareHistory(ctx, to, src, t)
 	return t, err

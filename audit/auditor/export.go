@@ -1,0 +1,177 @@
+package auditor
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// Export writes a log as JSON Lines, in the form of docs/format.md §7, damage
+// included: for each chain ascending its events and checkpoints, then for each
+// dialogue its root and pointers. The same log gives the same bytes. Commits
+// may land meanwhile; a dialogue that was written to is marked, and what
+// Verify says of the file leaves it out. It keeps the dialogues' names, no
+// events. An error of w is returned.
+func Export(ctx context.Context, src Source, w io.Writer) error {
+	x := exporter{src: src, w: bufio.NewWriterSize(w, 64<<10), v: newVerifier(src, &Options{}), before: make(map[string]Root)}
+	err := x.export(ctx)
+	if err == nil {
+		err = x.w.Flush()
+	}
+	if err != nil {
+		return fmt.Errorf("exporting the audit log: %w", err)
+	}
+	return nil
+}
+
+type exporter struct {
+	src    Source
+	w      *bufio.Writer
+	v      *verifier // notes what the events say of their dialogues
+	before map[string]Root
+}
+
+func (x *exporter) export(ctx context.Context) error {
+	for id, err := range x.src.Dialogues(ctx) {
+		if err == nil {
+			x.before[id], err = x.src.Root(ctx, id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := x.put(record.Record{Key: record.Key{PK: "format", SK: fileFormat}}); err != nil {
+		return err
+	}
+	for chain, err := range x.src.Chains(ctx) {
+		if err == nil {
+			err = x.chain(ctx, chain)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for id := range x.before {
+		if x.v.known[id] == nil {
+			x.v.known[id] = &dialogue{}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(x.v.known)) {
+		if err := x.dialogue(ctx, id, x.v.known[id]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *exporter) put(r record.Record) error {
+	b, err := encodeLine(r)
+	if err != nil {
+		return err
+	}
+	_, err = x.w.Write(b)
+	return err
+}
+
+// chain writes one chain. Of checkpoints that are made meanwhile, only those
+// are written whose events are.
+func (x *exporter) chain(ctx context.Context, chain string) error {
+	if chain == "" {
+		return nil
+	}
+	newest := ""
+	for r, err := range x.src.Records(ctx, checkpointPartition+chain, "") {
+		if err != nil {
+			return err
+		}
+		newest = r.Key.SK
+	}
+	if err := x.put(record.Record{Key: record.Key{PK: indexPartition + chain[:1], SK: chain}}); err != nil {
+		return err
+	}
+	for r, err := range x.src.Records(ctx, eventPartition+chain, "") {
+		if err != nil {
+			return err
+		}
+		if e, intact := decode(r); intact && r.Key == eventKey(e.Chain, e.Seq) {
+			x.v.note(e)
+		}
+		newest = max(newest, r.Key.SK)
+		if err := x.put(r); err != nil {
+			return err
+		}
+	}
+	for r, err := range x.src.Records(ctx, checkpointPartition+chain, "") {
+		if err != nil {
+			return err
+		}
+		if r.Key.SK > newest {
+			return nil
+		}
+		if err := x.put(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dialogue writes a root and the pointers. A root that is not the one from
+// before the chains were read has an event that may not be among them; of a
+// dialogue that the source does not list, the events must have told.
+func (x *exporter) dialogue(ctx context.Context, id string, d *dialogue) error {
+	root, err := x.src.Root(ctx, id)
+	if err != nil {
+		return err
+	}
+	before, listed := x.before[id]
+	if root.State == Stored && (listed && root != before || !listed && root.Version > max(d.last, d.boundary)) ||
+		root.State == Erased && d.erased == notErased && listed {
+		root = Root{State: Moving}
+	}
+	line := record.Record{Key: record.Key{PK: pointerPartition + id, SK: rootSK}, Attrs: record.Attrs{"state": record.S(string(root.State))}}
+	if root.State == Stored {
+		line.Attrs["root_version"] = record.N(int64(root.Version))
+		line.Attrs["root_hash"] = record.S(root.Hash)
+	}
+	if err := x.put(line); err != nil || root.State == Copying || root.State == Moving {
+		return err
+	}
+	for r, err := range x.src.Records(ctx, pointerPartition+id, "") {
+		if err != nil {
+			return err
+		}
+		if version, ok := place(r.Key.SK); ok && version <= d.boundary {
+			if err := x.copied(ctx, r); err != nil {
+				return err
+			}
+		}
+		if err := x.put(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copied writes the event that a pointer leads to if its chain is not of this log.
+func (x *exporter) copied(ctx context.Context, pointer record.Record) error {
+	chain, seq := target(pointer)
+	_, err := x.src.Record(ctx, eventKey(chain, 1))
+	if !errors.Is(err, blue.ErrNotFound) {
+		return err
+	}
+	r, err := x.src.Record(ctx, eventKey(chain, seq))
+	if errors.Is(err, blue.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return x.put(r)
+}

@@ -1,0 +1,167 @@
+package auditor
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/superviber/blue-encrypted-store/audit"
+)
+
+// Filter picks events; an empty field picks all. Nothing of it is verified.
+type Filter struct {
+	From, To  time.Time // From ≤ timestamp < To
+	Dialogue  string
+	Principal string // as the event holds it, a pseudonym or a name
+	Operation audit.Operation
+	Outcome   audit.Outcome
+	TraceID   string
+	Chain     string
+}
+
+const timestamp = "2006-01-02T15:04:05.000000000Z"
+
+func (f Filter) picks(e *audit.Event) bool {
+	return (f.From.IsZero() || e.Timestamp >= f.From.UTC().Format(timestamp)) &&
+		(f.To.IsZero() || e.Timestamp < f.To.UTC().Format(timestamp)) &&
+		(f.Dialogue == "" || f.Dialogue == e.Dialogue) &&
+		(f.Principal == "" || f.Principal == e.Principal) &&
+		(f.Operation == "" || f.Operation == e.Operation) &&
+		(f.Outcome == "" || f.Outcome == e.Outcome) &&
+		(f.TraceID == "" || f.TraceID == e.TraceID)
+}
+
+// Events yields the events of all chains that a filter picks, chain by chain,
+// as they are stored.
+func Events(ctx context.Context, src Source, f Filter) iter.Seq2[audit.Event, error] {
+	return func(yield func(audit.Event, error) bool) {
+		for chain, err := range src.Chains(ctx) {
+			if err != nil {
+				yield(audit.Event{}, err)
+				return
+			}
+			if f.Chain != "" && f.Chain != chain {
+				continue
+			}
+			for r, err := range src.Records(ctx, eventPartition+chain, "") {
+				if err != nil {
+					yield(audit.Event{}, err)
+					return
+				}
+				if e := audit.DecodeEvent(r); f.picks(&e) && !yield(e, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Use is what one principal did with one dialogue, one way.
+type Use struct {
+	Principal string          `json:"principal"` // the name where it is known
+	Dialogue  string          `json:"dialogue,omitempty"`
+	Operation audit.Operation `json:"operation"`
+	Outcome   audit.Outcome   `json:"outcome"`
+	Class     string          `json:"error_class,omitempty"`
+	Times     uint64          `json:"times"`
+	Items     int64           `json:"items"` // read or written, each time counted
+	First     string          `json:"first"` // timestamps
+	Last      string          `json:"last"`
+}
+
+// Summary is what an auditor reads first. It sums up what is stored; whether
+// that is whole, Verify says.
+type Summary struct {
+	First    string   `json:"first,omitempty"`
+	Last     string   `json:"last,omitempty"`
+	Chains   int      `json:"chains"`
+	Events   uint64   `json:"events"`
+	Uses     []Use    `json:"uses"`                      // by principal, dialogue, operation, outcome and class; all that succeeded
+	Refused  []Use    `json:"refused,omitempty"`         // failures and denials
+	Erasures []Use    `json:"erasures,omitempty"`        // erase and destroy_key, whatever the outcome
+	Unclosed int      `json:"unclosed"`                  // chains without a close
+	Open     []string `json:"unclosed_chains,omitempty"` // the first 100 of these
+}
+
+// Summarize sums up the events that a filter picks, by principal, dialogue,
+// operation and outcome. names are those of pseudonyms, from
+// audit.Directory.Names; a principal that is not among them keeps what the
+// event holds. Memory grows with the number of uses, not of events.
+func Summarize(ctx context.Context, src Source, names map[string]string, f Filter) (Summary, error) {
+	var s Summary
+	uses := make(map[Use]*Use)
+	for chain, err := range src.Chains(ctx) {
+		if err != nil {
+			return Summary{}, err
+		}
+		if f.Chain != "" && f.Chain != chain {
+			continue
+		}
+		closed := false
+		for r, err := range src.Records(ctx, eventPartition+chain, "") {
+			if err != nil {
+				return Summary{}, err
+			}
+			e := audit.DecodeEvent(r)
+			closed = e.Operation == closeOp
+			if f.picks(&e) {
+				s.add(uses, e, names)
+			}
+		}
+		if s.Chains++; closed {
+			continue
+		}
+		if s.Unclosed++; len(s.Open) < listed {
+			s.Open = append(s.Open, chain)
+		}
+	}
+	s.sort(uses)
+	return s, nil
+}
+
+func (s *Summary) add(uses map[Use]*Use, e audit.Event, names map[string]string) {
+	s.Events++
+	if s.First == "" || e.Timestamp < s.First {
+		s.First = e.Timestamp
+	}
+	s.Last = max(s.Last, e.Timestamp)
+	if e.Operation != genesisOp && e.Operation != closeOp && e.Operation != audit.Void {
+		count(uses, e, names)
+	}
+}
+
+func count(uses map[Use]*Use, e audit.Event, names map[string]string) {
+	key := Use{Principal: cmp.Or(names[e.Principal], e.Principal), Dialogue: e.Dialogue, Operation: e.Operation, Outcome: e.Outcome, Class: e.ErrorClass}
+	u := uses[key]
+	if u == nil {
+		first := key
+		first.First = e.Timestamp
+		u = &first
+		uses[key] = u
+	}
+	u.Times++
+	u.Items += e.ItemCount
+	u.First, u.Last = min(u.First, e.Timestamp), max(u.Last, e.Timestamp)
+}
+
+func (s *Summary) sort(uses map[Use]*Use) {
+	for _, u := range uses {
+		switch {
+		case u.Operation == eraseOp || u.Operation == destroyOp:
+			s.Erasures = append(s.Erasures, *u)
+		case u.Outcome == audit.Failure || u.Outcome == audit.Denied:
+			s.Refused = append(s.Refused, *u)
+		default:
+			s.Uses = append(s.Uses, *u)
+		}
+	}
+	for _, list := range [][]Use{s.Uses, s.Refused, s.Erasures} {
+		slices.SortFunc(list, func(a, b Use) int {
+			return cmp.Or(strings.Compare(a.Principal, b.Principal), strings.Compare(a.Dialogue, b.Dialogue),
+				cmp.Compare(a.Operation, b.Operation), cmp.Compare(a.Outcome, b.Outcome), strings.Compare(a.Class, b.Class))
+		})
+	}
+}

@@ -1,0 +1,153 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// TestScrub: after a Scrub no byte of what was deleted is in any file of an
+// open store, of either table, also where it was deleted without
+// secure_delete; the rest is whole. Before it the search finds them, which
+// shows that it can.
+func TestScrub(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(t.Context(), filepath.Join(dir, "blue.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	secret := func(i int) []byte { return fmt.Appendf(nil, "secret %06d of them all", i) }
+	for _, table := range []record.Table{record.Audit, record.Keys} {
+		for i := range 200 {
+			w := record.Write{Table: table, Record: record.Record{Key: record.Key{PK: "p", SK: fmt.Sprintf("%04d", i)},
+				Attrs: record.Attrs{"b": record.B(append(secret(i), make([]byte, 900)...)), "s": record.S(string(secret(i)))}}}
+			if err := s.Commit(t.Context(), []record.Write{w}); err != nil {
+				t.Fatal(err)
+			}
+			if i%3 == 0 || i%3 == 1 {
+				continue
+			}
+			w = record.Write{Table: table, Record: record.Record{Key: w.Record.Key}, Prev: w.Record.Attrs}
+			if err := s.Commit(t.Context(), []record.Write{w}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, f := range []*file{s.data, s.keys} { // another program deletes the rest, and zeroes nothing
+		db, err := sql.Open("sqlite", f.path+"?_pragma=secure_delete(0)")
+		if err != nil {
+			t.Fatal(err)
+		}
+		table := map[string]string{"data": "blue_audit", "keys": "blue_keys"}[f.kind.name]
+		if _, err := db.Exec("DELETE FROM " + table + " WHERE CAST(SK AS INTEGER) % 3 = 1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := func() (deleted, kept int) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			text, err := os.ReadFile(filepath.Join(dir, e.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 200 {
+				switch n := bytes.Count(text, secret(i)); {
+				case i%3 == 0:
+					kept += n
+				default:
+					deleted += n
+				}
+			}
+		}
+		return deleted, kept
+	}
+	if deleted, _ := found(); deleted == 0 {
+		t.Fatal("there is nothing to scrub")
+	}
+	if err := s.Scrub(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if deleted, kept := found(); deleted != 0 || kept != 2*2*67 {
+		t.Errorf("%d spellings of what was deleted are left, %d of what was not; want 0, %d", deleted, kept, 2*2*67)
+	}
+	if err := s.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for _, table := range []record.Table{record.Audit, record.Keys} {
+		if all, err := s.Query(t.Context(), record.Query{Table: table, PK: "p"}); err != nil || len(all) != 67 {
+			t.Errorf("%d records of %s, %v", len(all), table, err)
+		}
+	}
+	again, err := Open(t.Context(), filepath.Join(dir, "blue.db"), nil) // it is still of our kind
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
+}
+
+// TestScrubBusy: a reader that still sees the log keeps Scrub from its end, and
+// is named; when it is gone Scrub ends.
+func TestScrubBusy(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "blue.db")
+	s, err := Open(t.Context(), path, &Options{BusyTimeout: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	put := func(sk string) {
+		t.Helper()
+		if err := s.Commit(t.Context(), []record.Write{{Table: record.Keys, Record: record.Record{Key: record.Key{PK: "p", SK: sk}, Attrs: record.Attrs{"n": record.N(1)}}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("a")
+	tx, err := s.keys.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := tx.QueryRow("SELECT count(*) FROM blue_keys").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	put("b")
+	if err := s.Scrub(t.Context()); !errors.Is(err, record.ErrBusy) {
+		t.Errorf("under a reader: %v", err)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Scrub(t.Context()); err != nil {
+		t.Errorf("without one: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Scrub(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	reader, err := Open(t.Context(), path, &Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.Scrub(t.Context()); !errors.Is(err, record.ErrUnavailable) {
+		t.Errorf("read only: %v", err)
+	}
+	reader.Close()
+	if err := reader.Scrub(t.Context()); !errors.Is(err, record.ErrUnavailable) {
+		t.Errorf("closed: %v", err)
+	}
+}

@@ -1,0 +1,238 @@
+package storetest
+
+import (
+	"context"
+	"slices"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/audit"
+)
+
+// What a process leaves before its first operation on a dialogue that is
+// there, and on one that it makes. Its chain opens with the first event.
+var (
+	opening = []string{"genesis success", "derive_kek success", "unwrap_dek success"}
+	making  = []string{"genesis success", "derive_kek success", "wrap_dek intent", "wrap_dek success", "unwrap_dek success"}
+)
+
+// Versions and counts of world.seed: five commits, and 16 items with meta.
+const (
+	loaded  = "decrypt success v5 n16"
+	gotten  = "decrypt success v0 n1"
+	nothing = ""
+)
+
+// ownEvents are the events of each call on a dialogue made by world.seed:
+// operation, outcome, version, and how many items were read or written, meta
+// not counted among the written.
+var ownEvents = map[string]string{
+	"Create/dialogue":           "encrypt success v1 n0",
+	"Load/dialogue":             loaded,
+	"RegisterExpert/expert":     "encrypt success v6 n1",
+	"RegisterRound/round":       "encrypt success v6 n13",
+	"RecordSignal/round":        "encrypt success v6 n1",
+	"RegisterVerdict/verdict":   "encrypt success v6 n1",
+	"Transition/perspective":    "encrypt success v6 n2",
+	"Transition/tension":        "encrypt success v6 n2",
+	"Transition/recommendation": "encrypt success v6 n2",
+	"Transition/evidence":       "encrypt success v6 n2",
+	"Transition/claim":          "encrypt success v6 n2",
+	"Amend/dialogue":            "encrypt success v6 n0",
+	"Get/dialogue":              gotten,
+	"Get/expert":                gotten,
+	"Get/round":                 gotten,
+	"Get/perspective":           gotten,
+	"Get/tension":               gotten,
+	"Get/recommendation":        gotten,
+	"Get/evidence":              gotten,
+	"Get/claim":                 gotten,
+	"Get/verdict":               gotten,
+	"Get/move":                  gotten,
+	"Get/perspective_event":     gotten,
+	"Get/tension_event":         gotten,
+	"Get/recommendation_event":  gotten,
+	"Get/evidence_event":        gotten,
+	"Get/claim_event":           gotten,
+	"List/dialogue":             nothing, // clear attributes, without a key
+	"ListStatus/dialogue":       nothing,
+	"ListTensions/tension":      nothing,
+	"ListExpert/expert":         nothing,
+	"NextID/dialogue":           nothing,
+}
+
+// leaves compares the events of one call with those expected, of the case's
+// dialogue alone.
+func (w *world) leaves(do func(context.Context) error, want ...string) {
+	w.Helper()
+	w.skipUnsealed("an unsealed store has no audit log")
+	before := len(w.events(w.Context()))
+	_ = do(w.Context())
+	want = slices.DeleteFunc(slices.Clone(want), func(s string) bool { return s == nothing })
+	var got []string
+	for _, e := range w.events(w.Context())[before:] {
+		got = append(got, told(e))
+		ofDialogue := e.Operation != audit.DeriveKEK && e.Operation != "genesis"
+		if ofDialogue && e.Dialogue != string(dialogue) || !ofDialogue && e.Dialogue != "" {
+			w.Errorf("%s is of dialogue %q", told(e), e.Dialogue)
+		}
+	}
+	if len(want) == 0 {
+		want = nil
+	}
+	w.same("the events", got, want)
+}
+
+// eventCases: every operation of a sealed store leaves exactly the events that
+// the tables say.
+func eventCases() []Case {
+	var cases []Case
+	calls := append([]call{createCall}, existing()...)
+	for _, c := range append(calls, across()...) {
+		own, listed := ownEvents[c.name]
+		if !listed {
+			panic("storetest: no events are listed for " + c.name)
+		}
+		cases = append(cases,
+			on(c.name+"/events of its own", func(w *world) {
+				w.skipUnsealed("an unsealed store has no audit log")
+				first := []string{own}
+				if w.prepare(c); c.method() == "Create" {
+					first = append(slices.Clone(making), own)
+				}
+				before := w.dump()
+				w.leaves(func(ctx context.Context) error { return c.do(ctx, w.store, dialogue) }, first...)
+				if events := w.events(w.Context()); c.write {
+					w.same("written items", events[len(events)-1].ItemCount, w.written(before))
+				}
+			}),
+			on(c.name+"/events in a new process", func(w *world) {
+				w.prepare(c)
+				first := append(slices.Clone(opening), own)
+				switch {
+				case c.method() == "Create":
+					first = append(slices.Clone(making), own)
+				case own == nothing:
+					first = nil
+				}
+				s := w.again()
+				w.leaves(func(ctx context.Context) error { return c.do(ctx, s, dialogue) }, first...)
+			}))
+	}
+	cases = append(cases, unwrittenCases()...)
+	for _, c := range existing() {
+		cases = append(cases, failureEventCases(c)...)
+	}
+	return cases
+}
+
+// written counts the items but meta that differ from an earlier dump.
+func (w *world) written(before map[string]map[string]string) int64 {
+	w.Helper()
+	n := int64(0)
+	for sk, attrs := range w.dump() {
+		if sk != "meta" && attrs["item_mac"] != before[sk]["item_mac"] {
+			n++
+		}
+	}
+	return n
+}
+
+// unwrittenCases: a request that read the dialogue to change it, and did not,
+// has read it.
+func unwrittenCases() []Case {
+	var cases []Case
+	for _, c := range []struct {
+		name, want string
+		do         func(context.Context, Store) error
+	}{
+		{"RegisterExpert/expert/events of a repeat", loaded, func(ctx context.Context, s Store) error {
+			_, err := s.RegisterExpert(ctx, dialogue, newExpert("Muffin"))
+			return err
+		}},
+		{"RegisterRound/round/events of a repeat", loaded, func(ctx context.Context, s Store) error {
+			_, err := s.RegisterRound(ctx, dialogue, batch(0))
+			return err
+		}},
+		{"RegisterExpert/expert/events of other content", loaded, func(ctx context.Context, s Store) error {
+			n := newExpert("Muffin")
+			n.Role = "miller"
+			_, err := s.RegisterExpert(ctx, dialogue, n)
+			return err
+		}},
+		{"Transition/tension/events of a refusal", loaded, func(ctx context.Context, s Store) error {
+			_, err := s.Transition(ctx, dialogue, blue.Transition{ID: id("T0001"), To: "resolved"})
+			return err
+		}},
+		{"Get/claim/events of an unknown entity", nothing, func(ctx context.Context, s Store) error {
+			_, err := s.Get(ctx, dialogue, id("C0099").Key())
+			return err
+		}},
+		{"Create/dialogue/events of a conflict", nothing, func(ctx context.Context, s Store) error {
+			_, err := s.Create(ctx, dialogue, newDialogue())
+			return err
+		}},
+		{"Load/dialogue/events of an unknown dialogue", nothing, func(ctx context.Context, s Store) error {
+			_, err := s.Load(ctx, "another")
+			return err
+		}},
+		{"Load/dialogue/events of an invalid id", nothing, func(ctx context.Context, s Store) error {
+			_, err := s.Load(ctx, "A#b")
+			return err
+		}},
+	} {
+		cases = append(cases, on(c.name, func(w *world) {
+			w.seed()
+			w.leaves(func(ctx context.Context) error { return c.do(ctx, w.store) }, c.want)
+		}))
+	}
+	return cases
+}
+
+// failureEventCases: a call that fails after something was read says so in an
+// event of its own, and in none of success.
+func failureEventCases(c call) []Case {
+	failure := func(class string) string {
+		op := "decrypt"
+		if c.write && class == "unavailable" {
+			op = "encrypt"
+		}
+		return op + " failure " + class
+	}
+	cases := []Case{
+		on(c.name+"/events of damage", func(w *world) {
+			w.seed()
+			w.faulty.Read = each(mistimed)
+			w.leaves(func(ctx context.Context) error { return c.do(ctx, w.store, dialogue) }, failure("tampered"))
+		}),
+		on(c.name+"/events under keys of another", func(w *world) {
+			if w.h.Stranger == nil {
+				w.Skip("skipped: nothing is sealed")
+			}
+			w.seed()
+			stranger := w.h.Stranger(w.T, w.faulty, w.clock.now)
+			w.leaves(func(ctx context.Context) error { return c.do(ctx, stranger, dialogue) },
+				"genesis success", "derive_kek success", "unwrap_dek failure wrong_key", failure("wrong_key"))
+		}),
+		on(c.name+"/events where the store is out of reach", func(w *world) {
+			w.seed()
+			w.faulty.Before = func(Call) error { return ErrFault }
+			w.leaves(func(ctx context.Context) error { return c.do(ctx, w.store, dialogue) })
+		}),
+	}
+	if !c.write {
+		return cases
+	}
+	return append(cases,
+		on(c.name+"/events of a commit that failed", func(w *world) {
+			w.seed()
+			w.faulty.Before = onData(ErrFault)
+			w.leaves(func(ctx context.Context) error { return c.do(ctx, w.store, dialogue) },
+				"genesis success", failure("unavailable")) // the old chain was left
+		}),
+		on(c.name+"/events of a commit whose answer was lost", func(w *world) {
+			w.seed()
+			w.faulty.After = onData(ErrFault)
+			w.leaves(func(ctx context.Context) error { return c.do(ctx, w.store, dialogue) },
+				ownEvents[c.name], "genesis success", failure("unavailable"))
+		}))
+}

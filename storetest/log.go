@@ -1,0 +1,158 @@
+package storetest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// place is where an event lies.
+type place struct {
+	chain string
+	seq   int64
+}
+
+// noted is what passed through a Faulty into the store inside.
+type noted struct {
+	places []place        // of audit events, in the order in which they landed
+	acked  map[string]int // commits by partition of record.Dialogues
+	doubt  bool           // of some commit nobody can say whether it landed
+}
+
+// note remembers a commit that the store inside answered. The caller holds mu.
+func (n *noted) note(writes []record.Write, err error) {
+	var refused *record.ConflictError
+	switch {
+	case errors.As(err, &refused), errors.Is(err, record.ErrBusy), errors.Is(err, record.ErrTooLarge), errors.Is(err, record.ErrInvalid):
+		return
+	case err != nil:
+		n.doubt = true
+		return
+	}
+	if n.acked == nil {
+		n.acked = map[string]int{}
+	}
+	for _, w := range writes {
+		chain, event := strings.CutPrefix(w.Record.Key.PK, "audit#")
+		switch {
+		case w.Table == record.Audit && event:
+			n.places = append(n.places, place{chain, w.Record.Attrs["seq"].Int()})
+		case w.Table == record.Dialogues && w.Record.Key.SK == record.Head:
+			n.acked[w.Record.Key.PK]++
+		}
+	}
+}
+
+// events returns the events of a case in the order in which they landed.
+func (w *world) events(ctx context.Context) []audit.Event {
+	w.Helper()
+	w.faulty.mu.Lock()
+	places := w.faulty.noted.places
+	w.faulty.mu.Unlock()
+	events := make([]audit.Event, len(places))
+	for i, p := range places {
+		var err error
+		events[i], err = audit.ReadEvent(ctx, w.records, p.chain, uint64(p.seq))
+		w.ok(err)
+	}
+	return events
+}
+
+// checkLog compares the log with the dialogues at the end of a case: every
+// chain hangs together, every version that is stored has its one event and
+// pointer, and there is no event of a version that is not.
+func (w *world) checkLog() {
+	w.Helper()
+	if !w.h.Encrypted || w.checked {
+		return
+	}
+	w.checked = true
+	ctx := context.Background() // a case's own has ended
+	events := w.events(ctx)
+	w.checkChains(ctx, events)
+	commits := map[string]map[uint64]audit.Event{}
+	for _, e := range events {
+		if e.Operation != audit.Encrypt || e.Outcome != audit.Success {
+			continue
+		}
+		pk := "dialogue#" + e.Dialogue
+		if commits[pk] == nil {
+			commits[pk] = map[uint64]audit.Event{}
+		}
+		if _, twice := commits[pk][e.RootVersion]; twice {
+			w.Errorf("two events of version %d of %s", e.RootVersion, pk)
+		}
+		commits[pk][e.RootVersion] = e
+	}
+	for pk := range w.faulty.noted.acked {
+		w.checkDialogue(ctx, pk, commits[pk])
+		delete(commits, pk)
+	}
+	for pk := range commits {
+		w.Errorf("events of %s, to which nothing was written", pk)
+	}
+}
+
+// checkChains follows every chain from its first event to its last.
+func (w *world) checkChains(ctx context.Context, events []audit.Event) {
+	w.Helper()
+	last := map[string]audit.Event{}
+	for _, e := range events {
+		before, begun := last[e.Chain]
+		if !begun {
+			first := sha256.Sum256([]byte("blue/1/chain/" + e.Chain))
+			before = audit.Event{EventHash: hex.EncodeToString(first[:])}
+		}
+		if e.Seq != before.Seq+1 || e.Previous != before.EventHash {
+			w.Errorf("event %d of chain %s does not hang on event %d", e.Seq, e.Chain, before.Seq)
+		}
+		last[e.Chain] = e
+	}
+	for chain, e := range last {
+		all, err := w.records.Query(ctx, record.Query{Table: record.Audit, PK: "audit#" + chain})
+		w.ok(err)
+		if uint64(len(all)) != e.Seq && !w.faulty.noted.doubt {
+			w.Errorf("chain %s holds %d events, %d were acknowledged", chain, len(all), e.Seq)
+		}
+	}
+}
+
+// checkDialogue compares one dialogue with the events of its commits.
+func (w *world) checkDialogue(ctx context.Context, pk string, commits map[uint64]audit.Event) {
+	w.Helper()
+	meta, err := w.records.Get(ctx, record.Dialogues, record.Key{PK: pk, SK: record.Head})
+	w.ok(err)
+	version := uint64(meta.Attrs["root_version"].Int())
+	pointed, err := audit.ReadCommits(ctx, w.records, strings.TrimPrefix(pk, "dialogue#"))
+	w.ok(err)
+	acked := w.faulty.noted.acked[pk]
+	if uint64(len(commits)) != version || uint64(len(pointed)) != version || uint64(acked) != version && !w.faulty.noted.doubt {
+		w.Errorf("%s is at version %d after %d acknowledged commits, with %d events and %d pointers", pk, version, acked, len(commits), len(pointed))
+	}
+	for i, e := range pointed {
+		if known := commits[uint64(i)+1]; known.EventHash != e.EventHash {
+			w.Errorf("the pointer of version %d of %s leads to another event", i+1, pk)
+		}
+	}
+	if n := len(pointed); n > 0 && pointed[n-1].RootHash != audit.RootHash(meta.Attrs["root_sealed"].Bin()) {
+		w.Errorf("the last event of %s is not that of its root", pk)
+	}
+}
+
+// told is an event as the tables of eventCases write it.
+func told(e audit.Event) string {
+	text := string(e.Operation) + " " + string(e.Outcome)
+	if e.ErrorClass != "" {
+		text += " " + e.ErrorClass
+	}
+	if e.RootVersion > 0 || e.ItemCount > 0 {
+		text += fmt.Sprintf(" v%d n%d", e.RootVersion, e.ItemCount)
+	}
+	return text
+}
