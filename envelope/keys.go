@@ -31,7 +31,12 @@ type Keys struct {
 // DeriveKeys derives the keys from the dialogue's secret R, which may be
 // destroyed afterwards. ErrInvalid for an id that no key id can hold and for
 // version 0, blue.ErrSealed for a destroyed secret.
-func DeriveKeys(r *Secret, dialogue string, version uint32) (*Keys, error) {
+func DeriveKeys(r *Secret, dialogue string, version uint32) (k *Keys, err error) {
+	guard(func() { k, err = deriveKeys(r, dialogue, version) })
+	return k, err
+}
+
+func deriveKeys(r *Secret, dialogue string, version uint32) (*Keys, error) {
 	if err := checkVersion(dialogue, version); err != nil {
 		return nil, err
 	}

@@ -46,7 +46,12 @@ func GenerateSecret() *Secret {
 
 // Derive returns HKDF-SHA256(secret, salt empty, info), 32 bytes (RFC 5869).
 // blue.ErrSealed after Destroy.
-func (s *Secret) Derive(info string) (*Secret, error) {
+func (s *Secret) Derive(info string) (derived *Secret, err error) {
+	guard(func() { derived, err = s.derive(info) })
+	return derived, err
+}
+
+func (s *Secret) derive(info string) (*Secret, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.key == nil {

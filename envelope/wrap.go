@@ -15,7 +15,12 @@ const wrapInfo = "blue/1/wrap"
 // ciphertext ‖ tag under HKDF(KEK, "blue/1/wrap"), bound to user, dialogue and
 // version. ErrInvalid for names the format cannot hold and version 0,
 // blue.ErrSealed for a destroyed key. Two calls give different bytes.
-func WrapSecret(kek *Secret, user, dialogue string, version uint32, r *Secret) ([]byte, error) {
+func WrapSecret(kek *Secret, user, dialogue string, version uint32, r *Secret) (wrapped []byte, err error) {
+	guard(func() { wrapped, err = wrapSecret(kek, user, dialogue, version, r) })
+	return wrapped, err
+}
+
+func wrapSecret(kek *Secret, user, dialogue string, version uint32, r *Secret) ([]byte, error) {
 	aead, aad, err := wrapping(kek, user, dialogue, version)
 	if err != nil {
 		return nil, err
@@ -30,7 +35,12 @@ func WrapSecret(kek *Secret, user, dialogue string, version uint32, r *Secret) (
 
 // UnwrapSecret opens what WrapSecret made for the same user, dialogue and
 // version. ErrOpen for everything else; ErrInvalid and blue.ErrSealed as above.
-func UnwrapSecret(kek *Secret, user, dialogue string, version uint32, wrapped []byte) (*Secret, error) {
+func UnwrapSecret(kek *Secret, user, dialogue string, version uint32, wrapped []byte) (r *Secret, err error) {
+	guard(func() { r, err = unwrapSecret(kek, user, dialogue, version, wrapped) })
+	return r, err
+}
+
+func unwrapSecret(kek *Secret, user, dialogue string, version uint32, wrapped []byte) (*Secret, error) {
 	aead, aad, err := wrapping(kek, user, dialogue, version)
 	if err != nil {
 		return nil, err

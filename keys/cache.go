@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -160,6 +161,18 @@ func (c *cache[V]) drop(id string) {
 	if e, ok := c.held[id]; ok {
 		e.value.Destroy()
 		delete(c.held, id)
+	}
+}
+
+// forget drops what is held under ids with a prefix. A load that is under way
+// still ends in the cache.
+func (c *cache[V]) forget(prefix string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id := range c.held {
+		if strings.HasPrefix(id, prefix) {
+			c.drop(id)
+		}
 	}
 }
 

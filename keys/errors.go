@@ -6,6 +6,15 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
+// Both are blue.ErrSealed: the data may be fine, and is not to be had.
+var (
+	// ErrDenied: the key is there, and this user may not use it.
+	ErrDenied = fmt.Errorf("%w: denied", blue.ErrSealed)
+	// ErrNoKEK: the provider stores the key of each user, and this user has
+	// none: it was never made, or it was lost. Nothing is made in its place.
+	ErrNoKEK = fmt.Errorf("%w: the user has no key", blue.ErrSealed)
+)
+
 // WrongKeyError: the wrap was made under another master key than the one at
 // hand. The data may be fine; it is not an integrity failure. It unwraps to
 // blue.ErrSealed.
@@ -28,6 +37,9 @@ func damaged(dialogue, class, sk, detail string) error {
 	}
 }
 
-func sealed(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", blue.ErrSealed, fmt.Sprintf(format, args...))
+// errMissing: a record of blue_keys that a key needs is not there.
+var errMissing = fmt.Errorf("%w: missing", blue.ErrSealed)
+
+func missing(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", errMissing, fmt.Sprintf(format, args...))
 }

@@ -3,6 +3,7 @@ package keys
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/envelope"
@@ -15,13 +16,15 @@ type KEK struct {
 	Redacted
 	user   string
 	umk    string
+	former []string // master keys that it was under before
 	secret *envelope.Secret
 }
 
 // NewKEK is for providers: it returns the KEK of a user below the UMK with
-// that fingerprint, and takes the secret over.
-func NewKEK(user, umk string, secret *envelope.Secret) *KEK {
-	return &KEK{user: user, umk: umk, secret: secret}
+// that fingerprint, and takes the secret over. former are the UMKs it was under
+// before: what was wrapped then names them.
+func NewKEK(user, umk string, secret *envelope.Secret, former ...string) *KEK {
+	return &KEK{user: user, umk: umk, former: former, secret: secret}
 }
 
 // User returns the user whose key this is.
@@ -30,32 +33,50 @@ func (k *KEK) User() string { return k.user }
 // UMK returns the fingerprint of the master key above.
 func (k *KEK) UMK() string { return k.umk }
 
+// as returns the UMK as a wrap calls it that may be from before a rewrap.
+func (k *KEK) as(umk string) string {
+	if slices.Contains(k.former, umk) {
+		return umk
+	}
+	return k.umk
+}
+
 // Destroy zeroes the key; later uses fail with ErrSealed.
 func (k *KEK) Destroy() { k.secret.Destroy() }
 
 // Generate makes a random dialogue secret and wraps it for the binding.
 func (k *KEK) Generate(b Binding) (*envelope.Secret, Wrapped, error) {
-	if err := k.check(b); err != nil {
-		return nil, nil, err
-	}
 	r := envelope.GenerateSecret()
-	w, err := envelope.WrapSecret(k.secret, b.User, b.Dialogue, b.Version, r)
+	w, err := k.Wrap(b, r)
 	if err != nil {
 		r.Destroy()
-		return nil, nil, fmt.Errorf("wrapping key %d of dialogue %s: %w", b.Version, b.Dialogue, err)
+		return nil, nil, err
 	}
 	return r, w, nil
 }
 
-// Unwrap opens what Generate wrapped for the same user, dialogue and version.
-// Otherwise a *blue.TamperError that names the wrap: AES-GCM cannot tell an
-// altered wrap from one of another place or key.
-func (k *KEK) Unwrap(b Binding, w Wrapped) (*envelope.Secret, error) {
+// Wrap wraps a dialogue secret for the binding.
+func (k *KEK) Wrap(b Binding, r *envelope.Secret) (Wrapped, error) {
 	if err := k.check(b); err != nil {
 		return nil, err
 	}
+	w, err := envelope.WrapSecret(k.secret, b.User, b.Dialogue, b.Version, r)
+	if err != nil {
+		return nil, fmt.Errorf("wrapping key %d of dialogue %s: %w", b.Version, b.Dialogue, err)
+	}
+	return w, nil
+}
+
+// Unwrap opens what Wrap made for the same user, dialogue and version.
+// Otherwise a *blue.TamperError that names the wrap: AES-GCM cannot tell an
+// altered wrap from one of another place or key. A nil KEK opens nothing, and
+// judges a wrap of another size as any other does.
+func (k *KEK) Unwrap(b Binding, w Wrapped) (*envelope.Secret, error) {
 	if len(w) != envelope.WrapSize {
 		return nil, damaged(b.Dialogue, blue.DamageMalformed, wrapKey(b).SK, fmt.Sprintf("wrapped has %d bytes instead of %d", len(w), envelope.WrapSize))
+	}
+	if err := k.check(b); err != nil {
+		return nil, err
 	}
 	r, err := envelope.UnwrapSecret(k.secret, b.User, b.Dialogue, b.Version, w)
 	if errors.Is(err, envelope.ErrOpen) {
@@ -69,6 +90,9 @@ func (k *KEK) Unwrap(b Binding, w Wrapped) (*envelope.Secret, error) {
 
 // check refuses the binding of another user; package envelope checks the rest.
 func (k *KEK) check(b Binding) error {
+	if k == nil {
+		return fmt.Errorf("%w: keys: no key for a wrap of user %.80q", blue.ErrInvalid, b.User)
+	}
 	if b.User != k.user {
 		return fmt.Errorf("%w: keys: the key of user %.80q for a wrap of user %.80q", blue.ErrInvalid, k.user, b.User)
 	}
@@ -80,7 +104,7 @@ func (k *KEK) clone() (*KEK, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewKEK(k.user, k.umk, secret), nil
+	return NewKEK(k.user, k.umk, secret, k.former...), nil
 }
 
 func cloneSecret(s *envelope.Secret) (*envelope.Secret, error) {

@@ -10,8 +10,8 @@
 // What belongs here: the verbs, the handles, the layout of the table
 // blue_keys, the cache, and WrongKeyError. What does not: how bytes are
 // wrapped and derived (envelope), where a UMK comes from (keys/localfile,
-// later keys/awskms), what is sealed with a dialogue's keys (encrypted).
-// keystest holds what every Provider must do.
+// keys/awskms), what is sealed with a dialogue's keys (encrypted). keystest
+// holds what every Provider must do.
 //
 // # The table blue_keys
 //
@@ -22,18 +22,29 @@
 //	    active_version  N  1 … 2³²−1, the version that new items are sealed under
 //	    state           S  active | erasing | erased
 //	    created_at      S
+//	    turn            S  random, another after each change of the dialogue's keys
 //	PK dialogue#{id}   SK wrap#{version, ten digits}#{user}
-//	    wrapped         B  nonce 12 ‖ ciphertext 32 ‖ tag 16
+//	    wrapped         B  nonce 12 ‖ ciphertext 32 ‖ tag 16; longer: a granted wrap
 //	    umk             S  fingerprint of the UMK above the wrap
 //	    user            S
 //	    version         N
+//	    proof           B  32, envelope.HolderProof
 //	    created_at      S  UTC, nine digits, Z
+//	PK erased          SK {id}   the registry of erasures (erase.go)
 //
-// Authenticated is `wrapped` alone, and with it the user, dialogue and version
-// it was made for. The fingerprint only tells a lost key from damage: one that
+// Every change rewrites the head, conditioned as it was read, so changes take
+// turns. A version lives from Advance to Retire; between them items may be
+// sealed under the one before (encrypted.Rotate).
+//
+// Authenticated is `wrapped`, and with it the user, dialogue and version it was
+// made for; and `proof`, by the secret itself: it says that a holder let the
+// user in, so that no line of a stranger gets the next version. The fingerprint only tells a lost key from damage: one that
 // was altered is reported as damage, since the wrap still opens. A key is put
 // only in a commit that proves the head active, so that nothing can be
 // wrapped any more once an erasure has begun.
+//
+// The partitions user#{user} belong to providers that store a KEK for each
+// user; keys/awskms draws its record.
 package keys
 
 import (
@@ -58,11 +69,12 @@ import (
 //   - KMS: UMK is the key's ARN and holds no secret. DeriveKEK opens a random
 //     KEK that is stored wrapped in blue_keys (the provider is given that
 //     record.Store when it is made) by kms:Decrypt under an encryption
-//     context that names the user; the first call for a user makes it,
-//     must-not-exist, and the loser of a race reads the winner's. That is the
-//     one call that can be denied, so a revoked user keeps a key no longer
-//     than a Ring's TTL. A wrap that another user granted is a KMS ciphertext
-//     rather than 60 bytes: that is why UnwrapDEK is asked, and not the KEK.
+//     context that names the user. It is made by KEKMaker alone, must-not-exist,
+//     and the loser of a race reads the winner's. DeriveKEK is the one call
+//     that can be denied, so a revoked user keeps a key no longer than a
+//     Ring's TTL. A wrap that another user granted is a KMS ciphertext rather
+//     than 60 bytes, and needs no KEK to be opened: that is why UnwrapDEK is
+//     asked, and not the KEK.
 //
 // Errors: ErrSealed where a key is missing, denied or destroyed;
 // *blue.TamperError where a wrap does not open; ErrInvalid for a user that
@@ -77,9 +89,27 @@ type Provider interface {
 	// GenerateDEK makes the random secret of one dialogue and version and
 	// wraps it. Nothing is stored. The caller destroys the secret.
 	GenerateDEK(ctx context.Context, kek *KEK, b Binding) (*envelope.Secret, Wrapped, error)
-	// UnwrapDEK opens what GenerateDEK wrapped for the same binding. The
-	// caller destroys the secret.
+	// UnwrapDEK opens what GenerateDEK, or a Granter, wrapped for the same
+	// binding. kek is that of b.User; nil will do for a wrap longer than
+	// envelope.WrapSize. The caller destroys the secret.
 	UnwrapDEK(ctx context.Context, kek *KEK, b Binding, w Wrapped) (*envelope.Secret, error)
+}
+
+// KEKMaker is implemented by providers that store a KEK for each user. Their
+// DeriveKEK answers ErrNoKEK for a user who has none. So a key that was lost is
+// reported and never replaced by looking at what it had wrapped.
+type KEKMaker interface {
+	// MakeKEK makes and stores the user's KEK if there is none. Of many at
+	// once one makes it; that it is there already is no error. ErrErased if
+	// it was erased for good.
+	MakeKEK(ctx context.Context, umk UMK, user string) error
+}
+
+// Granter is implemented by providers that can wrap for any user.
+type Granter interface {
+	// Grant wraps a dialogue's secret so that b.User can open it and, where
+	// the provider tells users apart, the caller cannot. Nothing is stored.
+	Grant(ctx context.Context, b Binding, secret *envelope.Secret) (Wrapped, error)
 }
 
 // UMK is a handle of a user master key. Only the provider that returned it
@@ -101,7 +131,24 @@ type Binding struct {
 	Version  uint32 // from 1
 }
 
-// Wrapped is an encrypted dialogue secret: envelope.WrapSize bytes under a KEK.
+// Check refuses what no wrap can be bound to: a user that CheckUser refuses,
+// an id that is no dialogue's, version 0. ErrInvalid.
+func (b Binding) Check() error {
+	if err := CheckUser(b.User); err != nil {
+		return err
+	}
+	if b.Version == 0 {
+		return fmt.Errorf("%w: key versions begin at 1", blue.ErrInvalid)
+	}
+	_, err := blue.ParseDialogueID(b.Dialogue)
+	return err
+}
+
+// SK returns the sort key of the binding's wrap in blue_keys.
+func (b Binding) SK() string { return wrapKey(b).SK }
+
+// Wrapped is an encrypted dialogue secret: envelope.WrapSize bytes under a KEK,
+// or more if a Granter wrapped it by other means.
 type Wrapped []byte
 
 const maxUser = 128

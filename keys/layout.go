@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"crypto/rand"
 	"fmt"
 	"math"
 	"time"
@@ -20,6 +21,8 @@ const (
 	attrUMK     = "umk"
 	attrUser    = "user"
 	attrVersion = "version"
+	attrProof   = "proof"
+	attrTurn    = "turn"
 
 	stateActive  = "active"
 	stateErasing = "erasing"
@@ -48,6 +51,7 @@ func headRecord(dialogue string, now time.Time) record.Record {
 	return record.Record{Key: headKey(dialogue), Attrs: record.Attrs{
 		attrActive:  record.N(1),
 		attrState:   record.S(stateActive),
+		attrTurn:    record.S(rand.Text()),
 		attrCreated: record.S(now.UTC().Format(timeLayout)),
 	}}
 }

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/envelope"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -22,16 +25,19 @@ import (
 // the KEK and never extended by use, when more than Max are held (the
 // longest unused goes), and by Close. TTL is thus the time a revoked user can still open keys.
 //
-// Errors of all methods: ErrSealed (a key is missing, not granted to the
-// user, or the provider denies it; *WrongKeyError), *blue.TamperError (a
+// Errors of all methods: ErrSealed (a key is missing: ErrNoKEK; not granted to
+// the user or denied by the provider: ErrDenied; *WrongKeyError), *blue.TamperError (a
 // record of blue_keys is not what was written), ErrErased, ErrInvalid
-// (malformed user, dialogue or key id), ErrUnavailable (closed), and the
-// store's own. A failure is never remembered.
+// (malformed user, dialogue or key id), ErrUnavailable (closed), ErrAudit (the
+// event of a key could not be recorded), and the store's own. A failure is
+// never remembered.
 type Ring struct {
 	store    record.Store
 	provider Provider
 	user     string
 	now      func() time.Time
+	record   func(context.Context, KeyEvent) error
+	tracer   trace.Tracer
 
 	keks    *cache[*KEK] // holds one, under the user's name
 	secrets *cache[*envelope.Secret]
@@ -40,14 +46,20 @@ type Ring struct {
 // Options of a Ring. Nil and zero values work.
 type Options struct {
 	Now func() time.Time // default time.Now, whose clock does not jump
-	TTL time.Duration    // default 300 s
+	TTL time.Duration    // default DefaultTTL
 	Max int              // dialogue keys held at once, default 1000
+	// Record stores the event of each use of the provider. A key whose event
+	// it cannot store is not handed out: ErrAudit. Nil records nothing.
+	Record func(context.Context, KeyEvent) error
+	// Tracer makes the spans key.derive_kek, key.wrap and key.unwrap. Nil
+	// makes none.
+	Tracer trace.Tracer
 }
 
-const (
-	defaultTTL = 300 * time.Second
-	defaultMax = 1000
-)
+// DefaultTTL is how long a ring keeps an opened key.
+const DefaultTTL = 300 * time.Second
+
+const defaultMax = 1000
 
 // NewRing returns a ring over the table blue_keys of a store. The store and
 // the provider stay the caller's.
@@ -60,13 +72,16 @@ func NewRing(store record.Store, provider Provider, user string, opts *Options) 
 		o.Now = time.Now
 	}
 	if o.TTL <= 0 {
-		o.TTL = defaultTTL
+		o.TTL = DefaultTTL
 	}
 	if o.Max <= 0 {
 		o.Max = defaultMax
 	}
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider().Tracer("")
+	}
 	return &Ring{
-		store: store, provider: provider, user: user, now: o.Now,
+		store: store, provider: provider, user: user, now: o.Now, record: o.Record, tracer: o.Tracer,
 		keks:    newCache(o.Now, o.TTL, 1, (*KEK).clone),
 		secrets: newCache(o.Now, o.TTL, o.Max, cloneSecret),
 	}
@@ -134,49 +149,83 @@ func (r *Ring) check(dialogue string) error {
 }
 
 func (r *Ring) open(ctx context.Context, b Binding) (*envelope.Keys, error) {
-	at := wrapKey(b)
-	secret, _, err := r.secrets.get(ctx, at.PK+" "+at.SK, func(ctx context.Context) (*envelope.Secret, time.Time, error) {
-		return r.unwrap(ctx, b)
-	})
+	secret, err := r.secret(ctx, b)
 	if err != nil {
-		return nil, fmt.Errorf("opening key %d of dialogue %s: %w", b.Version, b.Dialogue, err)
+		return nil, err
 	}
 	defer secret.Destroy()
 	return envelope.DeriveKeys(secret, b.Dialogue, b.Version)
 }
 
-// unwrap fetches one secret. The head is read after the wrap, so that a wrap
-// that an erasure took away in between is reported as erased.
-func (r *Ring) unwrap(ctx context.Context, b Binding) (*envelope.Secret, time.Time, error) {
-	var never time.Time
+// unwrap fetches one secret and records that.
+func (r *Ring) unwrap(ctx context.Context, b Binding) (secret *envelope.Secret, until time.Time, err error) {
+	ctx, span := r.tracer.Start(ctx, "key.unwrap", b.attributes())
+	defer func() { end(span, err) }()
+	wrapped, umk, err := r.find(ctx, b)
+	if err != nil {
+		if isVerdict(err) {
+			err = r.note(ctx, b.event(UnwrapDEK), err)
+		}
+		return nil, until, err
+	}
+	if len(wrapped) > envelope.WrapSize {
+		secret, err = r.granted(ctx, b, wrapped, umk)
+	} else {
+		var kek *KEK
+		if kek, until, err = r.kek(ctx); err != nil {
+			return nil, until, err // that failure has its own event
+		}
+		defer kek.Destroy()
+		secret, err = r.provider.UnwrapDEK(ctx, kek, b, wrapped)
+		err = judge(b, err, umk, kek.as(umk))
+	}
+	err = r.note(ctx, b.event(UnwrapDEK), err)
+	if err != nil && secret != nil {
+		secret.Destroy()
+		secret = nil
+	}
+	return secret, until, err
+}
+
+// find reads a wrap. The head is read after it, so that a wrap that an erasure
+// took away in between is reported as erased.
+func (r *Ring) find(ctx context.Context, b Binding) (w Wrapped, umk string, err error) {
 	wrap, err := r.store.Get(ctx, record.Keys, wrapKey(b))
-	missing := errors.Is(err, record.ErrNotFound)
-	if err != nil && !missing {
-		return nil, never, err
+	gone := errors.Is(err, record.ErrNotFound)
+	if err != nil && !gone {
+		return nil, "", err
 	}
 	if _, err := r.active(ctx, b.Dialogue); err != nil {
-		return nil, never, err
+		return nil, "", err
 	}
-	if missing {
-		return nil, never, r.missing(ctx, b)
+	if gone {
+		return nil, "", r.missing(ctx, b)
 	}
-	wrapped, umk, err := readWrap(b, wrap)
+	return readWrap(b, wrap)
+}
+
+// isVerdict reports whether an error says something of the key, rather than of
+// the way to it.
+func isVerdict(err error) bool {
+	return errors.Is(err, blue.ErrSealed) || errors.Is(err, blue.ErrTampered) || errors.Is(err, blue.ErrErased)
+}
+
+// granted opens a wrap that only the provider can open, without the user's
+// KEK: who was granted a dialogue need not have one. The provider is asked for
+// each such dialogue, so its time begins with that question: a TTL from when
+// the load began.
+func (r *Ring) granted(ctx context.Context, b Binding, wrapped Wrapped, umk string) (*envelope.Secret, error) {
+	master, err := r.provider.UMK(ctx)
 	if err != nil {
-		return nil, never, err
+		return nil, err
 	}
-	kek, until, err := r.kek(ctx)
-	if err != nil {
-		return nil, never, err
+	defer master.Destroy()
+	have := master.Fingerprint()
+	secret, err := r.provider.UnwrapDEK(ctx, nil, b, wrapped)
+	if _, tampered := errors.AsType[*blue.TamperError](err); tampered && umk != have {
+		return secret, &WrongKeyError{Want: umk, Have: have}
 	}
-	defer kek.Destroy()
-	secret, err := r.provider.UnwrapDEK(ctx, kek, b, wrapped)
-	if err = judge(b, err, umk, kek.UMK()); err != nil {
-		if secret != nil {
-			secret.Destroy()
-		}
-		return nil, never, err
-	}
-	return secret, until, nil
+	return secret, judge(b, err, umk, have)
 }
 
 // judge tells a wrong key from damage. A wrap that does not open and names
@@ -199,30 +248,43 @@ func judge(b Binding, err error, want, have string) error {
 
 // make commits the first head and wrap of a dialogue together, must-not-exist.
 // The put of the head is the proof that it is active.
-func (r *Ring) make(ctx context.Context, dialogue string) error {
-	kek, _, err := r.kek(ctx)
+func (r *Ring) make(ctx context.Context, dialogue string) (err error) {
+	b := Binding{r.user, dialogue, 1}
+	ctx, span := r.tracer.Start(ctx, "key.wrap", b.attributes())
+	defer func() { end(span, err) }()
+	kek, err := r.ownKEK(ctx)
 	if err != nil {
 		return err
 	}
 	defer kek.Destroy()
-	b := Binding{r.user, dialogue, 1}
+	e := b.event(WrapDEK)
+	e.Outcome = Intent
+	if err := r.note(ctx, e, nil); err != nil {
+		return err
+	}
+	return r.note(ctx, b.event(WrapDEK), r.put(ctx, kek, b))
+}
+
+// put makes a key and commits it with its head.
+func (r *Ring) put(ctx context.Context, kek *KEK, b Binding) error {
 	secret, wrapped, err := r.provider.GenerateDEK(ctx, kek, b)
 	if err != nil {
 		return err
 	}
-	secret.Destroy()
+	defer secret.Destroy()
 	now := r.now()
-	return r.store.Commit(ctx, []record.Write{
-		{Table: record.Keys, Record: headRecord(dialogue, now)},
-		{Table: record.Keys, Record: wrapRecord(b, kek.UMK(), wrapped, now)},
-	})
+	wrap, err := newWrap(b, kek.UMK(), wrapped, secret, now)
+	if err != nil {
+		return err
+	}
+	return r.store.Commit(ctx, []record.Write{{Table: record.Keys, Record: headRecord(b.Dialogue, now)}, wrap})
 }
 
 // active reads the head's version; ErrSealed, ErrErased, *TamperError.
 func (r *Ring) active(ctx context.Context, dialogue string) (uint32, error) {
 	head, err := r.store.Get(ctx, record.Keys, headKey(dialogue))
 	if errors.Is(err, record.ErrNotFound) {
-		return 0, sealed("there is no key of dialogue %s: %s is missing", dialogue, headSK)
+		return 0, missing("there is no key of dialogue %s: %s is missing", dialogue, headSK)
 	}
 	if err != nil {
 		return 0, err
@@ -238,21 +300,58 @@ func (r *Ring) missing(ctx context.Context, b Binding) error {
 	}
 	for _, rec := range all {
 		if strings.HasPrefix(rec.Key.SK, wrapPrefix(b.Version)) {
-			return sealed("key version %d is not granted to user %s", b.Version, b.User)
+			return fmt.Errorf("%w: key version %d is not granted to user %s", ErrDenied, b.Version, b.User)
 		}
 	}
-	return sealed("there is no key version %d: %s is missing", b.Version, wrapKey(b).SK)
+	return missing("there is no key version %d: %s is missing", b.Version, wrapKey(b).SK)
 }
 
 func (r *Ring) kek(ctx context.Context) (*KEK, time.Time, error) {
 	return r.keks.get(ctx, r.user, func(ctx context.Context) (*KEK, time.Time, error) {
-		var never time.Time
-		umk, err := r.provider.UMK(ctx)
-		if err != nil {
-			return nil, never, err
-		}
-		defer umk.Destroy()
-		kek, err := r.provider.DeriveKEK(ctx, umk, r.user)
-		return kek, never, err
+		kek, err := r.derive(ctx)
+		return kek, time.Time{}, err
 	})
+}
+
+// derive asks the provider for the user's key and records that.
+func (r *Ring) derive(ctx context.Context) (kek *KEK, err error) {
+	ctx, span := r.tracer.Start(ctx, "key.derive_kek")
+	defer func() { end(span, err) }()
+	e := KeyEvent{Action: DeriveKEK, Outcome: Success}
+	umk, err := r.provider.UMK(ctx)
+	if err == nil {
+		defer umk.Destroy()
+		e.KeyID = umk.Fingerprint()
+		kek, err = r.provider.DeriveKEK(ctx, umk, r.user)
+	}
+	err = r.note(ctx, e, err)
+	if err != nil && kek != nil {
+		kek.Destroy()
+		kek = nil
+	}
+	return kek, err
+}
+
+// ownKEK returns the user's KEK for wrapping something new, and makes it first
+// where the provider stores them and there is none.
+func (r *Ring) ownKEK(ctx context.Context) (*KEK, error) {
+	kek, _, err := r.kek(ctx)
+	maker, stores := r.provider.(KEKMaker)
+	if err == nil || !stores || !errors.Is(err, ErrNoKEK) {
+		return kek, err
+	}
+	umk, err := r.provider.UMK(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer umk.Destroy()
+	e := KeyEvent{Action: DeriveKEK, Outcome: Intent, KeyID: umk.Fingerprint()} // its outcome is that of the derivation below
+	if err := r.note(ctx, e, nil); err != nil {
+		return nil, err
+	}
+	if err := maker.MakeKEK(ctx, umk, r.user); err != nil {
+		return nil, r.note(ctx, e, err)
+	}
+	kek, _, err = r.kek(ctx)
+	return kek, err
 }

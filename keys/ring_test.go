@@ -70,7 +70,11 @@ func TestCreateCommit(t *testing.T) {
 	}
 	wantHead := record.Record{Key: record.Key{PK: "dialogue#tea", SK: "head"}, Attrs: record.Attrs{
 		"active_version": record.N(1), "state": record.S("active"), "created_at": record.S("2026-01-02T03:04:05.000000006Z"),
+		"turn": head.Record.Attrs["turn"],
 	}}
+	if len(head.Record.Attrs["turn"].Str()) != 26 {
+		t.Errorf("turn is %v; want 26 random characters", head.Record.Attrs["turn"])
+	}
 	if !head.Record.Equal(wantHead) {
 		t.Errorf("head is %v; want %v", head.Record, wantHead)
 	}
@@ -80,7 +84,11 @@ func TestCreateCommit(t *testing.T) {
 	}
 	wantWrap := record.Record{Key: record.Key{PK: "dialogue#tea", SK: "wrap#0000000001#ada"}, Attrs: record.Attrs{
 		"wrapped": wrapped, "umk": record.S("umk:a"), "user": record.S("ada"), "version": record.N(1), "created_at": record.S("2026-01-02T03:04:05.000000006Z"),
+		"proof": wrap.Record.Attrs["proof"],
 	}}
+	if n := len(wrap.Record.Attrs["proof"].Bin()); n != 32 {
+		t.Errorf("proof has %d bytes", n)
+	}
 	if !wrap.Record.Equal(wantWrap) {
 		t.Errorf("wrap is %v; want %v", wrap.Record, wantWrap)
 	}
@@ -231,9 +239,9 @@ func TestLeaderGivesUp(t *testing.T) {
 	must(t)(w.ring("ada", nil).Create(ctx, "tea"))
 	synctest.Test(t, func(t *testing.T) {
 		r := w.ring("ada", nil)
-		leading, cancel := context.WithCancel(t.Context())
+		leading, cancel := context.WithCancel(context.WithValue(t.Context(), callerKey{}, "leader"))
 		w.provider.onUnwrap = func(ctx context.Context) {
-			if ctx == leading {
+			if ctx.Value(callerKey{}) == "leader" {
 				<-ctx.Done()
 			}
 		}

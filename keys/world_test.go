@@ -141,7 +141,7 @@ func (s *fakeStore) Query(_ context.Context, q record.Query) ([]record.Record, e
 	defer s.mu.Unlock()
 	var found []record.Record
 	for key, r := range s.records {
-		if key.PK == q.PK {
+		if key.PK == q.PK && key.SK > q.After {
 			found = append(found, r)
 		}
 	}

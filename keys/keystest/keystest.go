@@ -14,37 +14,64 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/envelope"
 	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/memory"
+	"github.com/superviber/blue-encrypted-store/record"
 )
 
 // Harness says how to get at a provider.
 type Harness struct {
 	// Provider returns a new provider over the master key of that name: one
 	// name is one key, however often it is asked for, another name another.
-	// It may be called concurrently.
-	Provider func(t testing.TB, master string) keys.Provider
+	// store is where a provider that stores keys puts them; a name comes with
+	// one store. It may be called concurrently.
+	Provider func(t testing.TB, master string, store record.Store) keys.Provider
 }
 
 // Run runs the suite.
 func Run(t *testing.T, h Harness) {
 	for _, c := range []struct {
 		name string
-		run  func(*testing.T, Harness)
+		run  func(*testing.T, *world)
 	}{
 		{"fingerprint", fingerprint},
 		{"round trip", roundTrip},
 		{"secrets are fresh", fresh},
 		{"KEK is the same everywhere", determinism},
+		{"KEK is made once, and never by opening", makingKEKs},
 		{"two users are apart", usersApart},
 		{"a wrap is bound to all of its binding", binding},
 		{"a damaged wrap does not open", damage},
 		{"another master key opens nothing", wrongKey},
+		{"a wrap that is granted", grants},
+		{"a ring over a store", ring},
 		{"bad arguments", badArguments},
 		{"destroyed handles", destroyed},
 		{"concurrent use", concurrent},
 		{"handles are redacted", redaction},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.run(t, h) })
+		t.Run(c.name, func(t *testing.T) { c.run(t, &world{h: h, stores: map[string]record.Store{}}) })
 	}
+}
+
+// world is what one test sees: a store for each master key.
+type world struct {
+	h      Harness
+	mu     sync.Mutex
+	stores map[string]record.Store
+}
+
+func (w *world) store(master string) record.Store {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stores[master] == nil {
+		w.stores[master] = memory.New()
+	}
+	return w.stores[master]
+}
+
+func (w *world) provider(t testing.TB, master string) keys.Provider {
+	t.Helper()
+	return w.h.Provider(t, master, w.store(master))
 }
 
 var ctx = context.Background()
@@ -63,7 +90,13 @@ func umkOf(t testing.TB, p keys.Provider) keys.UMK {
 
 func kekOf(t testing.TB, p keys.Provider, user string) *keys.KEK {
 	t.Helper()
-	kek, err := p.DeriveKEK(ctx, umkOf(t, p), user)
+	umk := umkOf(t, p)
+	if maker, stores := p.(keys.KEKMaker); stores {
+		if err := maker.MakeKEK(ctx, umk, user); err != nil {
+			t.Fatalf("MakeKEK(%s): %v", user, err)
+		}
+	}
+	kek, err := p.DeriveKEK(ctx, umk, user)
 	if err != nil {
 		t.Fatalf("DeriveKEK(%s): %v", user, err)
 	}
@@ -106,16 +139,16 @@ func refuse(t testing.TB, p keys.Provider, kek *keys.KEK, b keys.Binding, w keys
 	}
 }
 
-func fingerprint(t *testing.T, h Harness) {
-	p := h.Provider(t, "a")
+func fingerprint(t *testing.T, w *world) {
+	p := w.provider(t, "a")
 	first := umkOf(t, p).Fingerprint()
 	if first == "" || len(first) > 256 || strings.ContainsAny(first, " \n") {
 		t.Errorf("fingerprint %q: want 1 to 256 characters without spaces", first)
 	}
-	if again := umkOf(t, h.Provider(t, "a")).Fingerprint(); again != first {
+	if again := umkOf(t, w.provider(t, "a")).Fingerprint(); again != first {
 		t.Errorf("the same master key has fingerprints %s and %s", first, again)
 	}
-	if other := umkOf(t, h.Provider(t, "b")).Fingerprint(); other == first {
+	if other := umkOf(t, w.provider(t, "b")).Fingerprint(); other == first {
 		t.Errorf("two master keys have the fingerprint %s", first)
 	}
 	kek := kekOf(t, p, home.User)
@@ -124,8 +157,8 @@ func fingerprint(t *testing.T, h Harness) {
 	}
 }
 
-func roundTrip(t *testing.T, h Harness) {
-	p := h.Provider(t, "a")
+func roundTrip(t *testing.T, w *world) {
+	p := w.provider(t, "a")
 	for _, b := range []keys.Binding{
 		home,
 		{User: "ada", Dialogue: "d", Version: 1<<32 - 1},
@@ -150,8 +183,8 @@ func roundTrip(t *testing.T, h Harness) {
 	}
 }
 
-func fresh(t *testing.T, h Harness) {
-	p := h.Provider(t, "a")
+func fresh(t *testing.T, w *world) {
+	p := w.provider(t, "a")
 	kek := kekOf(t, p, home.User)
 	seen := map[string]bool{}
 	for range 20 {
@@ -165,16 +198,16 @@ func fresh(t *testing.T, h Harness) {
 	}
 }
 
-func determinism(t *testing.T, h Harness) {
-	p, again := h.Provider(t, "a"), h.Provider(t, "a")
+func determinism(t *testing.T, w *world) {
+	p, again := w.provider(t, "a"), w.provider(t, "a")
 	secret, wrapped := generate(t, p, kekOf(t, p, home.User), home)
 	if got := unwrap(t, again, kekOf(t, again, home.User), home, wrapped); !slices.Equal(got, secret) {
 		t.Error("the same master key and user gave another secret")
 	}
 }
 
-func usersApart(t *testing.T, h Harness) {
-	p := h.Provider(t, "a")
+func usersApart(t *testing.T, w *world) {
+	p := w.provider(t, "a")
 	ada, bob := kekOf(t, p, "ada"), kekOf(t, p, "bob")
 	_, wrapped := generate(t, p, ada, home)
 	swapped := home
@@ -184,8 +217,8 @@ func usersApart(t *testing.T, h Harness) {
 	refuse(t, p, ada, swapped, wrapped, blue.ErrInvalid)
 }
 
-func binding(t *testing.T, h Harness) {
-	p := h.Provider(t, "a")
+func binding(t *testing.T, w *world) {
+	p := w.provider(t, "a")
 	kek := kekOf(t, p, home.User)
 	_, wrapped := generate(t, p, kek, home)
 	for _, change := range []func(*keys.Binding){
@@ -201,8 +234,8 @@ func binding(t *testing.T, h Harness) {
 	}
 }
 
-func damage(t *testing.T, h Harness) {
-	p := h.Provider(t, "a")
+func damage(t *testing.T, w *world) {
+	p := w.provider(t, "a")
 	kek := kekOf(t, p, home.User)
 	_, wrapped := generate(t, p, kek, home)
 	for i := range wrapped {
@@ -219,8 +252,8 @@ func damage(t *testing.T, h Harness) {
 	refuse(t, p, kek, home, append(slices.Clone(wrapped), 0), blue.ErrTampered)
 }
 
-func wrongKey(t *testing.T, h Harness) {
-	a, b := h.Provider(t, "a"), h.Provider(t, "b")
+func wrongKey(t *testing.T, w *world) {
+	a, b := w.provider(t, "a"), w.provider(t, "b")
 	_, wrapped := generate(t, a, kekOf(t, a, home.User), home)
 	refuse(t, b, kekOf(t, b, home.User), home, wrapped, blue.ErrTampered)
 }
@@ -231,8 +264,8 @@ type stranger struct{ keys.Redacted }
 func (stranger) Fingerprint() string { return "umk:0000000000000000" }
 func (stranger) Destroy()            {}
 
-func badArguments(t *testing.T, h Harness) {
-	p := h.Provider(t, "a")
+func badArguments(t *testing.T, w *world) {
+	p := w.provider(t, "a")
 	umk := umkOf(t, p)
 	for _, user := range []string{"", "a b", "a\x00", "a\n", "\xff", "a\u202eb", "\u00a0", strings.Repeat("a", 129)} {
 		if kek, err := p.DeriveKEK(ctx, umk, user); kek != nil || !errors.Is(err, blue.ErrInvalid) {
@@ -241,6 +274,14 @@ func badArguments(t *testing.T, h Harness) {
 	}
 	if kek, err := p.DeriveKEK(ctx, stranger{}, "ada"); kek != nil || !errors.Is(err, blue.ErrInvalid) {
 		t.Errorf("DeriveKEK with a stranger's handle: %v; want ErrInvalid", err)
+	}
+	if maker, stores := p.(keys.KEKMaker); stores {
+		if err := maker.MakeKEK(ctx, umk, "a b"); !errors.Is(err, blue.ErrInvalid) {
+			t.Errorf("MakeKEK of a bad name: %v; want ErrInvalid", err)
+		}
+		if err := maker.MakeKEK(ctx, stranger{}, "ada"); !errors.Is(err, blue.ErrInvalid) {
+			t.Errorf("MakeKEK with a stranger's handle: %v; want ErrInvalid", err)
+		}
 	}
 	kek := kekOf(t, p, "ada")
 	for _, b := range []keys.Binding{
@@ -254,8 +295,8 @@ func badArguments(t *testing.T, h Harness) {
 	}
 }
 
-func destroyed(t *testing.T, h Harness) {
-	p := h.Provider(t, "a")
+func destroyed(t *testing.T, w *world) {
+	p := w.provider(t, "a")
 	kek := kekOf(t, p, home.User)
 	secret, wrapped := generate(t, p, kek, home)
 
@@ -281,8 +322,8 @@ func destroyed(t *testing.T, h Harness) {
 	}
 }
 
-func concurrent(t *testing.T, h Harness) {
-	p := h.Provider(t, "a")
+func concurrent(t *testing.T, w *world) {
+	p := w.provider(t, "a")
 	shared := kekOf(t, p, home.User)
 	want, wrapped := generate(t, p, shared, home)
 	doomed := kekOf(t, p, home.User)

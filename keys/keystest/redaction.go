@@ -12,8 +12,8 @@ import (
 
 const redacted = "[redacted]"
 
-func redaction(t *testing.T, h Harness) {
-	p := h.Provider(t, "a")
+func redaction(t *testing.T, w *world) {
+	p := w.provider(t, "a")
 	kek := kekOf(t, p, home.User)
 	secret, _, err := p.GenerateDEK(ctx, kek, home)
 	if err != nil {

@@ -25,8 +25,8 @@ func (p *Provider) create(ctx context.Context) (*envelope.Secret, error) {
 		}
 	}
 	if may {
-		if err := p.write(); err != nil {
-			return nil, fmt.Errorf("%w: making the key file %s: %w", blue.ErrUnavailable, p.path, err)
+		if _, err := p.write(); err != nil {
+			return nil, err
 		}
 	}
 	secret, err := p.read(ctx)
@@ -47,48 +47,59 @@ func (p *Provider) missing(ctx context.Context) error {
 	return &FileError{
 		Path:   p.path,
 		Reason: fmt.Sprintf("this store was sealed with %s, but %s is missing. No new key was made (it could not open your data)", key, p.path),
-		Hint:   hintRestore,
+		Hint:   p.says.restore,
 	}
 }
 
 // write puts a random key at the path unless something is there, which is no
-// error. The key gets its name by link(2), which never replaces, once all of
-// it is on disk: no process can see half a key or two, and a crash leaves at
-// most a temporary file that nobody reads. When write returns, the name is on
-// disk, whoever gave it.
-func (p *Provider) write() error {
-	folder := filepath.Dir(p.path)
-	if err := makeFolder(folder); err != nil {
-		return err
-	}
-	p.at("folder")
-	temp, err := os.CreateTemp(folder, filepath.Base(p.path)+".*.tmp") // mode 0600 at most
+// error, and reports whether it did. ErrUnavailable where none can be made.
+func (f *file) write() (made bool, err error) {
+	made, err = f.link()
 	if err != nil {
-		return err
+		return false, fmt.Errorf("%w: making the key file %s: %w", blue.ErrUnavailable, f.path, err)
+	}
+	return made, nil
+}
+
+// link makes a temporary file and gives it the key's name by link(2), which
+// never replaces, once all of it is on disk: no process can see half a key or
+// two, and a crash leaves at most a temporary file that nobody reads. When link
+// returns, the name is on disk, whoever gave it.
+func (f *file) link() (made bool, err error) {
+	folder := filepath.Dir(f.path)
+	if err := makeFolder(folder); err != nil {
+		return false, err
+	}
+	f.at("folder")
+	temp, err := os.CreateTemp(folder, filepath.Base(f.path)+".*.tmp") // mode 0600 at most
+	if err != nil {
+		return false, err
 	}
 	defer os.Remove(temp.Name())
-	p.at("temp")
-	err = p.fill(temp)
+	f.at("temp")
+	err = f.fill(temp)
 	if closed := temp.Close(); err == nil {
 		err = closed
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	p.at("synced")
-	if err := os.Link(temp.Name(), p.path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	f.at("synced")
+	err = os.Link(temp.Name(), f.path)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return false, err
 	}
-	p.at("linked")
+	made = err == nil
+	f.at("linked")
 	if err := syncFolder(folder); err != nil {
-		return err
+		return false, err
 	}
-	p.at("done")
-	return nil
+	f.at("done")
+	return made, nil
 }
 
 // fill writes a new key to the temporary file and to the disk.
-func (p *Provider) fill(temp *os.File) error {
+func (f *file) fill(temp *os.File) error {
 	if name := networkDisk(temp); name != "" {
 		return fmt.Errorf("the folder is on a network file system (%s)", name)
 	}
@@ -102,7 +113,7 @@ func (p *Provider) fill(temp *os.File) error {
 	if _, err := temp.Write(key); err != nil {
 		return err
 	}
-	p.at("written")
+	f.at("written")
 	return temp.Sync()
 }
 

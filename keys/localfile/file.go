@@ -17,6 +17,22 @@ import (
 
 const keySize = 32 // bytes
 
+// file is one file of 32 secret bytes: how it is read and made is the same
+// whatever the key is for.
+type file struct {
+	path string
+	says *words
+	step func(name string) // set by tests alone: called after each step on the file
+}
+
+// words are what is said about one kind of key.
+type words struct {
+	one     string // "a key"
+	restore string // the hint for a file that holds none
+}
+
+var masterKeyWords = &words{"a key", "restore the file from a copy of it; a key that is lost cannot be made again"}
+
 // FileError says what is wrong with a key file. It unwraps to blue.ErrSealed.
 type FileError struct {
 	Path   string
@@ -29,78 +45,76 @@ func (e *FileError) Error() string { return e.Reason }
 func (e *FileError) Unwrap() error { return blue.ErrSealed }
 
 // fault is a FileError whose reason follows the path.
-func (p *Provider) fault(hint, format string, args ...any) error {
-	return &FileError{Path: p.path, Reason: p.path + " " + fmt.Sprintf(format, args...), Hint: hint}
+func (f *file) fault(hint, format string, args ...any) error {
+	return &FileError{Path: f.path, Reason: f.path + " " + fmt.Sprintf(format, args...), Hint: hint}
 }
-
-const hintRestore = "restore the file from a copy of it; a key that is lost cannot be made again"
 
 // read returns the key in the file; fs.ErrNotExist if there is none. Anything
 // but a plain file of our own is refused before it is opened, since opening a
 // pipe or a device can block or act, and again after, since it may have been
 // replaced in between.
-func (p *Provider) read(ctx context.Context) (*envelope.Secret, error) {
-	if p.path == "" {
+func (f *file) read(ctx context.Context) (*envelope.Secret, error) {
+	if f.path == "" {
 		return nil, fmt.Errorf("%w: keys/localfile: an empty path", blue.ErrInvalid)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	before, err := os.Lstat(p.path)
+	before, err := os.Lstat(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fs.ErrNotExist
 	}
 	if err != nil {
-		return nil, p.fault("", "cannot be reached: %v", cause(err))
+		return nil, f.fault("", "cannot be reached: %v", cause(err))
 	}
-	if err := p.checkInfo(before); err != nil {
+	if err := f.checkInfo(before); err != nil {
 		return nil, err
 	}
-	p.at("stat")
-	f, err := openKey(p.path)
+	f.at("stat")
+	open, err := openKey(f.path)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return nil, p.fault("chmod 600 "+p.path, "cannot be read: %v", cause(err))
+		return nil, f.fault("chmod 600 "+f.path, "cannot be read: %v", cause(err))
 	case err != nil:
-		return nil, p.replaced(err)
+		return nil, f.replaced(err)
 	}
-	defer f.Close()
-	after, err := f.Stat()
+	defer open.Close()
+	after, err := open.Stat()
 	if err != nil {
-		return nil, p.fault("", "cannot be examined: %v", cause(err))
+		return nil, f.fault("", "cannot be examined: %v", cause(err))
 	}
 	if !os.SameFile(before, after) {
-		return nil, p.replaced(nil)
+		return nil, f.replaced(nil)
 	}
-	if err := p.checkInfo(after); err != nil {
+	if err := f.checkInfo(after); err != nil {
 		return nil, err
 	}
-	if err := p.checkDisk(f); err != nil {
+	if err := f.checkDisk(open); err != nil {
 		return nil, err
 	}
-	return p.parse(f, after.Size())
+	return f.parse(open, after.Size())
 }
 
-func (p *Provider) replaced(err error) error {
+func (f *file) replaced(err error) error {
 	why := ""
 	if err != nil {
 		why = ": " + cause(err).Error()
 	}
-	return p.fault("find out what replaces the file, then run the command again", "changed while it was being opened%s", why)
+	return f.fault("find out what replaces the file, then run the command again", "changed while it was being opened%s", why)
 }
 
 // checkInfo refuses what is not a plain file of ours that nobody else can use.
-func (p *Provider) checkInfo(info fs.FileInfo) error {
+func (f *file) checkInfo(info fs.FileInfo) error {
 	if kind := kindOf(info.Mode()); kind != "" {
-		return p.fault("put the key file itself there", "is %s, not a plain file", kind)
+		return f.fault("put the key file itself there", "is %s, not a plain file", kind)
 	}
 	if owner, me, foreign := foreignOwner(info); foreign {
-		return p.fault(fmt.Sprintf("chown %d %s, if the key is yours", me, p.path), "belongs to user id %d, not to you (user id %d)", owner, me)
+		return f.fault(fmt.Sprintf("chown %d %s, if the key is yours", me, f.path), "belongs to user id %d, not to you (user id %d)", owner, me)
 	}
-	return p.checkMode(info.Mode().Perm())
+	return f.checkMode(info.Mode().Perm())
 }
 
-func (p *Provider) checkMode(perm fs.FileMode) error {
+func (f *file) checkMode(perm fs.FileMode) error {
 	if !modesMatter || perm&^0o600 == 0 {
 		return nil
 	}
@@ -111,12 +125,12 @@ func (p *Provider) checkMode(perm fs.FileMode) error {
 	case perm&0o022 != 0:
 		what = "is writable by others"
 	}
-	return p.fault("chmod 600 "+p.path, "%s (mode %04o)", what, perm)
+	return f.fault("chmod 600 "+f.path, "%s (mode %04o)", what, perm)
 }
 
-func (p *Provider) checkDisk(f *os.File) error {
-	if name := networkDisk(f); name != "" {
-		return p.fault("keep the key on a local disk", "is on a network file system (%s)", name)
+func (f *file) checkDisk(open *os.File) error {
+	if name := networkDisk(open); name != "" {
+		return f.fault("keep the key on a local disk", "is on a network file system (%s)", name)
 	}
 	return nil
 }
@@ -142,31 +156,31 @@ func kindOf(mode fs.FileMode) string {
 
 // parse reads the key. A key written as text is named and refused: a guess
 // that is wrong once would seal data under a key that nobody has.
-func (p *Provider) parse(f *os.File, size int64) (*envelope.Secret, error) {
+func (f *file) parse(open *os.File, size int64) (*envelope.Secret, error) {
 	var buf [96]byte // longer than any spelling of a key that is told apart
 	defer clear(buf[:])
-	n, err := io.ReadFull(f, buf[:])
+	n, err := io.ReadFull(open, buf[:])
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return nil, p.fault("", "cannot be read: %v", cause(err))
+		return nil, f.fault("", "cannot be read: %v", cause(err))
 	}
 	key := buf[:n]
 	text := bytes.TrimRight(key, "\r\n")
-	raw := "if this is your key, write it as 32 raw bytes; otherwise " + hintRestore
+	raw := "if this is your key, write it as 32 raw bytes; otherwise " + f.says.restore
 	switch {
 	case n == keySize && len(bytes.Trim(key, "\x00")) == 0:
-		return nil, p.fault(hintRestore, "holds 32 zero bytes, which is no key")
+		return nil, f.fault(f.says.restore, "holds 32 zero bytes, which is no key")
 	case n == keySize:
 		return envelope.NewSecret(key)
 	case n == 0:
-		return nil, p.fault(hintRestore, "is empty; a key is 32 bytes")
+		return nil, f.fault(f.says.restore, "is empty; %s is 32 bytes", f.says.one)
 	case len(key) > keySize && len(key) <= keySize+2 && len(text) == keySize:
-		return nil, p.fault("remove what follows the first 32 bytes, if they are your key", "has %d bytes: 32 and a trailing newline", n)
+		return nil, f.fault("remove what follows the first 32 bytes, if they are your key", "has %d bytes: 32 and a trailing newline", n)
 	case isHex(text):
-		return nil, p.fault(raw, "holds 64 hexadecimal characters; a key is 32 raw bytes")
+		return nil, f.fault(raw, "holds 64 hexadecimal characters; %s is 32 raw bytes", f.says.one)
 	case isBase64(text):
-		return nil, p.fault(raw, "holds %d base64 characters; a key is 32 raw bytes", len(text))
+		return nil, f.fault(raw, "holds %d base64 characters; %s is 32 raw bytes", len(text), f.says.one)
 	default:
-		return nil, p.fault(hintRestore, "has %d bytes; a key is exactly 32", max(size, int64(n)))
+		return nil, f.fault(f.says.restore, "has %d bytes; %s is exactly 32", max(size, int64(n)), f.says.one)
 	}
 }
 
@@ -194,8 +208,8 @@ func cause(err error) error {
 	return err
 }
 
-func (p *Provider) at(step string) {
-	if p.step != nil {
-		p.step(step)
+func (f *file) at(step string) {
+	if f.step != nil {
+		f.step(step)
 	}
 }

@@ -3,13 +3,15 @@
 //
 // What belongs here: the file (exactly 32 random bytes, mode 0600, in a folder
 // of mode 0700, by default ~/.blue/keys/umk.key), how it is made once, and
-// what is said about one that is not as it should be. What does not: wrapping
-// (keys, envelope), and when a store is empty (its owner knows: MayCreate).
+// what is said about one that is not as it should be. The audit signing key,
+// which lies beside it, is made and read by the same code (AuditKey). What does
+// not: wrapping (keys, envelope), signing (audit/checkpoint), and when a store
+// is empty (its owner knows: MayCreate).
 //
-// The key is never rotated, converted or repaired. Whoever holds the file is
-// every user of the store: user names separate keys, not people.
+// The keys are never rotated, converted or repaired. Whoever holds the master
+// key's file is every user of the store: user names separate keys, not people.
 //
-// The owner and mode of the file are checked on Unix; that it is not on a
+// The owner and mode of a file are checked on Unix; that it is not on a
 // network file system, on Linux.
 package localfile
 
@@ -34,9 +36,8 @@ const (
 // keys.Ring calls it once per TTL. All methods may be called concurrently, and
 // by many processes on one file.
 type Provider struct {
-	path string
+	file
 	opts Options
-	step func(name string) // set by tests alone: called after each step on the file
 }
 
 // Options of a Provider. The nil and zero value never make a key.
@@ -50,12 +51,15 @@ type Options struct {
 	SealedWith func(ctx context.Context) string
 }
 
-var _ keys.Provider = (*Provider)(nil)
+var (
+	_ keys.Provider = (*Provider)(nil)
+	_ keys.Granter  = (*Provider)(nil)
+)
 
 // Open returns the provider of a key file. Nothing is read or made before the
 // first call of a method.
 func Open(path string, opts *Options) *Provider {
-	p := &Provider{path: path}
+	p := &Provider{file: file{path: path, says: masterKeyWords}}
 	if opts != nil {
 		p.opts = *opts
 	}
@@ -121,6 +125,22 @@ func (p *Provider) GenerateDEK(_ context.Context, kek *keys.KEK, b keys.Binding)
 // UnwrapDEK is KEK.Unwrap.
 func (p *Provider) UnwrapDEK(_ context.Context, kek *keys.KEK, b keys.Binding, w keys.Wrapped) (*envelope.Secret, error) {
 	return kek.Unwrap(b, w)
+}
+
+// Grant wraps a secret under the derived KEK of b.User: the holder of the file
+// is every user.
+func (p *Provider) Grant(ctx context.Context, b keys.Binding, secret *envelope.Secret) (keys.Wrapped, error) {
+	umk, err := p.UMK(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer umk.Destroy()
+	kek, err := p.DeriveKEK(ctx, umk, b.User)
+	if err != nil {
+		return nil, err
+	}
+	defer kek.Destroy()
+	return kek.Wrap(b, secret)
 }
 
 // masterKey is the handle of a key that was read.

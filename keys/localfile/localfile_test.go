@@ -13,6 +13,7 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/keystest"
+	"github.com/superviber/blue-encrypted-store/record"
 )
 
 var ctx = context.Background()
@@ -22,7 +23,7 @@ var empty = &Options{MayCreate: func(context.Context) (bool, error) { return tru
 
 func TestProvider(t *testing.T) {
 	home := t.TempDir()
-	keystest.Run(t, keystest.Harness{Provider: func(_ testing.TB, master string) keys.Provider {
+	keystest.Run(t, keystest.Harness{Provider: func(_ testing.TB, master string, _ record.Store) keys.Provider {
 		return Open(filepath.Join(home, master, "umk.key"), empty)
 	}})
 }

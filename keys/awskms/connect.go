@@ -1,0 +1,96 @@
+package awskms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/endpoint"
+)
+
+// Config says where KMS is and who asks. Nothing in it is read from the
+// environment. The region is the ARN's.
+type Config struct {
+	// Endpoint is the server; the zero value is AWS's own of the region.
+	// Plain http is for this machine alone.
+	Endpoint endpoint.Endpoint
+	// Insecure allows plain http to another host. No credentials go there:
+	// a dummy signs. But keys do, and can be read on the way.
+	Insecure bool
+	// Credentials are used as they are, unless what is sent can be read on
+	// the way.
+	Credentials aws.CredentialsProvider
+	// AWS is the SDK's configuration, as config.LoadDefaultConfig returns
+	// it. Its endpoint and region are not used.
+	AWS *aws.Config
+	// HTTPClient sends the requests; nil is the SDK's own.
+	HTTPClient aws.HTTPClient
+}
+
+// dummy signs for a server that does not check: no secret at all, but as long
+// as FIPS 140-3 asks of an HMAC key (112 bits with the scheme's prefix).
+var dummy = aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local-dummy-secret"}
+
+// Connect returns a client for the key's region, and sends nothing. *Error for
+// what is no key's ARN; blue.ErrInvalid for plain http to another host.
+func Connect(arn string, c Config) (*kms.Client, error) {
+	region, err := parseARN(arn)
+	if err != nil {
+		return nil, err
+	}
+	if c.Endpoint.Open() && !c.Insecure {
+		return nil, fmt.Errorf("%w: the endpoint %s of KMS (from %s) is plain http to another host: keys would be read on the way; nothing was sent", blue.ErrInvalid, c.Endpoint.URL, c.Endpoint.From)
+	}
+	var base aws.Config
+	if c.AWS != nil {
+		base = c.AWS.Copy()
+	}
+	base.Region = region
+	base.Credentials = aws.NewCredentialsCache(marked{c.credentials()})
+	if c.HTTPClient != nil {
+		base.HTTPClient = c.HTTPClient
+	}
+	return kms.NewFromConfig(base, func(o *kms.Options) {
+		o.BaseEndpoint = nil
+		if c.Endpoint.URL != "" {
+			o.BaseEndpoint = aws.String(c.Endpoint.URL)
+		}
+	}), nil
+}
+
+func (c Config) credentials() aws.CredentialsProvider {
+	switch {
+	case c.Endpoint.Open():
+		return fixed(dummy, nil)
+	case c.Credentials != nil:
+		return c.Credentials
+	case c.Endpoint.Local():
+		return fixed(dummy, nil)
+	case c.AWS != nil && c.AWS.Credentials != nil:
+		return c.AWS.Credentials
+	}
+	return fixed(aws.Credentials{}, errors.New("none were given"))
+}
+
+func fixed(c aws.Credentials, err error) aws.CredentialsProvider {
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return c, err })
+}
+
+// marked lets explain tell missing credentials from everything else.
+type marked struct{ aws.CredentialsProvider }
+
+type credentialsError struct{ error }
+
+func (e *credentialsError) Unwrap() error { return e.error }
+
+func (m marked) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	c, err := m.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		return c, &credentialsError{err}
+	}
+	return c, nil
+}

@@ -1,0 +1,36 @@
+package awskms_test
+
+import (
+	"errors"
+	"testing"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// TestEraseKEK: the key of one user is gone for every later question, and
+// another's is not.
+func TestEraseKEK(t *testing.T) {
+	w := newWorld(t)
+	p := w.provider("ada", nil)
+	for _, user := range []string{"ada", "bob"} {
+		if err := p.MakeKEK(ctx, umkOf(t, p), user); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // the second time there is none
+		if err := p.EraseKEK(ctx, "ada"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := derive(t, p, "ada"); !errors.Is(err, keys.ErrNoKEK) {
+		t.Errorf("deriving an erased key: %v", err)
+	}
+	if _, err := w.store.Get(ctx, record.Keys, kekKey("bob")); err != nil {
+		t.Errorf("bob's key: %v", err)
+	}
+	if err := p.EraseKEK(ctx, "a b"); !errors.Is(err, blue.ErrInvalid) {
+		t.Errorf("a malformed user: %v", err)
+	}
+}

@@ -1,0 +1,93 @@
+package awskms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+var _ keys.KEKRewrapper = (*Provider)(nil)
+
+// maxFormer is how many earlier KMS keys a record remembers.
+const maxFormer = 16
+
+// RewrapKEK implements keys.KEKRewrapper: the stored key of a user, opened with
+// the KMS key of from, is wrapped by this one's, under the same context. The key
+// itself stays, and so does every wrap under it; the record remembers the earlier
+// KMS key in `former`, since those wraps name it. Two calls of KMS: kms:Decrypt
+// there, kms:Encrypt here.
+//
+// Errors: as of DeriveKEK by from; blue.ErrConflict if the record changed
+// meanwhile; blue.ErrInvalid for another kind of provider, or the same KMS key.
+func (p *Provider) RewrapKEK(ctx context.Context, from keys.Provider, user string) (changed bool, err error) {
+	old, ok := from.(*Provider)
+	if !ok || old.arn == p.arn {
+		return false, fmt.Errorf("%w: keys/awskms: a key is rewrapped from another KMS key", blue.ErrInvalid)
+	}
+	if err := keys.CheckUser(user); err != nil {
+		return false, err
+	}
+	stored, err := p.store.Get(ctx, record.Keys, kekKey(user))
+	switch {
+	case errors.Is(err, record.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("reading the key of user %s: %w", user, err)
+	case stored.Attrs[attrUMK].Str() == p.arn:
+		return false, nil
+	}
+	if err := p.rewrap(ctx, old, user, stored); err != nil {
+		return false, fmt.Errorf("rewrapping the key of user %s: %w", user, err)
+	}
+	return true, nil
+}
+
+func (p *Provider) rewrap(ctx context.Context, old *Provider, user string, stored record.Record) error {
+	blob, err := old.readKEK(user, stored)
+	if err != nil {
+		return err
+	}
+	secret, err := old.decrypt(ctx, blob, old.kekContext(user))
+	if secret != nil {
+		defer secret.Destroy()
+	}
+	if err := judge(err, stored.Attrs[attrUMK].Str(), old.arn); err != nil {
+		return err
+	}
+	plain := secret.InsecureBytes()
+	defer clear(plain)
+	blob, err = p.encrypt(ctx, plain, p.kekContext(user))
+	if err != nil {
+		return err
+	}
+	former := append(formerOf(stored), old.arn)
+	former = former[max(0, len(former)-maxFormer):]
+	next := stored.Clone()
+	next.Attrs[attrWrapped] = record.B(blob)
+	next.Attrs[attrUMK] = record.S(p.arn)
+	next.Attrs[attrTables] = record.S(p.opts.Tables)
+	next.Attrs[attrFormer] = record.S(strings.Join(slices.Compact(former), " "))
+	return p.store.Commit(ctx, []record.Write{{Table: record.Keys, Record: next, Prev: stored.Attrs}})
+}
+
+// formerOf lists the earlier KMS keys of a record, the oldest first.
+func formerOf(stored record.Record) []string { return strings.Fields(stored.Attrs[attrFormer].Str()) }
+
+// StoredUnder returns the ARN that the stored key of a user names; "" where none
+// is stored.
+func (p *Provider) StoredUnder(ctx context.Context, user string) (string, error) {
+	if err := keys.CheckUser(user); err != nil {
+		return "", err
+	}
+	stored, err := p.store.Get(ctx, record.Keys, kekKey(user))
+	if errors.Is(err, record.ErrNotFound) {
+		return "", nil
+	}
+	return stored.Attrs[attrUMK].Str(), err
+}

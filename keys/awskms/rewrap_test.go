@@ -1,0 +1,80 @@
+package awskms_test
+
+import (
+	"errors"
+	"testing"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/kmsfault"
+	"github.com/superviber/blue-encrypted-store/internal/kmstest"
+	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// TestRewrap: a user's key goes from one KMS key to another and stays the same;
+// a second time changes nothing; a key that was not opened is not replaced.
+func TestRewrap(t *testing.T) {
+	w := newWorld(t)
+	old := w.provider("ada", nil)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(destroy(w.ring("ada", "ada").Create(ctx, "tea")))
+	before, err := w.store.Get(ctx, record.Keys, kekKey("ada"))
+	must(err)
+
+	next := &world{t: t, arn: kmstest.Key(t), layer: w.layer, url: w.url, store: w.store, at: w.at}
+	fresh := next.provider("ada", nil)
+	if wrong, ok := errors.AsType[*keys.WrongKeyError](destroy(next.ring("ada", "ada").Open(ctx, "dek#tea#1"))); !ok || wrong.Want != w.arn || wrong.Have != next.arn {
+		t.Fatalf("before: %v", wrong)
+	}
+	for _, action := range []string{"kms:Decrypt", "kms:Encrypt"} {
+		w.layer.Play(kmsfault.Fault{Action: action, Answer: kmsfault.Denied})
+		if changed, err := fresh.RewrapKEK(ctx, old, "ada"); changed || !errors.Is(err, keys.ErrDenied) {
+			t.Errorf("%s denied: %v, %v", action, changed, err)
+		}
+		w.layer.Clear()
+	}
+	if now, _ := w.store.Get(ctx, record.Keys, kekKey("ada")); !now.Equal(before) {
+		t.Error("a failure changed the record")
+	}
+
+	changed, err := fresh.RewrapKEK(ctx, old, "ada")
+	if err != nil || !changed {
+		t.Fatal(changed, err)
+	}
+	must(destroy(next.ring("ada", "ada").Open(ctx, "dek#tea#1"))) // its wrap names the old key still
+	if wrong, ok := errors.AsType[*keys.WrongKeyError](destroy(w.ring("ada", "ada").Open(ctx, "dek#tea#1"))); !ok || wrong.Want != next.arn {
+		t.Errorf("the old provider: %v", wrong)
+	}
+	if under, err := fresh.StoredUnder(ctx, "ada"); err != nil || under != next.arn {
+		t.Errorf("stored under %q, %v", under, err)
+	}
+	if changed, err := fresh.RewrapKEK(ctx, old, "ada"); changed || err != nil {
+		t.Errorf("again: %v, %v", changed, err)
+	}
+	if changed, err := fresh.RewrapKEK(ctx, old, "nobody"); changed || err != nil {
+		t.Errorf("a user without a key: %v, %v", changed, err)
+	}
+	if _, err := fresh.RewrapKEK(ctx, fresh, "ada"); !errors.Is(err, blue.ErrInvalid) {
+		t.Errorf("from itself: %v", err)
+	}
+
+	// A wrap that names a key it was never under is damage as before.
+	wraps, err := w.store.Query(ctx, record.Query{Table: record.Keys, PK: "dialogue#tea"})
+	must(err)
+	for _, r := range wraps {
+		if r.Key.SK == "head" {
+			continue
+		}
+		forged := r.Clone()
+		forged.Attrs["umk"] = record.S("arn:aws:kms:eu-central-1:123456789012:key/other")
+		must(w.store.Commit(ctx, []record.Write{{Table: record.Keys, Record: forged, Prev: r.Attrs}}))
+	}
+	if err := destroy(next.ring("ada", "ada").Open(ctx, "dek#tea#1")); !errors.Is(err, blue.ErrTampered) {
+		t.Errorf("a forged name: %v", err)
+	}
+}

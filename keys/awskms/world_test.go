@@ -1,0 +1,149 @@
+package awskms_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/internal/kmsfault"
+	"github.com/superviber/blue-encrypted-store/internal/kmstest"
+	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/keys/awskms"
+	"github.com/superviber/blue-encrypted-store/keys/keystest"
+	"github.com/superviber/blue-encrypted-store/memory"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+var ctx = context.Background()
+
+// TestProvider is the suite of all providers, over moto.
+func TestProvider(t *testing.T) {
+	var mu sync.Mutex
+	arns := map[string]string{}
+	client := kmstest.Client(kmstest.Endpoint(t), "ada")
+	keystest.Run(t, keystest.Harness{Provider: func(t testing.TB, master string, store record.Store) keys.Provider {
+		mu.Lock()
+		defer mu.Unlock()
+		if arns[master] == "" {
+			arns[master] = kmstest.Key(t)
+		}
+		p, err := awskms.New(arns[master], client, store, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}})
+}
+
+// world is a key in moto behind a fault layer, a store, and a clock.
+type world struct {
+	t     *testing.T
+	arn   string
+	layer *kmsfault.Layer
+	url   string // of the layer
+	store record.Store
+
+	mu sync.Mutex
+	at time.Time
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	layer, err := kmsfault.New(kmstest.Endpoint(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(layer)
+	t.Cleanup(server.Close)
+	t.Cleanup(layer.Close)
+	return &world{
+		t: t, arn: kmstest.Key(t), layer: layer, url: server.URL, store: memory.New(),
+		at: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+}
+
+func (w *world) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.at
+}
+
+func (w *world) advance(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.at = w.at.Add(d)
+}
+
+// provider asks as a principal.
+func (w *world) provider(principal string, opts *awskms.Options) *awskms.Provider {
+	w.t.Helper()
+	p, err := awskms.New(w.arn, kmstest.Client(w.url, principal), w.store, opts)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return p
+}
+
+// ring is another process of a principal, as a user.
+func (w *world) ring(principal, user string) *keys.Ring {
+	w.t.Helper()
+	r := keys.NewRing(w.store, w.provider(principal, nil), user, &keys.Options{Now: w.now})
+	w.t.Cleanup(func() { _ = r.Close() })
+	return r
+}
+
+// admit gives principals the policy that is shipped for users, each tagged
+// with the user of its own name.
+func (w *world) admit(users ...string) {
+	w.t.Helper()
+	policy, err := kmsfault.Load(filepath.Join("..", "..", "deploy", "iam", "user.json"), kmsfault.Place{KeyARN: w.arn, Tables: "blue"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, user := range users {
+		w.layer.Let(user, kmsfault.Principal{Tags: map[string]string{"blue-user": user}, Policies: []kmsfault.Policy{policy}})
+	}
+}
+
+func umkOf(t testing.TB, p *awskms.Provider) keys.UMK {
+	t.Helper()
+	umk, err := p.UMK(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(umk.Destroy)
+	return umk
+}
+
+// made returns a provider of ada whose KEK is stored.
+func made(t *testing.T, w *world) *awskms.Provider {
+	t.Helper()
+	p := w.provider("ada", nil)
+	if err := p.MakeKEK(ctx, umkOf(t, p), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// derive opens the KEK of a user and destroys it.
+func derive(t testing.TB, p *awskms.Provider, user string) error {
+	t.Helper()
+	kek, err := p.DeriveKEK(ctx, umkOf(t, p), user)
+	if err == nil {
+		kek.Destroy()
+	} else if kek != nil {
+		t.Errorf("a key beside %v", err)
+	}
+	return err
+}
+
+func destroy(k *envelope.Keys, err error) error {
+	if k != nil {
+		k.Destroy()
+	}
+	return err
+}

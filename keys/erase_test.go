@@ -1,0 +1,199 @@
+package keys
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// hashes are those of the wraps that lie in the store, ascending.
+func (w *world) hashes(dialogue string) []string {
+	var all []string
+	for key, r := range w.store.records {
+		if key.PK == "dialogue#"+dialogue && key.SK != headOfTea {
+			sum := sha256.Sum256(r.Attrs["wrapped"].Bin())
+			all = append(all, hex.EncodeToString(sum[:]))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// erase runs all three steps and returns the end.
+func erase(r *Ring, dialogue string) (Erasure, error) {
+	if _, err := r.BeginErase(ctx, dialogue); err != nil {
+		return Erasure{}, err
+	}
+	if err := r.Destroy(ctx, dialogue); err != nil {
+		return Erasure{}, err
+	}
+	return r.FinishErase(ctx, dialogue)
+}
+
+func wantErased(t *testing.T, w *world, dialogue string) {
+	t.Helper()
+	r := w.ring("ada", nil)
+	for verb, call := range calls(r, dialogue) {
+		if _, err := call(); !errors.Is(err, blue.ErrErased) {
+			t.Errorf("%s: %v; want ErrErased", verb, err)
+		}
+	}
+	_, advance := r.Advance(ctx, dialogue, 1)
+	_, grant := r.Grant(ctx, dialogue, "cy")
+	for _, err := range []error{advance, grant} {
+		if !errors.Is(err, blue.ErrErased) {
+			t.Errorf("%v; want ErrErased", err)
+		}
+	}
+}
+
+func TestErase(t *testing.T) {
+	w := newWorld(t)
+	must(t)(w.ring("ada", nil).Create(ctx, "tea"))
+	must(t)(w.ring("ada", nil).Create(ctx, "milk"))
+	w.grant("ada", "tea", "bob")
+	w.advance1("ada", "tea", 1)
+	want := w.hashes("tea")
+	r := w.ring("eve", nil) // whose key opens nothing of it
+	for verb, early := range map[string]error{
+		"Destroy":     r.Destroy(ctx, "tea"),
+		"FinishErase": func() error { _, err := r.FinishErase(ctx, "tea"); return err }(),
+	} {
+		if !errors.Is(early, blue.ErrConflict) {
+			t.Errorf("%s too early: %v; want ErrConflict", verb, early)
+		}
+	}
+	begun, err := r.BeginErase(ctx, "tea")
+	if err != nil || begun.State != "erasing" || !slices.Equal(begun.Wraps, want) || len(want) != 4 {
+		t.Fatalf("BeginErase: %+v, %v; want wraps %v", begun, err, want)
+	}
+	wantErased(t, w, "tea")
+	if _, err := r.FinishErase(ctx, "tea"); !errors.Is(err, blue.ErrConflict) {
+		t.Errorf("FinishErase before Destroy: %v; want ErrConflict", err)
+	}
+	done, err := erase(r, "tea")
+	if err != nil || done.State != "erased" || done.StartedAt != begun.StartedAt || done.FinishedAt == "" || !slices.Equal(done.Wraps, want) {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if left := w.hashes("tea"); len(left) != 0 {
+		t.Errorf("%d wraps are left", len(left))
+	}
+	wantErased(t, w, "tea")
+	w.advance(1)
+	again, err := erase(r, "tea")
+	if err != nil || fmt.Sprint(again) != fmt.Sprint(done) {
+		t.Errorf("again: %+v, %v; want %+v", again, err, done)
+	}
+	must(t)(w.ring("ada", nil).Open(ctx, "dek#milk#1")) // untouched
+	if all, err := r.Erasures(ctx); err != nil || len(all) != 1 || fmt.Sprint(all[0]) != fmt.Sprint(done) {
+		t.Errorf("registry %+v, %v", all, err)
+	}
+}
+
+// Nothing that was damaged, lost or put back keeps a dialogue from erasure.
+func TestEraseWhatIsLeft(t *testing.T) {
+	for name, spoil := range map[string]func(w *world){
+		"no head":          func(w *world) { w.drop("tea", headOfTea) },
+		"no wrap":          func(w *world) { w.drop("tea", adasWrap) },
+		"nothing":          func(w *world) { w.drop("tea", headOfTea); w.drop("tea", adasWrap) },
+		"head is no head":  func(w *world) { w.edit("tea", headOfTea, without("state")) },
+		"head of before":   func(w *world) { w.edit("tea", headOfTea, without("turn")) },
+		"a wrap is empty":  func(w *world) { w.edit("tea", adasWrap, without("wrapped")) },
+		"a wrap of nobody": func(w *world) { w.move("tea", adasWrap, "tea", "wrap#x") },
+		"another key file": func(w *world) { w.provider = newFakeProvider(w.t, "umk:b") },
+		"restored": func(w *world) {
+			kept := w.store.records[record.Key{PK: "dialogue#tea", SK: adasWrap}].Clone()
+			if _, err := erase(w.ring("ada", nil), "tea"); err != nil {
+				w.t.Fatal(err)
+			}
+			w.store.records[kept.Key] = kept
+		},
+		"restored with its head": func(w *world) {
+			kept := w.store.records[record.Key{PK: "dialogue#tea", SK: adasWrap}].Clone()
+			head := w.store.records[record.Key{PK: "dialogue#tea", SK: headOfTea}].Clone()
+			if _, err := erase(w.ring("ada", nil), "tea"); err != nil {
+				w.t.Fatal(err)
+			}
+			w.store.records[kept.Key], w.store.records[head.Key] = kept, head
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			must(t)(w.ring("ada", nil).Create(ctx, "tea"))
+			spoil(w)
+			w.provider.fail.Store(ptr(errors.New("no provider is needed")))
+			if e, err := erase(w.ring("ada", nil), "tea"); err != nil || e.State != "erased" {
+				t.Fatalf("%+v, %v", e, err)
+			}
+			if left := w.hashes("tea"); len(left) != 0 {
+				t.Errorf("%d wraps are left", len(left))
+			}
+			wantErased(t, w, "tea")
+		})
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// A key put that was planned before the erasure lands never.
+func TestEraseBeatsLatePuts(t *testing.T) {
+	for name, put := range map[string]func(r *Ring) error{
+		"Advance": func(r *Ring) error { _, err := r.Advance(ctx, "tea", 1); return err },
+		"Grant":   func(r *Ring) error { _, err := r.Grant(ctx, "tea", "bob"); return err },
+	} {
+		w := newWorld(t)
+		must(t)(w.ring("ada", nil).Create(ctx, "tea"))
+		begun := false
+		w.store.onCommit = func([]record.Write) {
+			if begun {
+				return
+			}
+			begun = true
+			if _, err := erase(w.ring("ada", nil), "tea"); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := put(w.ring("ada", nil)); !errors.Is(err, blue.ErrErased) {
+			t.Errorf("%s: %v; want ErrErased", name, err)
+		}
+		if left := w.hashes("tea"); len(left) != 0 {
+			t.Errorf("%s: %d wraps are there", name, len(left))
+		}
+	}
+}
+
+// More wraps than one commit deletes, and a stop at every commit.
+func TestEraseStopped(t *testing.T) {
+	for stop := 1; ; stop++ {
+		w := newWorld(t)
+		must(t)(w.ring("ada", nil).Create(ctx, "tea"))
+		for i := range 45 {
+			w.grant("ada", "tea", fmt.Sprintf("u%02d", i))
+		}
+		w.advance1("ada", "tea", 1) // 92 wraps
+		want := w.hashes("tea")
+		commits := 0
+		w.store.onCommit = func([]record.Write) {
+			if commits++; commits == stop {
+				w.store.fail = blue.ErrUnavailable
+			}
+		}
+		_, err := erase(w.ring("ada", nil), "tea")
+		w.store.onCommit, w.store.fail = nil, nil
+		if err == nil {
+			if commits != 4 {
+				t.Errorf("an erasure of 92 wraps took %d commits; want 4", commits)
+			}
+			return
+		}
+		if e, err := erase(w.ring("ada", nil), "tea"); err != nil || !slices.Equal(e.Wraps, want) || len(w.hashes("tea")) != 0 {
+			t.Errorf("stopped at commit %d, run again: %+v, %v", stop, e, err)
+		}
+	}
+}
