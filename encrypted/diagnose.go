@@ -119,6 +119,9 @@ func diagnoseBroken(ctx context.Context, ks *keyset, dialogue string, r record.R
 		}
 		return d
 	}
+	if from == sk && d.Class == blue.DamageChanged { // authentic, under a version that the dialogue has left behind
+		return &blue.Damage{Class: blue.DamageRolledBack, Item: sk, Detail: d.Detail}
+	}
 	if from != "" {
 		return &blue.Damage{Class: blue.DamageMoved, Item: sk, Detail: "it is " + from}
 	}
@@ -191,14 +194,23 @@ func (p *loaded) missing(h *history) []string {
 
 // salvage returns the items that verify, opened, and the damage of the rest.
 func (s *sealing) salvage(ctx context.Context, dialogue string) ([]record.Record, []blue.Damage, error) {
+	ctx, o := s.operate(ctx, "salvage", audit.Decrypt, dialogue)
+	opened, damage, err := s.salvaged(ctx, o)
+	if err = o.end(ctx, err); err != nil {
+		return nil, nil, err
+	}
+	return opened, damage, nil
+}
+
+func (s *sealing) salvaged(ctx context.Context, o *operation) ([]record.Record, []blue.Damage, error) {
 	ks := newKeyset(s.ring)
 	defer ks.destroy()
-	p, err := s.load(ctx, ks, record.Query{Table: record.Dialogues, PK: "dialogue#" + dialogue}, dialogue, nil)
+	p, err := s.load(ctx, ks, o, record.Query{Table: record.Dialogues, PK: "dialogue#" + o.dialogue}, nil)
 	if err != nil {
 		return nil, nil, err
 	}
 	if p == nil {
-		return nil, nil, fmt.Errorf("dialogue %s: %w", dialogue, blue.ErrNotFound)
+		return nil, nil, fmt.Errorf("dialogue %s: %w", o.dialogue, blue.ErrNotFound)
 	}
 	damaged := make(map[string]bool, len(p.damage))
 	for _, d := range p.damage {
@@ -210,22 +222,29 @@ func (s *sealing) salvage(ctx context.Context, dialogue string) ([]record.Record
 		if k == nil || damaged[r.Key.SK] {
 			continue
 		}
-		o, err := open(k, r)
+		plain, err := open(k, r)
 		if err != nil {
 			return nil, nil, err
 		}
-		good, opened = append(good, r), append(opened, o)
+		good, opened = append(good, r), append(opened, plain)
 	}
-	return opened, p.damage, s.readEvent(ctx, dialogue, p.keyID(), p.root.Version, good)
+	return opened, p.damage, o.succeeded(ctx, p.root.Version, good)
 }
 
 // checkHistory compares the stored root with the audit log: the event of this
 // version is there and belongs to this root, and there is none of the next.
 func (s *sealing) checkHistory(ctx context.Context, dialogue string) error {
+	ctx, o := s.operate(ctx, "verify", audit.Decrypt, dialogue)
+	return o.end(ctx, s.compareHistory(ctx, o))
+}
+
+func (s *sealing) compareHistory(ctx context.Context, o *operation) error {
+	dialogue := o.dialogue
 	meta, err := s.inner.Get(ctx, record.Dialogues, record.Key{PK: "dialogue#" + dialogue, SK: record.Head})
 	if err != nil {
 		return err
 	}
+	o.read, o.keyID = true, claimed(dialogue, meta)
 	tampered := func(class, detail string) error {
 		return &blue.TamperError{Dialogue: blue.DialogueID(dialogue), RolledBack: class == blue.DamageRolledBack,
 			Damage: []blue.Damage{{Class: class, Item: record.Head, Detail: detail}}}
@@ -239,6 +258,9 @@ func (s *sealing) checkHistory(ctx context.Context, dialogue string) error {
 		return err
 	}
 	same, err := s.sameEvent(ctx, dialogue, meta.Attrs, event)
+	if s.moved(ctx, meta.Key, meta.Attrs, err) {
+		return s.compareHistory(ctx, o)
+	}
 	if err != nil {
 		return err
 	}
@@ -288,13 +310,19 @@ func (s *sealing) checkAbsence(ctx context.Context, dialogue string, h *Head) (p
 	if !logged && (h == nil || s.accept) {
 		return false, nil
 	}
-	_, err = s.inner.Get(ctx, record.Dialogues, record.Key{PK: "dialogue#" + dialogue, SK: record.Head})
-	if err == nil || !errors.Is(err, blue.ErrNotFound) {
-		return err == nil, err
+	head, err := s.inner.Get(ctx, record.Dialogues, headKey(dialogue))
+	if err == nil {
+		return true, s.checkTombstone(ctx, dialogue, head)
+	}
+	if !errors.Is(err, blue.ErrNotFound) {
+		return false, err
+	}
+	if err := s.erased(ctx, dialogue); err != nil {
+		return false, err
 	}
 	gone := &blue.TamperError{Dialogue: blue.DialogueID(dialogue), RolledBack: !logged,
 		Damage: []blue.Damage{{Class: blue.DamageMissing, Item: record.Head, Detail: "the whole dialogue is gone"}}}
-	return false, s.report(ctx, dialogue, "", gone)
+	return false, gone
 }
 
 // checkFree refuses to create a dialogue that is there, or was.
@@ -305,6 +333,9 @@ func (s *sealing) checkFree(ctx context.Context, dialogue string) error {
 	}
 	present, err := s.checkAbsence(ctx, dialogue, h)
 	if err == nil && present {
+		if err := s.erased(ctx, dialogue); err != nil {
+			return err // put back by a restore
+		}
 		return &record.ConflictError{Table: record.Dialogues, Key: record.Key{PK: "dialogue#" + dialogue, SK: record.Head}}
 	}
 	return err

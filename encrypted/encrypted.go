@@ -18,8 +18,11 @@
 package encrypted
 
 import (
+	"cmp"
 	"context"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
@@ -38,6 +41,12 @@ type Options struct {
 	// AcceptRollback reads a state that Heads says is old. What is then
 	// written becomes the newest state.
 	AcceptRollback bool
+	// Tracer makes a span for each operation and its parts (trace.go). Nil
+	// makes none.
+	Tracer trace.Tracer
+	// RotateAfter is how many messages a key may seal before the next write
+	// rotates the dialogue first; 2^20 if 0. At 2^32 no write goes on.
+	RotateAfter uint64
 }
 
 // EncryptedStore is a blue.DialogueStore and blue.AnalyticsStore over any
@@ -64,11 +73,19 @@ func New[S record.Store, K keys.Provider](inner S, provider K, user string, audi
 	}
 	sealing := &sealing{
 		inner:  inner,
-		ring:   keys.NewRing(inner, provider, user, &keys.Options{Now: opts.Now}),
 		log:    auditor,
 		heads:  opts.Heads,
 		accept: opts.AcceptRollback,
+		tracer: tracer(opts.Tracer),
+		soft:   cmp.Or(opts.RotateAfter, softMessages),
+		user:   user,
+		now:    opts.Now,
 	}
+	if sealing.now == nil {
+		sealing.now = time.Now
+	}
+	sealing.keks, _ = keys.Provider(provider).(keys.KEKEraser)
+	sealing.ring = keys.NewRing(inner, provider, user, &keys.Options{Now: opts.Now, Record: sealing.recordKey, Tracer: opts.Tracer})
 	return &EncryptedStore[S, K]{
 		Store:   engine.New(sealing, &engine.Options{Now: opts.Now}),
 		sealing: sealing,

@@ -5,6 +5,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
@@ -22,9 +25,17 @@ type sealing struct {
 	log    *audit.Log
 	heads  Heads
 	accept bool
+	tracer trace.Tracer
+	soft   uint64 // messages under one key after which a write rotates
+	now    func() time.Time
+	user   string
+	keks   keys.KEKEraser // nil where the provider stores none
 }
 
-var _ record.Store = (*sealing)(nil)
+var (
+	_ record.Store   = (*sealing)(nil)
+	_ record.Witness = (*sealing)(nil)
+)
 
 // Close implements record.Store. The store below stays open.
 func (s *sealing) Close() error {
@@ -46,24 +57,50 @@ func (s *sealing) Get(ctx context.Context, table record.Table, key record.Key) (
 	if err != nil {
 		return record.Record{}, err
 	}
-	r, err := s.inner.Get(ctx, table, key)
-	if err != nil {
+	ctx, o := s.operate(ctx, "get", audit.Decrypt, dialogue)
+	opened, err := s.get(ctx, o, key)
+	if err = o.end(ctx, err); err != nil {
 		return record.Record{}, err
 	}
+	return opened, nil
+}
+
+func (s *sealing) get(ctx context.Context, o *operation, key record.Key) (record.Record, error) {
+	r, err := s.inner.Get(ctx, record.Dialogues, key)
+	if err != nil {
+		return record.Record{}, s.absent(ctx, o.dialogue, err)
+	}
+	if err := s.checkTombstone(ctx, o.dialogue, r); err != nil {
+		return record.Record{}, err
+	}
+	o.read, o.keyID = true, claimed(o.dialogue, r)
 	ks := newKeyset(s.ring)
 	defer ks.destroy()
-	k, damage, err := check(ctx, ks, dialogue, r)
+	k, damage, err := check(ctx, ks, o.dialogue, r)
+	if s.moved(ctx, key, r.Attrs, err) {
+		return s.get(ctx, o, key)
+	}
 	if err != nil {
 		return record.Record{}, err
 	}
 	if damage != nil {
-		return record.Record{}, s.report(ctx, dialogue, r.Attrs[attrKeyID].Str(), &blue.TamperError{Dialogue: blue.DialogueID(dialogue), Damage: []blue.Damage{*damage}})
+		return record.Record{}, &blue.TamperError{Dialogue: blue.DialogueID(o.dialogue), Damage: []blue.Damage{*damage}}
 	}
 	opened, err := open(k, r)
 	if err != nil {
 		return record.Record{}, err
 	}
-	return opened, s.readEvent(ctx, dialogue, k.ID(), 0, []record.Record{r})
+	return opened, o.succeeded(ctx, 0, []record.Record{r})
+}
+
+// claimed returns the key id of an item if it is one of its dialogue's, else
+// "": an event does not repeat what somebody wrote into a store.
+func claimed(dialogue string, r record.Record) string {
+	id := r.Attrs[attrKeyID].Str()
+	if of, _, err := envelope.ParseKeyID(id); err != nil || of != dialogue {
+		return ""
+	}
+	return id
 }
 
 // Query implements record.Store for a whole dialogue, verified and opened.
@@ -75,34 +112,50 @@ func (s *sealing) Query(ctx context.Context, q record.Query) ([]record.Record, e
 	if err != nil {
 		return nil, err
 	}
-	h, err := s.remembered(dialogue)
-	if err != nil {
+	ctx, o := s.operate(ctx, "load", audit.Decrypt, dialogue)
+	opened, err := s.query(ctx, o, q)
+	if err = o.end(ctx, err); err != nil {
 		return nil, err
 	}
+	return opened, nil
+}
+
+// query remembers the state it read before the event is stored: so whatever
+// fails has left no event of success.
+func (s *sealing) query(ctx context.Context, o *operation, q record.Query) ([]record.Record, error) {
 	ks := newKeyset(s.ring)
 	defer ks.destroy()
-	p, err := s.load(ctx, ks, q, dialogue, h)
+	p, h, err := s.fresh(ctx, ks, o, q)
 	if err != nil || p == nil {
 		return nil, err
 	}
-	if len(p.damage) > 0 {
-		err = &blue.TamperError{Dialogue: blue.DialogueID(dialogue), Damage: p.damage}
-	} else {
-		err = s.checkFreshness(dialogue, h, p.root)
-	}
-	if err != nil {
-		return nil, s.report(ctx, dialogue, p.keyID(), err)
-	}
-	opened, err := p.open()
+	opened, err := p.open(ctx, s.tracer)
 	if err != nil {
 		return nil, err
 	}
-	if !q.ForUpdate {
-		if err := s.readEvent(ctx, dialogue, p.keyID(), p.root.Version, p.items); err != nil {
-			return nil, err
-		}
+	if err := s.seen(o.dialogue, h, p.root); err != nil {
+		return nil, err
 	}
-	return opened, s.seen(dialogue, h, p.root)
+	if q.ForUpdate {
+		return opened, nil
+	}
+	return opened, o.succeeded(ctx, p.root.Version, p.items)
+}
+
+// fresh loads a partition that is undamaged and no older than what this client
+// has seen, h; nil for a dialogue that never was.
+func (s *sealing) fresh(ctx context.Context, ks *keyset, o *operation, q record.Query) (p *loaded, h *Head, err error) {
+	if h, err = s.remembered(o.dialogue); err != nil {
+		return nil, nil, err
+	}
+	p, err = s.load(ctx, ks, o, q, h)
+	if err != nil || p == nil {
+		return nil, h, err
+	}
+	if len(p.damage) > 0 {
+		return nil, h, &blue.TamperError{Dialogue: blue.DialogueID(o.dialogue), Damage: p.damage}
+	}
+	return p, h, s.checkFreshness(o.dialogue, h, p.root)
 }
 
 // load reads and verifies a partition; nil for a dialogue that never was.
@@ -111,8 +164,8 @@ func (s *sealing) Query(ctx context.Context, q record.Query) ([]record.Record, e
 // examined, since the audit events are read later than the partition, and, on
 // a store whose plain reads may show a commit half landed, only if exact reads
 // show the same damage again and again (design §4).
-func (s *sealing) load(ctx context.Context, ks *keyset, q record.Query, dialogue string, h *Head) (*loaded, error) {
-	t := newTrial(s.inner)
+func (s *sealing) load(ctx context.Context, ks *keyset, o *operation, q record.Query, h *Head) (*loaded, error) {
+	t, dialogue := newTrial(s.inner), o.dialogue
 	for range t.tries() {
 		items, err := s.inner.Query(ctx, q)
 		if err != nil {
@@ -128,9 +181,17 @@ func (s *sealing) load(ctx context.Context, ks *keyset, q record.Query, dialogue
 		if err := s.checkFinished(ctx, dialogue, h, items); err != nil {
 			return nil, err
 		}
+		if err := s.checkTombstoneOf(ctx, dialogue, items); err != nil {
+			return nil, err
+		}
+		o.read = true
 		p, err := s.verify(ctx, ks, dialogue, items)
+		o.keyID = p.keyID()
+		if s.overtaken(ctx, dialogue, items, err) {
+			continue
+		}
 		if err != nil {
-			return nil, s.report(ctx, dialogue, p.keyID(), err)
+			return nil, s.outlived(dialogue, items, h, err)
 		}
 		if len(p.damage) == 0 {
 			return p, nil
@@ -164,30 +225,76 @@ func (s *sealing) sameMeta(ctx context.Context, dialogue string, items []record.
 // Commit implements record.Store: it seals the records of one dialogue,
 // renews its root, and adds the audit event.
 func (s *sealing) Commit(ctx context.Context, writes []record.Write) error {
+	head, err := headOf(writes)
+	if err != nil {
+		return err
+	}
+	dialogue, err := dialogueOf(head.Record.Key.PK)
+	if err != nil {
+		return err
+	}
+	ctx, o := s.operate(ctx, "commit", audit.Encrypt, dialogue)
+	return o.end(ctx, s.commit(ctx, o, head, writes))
+}
+
+func (s *sealing) commit(ctx context.Context, o *operation, head *record.Write, writes []record.Write) error {
+	o.read, o.keyID = head.Prev != nil, claimed(o.dialogue, record.Record{Attrs: head.Prev})
 	if err := record.CheckBatch(writes); err != nil {
 		return err
 	}
 	ks := newKeyset(s.ring)
 	defer ks.destroy()
-	c, err := s.begin(ctx, ks, writes)
+	c, err := s.begin(ctx, ks, o.dialogue, head)
 	if err != nil {
 		return err
 	}
+	rotated, err := s.relieve(ctx, c)
+	if rotated {
+		err = &record.ConflictError{Table: record.Dialogues, Key: head.Record.Key}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.land(ctx, o, c, writes)
+	return err
+}
+
+// land seals the writes and commits them with their event.
+func (s *sealing) land(ctx context.Context, o *operation, c *commit, writes []record.Write) (sealed []record.Write, err error) {
+	o.keyID = c.keys.ID()
 	lease, err := s.log.Lease(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	sealed, event, void, err := c.seal(lease, writes)
+	sealed, event, void, err := c.sealAll(ctx, s.tracer, lease, writes)
 	if err != nil {
 		lease.Failed()
-		return err
+		return nil, err
 	}
+	o.read = true // and sealed: from here on the outcome is this operation's
 	err = s.inner.Commit(ctx, sealed)
 	lease.End(err, event, void)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return s.stands(c.dialogue, c.root)
+	o.landed = true
+	return sealed, s.stands(c.dialogue, c.root)
+}
+
+// headOf finds the head among the writes to one dialogue.
+func headOf(writes []record.Write) (head *record.Write, err error) {
+	for i, w := range writes {
+		if w.Table != record.Dialogues {
+			return nil, fmt.Errorf("%w: encrypted: table %s is not sealed", blue.ErrInvalid, w.Table)
+		}
+		if w.Record.Key.SK == record.Head {
+			head = &writes[i]
+		}
+	}
+	if head == nil {
+		return nil, fmt.Errorf("%w: encrypted: a commit without %s", blue.ErrInvalid, record.Head)
+	}
+	return head, nil
 }
 
 // commit is one commit on its way down.
@@ -200,21 +307,8 @@ type commit struct {
 }
 
 // begin opens the root that the commit stands on, or begins a new one.
-func (s *sealing) begin(ctx context.Context, ks *keyset, writes []record.Write) (*commit, error) {
-	var head *record.Write
-	for i, w := range writes {
-		if w.Table != record.Dialogues {
-			return nil, fmt.Errorf("%w: encrypted: table %s is not sealed", blue.ErrInvalid, w.Table)
-		}
-		if w.Record.Key.SK == record.Head {
-			head = &writes[i]
-		}
-	}
-	dialogue, err := dialogueOf(head.Record.Key.PK)
-	if err != nil {
-		return nil, err
-	}
-	c := &commit{dialogue: dialogue}
+func (s *sealing) begin(ctx context.Context, ks *keyset, dialogue string, head *record.Write) (c *commit, err error) {
+	c = &commit{dialogue: dialogue}
 	if head.Prev == nil {
 		if err := s.checkFree(ctx, dialogue); err != nil {
 			return nil, err
@@ -225,7 +319,11 @@ func (s *sealing) begin(ctx context.Context, ks *keyset, writes []record.Write) 
 		c.root = newRoot(c.keys)
 		return c, nil
 	}
-	if c.keys, err = ks.get(ctx, head.Prev[attrKeyID].Str()); err != nil {
+	c.keys, err = ks.get(ctx, head.Prev[attrKeyID].Str())
+	if s.moved(ctx, head.Record.Key, head.Prev, err) {
+		err = &record.ConflictError{Table: record.Dialogues, Key: head.Record.Key}
+	}
+	if err != nil {
 		return nil, err
 	}
 	if c.root, err = openRoot(c.keys, dialogue, head.Prev); err != nil {
@@ -233,6 +331,16 @@ func (s *sealing) begin(ctx context.Context, ks *keyset, writes []record.Write) 
 	}
 	c.sum, err = c.root.sum()
 	return c, err
+}
+
+// sealAll is seal with its span.
+func (c *commit) sealAll(ctx context.Context, t trace.Tracer, lease *audit.Lease, writes []record.Write) (sealed []record.Write, event, void audit.Event, err error) {
+	_, span := t.Start(ctx, "seal")
+	defer func() { endSpan(span, err) }()
+	if sealed, event, void, err = c.seal(lease, writes); err == nil {
+		measureWrites(span, sealed)
+	}
+	return sealed, event, void, err
 }
 
 // seal returns the writes of the store below: the sealed items, meta with the

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 
+	"go.opentelemetry.io/otel/trace"
+
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -29,10 +31,12 @@ func (p *loaded) keyID() string {
 }
 
 // open decrypts every item.
-func (p *loaded) open() ([]record.Record, error) {
-	opened := make([]record.Record, len(p.items))
+func (p *loaded) open(ctx context.Context, t trace.Tracer) (opened []record.Record, err error) {
+	_, span := t.Start(ctx, "open")
+	defer func() { endSpan(span, err) }()
+	measure(span, p.items)
+	opened = make([]record.Record, len(p.items))
 	for i, r := range p.items {
-		var err error
 		if opened[i], err = open(p.keys[r.Key.SK], r); err != nil {
 			return nil, err
 		}
@@ -159,8 +163,8 @@ func (p *loaded) unused(r record.Record) *blue.Damage {
 // newerThanKeys turns meta's missing key into damage where the key table says
 // that no such version was ever made.
 func newerThanKeys(ctx context.Context, ks *keyset, dialogue string, meta record.Record, err error) (*blue.Damage, error) {
-	if !errors.Is(err, blue.ErrSealed) {
-		return nil, err
+	if c := keys.Class(err); c == "wrong_key" || c == "denied" || !errors.Is(err, blue.ErrSealed) {
+		return nil, err // there is such a version
 	}
 	active, activeErr := ks.active(ctx, dialogue)
 	if activeErr != nil {
@@ -171,30 +175,4 @@ func newerThanKeys(ctx context.Context, ks *keyset, dialogue string, meta record
 		return nil, err
 	}
 	return &blue.Damage{Class: blue.DamageChanged, Item: record.Head, Detail: fmt.Sprintf("key_id names version %d, which was never made", version)}, nil
-}
-
-// readEvent writes the event of a read, before anything is returned.
-func (s *sealing) readEvent(ctx context.Context, dialogue, keyID string, version uint64, items []record.Record) error {
-	digest := audit.ItemsDigest(items)
-	return s.log.Append(ctx, func(e *audit.Event) {
-		e.RootVersion, e.ItemCount, e.ItemsDigest = version, int64(len(items)), digest
-	}, audit.Decrypt, dialogue, keyID, audit.Success)
-}
-
-// report writes the event of a read that the seal refused, and returns its
-// error.
-func (s *sealing) report(ctx context.Context, dialogue, keyID string, cause error) error {
-	class := ""
-	switch {
-	case errors.Is(cause, blue.ErrRolledBack):
-		class = "rolled_back"
-	case errors.Is(cause, blue.ErrTampered):
-		class = "tampered"
-	case errors.Is(cause, blue.ErrSealed):
-		class = "sealed"
-	default:
-		return cause
-	}
-	err := s.log.Append(ctx, func(e *audit.Event) { e.ErrorClass = class }, audit.Decrypt, dialogue, keyID, audit.Failure)
-	return errors.Join(cause, err)
 }

@@ -29,7 +29,7 @@ func (s *Store) RecordSignal(ctx context.Context, id blue.DialogueID, n blue.Sig
 		tx.keep(round)
 		return tx.step(n.Step)
 	})
-	return scoped(id, answer), err
+	return answered(id, answer, err)
 }
 
 // Amend implements blue.DialogueStore.
@@ -61,7 +61,7 @@ func (s *Store) Amend(ctx context.Context, id blue.DialogueID, a blue.Amendment)
 		answer = *d
 		return nil
 	})
-	return scoped(id, answer), err
+	return answered(id, answer, err)
 }
 
 // set changes a field of the dialogue if the request names another value.

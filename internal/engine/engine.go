@@ -178,21 +178,18 @@ func (s *Store) update(ctx context.Context, id blue.DialogueID, request func(*tr
 			return err
 		}
 		if lost != nil && head(records).Equal(*lostOn) {
-			return lost
+			return s.unwritten(ctx, records, lost)
 		}
 		tx, err := loadTransaction(id, records, s.now())
-		if err != nil {
-			return err
+		if err == nil {
+			err = request(tx)
 		}
-		if err := request(tx); err != nil {
-			return err
-		}
-		if tx.unchanged() {
-			return nil
+		if err != nil || tx.unchanged() {
+			return s.unwritten(ctx, records, err)
 		}
 		writes, err := tx.writes()
 		if err != nil {
-			return err
+			return s.unwritten(ctx, records, err)
 		}
 		err = s.records.Commit(ctx, writes)
 		_, conflict := errors.AsType[*record.ConflictError](err)
@@ -210,6 +207,18 @@ func (s *Store) update(ctx context.Context, id blue.DialogueID, request func(*tr
 	return fmt.Errorf("%w: dialogue %s: other writers were faster %d times; nothing was written", blue.ErrBusy, id, maxTries)
 }
 
+// unwritten answers a request that read a dialogue to change it and did not.
+// Even a refusal tells something of what was read, so the store below hears of
+// it first.
+func (s *Store) unwritten(ctx context.Context, records []record.Record, answer error) error {
+	if w, ok := s.records.(record.Witness); ok {
+		if err := w.Witness(ctx, records); err != nil {
+			return err
+		}
+	}
+	return answer
+}
+
 // pause waits before try number n+1: full jitter under a cap that doubles
 // from 1 ms to 64 ms, so that writers of one dialogue fall out of step.
 func pause(ctx context.Context, n int) error {
@@ -220,6 +229,15 @@ func pause(ctx context.Context, n int) error {
 	case <-time.After(time.Duration(rand.Int64N(int64(most)))):
 		return nil
 	}
+}
+
+// answered is scoped for what succeeded: beside an error there is no answer,
+// for it may repeat what the store below would not let anybody see.
+func answered[T any](id blue.DialogueID, v T, err error) (blue.Scoped[T], error) {
+	if err != nil {
+		return blue.Scoped[T]{}, err
+	}
+	return scoped(id, v), nil
 }
 
 func scoped[T any](id blue.DialogueID, v T) blue.Scoped[T] {

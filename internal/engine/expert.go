@@ -31,7 +31,7 @@ func (s *Store) RegisterExpert(ctx context.Context, id blue.DialogueID, n blue.N
 		answer = *e
 		return tx.step(n.Step)
 	})
-	return scoped(id, answer), err
+	return answered(id, answer, err)
 }
 
 // sameExpert reports whether a request repeats the one that made the expert.

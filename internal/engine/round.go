@@ -40,7 +40,7 @@ func (s *Store) RegisterRound(ctx context.Context, id blue.DialogueID, b blue.Ro
 		}
 		return tx.step(b.Step)
 	})
-	return scoped(id, answer), err
+	return answered(id, answer, err)
 }
 
 // requestDigest is the SHA-256 of a batch's JSON form, in hex.

@@ -37,7 +37,7 @@ func (s *Store) Transition(ctx context.Context, id blue.DialogueID, t blue.Trans
 		answer = *stored
 		return nil
 	})
-	return scoped(id, answer), err
+	return answered(id, answer, err)
 }
 
 // sameEvent reports whether a request repeats the one that made the event.

@@ -35,7 +35,7 @@ func (s *Store) RegisterVerdict(ctx context.Context, id blue.DialogueID, n blue.
 		answer.Warnings = adopt(tx, n)
 		return tx.step(n.Step)
 	})
-	return scoped(id, answer), err
+	return answered(id, answer, err)
 }
 
 func findVerdict(s *blue.Snapshot, id blue.VerdictID) *blue.Verdict {

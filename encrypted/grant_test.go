@@ -1,0 +1,263 @@
+package encrypted_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/keys/localfile"
+	"github.com/superviber/blue-encrypted-store/memory"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// Another user reads and writes from the grant on and until the revocation;
+// then neither what was there nor what came after, once what they hold in
+// memory has run out. Whoever granted never gets at what is the other's own.
+func TestGrantRevoke(t *testing.T) {
+	backends(t, func(t *testing.T, h *house) {
+		ctx := t.Context()
+		h.fill(60, 20)
+		now := time.Now()
+		provider := localfile.Open(h.umk, nil)
+		bob := encrypted.New(h.records, provider, "bob", audit.NewLog(h.records, "bob", nil), &encrypted.Options{Now: func() time.Time { return now }})
+		defer bob.Close()
+		ada := h.as("ada")
+
+		for _, s := range []sealedStore{bob, h.as("bob")} {
+			if _, err := s.Load(ctx, tea); !errors.Is(err, keys.ErrDenied) {
+				t.Errorf("before the grant bob has %v; want ErrDenied", err)
+			}
+		}
+		must(t)(bob.Create(ctx, "bobs-own", blue.NewDialogue{Title: "Bob's"}))
+		if granted, err := ada.Grant(ctx, tea, "bob"); err != nil || !granted {
+			t.Fatalf("Grant: %v, %v", granted, err)
+		}
+		if granted, err := ada.Grant(ctx, tea, "bob"); err != nil || granted {
+			t.Errorf("Grant again: %v, %v", granted, err)
+		}
+		if says(t, bob) != says(t, ada) {
+			t.Error("bob sees another dialogue")
+		}
+		must(t)(bob.RegisterRound(ctx, tea, movesOf(50, 2, 10)))
+		if _, err := ada.Load(ctx, "bobs-own"); !errors.Is(err, keys.ErrDenied) {
+			t.Errorf("ada opens what is bob's: %v", err)
+		}
+
+		old := h.items()
+		got, err := ada.Revoke(ctx, tea, "bob")
+		if err != nil || got.Resumed || got.To != 2 {
+			t.Fatalf("Revoke: %+v, %v", got, err)
+		}
+		h.wantVersion(2, "ada")
+		must(t)(ada.RegisterRound(ctx, tea, movesOf(51, 2, 10)))
+		for name, s := range map[string]sealedStore{"bob, keys in memory": bob, "bob, new": h.as("bob")} {
+			if _, err := s.Load(ctx, tea); !errors.Is(err, blue.ErrSealed) {
+				t.Errorf("%s reads what is sealed anew: %v", name, err)
+			}
+			if _, err := s.RegisterRound(ctx, tea, movesOf(52, 2, 10)); !errors.Is(err, blue.ErrSealed) {
+				t.Errorf("%s writes: %v", name, err)
+			}
+			if _, err := s.Grant(ctx, tea, "bob"); !errors.Is(err, blue.ErrSealed) {
+				t.Errorf("%s grants: %v", name, err)
+			}
+			if _, err := s.Rotate(ctx, tea); !errors.Is(err, blue.ErrSealed) {
+				t.Errorf("%s rotates: %v", name, err)
+			}
+		}
+		// An old copy of the data: with what bob had in memory, until it runs out.
+		present := h.items()
+		h.put(values(old)...)
+		now = now.Add(301 * time.Second)
+		for name, s := range map[string]sealedStore{"bob, an hour later": bob, "bob, new": h.as("bob")} {
+			if _, err := s.Load(ctx, tea); !errors.Is(err, blue.ErrSealed) {
+				t.Errorf("%s reads an old copy: %v", name, err)
+			}
+		}
+		h.put(append(values(present), missingOf(old, present)...)...)
+		must(t)(ada.Verify(ctx, tea))
+
+		if got, err := ada.Revoke(ctx, tea, "bob"); err != nil || !got.Resumed || got.To != 2 || got.Items != 0 {
+			t.Errorf("Revoke again: %+v, %v", got, err)
+		}
+		must(t)(ada.Grant(ctx, tea, "bob"))
+		if says(t, h.as("bob")) != says(t, ada) {
+			t.Error("bob, let in again, sees another dialogue")
+		}
+	})
+}
+
+func values(items map[string]record.Record) []record.Record {
+	var all []record.Record
+	for _, r := range items {
+		all = append(all, r)
+	}
+	return all
+}
+
+// missingOf are deletions of what old holds and now does not.
+func missingOf(old, now map[string]record.Record) []record.Record {
+	var gone []record.Record
+	for sk, r := range old {
+		if _, there := now[sk]; !there {
+			gone = append(gone, record.Record{Key: r.Key})
+		}
+	}
+	return gone
+}
+
+func TestGrantRefuses(t *testing.T) {
+	ctx := t.Context()
+	h := newHouse(t, memory.New())
+	h.fill(3, 10)
+	ada := h.as("ada")
+	for name, c := range map[string]struct {
+		do   func() error
+		want error
+	}{
+		"grant of nothing":     {func() error { _, err := ada.Grant(ctx, "milk", "bob"); return err }, blue.ErrNotFound},
+		"grant to nobody":      {func() error { _, err := ada.Grant(ctx, tea, ""); return err }, blue.ErrInvalid},
+		"grant by a stranger":  {func() error { _, err := h.as("eve").Grant(ctx, tea, "eve"); return err }, keys.ErrDenied},
+		"revoke of nothing":    {func() error { _, err := ada.Revoke(ctx, "milk", "bob"); return err }, blue.ErrNotFound},
+		"revoke from nobody":   {func() error { _, err := ada.Revoke(ctx, tea, ""); return err }, blue.ErrInvalid},
+		"revoke from oneself":  {func() error { _, err := ada.Revoke(ctx, tea, "ada"); return err }, blue.ErrRefused},
+		"revoke by a stranger": {func() error { _, err := h.as("eve").Revoke(ctx, tea, "ada"); return err }, keys.ErrDenied},
+		"status of nothing":    {func() error { _, err := ada.KeyStatus(ctx, "milk"); return err }, blue.ErrNotFound},
+	} {
+		if err := c.do(); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v; want %v", name, err, c.want)
+		}
+	}
+	h.wantVersion(1, "ada")
+	if got, err := ada.Revoke(ctx, tea, "nobody-here"); err != nil || !got.Resumed || got.To != 1 {
+		t.Errorf("revoke from who holds nothing: %+v, %v", got, err)
+	}
+}
+
+// The events of a grant and of a revocation name whom they are about by the
+// pseudonym of the log's directory.
+func TestGrantEvents(t *testing.T) {
+	ctx := t.Context()
+	h := newHouse(t, memory.New())
+	h.fill(3, 10)
+	directory := audit.NewDirectory(h.records)
+	log := audit.NewLog(h.records, "ada", &audit.Options{Principals: directory})
+	s := encrypted.New(h.records, localfile.Open(h.umk, nil), "ada", log, nil)
+	defer s.Close()
+	must(t)(s.Grant(ctx, tea, "bob"))
+	must(t)(s.Revoke(ctx, tea, "bob"))
+	if _, err := s.Revoke(ctx, tea, "ada"); !errors.Is(err, blue.ErrRefused) {
+		t.Fatal(err)
+	}
+	name, err := directory.Pseudonym(ctx, "bob")
+	if err != nil || !strings.HasPrefix(name, "p-") {
+		t.Fatal(name, err)
+	}
+	own, _ := directory.Pseudonym(ctx, "ada")
+	var got []string
+	for _, e := range eventsOf(t, h.records) {
+		if e.Operation != audit.Grant && e.Operation != audit.Revoke {
+			continue
+		}
+		items, err := e.Items()
+		if err != nil || len(items) > 1 {
+			t.Fatal(items, err)
+		}
+		line := fmt.Sprint(e.Operation, " ", e.Outcome, " ", e.KeyID, e.ErrorClass)
+		for _, it := range items {
+			line += " " + it.SK
+		}
+		got = append(got, line)
+	}
+	want := []string{
+		"grant intent dek#tea#1 " + name, "grant success dek#tea#1 " + name,
+		"revoke intent dek#tea#1 " + name, "revoke success dek#tea#2 " + name,
+		"revoke intent dek#tea#2 " + own, "revoke failure dek#tea#2other",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("events\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// eventsOf returns the events of the one chain of one process, in order, the
+// last chain that was begun.
+func eventsOf(t *testing.T, records record.Store) []audit.Event {
+	t.Helper()
+	events, err := audit.ReadCommits(t.Context(), records, string(tea))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := events[len(events)-1].Chain
+	var all []audit.Event
+	for seq := uint64(1); ; seq++ {
+		e, err := audit.ReadEvent(t.Context(), records, chain, seq)
+		if errors.Is(err, blue.ErrNotFound) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, e)
+	}
+}
+
+// A grant is stopped at every commit: the user holds all or nothing, and the
+// next grant gives all.
+func TestGrantStopped(t *testing.T) {
+	for _, lands := range []bool{false, true} {
+		for at := 1; ; at++ {
+			h := newHouse(t, memory.New())
+			h.fill(3, 10)
+			_, err := h.over(&mortal{Store: h.records, at: at, lands: lands}, "ada").Grant(t.Context(), tea, "bob")
+			if err == nil {
+				if at < 5 {
+					t.Errorf("only %d commits to stop at", at-1)
+				}
+				break
+			}
+			must(t)(h.as("ada").Verify(t.Context(), tea))
+			must(t)(h.as("ada").Grant(t.Context(), tea, "bob"))
+			h.wantVersion(1, "ada", "bob")
+			must(t)(h.as("bob").Load(t.Context(), tea))
+		}
+	}
+}
+
+// Grants and rotations at once: whoever was granted holds what stands.
+func TestGrantAgainstRotate(t *testing.T) {
+	backends(t, func(t *testing.T, h *house) {
+		ctx := t.Context()
+		h.fill(100, 10)
+		var wg sync.WaitGroup
+		for i := range 4 {
+			wg.Go(func() {
+				if _, err := h.as("ada").Grant(ctx, tea, fmt.Sprintf("user%d", i)); err != nil {
+					t.Errorf("Grant: %v", err)
+				}
+			})
+		}
+		for range 2 {
+			wg.Go(func() {
+				if _, err := h.as("ada").Rotate(ctx, tea); err != nil {
+					t.Errorf("Rotate: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		for i := range 4 {
+			must(t)(h.as(fmt.Sprintf("user%d", i)).Load(ctx, tea))
+		}
+		got, err := h.as("user0").Rotate(ctx, tea)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.wantVersion(got.To, "ada", "user0", "user1", "user2", "user3")
+	})
+}

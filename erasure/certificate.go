@@ -1,0 +1,266 @@
+// Package erasure makes and checks the certificate of an erasure: what was
+// destroyed, the event that says so under a signed checkpoint, and the copies
+// from which it could still come back.
+//
+// What belongs here: the certificate's form, its issue and finalisation from
+// what the store holds, its verification against the store, its text for
+// people. What does not: the erasure itself (encrypted, keys), the log and its
+// proofs (audit, audit/auditor, audit/checkpoint), what copies a backend knows
+// of (record.Inventory).
+//
+// # Form
+//
+// A C2SP signed note (c2sp.org/signed-note) by the key that signs checkpoints.
+// Its text is one JSON object, indented by two spaces, members in the order of
+// Certificate, all present; nothing else is accepted:
+//
+//	{
+//	  "format": "blue-encrypted-store/erasure/v1",
+//	  "subject": {
+//	    "kind": "dialogue",
+//	    "id": "which-cache"
+//	  },
+//	  …
+//	}
+//
+//	— blue-audit Az3grlgtzPICa5OS8npVmf1…=
+//
+// # Pending and final
+//
+// A certificate is pending until no copy that the store knows of can bring the
+// erased back: until final_not_before, and as long as a copy without an end,
+// such as an on-demand backup, is listed. Places where nobody can tell, such as
+// backups of files, are listed as not covered, and a final certificate says
+// nothing about them. Nothing is claimed about bytes on physical media (NIST SP
+// 800-88r2 calls this cryptographic erase).
+package erasure
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
+)
+
+// Format is the first member of every certificate.
+const Format = "blue-encrypted-store/erasure/v1"
+
+// The kinds of a subject and the states of a certificate.
+const (
+	KindDialogue = "dialogue"
+	KindUser     = "user"
+	Pending      = "pending"
+	Final        = "final"
+)
+
+// Certificate is what is signed. Times are UTC, RFC 3339, whole seconds, but
+// for started_at and finished_at, which are as the store holds them.
+type Certificate struct {
+	Format      string   `json:"format"`
+	Subject     Subject  `json:"subject"`
+	State       string   `json:"state"`            // pending or final
+	NotBefore   string   `json:"final_not_before"` // "" while a copy without an end is listed
+	IssuedAt    string   `json:"issued_at"`
+	StartedAt   string   `json:"started_at"`
+	FinishedAt  string   `json:"finished_at"`
+	Keys        []string `json:"key_fingerprints"` // SHA-256 of each wrapped key that was destroyed, 64 hex digits
+	Items       int64    `json:"items"`            // stored records that were destroyed
+	ItemsDigest string   `json:"items_digest"`     // 64 hex digits; "" for a user
+	Tables      []string `json:"tables"`           // logical tables they were destroyed in
+	Erased      []string `json:"erased"`           // of a user: dialogues that went with them
+	Revoked     []string `json:"revoked"`          // of a user: dialogues that others keep
+	Event       Event    `json:"event"`
+	Proof       string   `json:"proof"` // checkpoint.Proof: inclusion, and the checkpoint's note
+	Copies      []Copy   `json:"copies"`
+}
+
+// Subject is what was erased.
+type Subject struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id"`
+}
+
+// Event is the place of the erasure's outcome in the audit log.
+type Event struct {
+	Chain string `json:"chain"`
+	Seq   uint64 `json:"seq"`
+	Hash  string `json:"event_hash"`
+}
+
+// Copy is a place from which something could come back.
+type Copy struct {
+	Kind    string `json:"kind"`
+	What    string `json:"what"`
+	Expires string `json:"expires"` // "" for no known end
+	Covered bool   `json:"covered"` // false: nobody can tell what is there, and the certificate does not say
+}
+
+const second = "2006-01-02T15:04:05Z"
+
+// sign returns the certificate as a note.
+func (c *Certificate) sign(signer *checkpoint.Signer) (string, error) {
+	text, err := c.marshal()
+	if err != nil {
+		return "", err
+	}
+	return signer.SignStatement(text)
+}
+
+func (c *Certificate) marshal() (string, error) {
+	for _, list := range []*[]string{&c.Keys, &c.Tables, &c.Erased, &c.Revoked} {
+		if *list == nil {
+			*list = []string{} // [] rather than null
+		}
+	}
+	if c.Copies == nil {
+		c.Copies = []Copy{}
+	}
+	text, err := json.MarshalIndent(c, "", "  ")
+	return string(text) + "\n", err
+}
+
+// Open checks the signature of a certificate and that it agrees with itself. It
+// asks no store; see Verify. ErrTampered.
+func Open(text string, verifiers note.Verifiers) (Certificate, error) {
+	body, err := checkpoint.OpenStatement(text, verifiers)
+	if err != nil {
+		return Certificate{}, fmt.Errorf("erasure certificate: %w", err)
+	}
+	var c Certificate
+	if err := json.Unmarshal([]byte(body), &c); err != nil {
+		return Certificate{}, wrong("it is no JSON object of this format")
+	}
+	again, err := c.marshal()
+	if err != nil || again != body || c.Format != Format {
+		return Certificate{}, wrong("it is not of the format %s", Format)
+	}
+	return c, c.check()
+}
+
+// check says what a certificate contradicts itself in.
+func (c *Certificate) check() error {
+	issued, err := time.Parse(second, c.IssuedAt)
+	if err != nil {
+		return wrong("issued_at is no time")
+	}
+	end, known, err := c.end()
+	switch {
+	case err != nil:
+		return err
+	case c.Subject.Kind != KindDialogue && c.Subject.Kind != KindUser:
+		return wrong("a subject of kind %.40q", c.Subject.Kind)
+	case known != (c.NotBefore != ""), known && c.NotBefore != end.Format(second):
+		return wrong("final_not_before is %.40q, and its copies say another date", c.NotBefore)
+	case c.State == Final && !known:
+		return wrong("it is final, and lists a copy without an end")
+	case c.State == Final && issued.Before(end):
+		return wrong("it was made final before %s", c.NotBefore)
+	case c.State != Final && c.State != Pending:
+		return wrong("the state %.40q", c.State)
+	}
+	return nil
+}
+
+// end is when the last covered copy ends; known is false if one has no end.
+func (c *Certificate) end() (end time.Time, known bool, err error) {
+	if end, err = time.Parse(time.RFC3339Nano, c.FinishedAt); err != nil {
+		return end, false, wrong("finished_at is no time")
+	}
+	end, known = roundUp(end), true
+	for _, copied := range c.Copies {
+		switch {
+		case !copied.Covered:
+		case copied.Expires == "":
+			known = false
+		default:
+			expires, err := time.Parse(second, copied.Expires)
+			if err != nil {
+				return end, false, wrong("a copy that ends at no time")
+			}
+			if expires.After(end) {
+				end = expires
+			}
+		}
+	}
+	return end, known, nil
+}
+
+// roundUp is the next whole second: what ends within a second has ended after it.
+func roundUp(t time.Time) time.Time {
+	whole := t.UTC().Truncate(time.Second)
+	if whole.Before(t) {
+		whole = whole.Add(time.Second)
+	}
+	return whole
+}
+
+// wrong is what a certificate that fails comes to.
+func wrong(format string, args ...any) error {
+	return fmt.Errorf("%w: erasure certificate: %s", blue.ErrTampered, fmt.Sprintf(format, args...))
+}
+
+// String is the certificate for people.
+func (c *Certificate) String() string {
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-18s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	list := func(name string, all []string) {
+		for _, text := range all {
+			line(name, "%s", text)
+			name = ""
+		}
+	}
+	fmt.Fprintf(&b, "Certificate of erasure (%s)\n\n", c.State)
+	line("erased", "%s %s", c.Subject.Kind, c.Subject.ID)
+	line("begun", "%s", c.StartedAt)
+	line("finished", "%s", c.FinishedAt)
+	list("keys destroyed", c.Keys)
+	if c.Subject.Kind == KindDialogue {
+		line("records destroyed", "%d in %s", c.Items, strings.Join(c.Tables, ", "))
+		line("their digest", "%s", c.ItemsDigest)
+	}
+	list("dialogues erased", c.Erased)
+	list("taken from", c.Revoked)
+	line("audit event", "chain %s, event %d", c.Event.Chain, c.Event.Seq)
+	line("", "%s", c.Event.Hash)
+	b.WriteString("\n")
+	c.writeCopies(&b)
+	return b.String()
+}
+
+func (c *Certificate) writeCopies(b *strings.Builder) {
+	if slices.ContainsFunc(c.Copies, func(copied Copy) bool { return copied.Covered }) {
+		b.WriteString("Copies that could bring it back until they end:\n")
+	}
+	for _, copied := range c.Copies {
+		if copied.Covered {
+			until := "until " + copied.Expires
+			if copied.Expires == "" {
+				until = "until it is deleted"
+			}
+			fmt.Fprintf(b, "  %s, %s\n", copied.What, until)
+		}
+	}
+	switch {
+	case c.State == Final:
+		b.WriteString("All of these have ended.\n")
+	case c.NotBefore == "":
+		b.WriteString("This certificate can be made final when those without an end are deleted.\n")
+	default:
+		fmt.Fprintf(b, "This certificate can be made final from %s on.\n", c.NotBefore)
+	}
+	b.WriteString("\nNot covered, since nobody here can tell what is there:\n")
+	for _, copied := range c.Copies {
+		if !copied.Covered {
+			fmt.Fprintf(b, "  %s\n", copied.What)
+		}
+	}
+	b.WriteString("  bytes on physical media\n")
+}

@@ -1,0 +1,305 @@
+package erasure
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/audit/auditor"
+	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
+	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// Notary issues certificates about one store, below its seal. It needs no key
+// but the one that signs, and changes nothing in the store.
+type Notary struct {
+	Store     record.Store
+	Signer    *checkpoint.Signer
+	Verifiers note.Verifiers // of the log's checkpoints and of certificates
+	// Now is the clock; time.Now if nil.
+	Now func() time.Time
+	// CacheTTL is how long other processes may hold a key in memory; 300 s,
+	// which is the default of keys.Ring, if 0.
+	CacheTTL time.Duration
+}
+
+const defaultTTL = 300 * time.Second
+
+func (n *Notary) now() time.Time {
+	if n.Now == nil {
+		return time.Now().UTC()
+	}
+	return n.Now().UTC()
+}
+
+// Issue returns a pending certificate of an erasure that is finished. A
+// checkpoint must cover its outcome: see audit.Log.Checkpoint. Without a place
+// the newest outcome is looked for in the whole log; the one of a user cannot
+// be found so, since it does not name them, and must be given
+// (encrypted.UserErasure.Event).
+//
+// Errors: ErrNotFound where no such erasure, or no checkpoint over it, is
+// known; ErrConflict for one that is not finished; ErrTampered where store and
+// log disagree; ErrInvalid; the store's own, also where it cannot list its copies.
+func (n *Notary) Issue(ctx context.Context, subject Subject, at encrypted.EventPlace) (string, error) {
+	text, err := n.issue(ctx, subject, at)
+	if err != nil {
+		return "", fmt.Errorf("certifying the erasure of %s %s: %w", subject.Kind, subject.ID, err)
+	}
+	return text, nil
+}
+
+func (n *Notary) issue(ctx context.Context, subject Subject, at encrypted.EventPlace) (string, error) {
+	c := Certificate{Format: Format, Subject: subject, State: Pending, Tables: []string{string(record.Dialogues), string(record.Keys)}}
+	e, err := n.outcome(ctx, subject, at)
+	if err != nil {
+		return "", err
+	}
+	c.Event = Event{Chain: e.Chain, Seq: e.Seq, Hash: e.EventHash}
+	switch subject.Kind {
+	case KindDialogue:
+		err = n.describeDialogue(ctx, &c, e)
+	case KindUser:
+		err = n.describeUser(ctx, &c, e)
+	default:
+		err = fmt.Errorf("%w: a subject is a dialogue or a user", blue.ErrInvalid)
+	}
+	if err != nil {
+		return "", err
+	}
+	if c.Proof, err = auditor.Proof(ctx, auditor.FromStore(n.Store), e.Chain, e.Seq, n.Verifiers); err != nil {
+		return "", err
+	}
+	if c.Copies, err = n.copies(ctx, c.FinishedAt); err != nil {
+		return "", err
+	}
+	if err := n.date(&c); err != nil {
+		return "", err
+	}
+	if err := check(ctx, n.Store, &c, n.Verifiers); err != nil {
+		return "", err
+	}
+	return c.sign(n.Signer)
+}
+
+// date sets issued_at and final_not_before.
+func (n *Notary) date(c *Certificate) error {
+	end, known, err := c.end()
+	c.IssuedAt, c.NotBefore = n.now().Format(second), ""
+	if known {
+		c.NotBefore = end.Format(second)
+	}
+	return err
+}
+
+// outcome reads the event of an erasure's outcome.
+func (n *Notary) outcome(ctx context.Context, subject Subject, at encrypted.EventPlace) (audit.Event, error) {
+	if at.Chain != "" {
+		return audit.ReadEvent(ctx, n.Store, at.Chain, at.Seq)
+	}
+	if subject.Kind == KindUser || subject.ID == "" {
+		return audit.Event{}, fmt.Errorf("%w: the place of the outcome's event must be given", blue.ErrInvalid)
+	}
+	var newest audit.Event
+	found := auditor.Filter{Dialogue: subject.ID, Operation: audit.Erase, Outcome: audit.Success}
+	for e, err := range auditor.Events(ctx, auditor.FromStore(n.Store), found) {
+		if err != nil {
+			return audit.Event{}, err
+		}
+		if e.Timestamp >= newest.Timestamp {
+			newest = e
+		}
+	}
+	if newest.Chain == "" {
+		return newest, fmt.Errorf("%w: the log holds no erasure of it", blue.ErrNotFound)
+	}
+	return newest, nil
+}
+
+// describeDialogue fills in what the registry and the event say.
+func (n *Notary) describeDialogue(ctx context.Context, c *Certificate, e audit.Event) error {
+	line, err := registered(ctx, n.Store, c.Subject.ID)
+	if err != nil {
+		return err
+	}
+	if line.FinishedAt == "" {
+		return fmt.Errorf("%w: the erasure is not finished; run it again", blue.ErrConflict)
+	}
+	c.Keys, c.StartedAt = line.Wraps, line.StartedAt
+	// Where data that had been restored was erased again, the event is newer.
+	c.FinishedAt = max(line.FinishedAt, e.Timestamp)
+	c.Items, c.ItemsDigest = e.ItemCount, hex.EncodeToString(e.ItemsDigest)
+	return nil
+}
+
+func (n *Notary) describeUser(ctx context.Context, c *Certificate, e audit.Event) error {
+	var err error
+	if c.Erased, c.Revoked, c.Keys, err = items(&e); err != nil {
+		return err
+	}
+	for _, id := range c.Erased {
+		line, err := registered(ctx, n.Store, id)
+		if err != nil {
+			return err
+		}
+		c.Keys = append(c.Keys, line.Wraps...)
+	}
+	slices.Sort(c.Keys)
+	c.Keys = slices.Compact(c.Keys)
+	c.FinishedAt = e.Timestamp
+	return nil
+}
+
+// registered returns a dialogue's line in the registry of erasures; ErrNotFound.
+func registered(ctx context.Context, store record.Store, dialogue string) (keys.Erasure, error) {
+	lines, err := reader(store).Erasures(ctx)
+	if err != nil {
+		return keys.Erasure{}, err
+	}
+	i := slices.IndexFunc(lines, func(e keys.Erasure) bool { return e.Dialogue == dialogue })
+	if i < 0 {
+		return keys.Erasure{}, fmt.Errorf("%w: the registry of erasures does not know dialogue %s", blue.ErrNotFound, dialogue)
+	}
+	return lines[i], nil
+}
+
+// reader is a ring that reads what is clear; it is never asked for a key.
+func reader(store record.Store) *keys.Ring { return keys.NewRing(store, nil, "notary", nil) }
+
+// copies lists where what was destroyed at a time may still be.
+func (n *Notary) copies(ctx context.Context, finished string) ([]Copy, error) {
+	at, err := time.Parse(time.RFC3339Nano, finished)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the end of the erasure is no time", blue.ErrTampered)
+	}
+	ttl := cmp.Or(n.CacheTTL, defaultTTL)
+	all := []Copy{{Kind: "cache", What: "keys in the memory of processes that run", Expires: roundUp(at.Add(ttl)).Format(second), Covered: true}}
+	known, err := listed(ctx, n.Store, at)
+	return append(all, known...), err
+}
+
+// listed asks the store. A copy that was made later holds nothing of it.
+func listed(ctx context.Context, store record.Store, finished time.Time) ([]Copy, error) {
+	inventory, ok := store.(record.Inventory)
+	if !ok {
+		return nil, nil
+	}
+	found, err := inventory.Copies(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing the copies of the store: %w", err)
+	}
+	var all []Copy
+	for _, f := range found {
+		if f.Made.After(finished) {
+			continue
+		}
+		c := Copy{Kind: f.Kind, What: f.What, Covered: f.Covered}
+		end := f.Expires
+		if f.Window > 0 {
+			end = finished.Add(f.Window)
+		}
+		if !end.IsZero() {
+			c.Expires = roundUp(end).Format(second)
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// Finalize returns the final form of a certificate, when all of it still holds
+// in the store and no copy is left that the store knows of: neither one that
+// the certificate lists with its end, nor one that is there now. Until then
+// blue.ErrRefused says what is in the way. Other errors as of Verify.
+func (n *Notary) Finalize(ctx context.Context, text string) (string, error) {
+	c, err := n.Verify(ctx, text)
+	if err != nil || c.State == Final {
+		return text, err
+	}
+	at, err := time.Parse(time.RFC3339Nano, c.FinishedAt)
+	if err != nil {
+		return "", wrong("finished_at is no time")
+	}
+	present, err := listed(ctx, n.Store, at)
+	if err != nil {
+		return "", err
+	}
+	// What had no end and is not listed any more was deleted.
+	c.Copies = slices.DeleteFunc(c.Copies, func(old Copy) bool {
+		return old.Covered && old.Expires == "" && !slices.Contains(present, old)
+	})
+	for _, copied := range present {
+		if !slices.Contains(c.Copies, copied) {
+			c.Copies = append(c.Copies, copied)
+		}
+	}
+	if err := n.date(&c); err != nil {
+		return "", err
+	}
+	if c.NotBefore == "" || c.IssuedAt < c.NotBefore {
+		return "", fmt.Errorf("%w: it stays pending: %s", blue.ErrRefused, c.waiting(c.IssuedAt))
+	}
+	c.State = Final
+	return c.sign(n.Signer)
+}
+
+// waiting names the first copy that is in the way at a time.
+func (c *Certificate) waiting(now string) string {
+	for _, copied := range c.Copies {
+		switch {
+		case !copied.Covered:
+		case copied.Expires == "":
+			return copied.What + ", until it is deleted"
+		case copied.Expires > now:
+			return copied.What + ", until " + copied.Expires
+		}
+	}
+	return "until " + c.NotBefore
+}
+
+// Verify is the function of that name with the notary's store, keys and clock.
+func (n *Notary) Verify(ctx context.Context, text string) (Certificate, error) {
+	return Verify(ctx, text, n.Store, n.Verifiers, &Options{Now: n.Now})
+}
+
+// Dialogues yields every dialogue that a store's index or its log names: those
+// to look at when a user is erased. It holds their names.
+func Dialogues(ctx context.Context, store record.Store) func(yield func(blue.DialogueID, error) bool) {
+	return func(yield func(blue.DialogueID, error) bool) {
+		src, seen := auditor.FromStore(store), map[string]bool{}
+		show := func(id string, err error) bool {
+			if err == nil && (id == "" || seen[id]) {
+				return true
+			}
+			seen[id] = true
+			return yield(blue.DialogueID(id), err) && err == nil
+		}
+		for id, err := range src.Dialogues(ctx) {
+			if !show(id, err) {
+				return
+			}
+		}
+		for e, err := range auditor.Events(ctx, src, auditor.Filter{}) {
+			if !show(e.Dialogue, err) {
+				return
+			}
+		}
+	}
+}
+
+// notFound is nil for ErrNotFound.
+func notFound(err error) error {
+	if errors.Is(err, blue.ErrNotFound) {
+		return nil
+	}
+	return err
+}
