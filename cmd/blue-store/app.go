@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/term"
 )
 
@@ -22,7 +23,10 @@ type app struct {
 	err io.Writer
 	env func(string) string
 
+	closing error // of the audit log; see session.close
+
 	args  []string // as typed
+	spans trace.TracerProvider
 	flags struct {
 		store          string
 		json           bool

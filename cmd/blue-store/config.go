@@ -26,8 +26,10 @@ type config struct {
 	kind     string
 	database string   // of SQLite: path of the file; its keys lie beside it in PATH.keys
 	dynamo   dynamoAt // of DynamoDB
-	umk      string   // path of the user master key
-	heads    string   // folder of this store's head files
+	umk      string   // path of the user master key, unless kms names one
+	kms      kmsAt
+	heads    string // folder of this store's head files
+	audit    auditConfig
 
 	from map[string]string // setting → where it came from, for config explain
 }
@@ -64,9 +66,6 @@ func (a *app) config() (config, error) {
 // for the default.
 func (a *app) configOf(store string) (config, error) {
 	c := config{kind: kindSQLite, from: map[string]string{}}
-	if a.env("BLUE_KMS_KEY_ARN") != "" {
-		return c, usage("BLUE_KMS_KEY_ARN is set, and this version has no KMS provider; unset it to use the local key file")
-	}
 	var err error
 	if c.home, c.from["home"], err = a.home(); err != nil {
 		return c, err
@@ -91,6 +90,9 @@ func (a *app) configOf(store string) (config, error) {
 		return c, usage("unknown store %q; use --store sqlite:PATH or --store dynamodb", clipped(store))
 	}
 	c.umk = filepath.Join(c.home, "keys", "umk.key")
+	if c.kms, err = a.kmsAt(c.dynamo.prefix); err != nil {
+		return c, err
+	}
 	identity := c.dynamo.identity()
 	if c.kind == kindSQLite {
 		if c.database, err = filepath.Abs(c.database); err != nil {
@@ -100,7 +102,8 @@ func (a *app) configOf(store string) (config, error) {
 	}
 	sum := sha256.Sum256([]byte(identity))
 	c.heads = filepath.Join(c.home, "heads", hex.EncodeToString(sum[:8]))
-	return c, nil
+	c.audit, err = a.auditConfig(c.home, hex.EncodeToString(sum[:8]))
+	return c, err
 }
 
 func (a *app) home() (path, from string, err error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -78,10 +80,26 @@ func (a *app) configExplain(ctx context.Context) error {
 	})
 }
 
+// keySource names the source of keys, for there is one only.
+func (c config) keySource() string {
+	if c.kms.used() {
+		return "KMS"
+	}
+	return "key file"
+}
+
+// fromOr is where an optional setting comes from.
+func fromOr(is bool, name string) string {
+	if is {
+		return name
+	}
+	return "default"
+}
+
 // settings lists every setting. Credentials are named by where they come from.
 func (a *app) settings(c config, d dynamoAt) []setting {
 	local, remote := c.kind == kindSQLite, c.kind == kindDynamoDB
-	endpoint := d.endpoint
+	endpoint := d.URL
 	if endpoint == "" {
 		endpoint = "AWS"
 	}
@@ -89,22 +107,33 @@ func (a *app) settings(c config, d dynamoAt) []setting {
 	if a.flags.insecureEndpoint {
 		insecure, insecureFrom = "yes", "--insecure-endpoint"
 	}
-	credentials, credentialsFrom := a.credentials(d)
+	credentials, credentialsFrom := a.credentials(d.Endpoint)
 	list := []setting{
 		{"store", c.kind, c.from["store"], true},
 		{"home", c.home, c.from["home"], true},
 		{"user", c.user, c.from["user"], true},
-		{"key file", c.umk, "home", true},
+		{"key source", c.keySource(), fromOr(c.kms.used(), "BLUE_KMS_KEY_ARN"), true},
+		{"key file", c.umk, "home", !c.kms.used()},
 		{"heads", c.heads, "home and store", true},
+		{"audit key", c.audit.key, c.audit.keyFrom, true},
+		{"audit trust", cmp.Or(c.audit.trust, "none"), fromOr(c.audit.trust != "", "BLUE_AUDIT_TRUST"), true},
+		{"audit anchors", c.audit.anchors, "home and store", true},
+		{"audit S3", c.audit.where(), fromOr(c.audit.bucket != "", "BLUE_AUDIT_S3"), true},
 	}
 	if local {
 		list = append(list,
 			setting{"database", c.database, c.from["store"], true},
 			setting{"keys database", c.database + ".keys", "database", true})
 	}
+	kmsCredentials, kmsCredentialsFrom := a.credentials(c.kms.Endpoint)
 	list = append(list,
-		setting{"endpoint", endpoint, d.endpointFrom, remote},
-		setting{"insecure endpoint", insecure, insecureFrom, remote},
+		setting{"KMS key", cmp.Or(c.kms.arn, "none"), fromOr(c.kms.used(), "BLUE_KMS_KEY_ARN"), c.kms.used()},
+		setting{"KMS endpoint", c.kms.where(), cmp.Or(c.kms.From, "default: AWS"), c.kms.used()},
+		setting{"KMS credentials", kmsCredentials, kmsCredentialsFrom, c.kms.used()},
+		setting{"KMS tables", c.kms.tables, c.kms.tablesFrom, c.kms.used()},
+		setting{"key cache", keys.DefaultTTL.String(), "fixed", true},
+		setting{"endpoint", endpoint, d.From, remote},
+		setting{"insecure endpoint", insecure, insecureFrom, remote || c.kms.used()},
 		setting{"region", d.region, d.regionFrom, remote},
 		setting{"credentials", credentials, credentialsFrom, remote},
 		setting{"table prefix", d.prefix, d.prefixFrom, remote})

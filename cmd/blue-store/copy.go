@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/internal/copier"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
@@ -88,11 +87,14 @@ func (a *app) copy(ctx context.Context, fromName, toName string, ids []blue.Dial
 	if err != nil {
 		return err
 	}
-	target := a.seal(to, records)
+	target, err := a.seal(ctx, to, records)
+	if err != nil {
+		return err
+	}
 	defer target.close()
 
 	answer := copyAnswer{Schema: "blue-store/copy@1", OK: true, From: from.name(), To: to.name(), Dialogues: []copied{}}
-	c := &copier.Copier{From: source, To: records, Log: audit.NewLog(records, to.user, nil)}
+	c := &copier.Copier{From: source, To: records, Log: target.log}
 	var failures []error
 	for _, id := range ids {
 		one, err := a.copyOne(ctx, c, target, id)
@@ -156,12 +158,12 @@ func (a *app) copyOne(ctx context.Context, c *copier.Copier, target *session, id
 // verifyCopy loads the dialogue with the key file. One that is not there or is
 // another is no error: copying takes none.
 func (s *session) verifyCopy(ctx context.Context, id blue.DialogueID) (verified bool, note string, err error) {
-	if missing(s.config.umk) {
+	if !s.config.kms.used() && missing(s.config.umk) {
 		return false, "there is no key file here", nil
 	}
 	_, err = s.store.Verify(ctx, id)
 	if errors.Is(err, blue.ErrSealed) && !errors.Is(err, blue.ErrTampered) {
-		return false, "the key file here does not open it", nil
+		return false, "the " + s.config.keySource() + " here does not open it", nil
 	}
 	return err == nil, "", err
 }

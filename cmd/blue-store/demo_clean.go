@@ -113,28 +113,37 @@ var (
 	headFolder = regexp.MustCompile(`^[0-9a-f]{16}$`)
 	headFile   = regexp.MustCompile(`^([0-9a-f]{64}\.json|head-\d+\.tmp)$`)
 	dataTemp   = regexp.MustCompile(`^\.blue-\d+\.new$`)
-	keyTemp    = regexp.MustCompile(`^umk\.key\.\d+\.tmp$`)
+	keyTemp    = regexp.MustCompile(`^(umk|audit)\.key\.\d+\.tmp$`)
+	noteFolder = regexp.MustCompile(`^[0-9a-f]{2}$`)
+	noteFile   = regexp.MustCompile(`^([0-9a-f]{32}|\.[0-9a-f]{32}\.\d+\.tmp)$`)
 )
 
-// fileOfDemo reports whether demo makes a file of this name: the key, the two
-// databases with their logs, and heads.
+// fileOfDemo reports whether demo makes a file of this name: the two keys, the
+// two databases with their logs, heads, and checkpoints of the audit log.
 func fileOfDemo(c config, path string) bool {
 	dir, name := filepath.Dir(path), filepath.Base(path)
 	switch dir {
 	case filepath.Dir(c.umk):
-		return path == c.umk || keyTemp.MatchString(name)
+		return path == c.umk || path == c.audit.key || keyTemp.MatchString(name)
 	case filepath.Dir(c.database):
 		rest, ok := strings.CutPrefix(path, c.database)
 		rest = strings.TrimPrefix(rest, ".keys")
 		return ok && slices.Contains([]string{"", "-wal", "-shm", "-journal"}, rest) || dataTemp.MatchString(name)
 	}
-	return folderOfDemo(c, dir) && filepath.Dir(dir) == filepath.Dir(c.heads) && headFile.MatchString(name)
+	switch {
+	case !folderOfDemo(c, dir):
+		return false
+	case filepath.Dir(dir) == c.audit.anchors:
+		return noteFile.MatchString(name)
+	}
+	return filepath.Dir(dir) == filepath.Dir(c.heads) && headFile.MatchString(name)
 }
 
 func folderOfDemo(c config, path string) bool {
-	heads := filepath.Dir(c.heads)
-	return slices.Contains([]string{c.home, filepath.Dir(c.umk), filepath.Dir(c.database), heads}, path) ||
-		filepath.Dir(path) == heads && headFolder.MatchString(filepath.Base(path))
+	heads, anchors := filepath.Dir(c.heads), filepath.Dir(c.audit.anchors)
+	return slices.Contains([]string{c.home, filepath.Dir(c.umk), filepath.Dir(c.database), heads, anchors, c.audit.anchors}, path) ||
+		filepath.Dir(path) == heads && headFolder.MatchString(filepath.Base(path)) ||
+		filepath.Dir(path) == c.audit.anchors && noteFolder.MatchString(filepath.Base(path))
 }
 
 func (r *cleanAnswer) text(w io.Writer) error {

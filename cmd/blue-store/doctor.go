@@ -15,7 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/envelope"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
+	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
@@ -48,6 +50,7 @@ type diagnosis struct {
 // examination collects the findings of one run.
 type examination struct {
 	config   config
+	app      *app
 	fix      bool
 	findings []diagnosis
 }
@@ -65,7 +68,7 @@ func (a *app) doctor(ctx context.Context, fix bool) error {
 	if err != nil {
 		return err
 	}
-	x := &examination{config: c, fix: fix}
+	x := &examination{config: c, fix: fix, app: a}
 	x.fine("home", "%s", presence(c.home))
 	x.fine("user", "%s", c.user)
 	x.modes()
@@ -76,6 +79,8 @@ func (a *app) doctor(ctx context.Context, fix bool) error {
 		x.store(ctx)
 	}
 	x.heads()
+	x.fine("cache", "opened keys stay in a process for %s at most: that is the delay of a revocation", keys.DefaultTTL)
+	x.memory()
 	x.fips()
 	status := "ok"
 	if x.worst() != nil {
@@ -198,8 +203,12 @@ func (x *examination) dialogues(ctx context.Context, s backend) {
 }
 
 // key compares the key file with the key that sealed the store. It never
-// makes one.
+// makes one. Where keys come from KMS, it asks there.
 func (x *examination) key(ctx context.Context, s backend) {
+	if x.config.kms.used() {
+		x.kms(ctx, s)
+		return
+	}
 	opts, sealedWith := &localfile.Options{}, ""
 	if s != nil {
 		opts.SealedWith, sealedWith = s.SealedWith, s.SealedWith(ctx)
@@ -219,6 +228,15 @@ func (x *examination) key(ctx context.Context, s backend) {
 	default:
 		x.fine("key", "%s %s", have, x.config.umk)
 	}
+}
+
+// memory says where keys are while they are used. Either is fine.
+func (x *examination) memory() {
+	if envelope.Guarded() {
+		x.fine("memory", "keys are made and opened in runtime/secret, and zeroed after use")
+		return
+	}
+	x.fine("memory", "plain; keys are zeroed after use (a build with GOEXPERIMENT=runtimesecret uses runtime/secret)")
 }
 
 // fips says how the cryptography runs. Any mode is fine.

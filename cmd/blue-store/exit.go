@@ -5,8 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/sqlite"
 )
 
 // The exit codes (docs/design.md §6). New ones may be added; a script treats
@@ -66,12 +70,18 @@ var kinds = []struct {
 	{blue.ErrInvalid, exitUsage, "invalid"},
 }
 
-// classify returns the exit code and name of an error.
+// classify returns the exit code and name of an error. An audit event that
+// could not be stored because the store as a whole cannot be used has the code
+// of that, 5, or 8 where it is locked; because its own table is missing or
+// denied, 10.
 func classify(err error) (code int, kind string) {
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return exitUsage, "usage"
 	}
 	for _, k := range kinds {
+		if k.err == blue.ErrAudit && (dynamo.Unreachable(err) || sqlite.Unreachable(err)) {
+			continue // the log is in the store that is gone, and to bring that back is what helps
+		}
 		if errors.Is(err, k.err) {
 			return k.code, k.kind
 		}
@@ -124,7 +134,15 @@ func hintOf(err error) string {
 	}](err); ok {
 		return h.Hint()
 	}
+	if wrong, ok := errors.AsType[*keys.WrongKeyError](err); ok && strings.HasPrefix(wrong.Want, "arn:") {
+		if strings.HasPrefix(wrong.Have, "arn:") {
+			return "set BLUE_KMS_KEY_ARN to the key that was used; or, if the KMS key was changed on purpose: blue-store keys rewrap"
+		}
+		return "set BLUE_KMS_KEY_ARN to the key in KMS that is named"
+	}
 	switch {
+	case errors.Is(err, keys.ErrNoKEK):
+		return "under this KMS key BLUE_USER has no key, and was granted nothing here; unset BLUE_KMS_KEY_ARN if the store was sealed with a key file"
 	case errors.Is(err, blue.ErrRolledBack):
 		return "if you put the store back on purpose, run again with --accept-rollback"
 	case errors.Is(err, blue.ErrTampered):
@@ -139,6 +157,7 @@ type errorJSON struct {
 	Message  string        `json:"message"`
 	Hint     string        `json:"hint,omitempty"`
 	ExitCode int           `json:"exit_code"`
+	TraceID  string        `json:"trace_id,omitempty"` // of this run, as in its audit events
 	Damage   []blue.Damage `json:"damage,omitempty"`
 }
 
@@ -152,7 +171,7 @@ func (a *app) exit(ctx context.Context, err error) int {
 		err = fmt.Errorf("interrupted: %w", context.Canceled)
 	}
 	code, kind := classify(err)
-	e := errorJSON{Kind: kind, Message: err.Error(), Hint: hintOf(err), ExitCode: code}
+	e := errorJSON{Kind: kind, Message: err.Error(), Hint: hintOf(err), ExitCode: code, TraceID: traceID(ctx)}
 	if t, ok := errors.AsType[*blue.TamperError](err); ok {
 		e.Damage = t.Damage
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -121,9 +122,17 @@ func outputFile(path string) (string, error) {
 	return filepath.EvalSymlinks(path)
 }
 
-// replaceFile puts a file in place whole: a temporary one beside it, flushed,
-// then renamed. Nobody but the owner can read it.
+// replaceFile puts a file in place whole, as writeFile does.
 func replaceFile(path string, data []byte) error {
+	return writeFile(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// writeFile puts a file in place whole: a temporary one beside it, flushed,
+// then renamed. Nobody but the owner can read it.
+func writeFile(path string, write func(io.Writer) error) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("making the folder of the export: %w", err)
@@ -132,8 +141,8 @@ func replaceFile(path string, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("writing the export: %w", err)
 	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
+	b := bufio.NewWriter(f)
+	err = errors.Join(write(b), b.Flush(), f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}

@@ -66,7 +66,7 @@ func usageArgs(c *cobra.Command) {
 	c.InitDefaultHelpFlag() // or help would look different the second time
 	check := c.Args
 	c.Args = func(c *cobra.Command, args []string) error {
-		if c.HasAvailableSubCommands() && len(args) > 0 {
+		if c.HasAvailableSubCommands() && len(args) > 0 && c.Annotations[runsAlone] == "" {
 			return unknownCommand(c, args[0])
 		}
 		if check == nil {

@@ -40,7 +40,8 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 		}
 	}()
 	a.args = args
+	ctx = a.traced(ctx)
 	root := a.root()
 	root.SetArgs(args)
-	return a.exit(ctx, root.ExecuteContext(ctx))
+	return a.exit(ctx, a.ended(a.offerReset(ctx, root.ExecuteContext(ctx))))
 }

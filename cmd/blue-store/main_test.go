@@ -28,7 +28,8 @@ func TestScripts(t *testing.T) {
 			home := filepath.Join(env.WorkDir, "home")
 			env.Setenv("HOME", home)
 			env.Setenv("BLUE_USER", "tester")
-			for _, name := range append([]string{"BLUE_HOME", "BLUE_STORE", "BLUE_KMS_KEY_ARN", "BLUE_TABLE_PREFIX"}, awsNames...) {
+			env.Setenv("TRACEPARENT", "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01") // so that trace_id is known
+			for _, name := range append([]string{"BLUE_HOME", "BLUE_STORE", "BLUE_KMS_KEY_ARN", "BLUE_KMS_TABLES", "BLUE_TABLE_PREFIX"}, awsNames...) {
 				env.Setenv(name, "")
 			}
 			return os.Mkdir(home, 0o700)

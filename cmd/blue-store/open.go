@@ -3,15 +3,17 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
+	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/dynamo"
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
 	"github.com/superviber/blue-encrypted-store/keys"
-	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
@@ -35,7 +37,10 @@ type session struct {
 	config  config
 	store   *encrypted.EncryptedStore[record.Store, keys.Provider]
 	records backend // below the seal, for inspect, doctor and copy
-	keyless bool    // there was no key file when the store was opened
+	log     *audit.Log
+	keyless bool // keys come from a key file, and there was none when the store was opened
+
+	closed func(error) // is told how the log was closed
 }
 
 // open opens the store that the flags and the environment name. A command
@@ -49,7 +54,7 @@ func (a *app) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.seal(c, records), nil
+	return a.seal(ctx, c, records)
 }
 
 // openRecords opens the store below the seal. One that was asked for and does
@@ -65,15 +70,23 @@ func (a *app) openRecords(ctx context.Context, c config, readOnly bool) (backend
 	return dynamo.Open(ctx, at)
 }
 
-// seal puts the sealed store over open records.
-func (a *app) seal(c config, records backend) *session {
-	var provider keys.Provider = localfile.Open(c.umk, &localfile.Options{MayCreate: records.Empty, SealedWith: records.SealedWith})
-	auditor := audit.NewLog(records, c.user, nil)
+// seal puts the sealed store over open records, which it closes if it fails.
+func (a *app) seal(ctx context.Context, c config, records backend) (*session, error) {
+	provider, err := a.provider(ctx, c, records)
+	if err != nil {
+		return nil, errors.Join(err, records.Close())
+	}
+	keyless := !c.kms.used() && missing(c.umk)
+	auditor, err := a.auditLog(ctx, c, records)
+	if err != nil {
+		return nil, errors.Join(err, records.Close())
+	}
 	store := encrypted.New[record.Store](records, provider, c.user, auditor, &encrypted.Options{
 		Heads:          encrypted.HeadDir(c.heads),
 		AcceptRollback: a.flags.acceptRollback,
+		Tracer:         a.tracer(),
 	})
-	return &session{c, store, records, missing(c.umk)}
+	return &session{c, store, records, auditor, keyless, a.logClosed}, nil
 }
 
 func missing(path string) bool {
@@ -114,7 +127,33 @@ func (c config) present() error {
 	return nil
 }
 
+// closeWithin bounds the closing of the audit log, which an interrupt does not
+// cut short: a log that is not closed leaves a chain that nobody can tell from
+// a cut one.
+const closeWithin = 15 * time.Second
+
+// close ends the audit log, the keys and the store. Commands defer it; what
+// became of the log shows in the exit code all the same.
 func (s *session) close() error {
-	s.store.Close()
-	return s.records.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+	defer cancel()
+	err := s.log.Close(ctx)
+	s.closed(err)
+	return errors.Join(err, s.store.Close(), s.records.Close())
+}
+
+// logClosed keeps the error of a log that could not be closed for the exit.
+func (a *app) logClosed(err error) {
+	if err != nil {
+		a.closing = errors.Join(a.closing, fmt.Errorf("closing the audit log: %w", err))
+	}
+}
+
+// ended adds to the error of a command that the audit log could not be closed.
+// A store that cannot be reached has been reported, and its log is in it.
+func (a *app) ended(err error) error {
+	if errors.Is(err, blue.ErrUnavailable) {
+		return err
+	}
+	return errors.Join(err, a.closing)
 }

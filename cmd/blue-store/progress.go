@@ -32,11 +32,16 @@ const clearLine = "\r\x1b[K"
 
 // step shows that done of total steps are done, what being the last one.
 func (p *progress) step(done, total int, what string) {
+	p.line(fmt.Sprintf("%d of %d  %s", done, total, what))
+}
+
+// line shows how far a task has come whose end is not known.
+func (p *progress) line(text string) {
 	if !p.live || p.now().Sub(p.started) < patience {
 		return
 	}
 	p.shown = true
-	fmt.Fprintf(p.w, "%s%d of %d  %s", clearLine, done, total, printable(what))
+	fmt.Fprintf(p.w, "%s%s", clearLine, printable(text))
 }
 
 // end takes the line away.

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/audit/auditor"
+)
+
+func auditListCommand(a *app) *cobra.Command {
+	var p picked
+	limit := 200
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List events, the newest last",
+		Long: "Lists the events that the flags pick, in the order of their times. Times are what the clocks\n" +
+			"of the writing processes said; the order inside a chain is proven (audit verify), between\n" +
+			"chains it is not.",
+		Example: "  blue-store audit list --since 24h\n  blue-store audit list --user ada --outcome denied --json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if limit < 1 {
+				return usage("--limit must be at least 1")
+			}
+			return a.auditList(c.Context(), &p, limit)
+		},
+	}
+	p.flags(c)
+	c.Flags().IntVar(&limit, "limit", limit, "the newest `N` at most")
+	return c
+}
+
+// eventsAnswer is what audit list says, schema blue-store/audit-list@1.
+type eventsAnswer struct {
+	Schema  string      `json:"schema"`
+	Events  []eventJSON `json:"events"`
+	Omitted int         `json:"omitted"` // older ones beyond --limit
+}
+
+// eventJSON is one event as it is shown.
+type eventJSON struct {
+	Timestamp   string `json:"timestamp"`
+	Principal   string `json:"principal"`
+	User        string `json:"user,omitempty"` // the name, where it is known
+	Operation   string `json:"operation"`
+	Outcome     string `json:"outcome"`
+	Dialogue    string `json:"dialogue,omitempty"`
+	RootVersion uint64 `json:"root_version,omitempty"`
+	Items       int64  `json:"items,omitempty"`
+	ErrorClass  string `json:"error_class,omitempty"`
+	KeyID       string `json:"key_id,omitempty"`
+	TraceID     string `json:"trace_id,omitempty"`
+	EventID     string `json:"event_id"`
+	Chain       string `json:"chain"`
+	Seq         uint64 `json:"seq"`
+	EventHash   string `json:"event_hash"`
+}
+
+func (a *app) auditList(ctx context.Context, p *picked, limit int) error {
+	f, err := p.filter(time.Now())
+	if err != nil {
+		return err
+	}
+	s, err := a.openAudit(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	answer := eventsAnswer{Schema: "blue-store/audit-list@1", Events: []eventJSON{}}
+	for e, err := range auditor.Events(ctx, s.source, f) {
+		if err != nil {
+			return err
+		}
+		if !s.matches(p, e) {
+			continue
+		}
+		answer.Events = append(answer.Events, s.event(e))
+		if len(answer.Events) >= 2*limit {
+			answer.keep(limit)
+		}
+	}
+	answer.keep(limit)
+	return a.answer(answer, answer.text)
+}
+
+// keep leaves the newest events, in order.
+func (e *eventsAnswer) keep(limit int) {
+	slices.SortStableFunc(e.Events, func(x, y eventJSON) int {
+		return cmp.Or(cmp.Compare(x.Timestamp, y.Timestamp), cmp.Compare(x.Chain, y.Chain), cmp.Compare(x.Seq, y.Seq))
+	})
+	if over := len(e.Events) - limit; over > 0 {
+		e.Events = slices.Delete(e.Events, 0, over)
+		e.Omitted += over
+	}
+}
+
+func (s *auditSession) event(e audit.Event) eventJSON {
+	return eventJSON{
+		Timestamp: e.Timestamp, Principal: e.Principal, User: s.names[e.Principal], Operation: string(e.Operation), Outcome: string(e.Outcome),
+		Dialogue: e.Dialogue, RootVersion: e.RootVersion, Items: e.ItemCount, ErrorClass: e.ErrorClass, KeyID: e.KeyID,
+		TraceID: e.TraceID, EventID: e.EventID, Chain: e.Chain, Seq: e.Seq, EventHash: e.EventHash,
+	}
+}
+
+func (e eventsAnswer) text(w io.Writer) error {
+	if len(e.Events) == 0 {
+		_, err := io.WriteString(w, "no event\n")
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, ev := range e.Events {
+		what := ev.Dialogue
+		if ev.RootVersion > 0 {
+			what += fmt.Sprintf(" v%d", ev.RootVersion)
+		}
+		if ev.Items > 0 {
+			what += fmt.Sprintf(" %d items", ev.Items)
+		}
+		outcome := ev.Outcome
+		if ev.ErrorClass != "" {
+			outcome += " (" + ev.ErrorClass + ")"
+		}
+		fmt.Fprintf(t, "%.19sZ\t%s\t%s\t%s\t%s\t%.8s/%d\n", ev.Timestamp, oneLine(cmp.Or(ev.User, ev.Principal)), oneLine(ev.Operation), oneLine(outcome), oneLine(what), ev.Chain, ev.Seq)
+	}
+	if e.Omitted > 0 {
+		fmt.Fprintf(t, "(%d older events are not shown; --limit)\n", e.Omitted)
+	}
+	return t.Flush()
+}

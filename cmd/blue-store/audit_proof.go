@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/superviber/blue-encrypted-store/audit/auditor"
+	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
+)
+
+func auditProofCommand(a *app) *cobra.Command {
+	var output string
+	c := &cobra.Command{
+		Use:   "proof CHAIN SEQ",
+		Short: "Prove that one event is in the log, for somebody who has the public key alone",
+		Long: "Prints the inclusion proof of one event: the event's hash, the way from it to the root of its\n" +
+			"chain, and the signed checkpoint. scripts/verify_audit_log.py checks it, and so does any tool\n" +
+			"that knows docs/format.md; nothing of the store is needed.",
+		Example: "  blue-store audit proof 4be1f1c0a7d24d0f9f0b8d3ce13f1a52 7 --output event.proof",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			seq, err := strconv.ParseUint(args[1], 10, 64)
+			if err != nil || seq == 0 {
+				return usage("SEQ is a whole number from 1; audit list shows it behind the chain")
+			}
+			return a.auditProof(c.Context(), args[0], seq, output)
+		},
+	}
+	c.Flags().StringVarP(&output, "output", "o", "", "the file to write; standard output if left out")
+	return c
+}
+
+// proofAnswer is what audit proof says, schema blue-store/audit-proof@1.
+type proofAnswer struct {
+	Schema string `json:"schema"`
+	Chain  string `json:"chain"`
+	Seq    uint64 `json:"seq"`
+	Proof  string `json:"proof"`
+}
+
+func (a *app) auditProof(ctx context.Context, chain string, seq uint64, output string) error {
+	if !checkpoint.IsChain(chain) {
+		return usage("%q is no chain: 32 hexadecimal digits, as audit list --json shows them", clipped(chain))
+	}
+	s, err := a.openAudit(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	verifiers, err := a.verifiers(ctx, s.config, nil)
+	if err != nil {
+		return err
+	}
+	proof, err := auditor.Proof(ctx, s.source, chain, seq, verifiers)
+	if err != nil {
+		return err
+	}
+	if output != "" {
+		return replaceFile(output, []byte(proof))
+	}
+	return a.answer(proofAnswer{"blue-store/audit-proof@1", chain, seq, proof}, func(w io.Writer) error {
+		_, err := io.Copy(w, strings.NewReader(proof))
+		return err
+	})
+}
+
+func auditExportCommand(a *app) *cobra.Command {
+	var output string
+	c := &cobra.Command{
+		Use:   "export",
+		Short: "Write the whole log as JSON Lines",
+		Long: "Writes the log for another tool: events and checkpoints, then each dialogue's pointers, as\n" +
+			"docs/format.md describes them. The same log gives the same bytes. Nothing of a dialogue's text\n" +
+			"is in it. scripts/verify_audit_log.py verifies it, and so does audit verify --file.",
+		Example: "  blue-store audit export --output log.jsonl",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if c.Flags().Changed("output") {
+				target, err := outputFile(output)
+				if err != nil {
+					return err
+				}
+				output = target
+			}
+			return a.auditExport(c.Context(), output)
+		},
+	}
+	c.Flags().StringVarP(&output, "output", "o", "", "the file to write; standard output if left out")
+	return c
+}
+
+func (a *app) auditExport(ctx context.Context, output string) error {
+	s, err := a.openAudit(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if output == "" {
+		return auditor.Export(ctx, s.source, a.out)
+	}
+	if err := writeFile(output, func(w io.Writer) error { return auditor.Export(ctx, s.source, w) }); err != nil {
+		return err
+	}
+	a.note("Exported the audit log to %s", output)
+	return nil
+}
+
+func auditKeyCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "key",
+		Short: "Print the public key that verifies this client's checkpoints",
+		Long: "Prints the verifier key of this client's signing key, and makes the key first if there is none.\n" +
+			"Keep it where whoever can write the store cannot change it; others put it into the file that\n" +
+			"BLUE_AUDIT_TRUST names.",
+		Example: "  blue-store audit key",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return a.auditKey(c.Context()) },
+	}
+}
+
+// keyAnswer is what audit key says, schema blue-store/audit-key@1.
+type keyAnswer struct {
+	Schema string `json:"schema"`
+	Key    string `json:"key"`
+	File   string `json:"file"` // of the signing key
+}
+
+func (a *app) auditKey(ctx context.Context) error {
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	signer, err := c.audit.signer(ctx)
+	if err != nil {
+		return err
+	}
+	answer := keyAnswer{"blue-store/audit-key@1", signer.VerifierKey(), c.audit.key}
+	return a.answer(answer, func(w io.Writer) error {
+		_, err := fmt.Fprintln(w, answer.Key)
+		return err
+	})
+}

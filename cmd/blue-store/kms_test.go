@@ -1,0 +1,312 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gofrs/uuid/v5"
+
+	"github.com/superviber/blue-encrypted-store/internal/dynamolocal/localtest"
+	"github.com/superviber/blue-encrypted-store/internal/kmsfault"
+	"github.com/superviber/blue-encrypted-store/internal/kmstest"
+)
+
+// office is a KMS behind a fault layer that enforces the shipped policy, and a
+// store that several people use, each with a home and an access key of their
+// own.
+type office struct {
+	t     *testing.T
+	layer *kmsfault.Layer
+	arn   string
+	env   map[string]string // of everybody
+	homes map[string]string
+}
+
+func newOffice(t *testing.T, env map[string]string) *office {
+	t.Helper()
+	server := kmstest.Endpoint(t) // before the environment changes, which moto would inherit
+	for _, name := range awsNames {
+		if name != "DYNAMODB_ENDPOINT" {
+			t.Setenv(name, "")
+		}
+	}
+	layer, err := kmsfault.New(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewServer(layer)
+	t.Cleanup(front.Close)
+	t.Cleanup(layer.Close)
+	o := &office{t: t, layer: layer, env: maps.Clone(env), homes: map[string]string{}}
+	o.env["AWS_ENDPOINT_URL_KMS"] = front.URL
+	o.use(kmstest.Key(t))
+	return o
+}
+
+// use makes a key in KMS the one of everybody.
+func (o *office) use(arn string) {
+	o.arn = arn
+	o.env["BLUE_KMS_KEY_ARN"] = arn
+}
+
+// admit gives people the policy of users, for the keys in KMS.
+func (o *office) admit(arns []string, users ...string) {
+	o.t.Helper()
+	var policies []kmsfault.Policy
+	for _, arn := range arns {
+		tables := o.env["BLUE_TABLE_PREFIX"] + "blue"
+		policy, err := kmsfault.Load(filepath.Join("..", "..", "deploy", "iam", "user.json"), kmsfault.Place{KeyARN: arn, Tables: tables})
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		policies = append(policies, policy)
+	}
+	for _, user := range users {
+		o.layer.Let(user, kmsfault.Principal{Tags: map[string]string{"blue-user": user}, Policies: policies})
+	}
+}
+
+// trust makes everybody know the public keys of the audit logs of people.
+func (o *office) trust(users ...string) {
+	o.t.Helper()
+	var known string
+	for _, user := range users {
+		known += o.want(exitOK, user, nil, "audit", "key", "--text").stdout
+	}
+	path := filepath.Join(o.t.TempDir(), "trust")
+	if err := os.WriteFile(path, []byte(known), 0o600); err != nil {
+		o.t.Fatal(err)
+	}
+	o.env["BLUE_AUDIT_TRUST"] = path
+}
+
+// as runs the program as a principal who says to be a user.
+func (o *office) as(principal, user string, args ...string) outcome {
+	o.t.Helper()
+	if o.homes[principal] == "" {
+		o.homes[principal] = o.t.TempDir()
+	}
+	env := maps.Clone(o.env)
+	env["BLUE_HOME"], env["BLUE_USER"], env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"] = o.homes[principal], user, principal, "not-a-secret-of-anyone"
+	var out, errs bytes.Buffer
+	a := &app{in: strings.NewReader(""), out: &out, err: &errs, env: func(name string) string { return env[name] }}
+	code := a.run(o.t.Context(), args)
+	if _, err := os.Stat(filepath.Join(o.homes[principal], "keys", "umk.key")); err == nil {
+		o.t.Errorf("%q made a key file", args)
+	}
+	return outcome{code, out.String(), errs.String()}
+}
+
+// want runs the program as a person and checks how it ends and what it says.
+func (o *office) want(code int, who string, words []string, args ...string) outcome {
+	o.t.Helper()
+	return o.check(o.as(who, who, args...), code, words, args)
+}
+
+func (o *office) check(got outcome, code int, words, args []string) outcome {
+	o.t.Helper()
+	if got.code != code {
+		o.t.Fatalf("%q: exit code %d; want %d\n%s%s", args, got.code, code, got.stdout, got.stderr)
+	}
+	for _, w := range words {
+		if !strings.Contains(got.stdout+got.stderr, w) {
+			o.t.Errorf("%q does not say %q:\n%s%s", args, w, got.stdout, got.stderr)
+		}
+	}
+	return got
+}
+
+// stores are the places of a store that several people use.
+func stores(t *testing.T, story func(t *testing.T, env map[string]string)) {
+	t.Run("sqlite", func(t *testing.T) {
+		story(t, map[string]string{"BLUE_STORE": "sqlite:" + filepath.Join(t.TempDir(), "blue.db")})
+	})
+	t.Run("dynamodb", func(t *testing.T) {
+		story(t, map[string]string{"BLUE_STORE": "dynamodb", "DYNAMODB_ENDPOINT": localtest.Endpoint(t), "BLUE_TABLE_PREFIX": "kms-" + uuid.Must(uuid.NewV4()).String() + "-"})
+	})
+}
+
+const demoDialogue = "references-inline-or-as-items"
+
+// TestKMS is two people, one table and one key in KMS, the whole way through
+// the program: import, show, grant, revoke, erase.
+func TestKMS(t *testing.T) {
+	source := filepath.Join("..", "..", "internal", "demo", "source")
+	stores(t, func(t *testing.T, env map[string]string) {
+		o := newOffice(t, env)
+		o.admit([]string{o.arn}, "ada", "bob")
+		if env["BLUE_STORE"] == "dynamodb" {
+			o.want(exitOK, "ada", nil, "table", "create")
+		}
+		imported := o.want(exitOK, "ada", nil, "import", source)
+		if strings.Contains(imported.stderr, "a new key was made") {
+			t.Error("a key file is spoken of")
+		}
+		o.want(exitOK, "ada", []string{"Enabled", "stored in blue_keys", "for 5m0s at most", "AWS_ACCESS_KEY_ID"}, "doctor", "--text")
+		o.want(exitOK, "ada", []string{o.arn, "KMS", "stored, opened by KMS", "v1  116 items", "ada  wrap"}, "keys", "status", "--text")
+		first := o.want(exitOK, "ada", nil, "show", demoDialogue).stdout
+		o.want(exitOK, "ada", nil, "verify")
+
+		// Bob, as himself or as ada, opens nothing; then he is let in.
+		o.want(exitKey, "bob", []string{"not granted to user bob"}, "show", demoDialogue)
+		args := []string{"show", demoDialogue}
+		o.check(o.as("bob", "ada", args...), exitKey, []string{"kms:Decrypt", "access denied", "blue-user"}, args)
+		o.want(exitKey, "bob", nil, "keys", "grant", demoDialogue, "bob")
+		o.want(exitOK, "ada", []string{`"granted": true`}, "keys", "grant", demoDialogue, "bob")
+		if got := o.want(exitOK, "bob", nil, "show", demoDialogue).stdout; got != first {
+			t.Error("bob reads something else than ada")
+		}
+		o.want(exitOK, "bob", []string{`"dialogue_id": "milk"`}, "dialogue", "create", "Milk", "-q")
+		o.want(exitKey, "ada", []string{"not granted to user ada"}, "show", "milk")
+		o.check(o.as("ada", "bob", "show", demoDialogue), exitKey, []string{"access denied"}, []string{"show as bob"})
+
+		// He is put out again, and reads nothing of what is sealed anew.
+		o.want(exitOK, "ada", []string{"revoked: bob", "key version 2, 115 items"}, "keys", "revoke", demoDialogue, "bob", "--text")
+		o.want(exitKey, "bob", nil, "show", demoDialogue)
+		o.want(exitOK, "ada", []string{"v2  116 items"}, "keys", "status", demoDialogue, "--text")
+		if got := o.want(exitOK, "ada", nil, "show", demoDialogue).stdout; got != first {
+			t.Error("the rotation changed the dialogue")
+		}
+
+		// Erased, certified and checked.
+		cert := filepath.Join(t.TempDir(), "erased.cert")
+		o.want(exitOK, "ada", []string{"erased: " + demoDialogue}, "erase", demoDialogue, "--confirm", demoDialogue, "--output", cert, "--text")
+		o.want(exitOK, "ada", []string{"holds"}, "erase", "verify", cert, "--text")
+		o.want(exitErased, "ada", nil, "show", demoDialogue)
+		o.want(exitOK, "ada", []string{`"dialogue_id": "` + demoDialogue + `-2"`}, "import", source, "-q") // the id is never given again
+		o.want(exitOK, "bob", nil, "show", "milk")
+		// Bob goes: what he held alone, and his key.
+		gone := filepath.Join(t.TempDir(), "bob.cert")
+		o.want(exitOK, "ada", []string{"erased: user bob; 1 dialogues with them"}, "erase", "--user", "bob", "--confirm", "bob", "--output", gone, "--text")
+		o.want(exitOK, "ada", nil, "erase", "verify", gone)
+		o.want(exitErased, "bob", nil, "show", "milk")
+		o.want(exitIntegrity, "ada", []string{"no verifiable signatures"}, "audit", "verify") // ada does not know bob's key
+		o.trust("ada", "bob")
+		o.want(exitOK, "ada", []string{"ok"}, "audit", "verify", "--text")
+	})
+}
+
+// TestKMSRewrap: the KMS key changes; each puts their own keys under the new
+// one, and the old one may go.
+func TestKMSRewrap(t *testing.T) {
+	o := newOffice(t, map[string]string{"BLUE_STORE": "sqlite:" + filepath.Join(t.TempDir(), "blue.db")})
+	old, next := o.arn, kmstest.Key(t)
+	o.admit([]string{old, next}, "ada", "bob")
+	for _, title := range []string{"Tea", "Milk"} {
+		o.want(exitOK, "ada", nil, "dialogue", "create", title, "-q")
+	}
+	o.want(exitOK, "ada", nil, "keys", "grant", "tea", "bob")
+	o.want(exitOK, "bob", nil, "dialogue", "create", "Soup", "-q")
+	o.want(exitUsage, "ada", []string{"no other KMS key"}, "keys", "rewrap")
+
+	o.use(next)
+	o.want(exitKey, "ada", []string{"wrapped by " + old + ", you have " + next, "blue-store keys rewrap"}, "show", "tea")
+	o.want(exitKey, "ada", []string{"it lies under another KMS key"}, "doctor", "--text")
+	o.layer.Play(kmsfault.Fault{Action: "kms:Encrypt", Times: 1, Answer: kmsfault.Denied})
+	o.want(exitKey, "ada", []string{"access denied"}, "keys", "rewrap")
+	o.layer.Clear()
+	o.want(exitOK, "ada", []string{"rewrapped: the key of ada"}, "keys", "rewrap", "--text")
+	o.want(exitKey, "bob", nil, "show", "tea")
+	o.want(exitOK, "bob", []string{"rewrapped: the key of bob", "rewrapped: 1 granted key(s) of tea"}, "keys", "rewrap", "--text")
+
+	o.layer.Let("ada", kmsfault.Principal{})
+	o.layer.Let("bob", kmsfault.Principal{})
+	o.admit([]string{next}, "ada", "bob") // nobody may use the old key any more
+	for who, ids := range map[string][]string{"ada": {"tea", "milk"}, "bob": {"tea", "soup"}} {
+		for _, id := range ids {
+			o.want(exitOK, who, nil, "show", id)
+		}
+	}
+	o.want(exitOK, "ada", nil, "dialogue", "create", "New", "-q")
+	o.want(exitOK, "ada", nil, "keys", "rotate", "milk")
+}
+
+// TestKMSFails: what KMS says no to ends in exit code 6 with the reason, and
+// leaves the dialogue and the disk as they were. No key takes its place.
+func TestKMSFails(t *testing.T) {
+	o := newOffice(t, map[string]string{"BLUE_STORE": "sqlite:" + filepath.Join(t.TempDir(), "blue.db")})
+	o.want(exitOK, "ada", nil, "dialogue", "create", "Tea", "-q")
+	for _, c := range []struct {
+		answer kmsfault.Answer
+		says   []string
+	}{
+		{kmsfault.Denied, []string{"access denied", "deploy/iam/user.json"}},
+		{kmsfault.NoCredentials, []string{"the credentials are missing, wrong or expired", "AWS_PROFILE"}},
+		{kmsfault.Expired, []string{"the credentials are missing, wrong or expired"}},
+		{kmsfault.Disabled, []string{"the key is disabled", "kms:EnableKey"}},
+		{kmsfault.PendingDeletion, []string{"the key is pending deletion", "kms:CancelKeyDeletion"}},
+		{kmsfault.NotFound, []string{"there is no such key in this region and account", "BLUE_KMS_KEY_ARN"}},
+		{kmsfault.WrongRegion, []string{"there is no such key in this region and account"}},
+		{kmsfault.Throttled, []string{"KMS is throttling", "asked 3 times", "no other key is used meanwhile"}},
+		{kmsfault.Reset, []string{"KMS does not answer", "asked 3 times"}},
+		{kmsfault.InvalidCiphertext, []string{"does not open it under this encryption context", "BLUE_USER and BLUE_TABLE_PREFIX"}},
+		{kmsfault.Short, []string{"a key of 31 bytes; 32 are due"}},
+		{kmsfault.Zeros, []string{"a key of zeros"}},
+	} {
+		t.Run(string(c.answer), func(t *testing.T) {
+			o.t = t
+			o.layer.Play(kmsfault.Fault{Action: "kms:Decrypt", Answer: c.answer})
+			defer o.layer.Clear()
+			for _, args := range [][]string{{"show", "tea"}, {"dialogue", "create", "Milk"}, {"keys", "rotate", "tea"}} {
+				got := o.want(exitKey, "ada", c.says, args...)
+				var e errorJSON
+				if err := json.Unmarshal([]byte(got.stderr), &e); err != nil || e.Kind != "key" || e.Hint == "" || got.stdout != "" {
+					t.Errorf("%q: %v, %s%s", args, err, got.stdout, got.stderr)
+				}
+			}
+		})
+	}
+	o.t = t
+	o.want(exitOK, "ada", nil, "show", "tea")
+	o.want(exitNotFound, "ada", nil, "show", "milk")
+	o.env["BLUE_KMS_TABLES"] = "others"
+	o.want(exitKey, "ada", []string{"the key was made for the tables"}, "show", "tea")
+	delete(o.env, "BLUE_KMS_TABLES")
+
+	dead := httptest.NewServer(nil)
+	dead.Close()
+	o.env["AWS_ENDPOINT_URL_KMS"] = dead.URL
+	o.want(exitKey, "ada", []string{"KMS does not answer", "asked 3 times"}, "show", "tea")
+	o.want(exitKey, "ada", []string{"KMS does not answer"}, "doctor", "--text")
+	o.want(exitOK, "ada", []string{"KMS does not answer"}, "keys", "status", "--text")
+
+	delete(o.env, "BLUE_KMS_KEY_ARN") // and the other way round: no key file is made, and nothing is wiped
+	o.want(exitKey, "ada", []string{"sealed with key " + o.arn, "set BLUE_KMS_KEY_ARN"}, "show", "tea")
+}
+
+// TestAsksAWS: the caller's identity is asked for where credentials of AWS are
+// used, be it for the tables or for the keys alone.
+func TestAsksAWS(t *testing.T) {
+	const arn = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	for name, c := range map[string]struct {
+		env  map[string]string
+		want bool
+	}{
+		"sqlite":                          {nil, false},
+		"sqlite, KMS in AWS":              {map[string]string{"BLUE_KMS_KEY_ARN": arn}, true},
+		"sqlite, KMS here":                {map[string]string{"BLUE_KMS_KEY_ARN": arn, "AWS_ENDPOINT_URL_KMS": "http://localhost:1"}, false},
+		"an endpoint of KMS, and no key":  {map[string]string{"AWS_ENDPOINT_URL_KMS": "https://example.org"}, false},
+		"DynamoDB here":                   {map[string]string{"BLUE_STORE": "dynamodb", "DYNAMODB_ENDPOINT": "http://localhost:1"}, false},
+		"DynamoDB here, KMS in AWS":       {map[string]string{"BLUE_STORE": "dynamodb", "DYNAMODB_ENDPOINT": "http://localhost:1", "BLUE_KMS_KEY_ARN": arn}, true},
+		"DynamoDB in AWS, KMS here":       {map[string]string{"BLUE_STORE": "dynamodb", "AWS_REGION": "eu-central-1", "BLUE_KMS_KEY_ARN": arn, "AWS_ENDPOINT_URL_KMS": "http://localhost:1"}, true},
+		"KMS elsewhere, over https":       {map[string]string{"BLUE_KMS_KEY_ARN": arn, "AWS_ENDPOINT_URL_KMS": "https://example.org"}, true},
+		"KMS of another endpoint for all": {map[string]string{"BLUE_KMS_KEY_ARN": arn, "AWS_ENDPOINT_URL": "http://localhost:1"}, false},
+	} {
+		a := &app{env: func(name string) string {
+			if v, set := c.env[name]; set {
+				return v
+			}
+			return map[string]string{"BLUE_HOME": "/nowhere", "BLUE_USER": "tester"}[name]
+		}}
+		got, err := a.config()
+		if err != nil || got.asksAWS() != c.want {
+			t.Errorf("%s: %v, %v; want %v", name, got.asksAWS(), err, c.want)
+		}
+	}
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/keys/localfile"
+	"github.com/superviber/blue-encrypted-store/sqlite"
+)
+
+func resetCommand(a *app) *cobra.Command {
+	var confirm string
+	c := &cobra.Command{
+		Use:   "reset",
+		Short: "Remove a local store whose key is lost: all its dialogues, and what this client knows of it",
+		Long: "Removes the SQLite files of the store, its keys, the memory of this client and the anchors of\n" +
+			"its audit log. Nothing of it can be read again. A master key that is a proper one stays, since\n" +
+			"other stores may be sealed under it; one that cannot be used is renamed, and the next write\n" +
+			"makes a fresh key. It asks for the name of the database file on a terminal; elsewhere\n" +
+			"--confirm must give it. DynamoDB is never reset.",
+		Example: "  blue-store reset\n  blue-store reset --confirm blue.db",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return a.reset(c.Context(), confirm) },
+	}
+	c.Flags().StringVar(&confirm, "confirm", "", "the `NAME` of the database file, where nobody can be asked")
+	return c
+}
+
+// resetAnswer is what reset says, schema blue-store/reset@1.
+type resetAnswer struct {
+	Schema  string   `json:"schema"`
+	Store   string   `json:"store"`
+	Removed []string `json:"removed"`
+	Renamed string   `json:"renamed,omitempty"` // the unusable master key, where it is now
+}
+
+func (a *app) reset(ctx context.Context, confirm string) error {
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	if c.kind != kindSQLite {
+		return usage("reset removes a local store; %s is not one", c.name())
+	}
+	if err := c.present(); err != nil {
+		return err
+	}
+	name := filepath.Base(c.database)
+	if confirm == "" {
+		typed, asked, err := a.ask(ctx, fmt.Sprintf("This removes every dialogue in %s for good. Type %s to go on: ", c.database, name))
+		switch {
+		case err != nil:
+			return err
+		case !asked:
+			return &usageError{message: "reset wants the name of the database file", hint: "blue-store reset --confirm " + name}
+		}
+		confirm = typed
+	}
+	if confirm != name {
+		return usage("nothing was removed: that is not %s", name)
+	}
+	answer, err := c.wipe(ctx)
+	if err != nil {
+		return err
+	}
+	return a.answer(answer, answer.text)
+}
+
+// wipe removes the files of the store, data first: what is left by a crash in
+// between is a store without data, which another reset removes.
+func (c config) wipe(ctx context.Context) (*resetAnswer, error) {
+	answer := &resetAnswer{Schema: "blue-store/reset@1", Store: c.database, Removed: []string{}}
+	for _, path := range []string{c.database, c.database + ".keys"} {
+		for _, end := range []string{"", "-wal", "-shm", "-journal"} {
+			err := os.Remove(path + end)
+			if err == nil {
+				answer.Removed = append(answer.Removed, path+end)
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("%w: removing the store: %w", blue.ErrUnavailable, err)
+			}
+		}
+	}
+	for _, folder := range []string{c.heads, c.audit.anchors} {
+		if missing(folder) {
+			continue
+		}
+		if err := os.RemoveAll(folder); err != nil {
+			return nil, fmt.Errorf("%w: removing what this client knows of the store: %w", blue.ErrUnavailable, err)
+		}
+		answer.Removed = append(answer.Removed, folder)
+	}
+	if _, err := localfile.Open(c.umk, nil).Fingerprint(ctx); err == nil || missing(c.umk) || c.kms.used() {
+		return answer, nil
+	}
+	answer.Renamed = c.umk + ".unusable-" + time.Now().UTC().Format("20060102T150405Z")
+	if err := os.Rename(c.umk, answer.Renamed); err != nil {
+		return nil, fmt.Errorf("%w: the store is removed, but the unusable key is in the way: %w", blue.ErrUnavailable, err)
+	}
+	return answer, nil
+}
+
+func (r *resetAnswer) text(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "removed: the store %s (%d files and folders)\n", r.Store, len(r.Removed))
+	if r.Renamed != "" {
+		fmt.Fprintf(&b, "renamed: the unusable key is now %s\n", r.Renamed)
+	}
+	b.WriteString("the next write makes a new store\n")
+	_, err := io.WriteString(w, printable(b.String()))
+	return err
+}
+
+// offerReset asks the RFC's question after a command that met a lost or
+// replaced key (RFC 0058, "Key Loss Behavior"): only on a terminal, and never
+// after an integrity failure, which must not lead anyone to destroy a store.
+func (a *app) offerReset(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || errors.Is(err, blue.ErrTampered) || !keyLost(err) {
+		return err
+	}
+	c, configErr := a.config()
+	if configErr != nil || c.kind != kindSQLite || c.kms.used() || c.present() != nil {
+		return err
+	}
+	if c.sealedInKMS(ctx) {
+		return withHint(err, "set BLUE_KMS_KEY_ARN to the key in KMS that is named")
+	}
+	typed, asked, askErr := a.ask(ctx, fmt.Sprintf("error: %v\nLocal encryption key changed. Reset database? [y/N] ", err))
+	switch {
+	case !asked:
+		return withHint(err, "put the right key back at "+c.umk+"; if it is lost for good, so are the dialogues: blue-store reset")
+	case askErr != nil:
+		return errors.Join(err, askErr)
+	case typed != "y" && typed != "Y" && typed != "yes":
+		return withHint(err, "nothing was changed. Put the right key back at "+c.umk+", or run blue-store reset")
+	}
+	answer, wipeErr := c.wipe(ctx)
+	if wipeErr != nil {
+		return errors.Join(err, wipeErr)
+	}
+	a.note("removed: the store %s (%d files and folders)", answer.Store, len(answer.Removed))
+	return withHint(fmt.Errorf("%w: the old dialogues are gone with their key", blue.ErrSealed), "the store is empty now; run the command again")
+}
+
+// sealedInKMS reports whether the store's keys are under a key in KMS: then no
+// key file was lost, and a setting is.
+func (c config) sealedInKMS(ctx context.Context) bool {
+	s, err := sqlite.Open(ctx, c.database, &sqlite.Options{ReadOnly: true})
+	if err != nil {
+		return false
+	}
+	defer s.Close()
+	return strings.HasPrefix(s.SealedWith(ctx), "arn:")
+}
+
+// keyLost reports whether the master key is missing beside a sealed store, or
+// is another one than the store's.
+func keyLost(err error) bool {
+	if _, wrong := errors.AsType[*keys.WrongKeyError](err); wrong {
+		return true
+	}
+	file, ok := errors.AsType[*localfile.FileError](err)
+	return ok && missing(file.Path)
+}
