@@ -42,7 +42,7 @@ var badDialogues = []logCase{
 		e.set(apple, "root_hash", record.S(audit.RootHash([]byte("another"))))
 	}},
 	{name: "write without event root without version", want: string(WriteWithoutEvent), base: one, edit: func(e *editor) {
-		e.put(pointer(2), record.Record{Key: record.Key{PK: "dialogue#berry", SK: rootSK}, Attrs: record.Attrs{"state": record.S(string(Stored)), "root_version": record.N(0)}})
+		e.put(pointer(2), record.Record{Key: record.Key{PK: "dialogue#berry", SK: rootSK}, Attrs: record.Attrs{"state": record.S(string(Stored)), "root_version": record.N(0), "root_hash": record.S("")}})
 	}},
 	{name: "write without event dialogue nobody wrote", want: string(WriteWithoutEvent), base: one, edit: func(e *editor) {
 		e.put(pointer(2), record.Record{Key: record.Key{PK: "dialogue#berry", SK: rootSK},

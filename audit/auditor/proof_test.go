@@ -89,14 +89,14 @@ func TestPythonProves(t *testing.T) {
 		args, want = append(args, path), append(want, word)
 	}
 	for _, size := range []int{1, 2, 3, 4, 5, 7, 8, 11, 16, 31, 32, 33} {
-		src := fileOf(t, signedAt(t, size).lines())
-		chain := src.names[0]
+		l := signedAt(t, size)
+		src, c := fileOf(t, l.lines()), l.chains[0]
 		for seq := 1; seq <= size; seq++ {
-			text, err := Proof(t.Context(), src, chain, uint64(seq), f.verifiers())
+			text, err := Proof(t.Context(), src, c.id, uint64(seq), f.verifiers())
 			if err != nil {
 				t.Fatal(err)
 			}
-			write(text, "ok")
+			write(text, fmt.Sprintf("ok: %s is event %d of the %d that are signed of chain %s", c.events[seq-1].EventHash, seq, size, c.id))
 		}
 	}
 	good := len(want)
@@ -131,7 +131,7 @@ func TestPythonProves(t *testing.T) {
 	}
 	for i, line := range said {
 		_, rest, _ := strings.Cut(line, ".tlog-proof: ")
-		if word, _, _ := strings.Cut(rest, ":"); word != want[i] {
+		if word, _, _ := strings.Cut(rest, ":"); rest != want[i] && (i < good || word != want[i]) {
 			t.Errorf("%s, want %s", line, want[i])
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/dynamo"
 	"github.com/superviber/blue-encrypted-store/internal/endpoint"

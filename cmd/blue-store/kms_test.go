@@ -227,6 +227,25 @@ func TestKMSRewrap(t *testing.T) {
 	o.want(exitOK, "ada", nil, "keys", "rotate", "milk")
 }
 
+// TestKMSCopy: the users' stored keys go with what lies under them. A user who
+// has another key in the target is a conflict, and nothing is copied.
+func TestKMSCopy(t *testing.T) {
+	dir := t.TempDir()
+	from, to, third := "sqlite:"+filepath.Join(dir, "a.db"), "sqlite:"+filepath.Join(dir, "b.db"), "sqlite:"+filepath.Join(dir, "c.db")
+	o := newOffice(t, map[string]string{"BLUE_STORE": from})
+	o.admit([]string{o.arn}, "ada", "bob")
+	o.want(exitOK, "ada", nil, "dialogue", "create", "Tea", "-q")
+	o.want(exitOK, "ada", nil, "keys", "grant", "tea", "bob")
+	o.want(exitOK, "ada", []string{`"verified": true`}, "copy", from, to, "tea")
+	o.want(exitOK, "ada", []string{`"verified": true`}, "copy", from, to, "tea")
+	for _, who := range []string{"ada", "bob"} {
+		o.want(exitOK, who, nil, "show", "tea", "--store", to)
+	}
+	o.want(exitOK, "ada", nil, "dialogue", "create", "Milk", "-q", "--store", third)
+	o.want(exitConflict, "ada", []string{"the target holds another key at user#ada"}, "copy", from, third, "tea")
+	o.want(exitNotFound, "ada", nil, "show", "tea", "--store", third)
+}
+
 // TestKMSFails: what KMS says no to ends in exit code 6 with the reason, and
 // leaves the dialogue and the disk as they were. No key takes its place.
 func TestKMSFails(t *testing.T) {

@@ -39,7 +39,12 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := readme(t)
-	t.Chdir(root)
+	// A checkout, as far as the page needs one: what it writes stays there.
+	checkout := t.TempDir()
+	if err := os.CopyFS(filepath.Join(checkout, "internal", "demo", "source"), os.DirFS(filepath.Join(root, "internal", "demo", "source"))); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(checkout)
 	m := newMachine(t)
 	ran := 0
 	for _, e := range examples(text) {

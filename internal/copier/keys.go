@@ -2,6 +2,7 @@ package copier
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -42,7 +43,10 @@ func (c *Copier) putKeys(ctx context.Context, src *source) error {
 			head = active(src)
 		}
 	}
-	var wraps []record.Write
+	wraps, err := c.userKeys(ctx, src)
+	if err != nil {
+		return err
+	}
 	for _, r := range src.wraps {
 		old, exists := found[r.Key.SK]
 		if exists && !old.Equal(r) {
@@ -66,6 +70,25 @@ func (c *Copier) putKeys(ctx context.Context, src *source) error {
 		}
 		head = active(src)
 	}
+}
+
+// userKeys returns the puts of the users' stored keys that the target lacks.
+// Where a user has another key there, what lies under the source's could not be
+// opened: that is a conflict.
+func (c *Copier) userKeys(ctx context.Context, src *source) ([]record.Write, error) {
+	var puts []record.Write
+	for _, r := range src.userKeys {
+		old, err := c.To.Get(ctx, record.Keys, r.Key)
+		switch {
+		case errors.Is(err, record.ErrNotFound):
+			puts = append(puts, record.Write{Table: record.Keys, Record: r})
+		case err != nil:
+			return nil, err
+		case !old.Equal(r):
+			return nil, fmt.Errorf("%w: the target holds another key at %s", blue.ErrConflict, r.Key.PK)
+		}
+	}
+	return puts, nil
 }
 
 // active checks that the head of the target's keys is active.

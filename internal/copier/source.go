@@ -2,7 +2,9 @@ package copier
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	blue "github.com/superviber/blue-encrypted-store"
@@ -18,7 +20,8 @@ type source struct {
 	version  uint64          // root_version of meta: the number of its commits
 	keyHead  record.Record
 	wraps    []record.Record
-	events   []audit.Event // of its commits, by version
+	userKeys []record.Record // stored keys of users, under which wraps lie
+	events   []audit.Event   // of its commits, by version
 }
 
 func (s *source) pk() string { return "dialogue#" + s.dialogue }
@@ -87,7 +90,34 @@ func (s *source) readKeys(ctx context.Context, from record.Store) error {
 	if s.keyHead.Attrs == nil || len(s.wraps) == 0 {
 		return fmt.Errorf("%w: there is no wrapped key of it", blue.ErrSealed)
 	}
-	return checkActive(s.keyHead)
+	if err := checkActive(s.keyHead); err != nil {
+		return err
+	}
+	return s.readUserKeys(ctx, from)
+}
+
+// underUserKey is the size of a wrap that lies under a user's key; one that was
+// granted in KMS is longer (package keys).
+const underUserKey = 60
+
+// readUserKeys reads the stored keys of the users, under which wraps lie. A
+// provider that derives them stores none.
+func (s *source) readUserKeys(ctx context.Context, from record.Store) error {
+	for _, wrap := range s.wraps {
+		at := record.Key{PK: "user#" + wrap.Attrs["user"].Str(), SK: "kek"}
+		if len(wrap.Attrs["wrapped"].Bin()) > underUserKey || slices.ContainsFunc(s.userKeys, func(r record.Record) bool { return r.Key == at }) {
+			continue
+		}
+		r, err := from.Get(ctx, record.Keys, at)
+		if errors.Is(err, record.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		s.userKeys = append(s.userKeys, r)
+	}
+	return nil
 }
 
 // checkActive refuses a dialogue whose keys are being destroyed, or are.

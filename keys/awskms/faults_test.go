@@ -102,18 +102,20 @@ func TestRefusals(t *testing.T) {
 			if c.want == awskms.Denied {
 				kind = "cannot open the seal: denied: "
 			}
-			if c.answer == kmsfault.Slow && e.Tries == 2 { // the pauses count against the timeout
-				c.tries, c.text = 2, strings.Replace(c.text, "3 times", "2 times", 1)
+			got := e.Error()
+			if c.answer == kmsfault.Slow { // how often depends on the machine; TestSlow counts by a clock of its own
+				got, _, _ = strings.Cut(got, " (asked ")
+				c.text, _, _ = strings.Cut(c.text, " (asked ")
 			}
 			want := kind + c.action + " with KMS key " + w.arn + ": " + strings.ReplaceAll(c.text, "ARN", w.arn)
-			if e.Reason != c.want || e.Error() != want || e.KeyARN != w.arn || e.Action != c.action {
+			if e.Reason != c.want || got != want || e.KeyARN != w.arn || e.Action != c.action {
 				t.Errorf("%q: %s\nwant %q: %s", e.Reason, e, c.want, want)
 			}
 			if !errors.Is(err, blue.ErrSealed) || errors.Is(err, keys.ErrDenied) != (c.want == awskms.Denied) ||
 				errors.Is(err, blue.ErrTampered) || errors.Is(err, blue.ErrUnavailable) || errors.Is(err, context.Canceled) {
 				t.Errorf("of another kind: %v", err)
 			}
-			if n := w.layer.Calls()[c.action] - before; n != c.tries || e.Transient() != (c.tries > 1) {
+			if n := w.layer.Calls()[c.action] - before; n != c.tries && c.answer != kmsfault.Slow || e.Transient() != (c.tries > 1) {
 				t.Errorf("asked %d times, transient %v; want %d", n, e.Transient(), c.tries)
 			}
 			if e.Hint() == "" {
@@ -233,7 +235,7 @@ func TestSlow(t *testing.T) {
 		if e, ok := errors.AsType[*awskms.Error](err); !ok || e.Reason != awskms.Unavailable || !strings.Contains(err.Error(), "no answer within 5s") {
 			t.Errorf("%v", err)
 		}
-		if took := time.Since(start); took > 15*time.Second || api.calls < 2 {
+		if took := time.Since(start); took > 15*time.Second || api.calls != 3 {
 			t.Errorf("took %s with %d calls", took, api.calls)
 		}
 		gone, cancel := context.WithTimeout(t.Context(), time.Second)
