@@ -15,6 +15,22 @@ var (
 	making  = []string{"genesis success", "derive_kek success", "wrap_dek intent", "wrap_dek success", "unwrap_dek success"}
 )
 
+// making is what a process leaves before it makes its first dialogue.
+func (h Harness) making() []string {
+	if !h.StoredKEK {
+		return slices.Clone(making)
+	}
+	return slices.Insert(slices.Clone(making), 1, "derive_kek failure missing", "derive_kek intent")
+}
+
+// estranged is what a process leaves that has the keys of another store.
+func (h Harness) estranged() []string {
+	if !h.StoredKEK {
+		return []string{"genesis success", "derive_kek success", "unwrap_dek failure wrong_key"}
+	}
+	return []string{"genesis success", "derive_kek failure wrong_key"}
+}
+
 // Versions and counts of world.seed: five commits, and 16 items with meta.
 const (
 	loaded  = "decrypt success v5 n16"
@@ -97,7 +113,7 @@ func eventCases() []Case {
 				w.skipUnsealed("an unsealed store has no audit log")
 				first := []string{own}
 				if w.prepare(c); c.method() == "Create" {
-					first = append(slices.Clone(making), own)
+					first = append(w.h.making(), own)
 				}
 				before := w.dump()
 				w.leaves(func(ctx context.Context) error { return c.do(ctx, w.store, dialogue) }, first...)
@@ -110,7 +126,7 @@ func eventCases() []Case {
 				first := append(slices.Clone(opening), own)
 				switch {
 				case c.method() == "Create":
-					first = append(slices.Clone(making), own)
+					first = append(w.h.making(), own)
 				case own == nothing:
 					first = nil
 				}
@@ -211,7 +227,7 @@ func failureEventCases(c call) []Case {
 			w.seed()
 			stranger := w.h.Stranger(w.T, w.faulty, w.clock.now)
 			w.leaves(func(ctx context.Context) error { return c.do(ctx, stranger, dialogue) },
-				"genesis success", "derive_kek success", "unwrap_dek failure wrong_key", failure("wrong_key"))
+				append(w.h.estranged(), failure("wrong_key"))...)
 		}),
 		on(c.name+"/events where the store is out of reach", func(w *world) {
 			w.seed()

@@ -45,6 +45,10 @@ type Harness struct {
 	// version of the program would. Nil where a sealed store keeps it to
 	// itself; an unsealed one needs none.
 	Below func(t *testing.T, records record.Store, now func() time.Time) record.Store
+	// StoredKEK says that a user's key is stored and made when it is first
+	// needed (KMS), and not derived from the master key: making and missing
+	// it leaves events too.
+	StoredKEK bool
 }
 
 // Case is one leaf of the suite.

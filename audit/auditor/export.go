@@ -124,7 +124,9 @@ func (x *exporter) chain(ctx context.Context, chain string) error {
 
 // dialogue writes a root and the pointers. A root that is not the one from
 // before the chains were read has an event that may not be among them; of a
-// dialogue that the source does not list, the events must have told.
+// dialogue that the source does not list, the events must have told. A pointer
+// that is beyond the root because a commit has landed since is left out, as its
+// event is.
 func (x *exporter) dialogue(ctx context.Context, id string, d *dialogue) error {
 	root, err := x.src.Root(ctx, id)
 	if err != nil {
@@ -143,11 +145,20 @@ func (x *exporter) dialogue(ctx context.Context, id string, d *dialogue) error {
 	if err := x.put(line); err != nil || root.State == Copying || root.State == Moving {
 		return err
 	}
+	stands := false
 	for r, err := range x.src.Records(ctx, pointerPartition+id, "") {
 		if err != nil {
 			return err
 		}
-		if version, ok := place(r.Key.SK); ok && version <= d.boundary {
+		version, ok := place(r.Key.SK)
+		if ok && version > root.Version && !stands {
+			now, err := x.src.Root(ctx, id)
+			if err != nil || now != root {
+				return err
+			}
+			stands = true // the store itself is damaged so
+		}
+		if ok && version <= d.boundary {
 			if err := x.copied(ctx, r); err != nil {
 				return err
 			}
