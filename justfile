@@ -45,4 +45,4 @@ bench:
 
 # the long form of the campaigns: kills, tampering, fuzzing
 campaign:
-    BLUE_CAMPAIGN=long go test -timeout 5h ./internal/campaign ./internal/cloudcampaign
+    BLUE_CAMPAIGN=long go test -timeout 5h ./internal/campaign ./internal/cloudcampaign ./audit/auditor

@@ -3,6 +3,8 @@ package auditor
 import (
 	"bytes"
 	"testing"
+
+	"github.com/superviber/blue-encrypted-store/record"
 )
 
 // TestExport: two exports of a log are byte-equal, from the store and from the
@@ -62,6 +64,53 @@ func TestExportMeanwhile(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestExportOfDamage: the file of a damaged store says the same as the store.
+func TestExportOfDamage(t *testing.T) {
+	for name, c := range map[string]struct {
+		damage func(f *forge, s record.Store)
+		want   Class
+	}{
+		"event gone":     {func(f *forge, s record.Store) { remove(t, s, eventKey(f.chains[0].id, 3)) }, Missing},
+		"tail cut":       {func(f *forge, s record.Store) { remove(t, s, eventKey(f.chains[0].id, 6)) }, Cut},
+		"pointer gone":   {func(_ *forge, s record.Store) { remove(t, s, pointer(2)) }, WriteWithoutEvent},
+		"root behind":    {func(f *forge, s record.Store) { f.stands(s, "apple", 2) }, EventWithoutWrite},
+		"root ahead":     {func(f *forge, s record.Store) { f.stands(s, "apple", 4) }, WriteWithoutEvent},
+		"dialogue gone":  {func(f *forge, s record.Store) { f.stands(s, "apple", 0) }, EventWithoutWrite},
+		"pointers apart": {func(_ *forge, s record.Store) { remove(t, s, pointer(1), pointer(2), pointer(3)) }, WriteWithoutEvent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := ordinary(t)
+			s := f.store()
+			c.damage(f, s)
+			var b bytes.Buffer
+			if err := Export(t.Context(), FromStore(s), &b); err != nil {
+				t.Fatal(err)
+			}
+			file, err := NewFile(bytes.NewReader(b.Bytes()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for where, src := range map[string]Source{"store": FromStore(s), "file": file} {
+				if r := f.verify(src); r.Found == 0 || r.Findings[0].Class != c.want {
+					t.Errorf("%s: %v, want %s", where, r.Findings, c.want)
+				}
+			}
+		})
+	}
+}
+
+// stands puts another version of a dialogue's root into the store, 0 for none.
+func (f *forge) stands(s record.Store, dialogue string, version uint64) {
+	f.t.Helper()
+	w := record.Write{Table: record.Dialogues, Record: metaOf(dialogue, version), Prev: record.Attrs{}}
+	if version == 0 {
+		w.Record.Attrs = nil
+	}
+	if err := s.Commit(f.t.Context(), []record.Write{w}); err != nil {
+		f.t.Fatal(err)
 	}
 }
 

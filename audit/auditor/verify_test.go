@@ -149,6 +149,30 @@ func remove(t testing.TB, s record.Store, keys ...record.Key) {
 	}
 }
 
+// TestPages: a partition of more than one page is read to its end, and from
+// anywhere.
+func TestPages(t *testing.T) {
+	for _, n := range []uint64{page - 1, page, page + 1, 2 * page} {
+		f := newForge(t)
+		a := f.chain(0x11)
+		for a.tree.Size() < n {
+			a.add(audit.Decrypt, "apple", read)
+		}
+		src := FromStore(f.store())
+		for _, from := range []uint64{0, 1, page / 2, page} {
+			want := from
+			for r, err := range src.Records(t.Context(), eventPartition+a.id, after(from)) {
+				if want++; err != nil || r.Key != eventKey(a.id, want) {
+					t.Fatalf("after %d of %d: %v %v, want seq %d", from, n, r.Key, err, want)
+				}
+			}
+			if want != max(n, from) {
+				t.Errorf("after %d of %d: the last is %d", from, n, want)
+			}
+		}
+	}
+}
+
 // TestBrokenLinkNamesBothHashes: the acceptance's "first broken link and both hashes".
 func TestBrokenLinkNamesBothHashes(t *testing.T) {
 	f := ordinary(t)
@@ -165,7 +189,8 @@ func TestBrokenLinkNamesBothHashes(t *testing.T) {
 	}
 }
 
-// meanwhile runs once when a source is first asked for something.
+// meanwhile runs before and after everything a source is asked for: a
+// partition, a record or a root.
 type meanwhile struct {
 	Source
 	before, after func(pk string)
@@ -173,18 +198,32 @@ type meanwhile struct {
 
 func (m meanwhile) Records(ctx context.Context, pk, after string) iter.Seq2[record.Record, error] {
 	return func(yield func(record.Record, error) bool) {
-		if m.before != nil {
-			m.before(pk)
-		}
+		m.hook(m.before, pk)
 		for r, err := range m.Source.Records(ctx, pk, after) {
 			if !yield(r, err) {
 				return
 			}
 		}
-		if m.after != nil {
-			m.after(pk)
-		}
+		m.hook(m.after, pk)
 	}
+}
+
+func (m meanwhile) hook(run func(string), what string) {
+	if run != nil {
+		run(what)
+	}
+}
+
+func (m meanwhile) Record(ctx context.Context, key record.Key) (record.Record, error) {
+	m.hook(m.before, key.PK)
+	defer m.hook(m.after, key.PK)
+	return m.Source.Record(ctx, key)
+}
+
+func (m meanwhile) Root(ctx context.Context, dialogue string) (Root, error) {
+	m.hook(m.before, dialogue)
+	defer m.hook(m.after, dialogue)
+	return m.Source.Root(ctx, dialogue)
 }
 
 // TestCommitsMeanwhile lets a commit, with a checkpoint, land after each part

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/keys/localfile"
+	"github.com/superviber/blue-encrypted-store/record"
+	"github.com/superviber/blue-encrypted-store/sqlite"
+)
+
+const (
+	user     = "ada"
+	dialogue = "which-cache"
+)
+
+func keyPath(folder string) string { return filepath.Join(folder, "keys", "umk.key") }
+
+// withStore opens the store in a folder, and closes it when use has ended.
+func withStore(ctx context.Context, folder string, use func(*sqlite.Store, blue.DialogueStore) error) (err error) {
+	records, err := sqlite.Open(ctx, filepath.Join(folder, "blue.db"), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = firstOf(err, records.Close()) }()
+	key := localfile.Open(keyPath(folder), &localfile.Options{MayCreate: records.Empty})
+	store := encrypted.New(records, key, user, audit.NewLog(records, user, nil), &encrypted.Options{
+		Heads: encrypted.HeadDir(filepath.Join(folder, "heads")),
+	})
+	defer func() { err = firstOf(err, store.Close()) }()
+	return use(records, store)
+}
+
+func firstOf(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// key is one key to look for.
+type key struct {
+	name  string
+	bytes []byte
+}
+
+// prepare makes a store with a small dialogue and returns its keys.
+func prepare(ctx context.Context, folder string) (wanted []key, err error) {
+	err = withStore(ctx, folder, func(records *sqlite.Store, store blue.DialogueStore) error {
+		if err := fill(ctx, store); err != nil {
+			return err
+		}
+		wanted, err = keysOf(ctx, folder, records)
+		return err
+	})
+	return wanted, err
+}
+
+func fill(ctx context.Context, store blue.DialogueStore) error {
+	if _, err := store.Create(ctx, dialogue, blue.NewDialogue{Title: "Which cache?", Question: "What do we keep in memory?"}); err != nil {
+		return err
+	}
+	first := blue.Round(0)
+	if _, err := store.RegisterExpert(ctx, dialogue, blue.NewExpert{Slug: "Muffin", Role: "Economist", Tier: "Core", Source: blue.SourcePool, FirstRound: &first}); err != nil {
+		return err
+	}
+	batch := blue.RoundBatch{Score: 7, Wisdom: 7, Drafts: map[blue.Kind][]blue.Draft{}, ExpertScores: map[blue.ExpertSlug]int64{"Muffin": 7}}
+	for i := range 20 {
+		batch.Drafts[blue.KindTension] = append(batch.Drafts[blue.KindTension], blue.Draft{
+			Label: fmt.Sprintf("Cost %d", i), Text: "Memory is dear.", Contributors: []blue.ExpertSlug{"Muffin"},
+		})
+	}
+	_, err := store.RegisterRound(ctx, dialogue, batch)
+	return err
+}
+
+// keysOf derives every key from the key file as docs/format.md says.
+func keysOf(ctx context.Context, folder string, records record.Store) ([]key, error) {
+	b, err := os.ReadFile(keyPath(folder))
+	if err != nil {
+		return nil, err
+	}
+	umk, err := envelope.NewSecret(b)
+	if err != nil {
+		return nil, err
+	}
+	kek, err := umk.Derive("blue/1/kek/" + user)
+	if err != nil {
+		return nil, err
+	}
+	wrap, err := records.Get(ctx, record.Keys, record.Key{PK: "dialogue#" + dialogue, SK: "wrap#0000000001#" + user})
+	if err != nil {
+		return nil, err
+	}
+	r, err := envelope.UnwrapSecret(kek, user, dialogue, 1, wrap.Attrs["wrapped"].Bin())
+	if err != nil {
+		return nil, err
+	}
+	wanted := []key{{"UMK", b}, {"KEK", kek.InsecureBytes()}, {"R", r.InsecureBytes()}}
+	for _, k := range []struct{ name, purpose string }{{"DEK", "dek"}, {"K_item", "item"}, {"K_root", "root"}, {"K_seal", "seal"}} {
+		derived, err := r.Derive("blue/1/" + k.purpose + "/" + dialogue + "/1")
+		if err != nil {
+			return nil, err
+		}
+		wanted = append(wanted, key{k.name, derived.InsecureBytes()})
+	}
+	return wanted, nil
+}
+
+// kept is the copy that a child keeps on purpose.
+var kept []byte
+
+// child is the process that is measured. It says when it waits, and goes on
+// at each byte it is sent.
+func child(ctx context.Context, folder string, leak bool, in io.Reader, out io.Writer) error {
+	wait := func() error {
+		if _, err := out.Write([]byte{'.'}); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(in, make([]byte, 1))
+		return err
+	}
+	err := withStore(ctx, folder, func(_ *sqlite.Store, store blue.DialogueStore) error {
+		for range 2 {
+			if _, err := store.Load(ctx, dialogue); err != nil {
+				return err
+			}
+		}
+		return wait()
+	})
+	if err != nil {
+		return err
+	}
+	if leak {
+		if kept, err = os.ReadFile(keyPath(folder)); err != nil {
+			return err
+		}
+	}
+	for range 5 {
+		runtime.GC()
+		time.Sleep(2 * time.Millisecond) // for what runs after a collection
+	}
+	err = wait()
+	runtime.KeepAlive(kept)
+	return err
+}
