@@ -46,3 +46,8 @@ bench:
 # the long form of the campaigns: kills, tampering, fuzzing
 campaign:
     BLUE_CAMPAIGN=long go test -timeout 5h ./internal/campaign ./internal/cloudcampaign ./audit/auditor
+
+# how many keys are in memory after a store was closed, for both builds
+measure-memory *ARGS:
+    go run ./cmd/measure-memory {{ARGS}}
+    GOEXPERIMENT=runtimesecret go run ./cmd/measure-memory {{ARGS}}

@@ -362,7 +362,7 @@ func (w *canaryWorld) output() string {
 	for _, s := range w.spans.GetSpans() {
 		fmt.Fprintf(&b, "%s %s %s %v\n", s.Name, s.Status.Code, s.Status.Description, s.Resource)
 		for _, a := range s.Attributes {
-			fmt.Fprintf(&b, "%s=%s\n", a.Key, a.Value.Emit())
+			fmt.Fprintf(&b, "%s=%s\n", a.Key, a.Value.String())
 		}
 		for _, e := range s.Events {
 			fmt.Fprintf(&b, "%s %v\n", e.Name, e.Attributes)

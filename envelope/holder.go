@@ -1,8 +1,6 @@
 package envelope
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"strconv"
 )
 
@@ -23,7 +21,7 @@ func HolderProof(r *Secret, user, dialogue string, version uint32) ([32]byte, er
 		return proof, err
 	}
 	defer k.Destroy()
-	mac := hmac.New(sha256.New, k.key[:])
+	mac := newHMAC(k.key)
 	mac.Write(appendLP(appendLP(nil, "blue/1/holder"), user))
 	mac.Sum(proof[:0])
 	return proof, nil

@@ -71,8 +71,18 @@ type mac struct {
 
 func newMACs(key *[secretSize]byte) *macs {
 	s := &macs{key: *key}
-	s.pool.New = func() any { return &mac{hash: hmac.New(sha256.New, s.key[:])} }
+	s.pool.New = func() any { return &mac{hash: newHMAC(&s.key)} }
 	return s
+}
+
+// newHMAC returns a keyed state. Its first Reset puts the state after the key
+// in the place of the padded key, here, where what is left over is erased.
+func newHMAC(key *[secretSize]byte) (h hash.Hash) {
+	guard(func() {
+		h = hmac.New(sha256.New, key[:])
+		h.Reset()
+	})
+	return h
 }
 
 // macsOf is s, or a panic after Destroy.

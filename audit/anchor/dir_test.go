@@ -41,16 +41,16 @@ func TestDirLayout(t *testing.T) {
 		t.Errorf("%q, %v; want %q", b, err, want)
 	}
 	var all []string
-	_ = filepath.WalkDir(d.path, func(path string, e fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(d.path, func(path string, e fs.DirEntry, _ error) error {
 		rel, _ := filepath.Rel(d.path, path)
 		all = append(all, filepath.ToSlash(rel))
-		info, err := os.Lstat(path)
+		info, failed := os.Lstat(path)
 		want := fs.FileMode(0o700)
 		if !e.IsDir() {
 			want = 0o600
 		}
-		if runtime.GOOS != "windows" && (err != nil || info.Mode().Perm() != want) {
-			t.Errorf("%s: %v, %v; want %v", rel, info.Mode(), err, want)
+		if runtime.GOOS != "windows" && (failed != nil || info.Mode().Perm() != want) {
+			t.Errorf("%s: %v, %v; want %v", rel, info.Mode(), failed, want)
 		}
 		return nil
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/auditor"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
+	"github.com/superviber/blue-encrypted-store/record"
 )
 
 func auditCheckpointCommand(a *app) *cobra.Command {
@@ -54,14 +55,6 @@ func (a *app) auditCheckpoint(ctx context.Context) error {
 	if report.Err() != nil {
 		return a.auditAnswer(report)
 	}
-	signer, err := s.config.audit.signer(ctx)
-	if err != nil {
-		return err
-	}
-	anchors, err := a.auditAnchors(ctx, s.config)
-	if err != nil {
-		return err
-	}
 	records, err := a.openRecords(ctx, s.config, false)
 	if err != nil {
 		return err
@@ -73,16 +66,58 @@ func (a *app) auditCheckpoint(ctx context.Context) error {
 			answer.Fresh++
 			continue
 		}
-		signed, err := signTail(ctx, s.source, signer, t)
+		signed, err := a.putTail(ctx, s, records, t)
 		if err != nil {
-			return err
-		}
-		if err := audit.PutCheckpoint(ctx, records, anchors, signed.Chain, signed.Size, signed.Note); err != nil {
 			return err
 		}
 		answer.Signed = append(answer.Signed, signed)
 	}
 	return a.answer(answer, answer.text)
+}
+
+// putTail signs a tail and puts the checkpoint where checkpoints are.
+func (a *app) putTail(ctx context.Context, s *auditSession, records record.Store, t auditor.Tail) (signedTail, error) {
+	signer, err := s.config.audit.signer(ctx)
+	if err != nil {
+		return signedTail{}, err
+	}
+	anchors, err := a.auditAnchors(ctx, s.config)
+	if err != nil {
+		return signedTail{}, err
+	}
+	signed, err := signTail(ctx, s.source, signer, t)
+	if err != nil {
+		return signedTail{}, err
+	}
+	return signed, audit.PutCheckpoint(ctx, records, anchors, signed.Chain, signed.Size, signed.Note)
+}
+
+// signErasure signs the chain in which a dialogue's erasure ended, where the
+// process that erased it was killed before it could: the log is verified first.
+func (a *app) signErasure(ctx context.Context, s *session, dialogue blue.DialogueID) error {
+	log := &auditSession{config: s.config, records: s.records, source: auditor.FromStore(s.records)}
+	report, err := a.verifyLog(ctx, log, nil)
+	if err == nil {
+		err = report.Err()
+	}
+	if err != nil {
+		return err
+	}
+	ended := auditor.Filter{Dialogue: string(dialogue), Operation: audit.Erase, Outcome: audit.Success}
+	for e, err := range auditor.Events(ctx, log.source, ended) {
+		if err != nil {
+			return err
+		}
+		for _, t := range report.Tails {
+			if t.Chain != e.Chain {
+				continue
+			}
+			if _, err := a.putTail(ctx, log, s.records, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // signTail signs the events of a chain that were verified just now.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/erasure"
@@ -127,7 +129,7 @@ func (a *app) certify(ctx context.Context, s *session, answer eraseAnswer, subje
 		err = a.deliver(ctx, s.config, &answer, text, output)
 	}
 	if err != nil {
-		return withHint(fmt.Errorf("the erasure is done, and has no certificate: %w", err), keysHint(err, "the same command again issues it; of a killed process only after blue-store audit checkpoint"))
+		return withHint(fmt.Errorf("the erasure is done, and has no certificate: %w", err), keysHint(err, "the same command again issues it"))
 	}
 	return a.answer(answer, answer.text)
 }
@@ -138,6 +140,13 @@ func (a *app) certificate(ctx context.Context, s *session, subject erasure.Subje
 	}
 	notary, err := a.notary(ctx, s.config, s.records)
 	if err != nil {
+		return "", err
+	}
+	text, err := notary.Issue(ctx, subject, at)
+	if !errors.Is(err, blue.ErrNotFound) || subject.Kind != erasure.KindDialogue {
+		return text, err
+	}
+	if err := a.signErasure(ctx, s, blue.DialogueID(subject.ID)); err != nil {
 		return "", err
 	}
 	return notary.Issue(ctx, subject, at)

@@ -56,7 +56,7 @@ func main() {
 	n := flag.Int("n", 100, "runs")
 	asJSON := flag.Bool("json", false, "print JSON")
 	figures := flag.String("figures", "", "keep this build's figures in a JSON `FILE`, beside those of the other build")
-	leak := flag.Bool("leak", false, "have each child keep a copy of the master key, to see it found")
+	leak := flag.Bool("leak", false, "have each child keep copies of the master key, to see them found")
 	flag.Parse()
 	if *n < 1 || flag.NArg() > 0 || *leak && *figures != "" {
 		flag.Usage()

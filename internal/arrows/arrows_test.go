@@ -69,6 +69,7 @@ var rooms = map[string]room{
 	"internal/dynamotest":            {[]string{"dynamo", "record", "internal/dynamolocal/localtest"}, []string{"github.com/aws/aws-sdk-go-v2"}, "tables for tests"},
 	"internal/faultproxy":            {nil, nil, "bytes of the wire; knows no client and no store"},
 	"cmd/local-dynamodb":             {[]string{"internal/dynamolocal"}, []string{"golang.org/x/term"}, "recipes for a server, no door to a store"},
+	"cmd/measure-memory":             {[]string{".", "record", "envelope", "keys/localfile", "audit", "encrypted", "sqlite"}, nil, "a measurement of a store of its own; derives its keys as the format says"},
 	"cmd/setup-tables":               {[]string{".", "dynamo", "internal/endpoint"}, []string{"github.com/aws/aws-sdk-go-v2/config"}, "a door to the tables alone"},
 	"cmd/blue-store": {
 		[]string{".", "record", "envelope", "keys", "keys/localfile", "keys/awskms", "audit", "audit/checkpoint", "audit/anchor", "audit/auditor", "encrypted", "erasure", "sqlite", "dynamo", "graph", "export", "internal/endpoint", "internal/engine", "internal/importer", "internal/copier", "internal/demo"},
