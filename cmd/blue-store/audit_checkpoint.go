@@ -21,7 +21,8 @@ func auditCheckpointCommand(a *app) *cobra.Command {
 		Short: "Verify the log, then sign what no checkpoint covers yet",
 		Long: "Verifies the whole log and then signs the tails that are unproven, such as those of killed\n" +
 			"processes: what is there now cannot be cut or changed unseen from then on. Whether something\n" +
-			"was cut before, nobody can tell. Tails younger than two minutes are left to their process.\n" +
+			"was cut before, nobody can tell, so a chain that was never closed stays unproven after its end.\n" +
+			"Tails younger than two minutes are left to their process.\n" +
 			"Nothing is signed if anything is wrong.",
 		Example: "  blue-store audit checkpoint",
 		Args:    cobra.NoArgs,
@@ -62,6 +63,9 @@ func (a *app) auditCheckpoint(ctx context.Context) error {
 	defer records.Close()
 	answer := checkpointAnswer{Schema: "blue-store/audit-checkpoint@1", Signed: []signedTail{}}
 	for _, t := range report.Tails {
+		if t.Proven == t.Events {
+			continue // signed to its end, and not closed: that stays unproven
+		}
 		if t.Fresh {
 			answer.Fresh++
 			continue
@@ -109,7 +113,7 @@ func (a *app) signErasure(ctx context.Context, s *session, dialogue blue.Dialogu
 			return err
 		}
 		for _, t := range report.Tails {
-			if t.Chain != e.Chain {
+			if t.Chain != e.Chain || t.Proven == t.Events {
 				continue
 			}
 			if _, err := a.putTail(ctx, log, s.records, t); err != nil {

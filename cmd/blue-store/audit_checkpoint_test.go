@@ -1,0 +1,49 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/sqlite"
+)
+
+// TestAuditCheckpoint signs the tail that a process left which ended without
+// closing its chain, and leaves a young one to its process.
+func TestAuditCheckpoint(t *testing.T) {
+	m := newMachine(t)
+	m.must("dialogue", "create", "Which cache?")
+	records, err := sqlite.Open(t.Context(), filepath.Join(m.home, ".blue", "db", "blue.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ago := range []time.Duration{10 * time.Minute, time.Second} {
+		log := audit.NewLog(records, "killed", &audit.Options{Now: func() time.Time { return time.Now().Add(-ago) }})
+		if err := log.Append(t.Context(), func(*audit.Event) {}, audit.Decrypt, "which-cache", "dek#which-cache#1", audit.Success); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := records.Close(); err != nil {
+		t.Fatal(err)
+	}
+	verdict := func(want ...string) {
+		t.Helper()
+		o := m.must("audit", "verify", "--text")
+		for _, w := range want {
+			if !strings.Contains(o.stdout, w) {
+				t.Errorf("audit verify does not say %q:\n%s", w, o.stdout)
+			}
+		}
+	}
+	verdict("– unproven", "tail unproven after seq 0")
+	o := m.must("audit", "checkpoint", "--text")
+	if strings.Count(o.stdout, "signed: chain ") != 1 || !strings.Contains(o.stdout, ", 2 events") || !strings.Contains(o.stdout, "left: 1 chains") {
+		t.Errorf("audit checkpoint says:\n%s", o.stdout)
+	}
+	again := m.must("audit", "checkpoint", "--text")
+	if strings.Contains(again.stdout, "signed: ") {
+		t.Errorf("signed twice:\n%s", again.stdout)
+	}
+}
