@@ -62,5 +62,6 @@ func TestSuiteSQLite(t *testing.T) {
 }
 
 func TestSuiteDynamoDB(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, suiteHarness(t, func(t *testing.T) record.Store { return dynamotest.Store(t) }))
 }
