@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/gofrs/uuid/v5"
@@ -304,7 +303,7 @@ func TestLocalMeanings(t *testing.T) {
 	if !errors.Is(err, record.ErrUnavailable) || !strings.Contains(hintOf(err), "blue-store table create") {
 		t.Errorf("no tables, transaction: %v", err)
 	}
-	c.Credentials = fixed(aws.Credentials{AccessKeyID: "not-a-key", SecretAccessKey: "s"}, nil)
+	c.Credentials = secretOf("not-a-key")
 	if _, _, err := (&client{mustConnect(t, c)}).get(t.Context(), record.Dialogues, someKey); !strings.Contains(fmt.Sprint(err), "letters and digits") {
 		t.Errorf("a key id with hyphens: %v", err)
 	}

@@ -1,7 +1,6 @@
 package dynamo
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -14,13 +13,10 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/superviber/blue-encrypted-store/internal/credentials"
 	"github.com/superviber/blue-encrypted-store/internal/endpoint"
 	"github.com/superviber/blue-encrypted-store/record"
 )
-
-// dummySecret signs for a server that does not check: no secret at all, but as
-// long as FIPS 140-3 asks of an HMAC key (112 bits with the scheme's prefix).
-const dummySecret = "local-dummy-secret"
 
 // Config says where the tables are and who asks. Nothing in it is read from
 // the environment: whoever wants AWS's own chain of settings (profiles, roles,
@@ -130,7 +126,7 @@ func connect(c Config) (*connection, error) {
 	if at.URL != "" {
 		s.at = at.URL + c.from()
 	}
-	base.Credentials = aws.NewCredentialsCache(marked{c.credentials(at.Plain, s.local)})
+	base.Credentials = aws.NewCredentialsCache(credentials.For(at, c.Credentials, c.AWS))
 	s.api = dynamodb.NewFromConfig(base, func(o *dynamodb.Options) {
 		o.BaseEndpoint = nil
 		if at.URL != "" {
@@ -153,22 +149,6 @@ func (c Config) region(local bool) (string, error) {
 		return "local", nil
 	}
 	return "", &fault{kind: record.ErrInvalid, message: "no AWS region is set", hint: "set AWS_REGION, for example AWS_REGION=eu-central-1, or an endpoint on this machine: DYNAMODB_ENDPOINT=http://localhost:8000"}
-}
-
-func (c Config) credentials(plain, local bool) aws.CredentialsProvider {
-	switch {
-	case c.Credentials != nil && (local || !plain):
-		return c.Credentials
-	case plain:
-		return fixed(aws.Credentials{AccessKeyID: "local", SecretAccessKey: dummySecret}, nil)
-	case c.AWS != nil && c.AWS.Credentials != nil:
-		return c.AWS.Credentials
-	}
-	return fixed(aws.Credentials{}, errors.New("none were given"))
-}
-
-func fixed(c aws.Credentials, err error) aws.CredentialsProvider {
-	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return c, err })
 }
 
 func (c Config) httpClient() aws.HTTPClient {
@@ -209,19 +189,4 @@ func (s *connection) table(t record.Table) (*string, error) {
 		return aws.String(s.prefix + string(t)), nil
 	}
 	return nil, fmt.Errorf("%w: record: unknown table %q", record.ErrInvalid, t)
-}
-
-// marked lets faults tell missing credentials from everything else.
-type marked struct{ aws.CredentialsProvider }
-
-type credentialsError struct{ error }
-
-func (e *credentialsError) Unwrap() error { return e.error }
-
-func (m marked) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	c, err := m.CredentialsProvider.Retrieve(ctx)
-	if err != nil {
-		return c, &credentialsError{err}
-	}
-	return c, nil
 }

@@ -7,12 +7,18 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
+// secretOf are credentials that every FIPS mode signs with.
+func secretOf(id string) aws.CredentialsProvider {
+	return credentials.NewStaticCredentialsProvider(id, "no-secret-of-anyone", "")
+}
+
 func TestConfigRefused(t *testing.T) {
-	real := fixed(aws.Credentials{AccessKeyID: "AKIA", SecretAccessKey: "secret"}, nil)
+	real := secretOf("AKIA")
 	for name, c := range map[string]Config{
 		"plain http to another host": {Endpoint: "http://dynamodb.eu-central-1.amazonaws.com", Region: "eu-central-1", Credentials: real},
 		"plain http, private range":  {Endpoint: "http://10.0.0.7:8000", Region: "r"},
@@ -46,8 +52,8 @@ func TestConfigRefused(t *testing.T) {
 }
 
 func TestConfigTaken(t *testing.T) {
-	chain := &aws.Config{Region: "eu-west-1", Credentials: fixed(aws.Credentials{AccessKeyID: "AKIACHAIN", SecretAccessKey: "s"}, nil), BaseEndpoint: aws.String("http://elsewhere")}
-	own := fixed(aws.Credentials{AccessKeyID: "AKIAOWN", SecretAccessKey: "s"}, nil)
+	chain := &aws.Config{Region: "eu-west-1", Credentials: secretOf("AKIACHAIN"), BaseEndpoint: aws.String("http://elsewhere")}
+	own := secretOf("AKIAOWN")
 	for _, c := range []struct {
 		config              Config
 		region, key, at, to string
@@ -67,9 +73,9 @@ func TestConfigTaken(t *testing.T) {
 			continue
 		}
 		o := conn.api.Options()
-		credentials, err := o.Credentials.Retrieve(context.Background())
-		if err != nil || credentials.AccessKeyID != c.key || o.Region != c.region || conn.at != c.at || aws.ToString(o.BaseEndpoint) != c.to {
-			t.Errorf("%+v: key %q, region %q, at %q, to %q (%v)", c.config, credentials.AccessKeyID, o.Region, conn.at, aws.ToString(o.BaseEndpoint), err)
+		signs, err := o.Credentials.Retrieve(context.Background())
+		if err != nil || signs.AccessKeyID != c.key || o.Region != c.region || conn.at != c.at || aws.ToString(o.BaseEndpoint) != c.to {
+			t.Errorf("%+v: key %q, region %q, at %q, to %q (%v)", c.config, signs.AccessKeyID, o.Region, conn.at, aws.ToString(o.BaseEndpoint), err)
 		}
 	}
 	if aws.ToString(chain.BaseEndpoint) != "http://elsewhere" {

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/superviber/blue-encrypted-store/internal/credentials"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -190,7 +191,10 @@ func (c *connection) explain(err error, tables []record.Table) *fault {
 }
 
 func (c *connection) found(err error, tables []record.Table) *fault {
-	if _, ok := errors.AsType[*credentialsError](err); ok {
+	if e, ok := errors.AsType[*credentials.Error](err); ok {
+		if e.Short {
+			return &fault{kind: record.ErrUnavailable, message: e.Error(), hint: "AWS's own secrets are long enough; for a local server any 10 letters will do"}
+		}
 		return &fault{kind: record.ErrUnavailable, message: "there are no AWS credentials", hint: "set AWS_PROFILE (after: aws sso login), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"}
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
@@ -247,7 +251,7 @@ func (c *connection) told(code, message string, tables []record.Table) *fault {
 	case slices.Contains([]string{"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"}, code):
 		f.message, f.hint = "the access key is not known at "+c.at, "check AWS_PROFILE or AWS_ACCESS_KEY_ID; see who you are: aws sts get-caller-identity"
 		if c.local {
-			f.message, f.hint = "DynamoDB Local accepts only letters and digits in AWS_ACCESS_KEY_ID", "for example AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
+			f.message, f.hint = "DynamoDB Local accepts only letters and digits in AWS_ACCESS_KEY_ID", "for example AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local-dummy-secret"
 		}
 	case slices.Contains([]string{"ExpiredTokenException", "ExpiredToken", "RequestExpired"}, code):
 		f.message, f.hint = "the AWS credentials have expired", "renew them, for example: aws sso login"
@@ -335,7 +339,7 @@ func httpStatus(err error) int {
 // notSent reports whether a request certainly never left: no credentials to
 // sign it with, no connection, a server that is not the one it should be.
 func notSent(err error) bool {
-	if _, ok := errors.AsType[*credentialsError](err); ok {
+	if _, ok := errors.AsType[*credentials.Error](err); ok {
 		return true
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
@@ -349,7 +353,7 @@ func notSent(err error) bool {
 var notExecuted = []retry.IsErrorRetryable{
 	retry.NoRetryCanceledError{},
 	retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
-		if _, missing := errors.AsType[*credentialsError](err); !missing && notSent(err) {
+		if _, missing := errors.AsType[*credentials.Error](err); !missing && notSent(err) {
 			return aws.TrueTernary
 		}
 		return aws.UnknownTernary

@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"context"
+	"crypto/fips140"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -317,11 +319,13 @@ func TestUnreachable(t *testing.T) {
 }
 
 func TestNoCredentials(t *testing.T) {
-	chain := errors.New("no role, no profile")
+	chain := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{}, errors.New("no role, no profile")
+	})
 	for name, c := range map[string]Config{
 		"none given":    {Region: "eu-central-1"},
 		"an empty AWS":  {AWS: &aws.Config{Region: "eu-central-1"}},
-		"a chain fails": {AWS: &aws.Config{Region: "eu-central-1", Credentials: fixed(aws.Credentials{}, chain)}},
+		"a chain fails": {AWS: &aws.Config{Region: "eu-central-1", Credentials: chain}},
 	} {
 		conn, err := connect(c)
 		if err != nil {
@@ -334,6 +338,20 @@ func TestNoCredentials(t *testing.T) {
 				t.Errorf("%s, %s: %v, hint %q", name, call, err, hintOf(err))
 			}
 		}
+	}
+}
+
+// TestShortSecret: what the SDK cannot sign with under GODEBUG=fips140=only is an
+// error before it tries.
+func TestShortSecret(t *testing.T) {
+	f := newFake(t, says(400, "AccessDeniedException", "not you"))
+	conn, err := connect(Config{Endpoint: f.URL, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = (&client{conn}).get(t.Context(), record.Dialogues, someKey)
+	if text := fmt.Sprint(err); strings.Contains(text, "112 bits") != fips140.Enforced() || !errors.Is(err, record.ErrUnavailable) {
+		t.Errorf("enforced %t: %v", fips140.Enforced(), err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
+	"github.com/superviber/blue-encrypted-store/internal/durable"
 )
 
 // Dir keeps the newest note of each chain in a file:
@@ -208,7 +209,7 @@ func (d *Dir) read(chain string) (string, error) {
 func (d *Dir) write(chain, note string) error {
 	path := d.file(chain)
 	folder := filepath.Dir(path)
-	if err := makeFolder(folder); err != nil {
+	if err := durable.MakeFolder(folder); err != nil {
 		return err
 	}
 	temp, err := os.CreateTemp(folder, "."+chain+".*.tmp") // mode 0600 at most
@@ -226,7 +227,7 @@ func (d *Dir) write(chain, note string) error {
 	if err := os.Rename(temp.Name(), path); err != nil {
 		return err
 	}
-	return syncFolder(folder)
+	return durable.SyncFolder(folder)
 }
 
 func fill(temp *os.File, note string) error {
@@ -237,21 +238,4 @@ func fill(temp *os.File, note string) error {
 		return err
 	}
 	return temp.Sync()
-}
-
-// makeFolder makes a folder of mode 0700 and what is missing above it, each
-// name on disk. One that exists is left as it is.
-func makeFolder(folder string) error {
-	err := os.Mkdir(folder, 0o700)
-	above := filepath.Dir(folder)
-	if errors.Is(err, fs.ErrNotExist) && above != folder {
-		if err := makeFolder(above); err != nil {
-			return err
-		}
-		err = os.Mkdir(folder, 0o700)
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return syncFolder(above)
 }

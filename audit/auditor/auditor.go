@@ -46,6 +46,7 @@ type Options struct {
 	Verifiers note.Verifiers // public keys, never taken from the log itself
 	Anchors   []audit.Anchor // asked for each chain's newest checkpoint, and for all chains
 	Progress  func(Progress) // called now and then, from the caller's goroutine
+	Tail      func(Tail)     // called for every unproven tail, of which a Report lists the first 100
 	// Now is the clock by which a tail is called fresh; time.Now if nil.
 	Now func() time.Time
 }
@@ -86,6 +87,7 @@ type verifier struct {
 	anchors   []audit.Anchor
 	now       time.Time
 	show      func(Progress)
+	tail      func(Tail)
 	progress  Progress
 	report    Report
 	extra     map[string]bool // chains that the index does not name, verified all the same
@@ -95,7 +97,7 @@ type verifier struct {
 
 func newVerifier(src Source, opts *Options) *verifier {
 	v := &verifier{
-		src: src, verifiers: opts.Verifiers, anchors: opts.Anchors, show: opts.Progress,
+		src: src, verifiers: opts.Verifiers, anchors: opts.Anchors, show: opts.Progress, tail: opts.Tail,
 		extra: make(map[string]bool), known: make(map[string]*dialogue), secret: newSecret(),
 	}
 	if v.verifiers == nil {

@@ -241,6 +241,9 @@ func (v *verifier) ended(w *walk) {
 	}
 	if t, unproven := w.tail(v.now); unproven {
 		v.report.tail(t)
+		if v.tail != nil {
+			v.tail(t)
+		}
 	}
 }
 

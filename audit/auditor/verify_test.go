@@ -294,6 +294,11 @@ func TestTails(t *testing.T) {
 	f := busy(t)
 	f.chains[0].add(audit.Decrypt, "apple", read)
 	r := f.verify(FromStore(f.store()))
+	var told []Tail
+	opts := &Options{Verifiers: f.verifiers(), Now: func() time.Time { return f.clock.Add(time.Hour) }, Tail: func(t Tail) { told = append(told, t) }}
+	if _, err := Verify(t.Context(), FromStore(f.store()), opts); err != nil || !slices.Equal(told, r.Tails) {
+		t.Errorf("told of %+v, %v", told, err)
+	}
 	a := f.chains[0]
 	want := []Tail{
 		{Chain: a.id, Events: 3, Proven: 2, Since: a.events[2].Timestamp},

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/mod/sumdb/note"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
@@ -27,19 +26,13 @@ var auditCommands = []func(*app) *cobra.Command{
 }
 
 func auditCommand(a *app) *cobra.Command {
-	c := &cobra.Command{
+	return a.group(&cobra.Command{
 		Use:   "audit",
 		Short: "Read, verify and sign the log of who opened, wrote and erased what",
 		Long: "Every read and write leaves an event in a hash chain of the process that did it, and signed\n" +
 			"checkpoints say how long each chain was. These commands need no key of a dialogue.",
 		Example: "  blue-store audit report\n  blue-store audit verify\n  blue-store audit list --dialogue which-cache --since 24h",
-		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
-	for _, add := range auditCommands {
-		c.AddCommand(add(a))
-	}
-	return c
+	}, auditCommands)
 }
 
 // auditSession is an open store, below the seal, whose log is read.
@@ -80,16 +73,14 @@ func (s *auditSession) name(principal string) string {
 	return principal
 }
 
-// check verifies the whole log and shows how far it has come.
-func (a *app) checkLog(ctx context.Context, src auditor.Source, anchors []audit.Anchor, verifiers note.Verifiers) (auditor.Report, error) {
+// checkLog verifies the whole log and shows how far it has come.
+func (a *app) checkLog(ctx context.Context, src auditor.Source, opts auditor.Options) (auditor.Report, error) {
 	p := a.progress()
 	defer p.end()
-	return auditor.Verify(ctx, src, &auditor.Options{
-		Verifiers: verifiers, Anchors: anchors,
-		Progress: func(at auditor.Progress) {
-			p.line(fmt.Sprintf("%s: %d chains, %d events, %d dialogues", at.Phase, at.Chains, at.Events, at.Dialogues))
-		},
-	})
+	opts.Progress = func(at auditor.Progress) {
+		p.line(fmt.Sprintf("%s: %d chains, %d events, %d dialogues", at.Phase, at.Chains, at.Events, at.Dialogues))
+	}
+	return auditor.Verify(ctx, src, &opts)
 }
 
 // picked are the flags that pick events.

@@ -5,8 +5,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/mod/sumdb/note"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
@@ -49,28 +51,32 @@ func (a *app) auditCheckpoint(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
-	report, err := a.verifyLog(ctx, s, nil)
+	records, err := a.openRecords(ctx, s.config, false)
+	if err != nil {
+		return err
+	}
+	defer records.Close()
+	tails, err := a.openTails(ctx, s.config, records)
+	if err != nil {
+		return err
+	}
+	report, unsigned, err := tails.unsigned(ctx)
 	if err != nil {
 		return err
 	}
 	if report.Err() != nil {
 		return a.auditAnswer(report)
 	}
-	records, err := a.openRecords(ctx, s.config, false)
-	if err != nil {
+	if tails.signer, err = s.config.audit.signer(ctx); err != nil {
 		return err
 	}
-	defer records.Close()
 	answer := checkpointAnswer{Schema: "blue-store/audit-checkpoint@1", Signed: []signedTail{}}
-	for _, t := range report.Tails {
-		if t.Proven == t.Events {
-			continue // signed to its end, and not closed: that stays unproven
-		}
+	for _, t := range unsigned {
 		if t.Fresh {
 			answer.Fresh++
 			continue
 		}
-		signed, err := a.putTail(ctx, s, records, t)
+		signed, err := tails.sign(ctx, t)
 		if err != nil {
 			return err
 		}
@@ -79,28 +85,69 @@ func (a *app) auditCheckpoint(ctx context.Context) error {
 	return a.answer(answer, answer.text)
 }
 
-// putTail signs a tail and puts the checkpoint where checkpoints are.
-func (a *app) putTail(ctx context.Context, s *auditSession, records record.Store, t auditor.Tail) (signedTail, error) {
-	signer, err := s.config.audit.signer(ctx)
+// tails signs what no checkpoint covers.
+type tails struct {
+	app       *app
+	records   record.Store
+	source    auditor.Source
+	signer    *checkpoint.Signer // for sign
+	verifiers note.Verifiers
+	anchors   []audit.Anchor
+}
+
+func (a *app) openTails(ctx context.Context, c config, records record.Store) (*tails, error) {
+	verifiers, err := a.verifiers(ctx, c, nil)
+	if err != nil {
+		return nil, err
+	}
+	anchors, err := a.auditAnchors(ctx, c)
+	return &tails{a, records, auditor.FromStore(records), nil, verifiers, anchors}, err
+}
+
+// unsigned verifies the log and returns the tails that can be signed. One of a
+// chain that is signed to its end and not closed stays unproven.
+func (t *tails) unsigned(ctx context.Context) (report auditor.Report, all []auditor.Tail, err error) {
+	report, err = t.app.checkLog(ctx, t.source, auditor.Options{
+		Verifiers: t.verifiers, Anchors: t.anchors,
+		Tail: func(tail auditor.Tail) {
+			if tail.Proven < tail.Events {
+				all = append(all, tail)
+			}
+		},
+	})
+	return report, all, err
+}
+
+// sign signs a tail that was verified just now, and puts the checkpoint where
+// checkpoints are.
+func (t *tails) sign(ctx context.Context, tail auditor.Tail) (signedTail, error) {
+	var tree checkpoint.Tree
+	for e, err := range auditor.Events(ctx, t.source, auditor.Filter{Chain: tail.Chain}) {
+		if err != nil {
+			return signedTail{}, err
+		}
+		hash, err := hex.DecodeString(e.EventHash)
+		if err != nil || e.Seq != tree.Size()+1 {
+			return signedTail{}, fmt.Errorf("%w: chain %s changed while it was signed", blue.ErrTampered, tail.Chain)
+		}
+		if tree.Append(hash); tree.Size() == tail.Events {
+			break
+		}
+	}
+	if tree.Size() != tail.Events {
+		return signedTail{}, fmt.Errorf("%w: chain %s lost events while it was signed", blue.ErrTampered, tail.Chain)
+	}
+	text, err := t.signer.Sign(checkpoint.Checkpoint{Origin: checkpoint.Origin(tail.Chain), Size: tree.Size(), Root: tree.Root()})
 	if err != nil {
 		return signedTail{}, err
 	}
-	anchors, err := a.auditAnchors(ctx, s.config)
-	if err != nil {
-		return signedTail{}, err
-	}
-	signed, err := signTail(ctx, s.source, signer, t)
-	if err != nil {
-		return signedTail{}, err
-	}
-	return signed, audit.PutCheckpoint(ctx, records, anchors, signed.Chain, signed.Size, signed.Note)
+	return signedTail{tail.Chain, tree.Size(), text}, audit.PutCheckpoint(ctx, t.records, t.anchors, tail.Chain, tree.Size(), text)
 }
 
 // signErasure signs the chain in which a dialogue's erasure ended, where the
 // process that erased it was killed before it could: the log is verified first.
-func (a *app) signErasure(ctx context.Context, s *session, dialogue blue.DialogueID) error {
-	log := &auditSession{config: s.config, records: s.records, source: auditor.FromStore(s.records)}
-	report, err := a.verifyLog(ctx, log, nil)
+func (t *tails) signErasure(ctx context.Context, dialogue blue.DialogueID) error {
+	report, unsigned, err := t.unsigned(ctx)
 	if err == nil {
 		err = report.Err()
 	}
@@ -108,42 +155,20 @@ func (a *app) signErasure(ctx context.Context, s *session, dialogue blue.Dialogu
 		return err
 	}
 	ended := auditor.Filter{Dialogue: string(dialogue), Operation: audit.Erase, Outcome: audit.Success}
-	for e, err := range auditor.Events(ctx, log.source, ended) {
+	for e, err := range auditor.Events(ctx, t.source, ended) {
 		if err != nil {
 			return err
 		}
-		for _, t := range report.Tails {
-			if t.Chain != e.Chain || t.Proven == t.Events {
-				continue
-			}
-			if _, err := a.putTail(ctx, log, s.records, t); err != nil {
-				return err
-			}
+		i := slices.IndexFunc(unsigned, func(tail auditor.Tail) bool { return tail.Chain == e.Chain })
+		if i < 0 {
+			continue
 		}
+		if _, err := t.sign(ctx, unsigned[i]); err != nil {
+			return err
+		}
+		unsigned = slices.Delete(unsigned, i, i+1)
 	}
 	return nil
-}
-
-// signTail signs the events of a chain that were verified just now.
-func signTail(ctx context.Context, src auditor.Source, signer *checkpoint.Signer, t auditor.Tail) (signedTail, error) {
-	var tree checkpoint.Tree
-	for e, err := range auditor.Events(ctx, src, auditor.Filter{Chain: t.Chain}) {
-		if err != nil {
-			return signedTail{}, err
-		}
-		hash, err := hex.DecodeString(e.EventHash)
-		if err != nil || e.Seq != tree.Size()+1 {
-			return signedTail{}, fmt.Errorf("%w: chain %s changed while it was signed", blue.ErrTampered, t.Chain)
-		}
-		if tree.Append(hash); tree.Size() == t.Events {
-			break
-		}
-	}
-	if tree.Size() != t.Events {
-		return signedTail{}, fmt.Errorf("%w: chain %s lost events while it was signed", blue.ErrTampered, t.Chain)
-	}
-	text, err := signer.Sign(checkpoint.Checkpoint{Origin: checkpoint.Origin(t.Chain), Size: tree.Size(), Root: tree.Root()})
-	return signedTail{t.Chain, tree.Size(), text}, err
 }
 
 func (c checkpointAnswer) text(w io.Writer) error {

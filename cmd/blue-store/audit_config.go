@@ -17,6 +17,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/anchor"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
+	"github.com/superviber/blue-encrypted-store/envelope"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -99,6 +100,11 @@ func (c auditConfig) signer(ctx context.Context) (*checkpoint.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
+	return signerOf(seed)
+}
+
+// signerOf signs with a key of which it destroys the seed.
+func signerOf(seed *envelope.Secret) (*checkpoint.Signer, error) {
 	defer seed.Destroy()
 	b := seed.InsecureBytes()
 	defer clear(b)
@@ -141,10 +147,7 @@ func (a *app) verifiers(ctx context.Context, c config, given []string) (note.Ver
 	case err != nil:
 		return nil, err
 	default:
-		defer seed.Destroy()
-		b := seed.InsecureBytes()
-		defer clear(b)
-		own, err := checkpoint.NewSigner(b)
+		own, err := signerOf(seed)
 		if err != nil {
 			return nil, err
 		}

@@ -34,25 +34,21 @@ type forgetAnswer struct {
 }
 
 func (a *app) auditForget(ctx context.Context, user, confirm string) error {
-	if confirm == "" {
-		typed, asked, err := a.ask(ctx, fmt.Sprintf("This forgets for good who %s was. Type %s to go on: ", clipped(user), clipped(user)))
-		switch {
-		case err != nil:
-			return err
-		case !asked:
-			return &usageError{message: "forget wants the name once more", hint: "blue-store audit forget " + clipped(user) + " --confirm " + clipped(user)}
-		}
-		confirm = typed
-	}
-	if confirm != user {
-		return usage("nothing was forgotten: that is not %s", clipped(user))
-	}
-	s, err := a.openAudit(ctx)
+	err := a.confirm(ctx, confirmation{
+		given: confirm, name: user, warning: "This forgets for good who " + clipped(user) + " was.",
+		wants: "forget wants the name once more", hint: "blue-store audit forget " + clipped(user) + " --confirm " + clipped(user), undone: "forgotten",
+	})
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	records, err := a.openRecords(ctx, s.config, false)
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	if err := c.present(); err != nil {
+		return err
+	}
+	records, err := a.openRecords(ctx, c, false)
 	if err != nil {
 		return err
 	}

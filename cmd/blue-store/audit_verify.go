@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/auditor"
 )
 
@@ -70,7 +69,7 @@ func (a *app) verifyLog(ctx context.Context, s *auditSession, keys []string) (au
 	if err != nil {
 		return auditor.Report{}, err
 	}
-	return a.checkLog(ctx, s.source, anchors, verifiers)
+	return a.checkLog(ctx, s.source, auditor.Options{Verifiers: verifiers, Anchors: anchors})
 }
 
 func (a *app) auditVerifyFile(ctx context.Context, path string, keys []string) error {
@@ -91,7 +90,7 @@ func (a *app) auditVerifyFile(ctx context.Context, path string, keys []string) e
 	if err != nil {
 		return err
 	}
-	report, err := a.checkLog(ctx, src, []audit.Anchor{}, verifiers)
+	report, err := a.checkLog(ctx, src, auditor.Options{Verifiers: verifiers})
 	if err != nil {
 		return err
 	}

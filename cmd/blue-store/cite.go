@@ -20,11 +20,7 @@ func citeCommand(a *app) *cobra.Command {
 		Example: "  blue-store cite which-cache P0101 T0002",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			id, err := dialogueID(args[0])
-			if err != nil {
-				return err
-			}
-			s, err := a.openExisting(c.Context())
+			s, id, err := a.openDialogue(c.Context(), args[0])
 			if err != nil {
 				return err
 			}

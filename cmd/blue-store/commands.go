@@ -32,3 +32,13 @@ var dialogueCommands = []func(*app) *cobra.Command{
 	roundRegisterCommand,
 	verdictRegisterCommand,
 }
+
+// group is a command that only has others below it, and prints its help.
+func (a *app) group(c *cobra.Command, below []func(*app) *cobra.Command) *cobra.Command {
+	c.Args = cobra.NoArgs
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	for _, add := range below {
+		c.AddCommand(add(a))
+	}
+	return c
+}

@@ -14,14 +14,15 @@ import (
 )
 
 func configCommand(a *app) *cobra.Command {
-	c := &cobra.Command{
+	return a.group(&cobra.Command{
 		Use:     "config",
 		Short:   "Say which settings are in force, and where each comes from",
 		Example: "  blue-store config explain",
-		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
-	c.AddCommand(&cobra.Command{
+	}, []func(*app) *cobra.Command{configExplainCommand})
+}
+
+func configExplainCommand(a *app) *cobra.Command {
+	return &cobra.Command{
 		Use:   "explain",
 		Short: "Print every setting and where it comes from",
 		Long: "Prints every setting and where it comes from: a flag, a variable of the environment, or a\n" +
@@ -30,8 +31,7 @@ func configCommand(a *app) *cobra.Command {
 		Example: "  blue-store config explain\n  blue-store config explain --store dynamodb --json",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.configExplain(c.Context()) },
-	})
-	return c
+	}
 }
 
 // explained is what config explain says, schema blue-store/config@1.

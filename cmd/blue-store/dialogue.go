@@ -13,18 +13,12 @@ import (
 // dialogueCommand groups what Blue has under `blue dialogue`, under Blue's
 // names, with its flags and answers (Blue, SPEC §12).
 func dialogueCommand(a *app) *cobra.Command {
-	c := &cobra.Command{
+	return a.group(&cobra.Command{
 		Use:   "dialogue",
 		Short: "Write a dialogue: create it, add experts, rounds and verdicts",
 		Example: "  blue-store dialogue create \"Which cache?\" --question \"What do we keep in memory?\"\n" +
 			"  blue-store dialogue round-register --dialogue-id which-cache --round 0 --data @round0.json",
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
-	for _, add := range dialogueCommands {
-		c.AddCommand(add(a))
-	}
-	return c
+	}, dialogueCommands)
 }
 
 // refused prints what Blue answers to a request that a rule refuses, and

@@ -242,8 +242,11 @@ func (x *examination) memory() {
 // fips says how the cryptography runs. Any mode is fine.
 func (x *examination) fips() {
 	mode := "off (the same algorithms; GODEBUG=fips140=on turns self-tests and the validated module on)"
-	if fips140.Enabled() {
-		mode = "on"
+	switch {
+	case fips140.Enforced():
+		mode = "only, Go Cryptographic Module " + fips140.Version()
+	case fips140.Enabled():
+		mode = "on, Go Cryptographic Module " + fips140.Version()
 	}
 	x.fine("fips140", "%s", mode)
 }

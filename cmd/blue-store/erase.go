@@ -82,7 +82,11 @@ func (a *app) erase(ctx context.Context, name, confirm, output string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.confirmed(ctx, confirm, string(id), "This destroys the dialogue "+string(id)+" for good.", "blue-store erase "+string(id)+" --confirm "+string(id)); err != nil {
+	err = a.confirm(ctx, confirmation{
+		given: confirm, name: string(id), warning: "This destroys the dialogue " + string(id) + " for good.",
+		wants: "erase wants the name once more", hint: "blue-store erase " + string(id) + " --confirm " + string(id), undone: "erased",
+	})
+	if err != nil {
 		return err
 	}
 	s, err := a.openExisting(ctx)
@@ -102,7 +106,11 @@ func (a *app) eraseUser(ctx context.Context, user, confirm, output string) error
 	if err := keys.CheckUser(user); err != nil {
 		return err
 	}
-	if err := a.confirmed(ctx, confirm, user, "This destroys for good what the user "+user+" holds alone, and takes the rest from them.", "blue-store erase --user "+user+" --confirm "+user); err != nil {
+	err := a.confirm(ctx, confirmation{
+		given: confirm, name: user, warning: "This destroys for good what the user " + user + " holds alone, and takes the rest from them.",
+		wants: "erase wants the name once more", hint: "blue-store erase --user " + user + " --confirm " + user, undone: "erased",
+	})
+	if err != nil {
 		return err
 	}
 	s, err := a.openExisting(ctx)
@@ -124,9 +132,9 @@ func (a *app) eraseUser(ctx context.Context, user, confirm, output string) error
 
 // certify signs a checkpoint over what was done and issues the certificate.
 func (a *app) certify(ctx context.Context, s *session, answer eraseAnswer, subject erasure.Subject, at encrypted.EventPlace, output string) error {
-	text, err := a.certificate(ctx, s, subject, at)
+	notary, err := a.notary(ctx, s.config, s.records)
 	if err == nil {
-		err = a.deliver(ctx, s.config, &answer, text, output)
+		err = a.certificate(ctx, s, notary, &answer, subject, at, output)
 	}
 	if err != nil {
 		return withHint(fmt.Errorf("the erasure is done, and has no certificate: %w", err), keysHint(err, "the same command again issues it"))
@@ -134,22 +142,26 @@ func (a *app) certify(ctx context.Context, s *session, answer eraseAnswer, subje
 	return a.answer(answer, answer.text)
 }
 
-func (a *app) certificate(ctx context.Context, s *session, subject erasure.Subject, at encrypted.EventPlace) (string, error) {
+func (a *app) certificate(ctx context.Context, s *session, notary *erasure.Notary, answer *eraseAnswer, subject erasure.Subject, at encrypted.EventPlace, output string) error {
 	if err := s.log.Checkpoint(ctx); err != nil {
-		return "", err
-	}
-	notary, err := a.notary(ctx, s.config, s.records)
-	if err != nil {
-		return "", err
+		return err
 	}
 	text, err := notary.Issue(ctx, subject, at)
-	if !errors.Is(err, blue.ErrNotFound) || subject.Kind != erasure.KindDialogue {
-		return text, err
+	if errors.Is(err, blue.ErrNotFound) && subject.Kind == erasure.KindDialogue {
+		tails, err := a.openTails(ctx, s.config, s.records)
+		if err != nil {
+			return err
+		}
+		tails.signer = notary.Signer
+		if err := tails.signErasure(ctx, blue.DialogueID(subject.ID)); err != nil {
+			return err
+		}
+		text, err = notary.Issue(ctx, subject, at)
 	}
-	if err := a.signErasure(ctx, s, blue.DialogueID(subject.ID)); err != nil {
-		return "", err
+	if err != nil {
+		return err
 	}
-	return notary.Issue(ctx, subject, at)
+	return deliver(notary, answer, text, output)
 }
 
 // notary certifies with this client's signing key, and trusts it and those of
@@ -167,12 +179,8 @@ func (a *app) notary(ctx context.Context, c config, records backend) (*erasure.N
 }
 
 // deliver puts a certificate into its files, or into the answer.
-func (a *app) deliver(ctx context.Context, c config, answer *eraseAnswer, text, output string) error {
-	verifiers, err := a.verifiers(ctx, c, nil)
-	if err != nil {
-		return err
-	}
-	certificate, err := erasure.Open(text, verifiers)
+func deliver(notary *erasure.Notary, answer *eraseAnswer, text, output string) error {
+	certificate, err := erasure.Open(text, notary.Verifiers)
 	if err != nil {
 		return err
 	}
@@ -346,30 +354,11 @@ func (a *app) eraseFinalize(ctx context.Context, path, output string) error {
 		return err
 	}
 	answer := eraseAnswer{Schema: "blue-store/erase@1"}
-	if err := a.deliver(ctx, s.config, &answer, final, filepath.Clean(output)); err != nil {
+	if err := deliver(notary, &answer, final, filepath.Clean(output)); err != nil {
 		return err
 	}
 	return a.answer(answer, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "final: %s\n", oneLine(strings.Join(answer.Files, ", ")))
 		return err
 	})
-}
-
-// confirmed asks for a name once more, unless it was given. Off a terminal it
-// must be given.
-func (a *app) confirmed(ctx context.Context, given, name, warning, hint string) error {
-	if given == "" {
-		typed, asked, err := a.ask(ctx, fmt.Sprintf("%s Type %s to go on: ", oneLine(warning), oneLine(name)))
-		switch {
-		case err != nil:
-			return err
-		case !asked:
-			return &usageError{"erase wants the name once more", hint}
-		}
-		given = typed
-	}
-	if given != name {
-		return usage("nothing was erased: that is not %s", clipped(name))
-	}
-	return nil
 }

@@ -57,11 +57,7 @@ type exportAnswer struct {
 }
 
 func (a *app) export(ctx context.Context, name, output string, salvage bool) error {
-	id, err := dialogueID(name)
-	if err != nil {
-		return err
-	}
-	s, err := a.openExisting(ctx)
+	s, id, err := a.openDialogue(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -65,11 +65,7 @@ func (a *app) graphWriter(format string) (func(*graph.DialogueGraph, io.Writer) 
 
 // loadOnce opens the store, loads one dialogue and closes the store again.
 func (a *app) loadOnce(ctx context.Context, name string) (*blue.Snapshot, error) {
-	id, err := dialogueID(name)
-	if err != nil {
-		return nil, err
-	}
-	s, err := a.openExisting(ctx)
+	s, id, err := a.openDialogue(ctx, name)
 	if err != nil {
 		return nil, err
 	}

@@ -83,11 +83,7 @@ const sealNote = "Whoever holds the store reads no title, text, reference or rea
 	"The id of a dialogue is made of its title unless --opaque-id is given. The audit log tells when and by whom the dialogue was read and written."
 
 func (a *app) inspect(ctx context.Context, name, entity string) (*inspection, error) {
-	id, err := dialogueID(name)
-	if err != nil {
-		return nil, err
-	}
-	s, err := a.openExisting(ctx)
+	s, id, err := a.openDialogue(ctx, name)
 	if err != nil {
 		return nil, err
 	}

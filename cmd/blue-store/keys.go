@@ -22,20 +22,14 @@ var keysCommands = []func(*app) *cobra.Command{
 }
 
 func keysCommand(a *app) *cobra.Command {
-	c := &cobra.Command{
+	return a.group(&cobra.Command{
 		Use:   "keys",
 		Short: "Show, rotate and share the keys of dialogues",
 		Long: "Each dialogue has a secret of its own, wrapped for each of its users under the user's key,\n" +
 			"which the master key gives: a file, or a key in AWS KMS (BLUE_KMS_KEY_ARN). With a file,\n" +
 			"whoever holds it is every user; KMS tells users apart.",
 		Example: "  blue-store keys status\n  blue-store keys rotate which-cache\n  blue-store keys grant which-cache ada",
-		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
-	for _, add := range keysCommands {
-		c.AddCommand(add(a))
-	}
-	return c
+	}, keysCommands)
 }
 
 func keysRotateCommand(a *app) *cobra.Command {
@@ -141,11 +135,7 @@ type grantAnswer struct {
 }
 
 func (a *app) keysGrant(ctx context.Context, name, user string) error {
-	id, err := dialogueID(name)
-	if err != nil {
-		return err
-	}
-	s, err := a.openExisting(ctx)
+	s, id, err := a.openDialogue(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -182,11 +172,7 @@ func keysRevokeCommand(a *app) *cobra.Command {
 }
 
 func (a *app) keysRevoke(ctx context.Context, name, user string) error {
-	id, err := dialogueID(name)
-	if err != nil {
-		return err
-	}
-	s, err := a.openExisting(ctx)
+	s, id, err := a.openDialogue(ctx, name)
 	if err != nil {
 		return err
 	}

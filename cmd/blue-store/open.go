@@ -118,6 +118,16 @@ func (a *app) openExisting(ctx context.Context) (*session, error) {
 	return a.open(ctx)
 }
 
+// openDialogue opens a store that must be there already for a dialogue by name.
+func (a *app) openDialogue(ctx context.Context, name string) (*session, blue.DialogueID, error) {
+	id, err := dialogueID(name)
+	if err != nil {
+		return nil, "", err
+	}
+	s, err := a.openExisting(ctx)
+	return s, id, err
+}
+
 // present is ErrNotFound where there is no SQLite file. What of DynamoDB is
 // there shows with the first request.
 func (c config) present() error {

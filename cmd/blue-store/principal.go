@@ -12,6 +12,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/credentials"
 )
 
 // caller is the identity that AWS knows this run by, for the audit log.
@@ -50,5 +51,9 @@ func callerIdentity(ctx context.Context, client *sts.Client) (string, error) {
 // loadAWS reads the environment and AWS's own files. The SDK says nothing on
 // standard error itself: what matters is in its errors.
 func loadAWS(ctx context.Context) (aws.Config, error) {
-	return awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{}))
+	c, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{}))
+	if c.Credentials != nil {
+		c.Credentials = credentials.Checked(c.Credentials)
+	}
+	return c, err
 }

@@ -57,18 +57,12 @@ func (a *app) reset(ctx context.Context, confirm string) error {
 		return err
 	}
 	name := filepath.Base(c.database)
-	if confirm == "" {
-		typed, asked, err := a.ask(ctx, fmt.Sprintf("This removes every dialogue in %s for good. Type %s to go on: ", c.database, name))
-		switch {
-		case err != nil:
-			return err
-		case !asked:
-			return &usageError{message: "reset wants the name of the database file", hint: "blue-store reset --confirm " + name}
-		}
-		confirm = typed
-	}
-	if confirm != name {
-		return usage("nothing was removed: that is not %s", name)
+	err = a.confirm(ctx, confirmation{
+		given: confirm, name: name, warning: "This removes every dialogue in " + c.database + " for good.",
+		wants: "reset wants the name of the database file", hint: "blue-store reset --confirm " + name, undone: "removed",
+	})
+	if err != nil {
+		return err
 	}
 	answer, err := c.wipe(ctx)
 	if err != nil {

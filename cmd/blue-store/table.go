@@ -11,7 +11,7 @@ import (
 )
 
 func tableCommand(a *app) *cobra.Command {
-	c := &cobra.Command{
+	return a.group(&cobra.Command{
 		Use:   "table",
 		Short: "Create and compare the DynamoDB tables",
 		Long: "The store needs three DynamoDB tables: dialogues, audit log and wrapped keys. table create\n" +
@@ -19,13 +19,7 @@ func tableCommand(a *app) *cobra.Command {
 			"table plan prints the definition as a CloudFormation template. A table of another shape is\n" +
 			"reported and never altered.",
 		Example: "  blue-store table create --endpoint http://localhost:8000\n  blue-store table status\n  blue-store table plan > tables.json",
-		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
-	for _, add := range tableCommands {
-		c.AddCommand(add(a))
-	}
-	return c
+	}, tableCommands)
 }
 
 // tableCommands lists the commands below table.

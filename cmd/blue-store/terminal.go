@@ -40,3 +40,31 @@ func (a *app) ask(ctx context.Context, question string) (typed string, asked boo
 	})
 	return strings.TrimSpace(string(line)), true, err
 }
+
+// confirmation is a name that must be typed, or given as --confirm, before what
+// cannot be undone.
+type confirmation struct {
+	given   string // by --confirm, "" for none
+	name    string
+	warning string // what will happen, a sentence
+	wants   string // the error where nobody can be asked
+	hint    string // what to type there
+	undone  string // what did not happen: "erased"
+}
+
+func (a *app) confirm(ctx context.Context, c confirmation) error {
+	if c.given == "" {
+		typed, asked, err := a.ask(ctx, fmt.Sprintf("%s Type %s to go on: ", oneLine(c.warning), oneLine(c.name)))
+		switch {
+		case err != nil:
+			return err
+		case !asked:
+			return &usageError{c.wants, c.hint}
+		}
+		c.given = typed
+	}
+	if c.given != c.name {
+		return usage("nothing was %s: that is not %s", c.undone, clipped(c.name))
+	}
+	return nil
+}

@@ -5,13 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/superviber/blue-encrypted-store/internal/dynamolocal"
+	"github.com/superviber/blue-encrypted-store/internal/endpoint"
+	"github.com/superviber/blue-encrypted-store/internal/localserver"
 )
 
 // place is where a server is, or would be.
@@ -78,7 +79,7 @@ func (a *app) up(ctx context.Context, _ string) error {
 	options := dynamolocal.Options{Cache: a.cache, Port: a.port, Ready: a.within}
 	background, started, err := dynamolocal.StartBackground(ctx, options, a.state)
 	if err != nil {
-		return &dynamolocal.NotFoundError{Tried: []error{container, err}}
+		return &localserver.NotFoundError{Kind: dynamolocal.Kind, Tried: []error{container, err}}
 	}
 	if !started {
 		return a.isUp(background.Endpoint, fmt.Sprintf("it runs already, process %d", background.PID))
@@ -93,13 +94,11 @@ func (a *app) byContainer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := engine.Up(ctx); err != nil {
+	server, err := engine.Up(ctx, a.within)
+	if err != nil {
 		return err
 	}
-	if err := dynamolocal.WaitReady(ctx, dynamolocal.ContainerEndpoint, a.within); err != nil {
-		return fmt.Errorf("container %s: %w\n%s", dynamolocal.Container, err, engine.Log(ctx))
-	}
-	return a.isUp(dynamolocal.ContainerEndpoint, "container "+dynamolocal.Container+" by "+engine.Name)
+	return a.isUp(server.Endpoint, server.How)
 }
 
 func (a *app) isUp(endpoint, how string) error {
@@ -114,7 +113,7 @@ func (a *app) waitReady(ctx context.Context, _ string) error {
 	if err != nil {
 		return err
 	}
-	if err := dynamolocal.WaitReady(ctx, p.endpoint, a.within); err != nil {
+	if err := localserver.WaitReady(ctx, p.endpoint, a.within); err != nil {
 		return fmt.Errorf("%s (%s): %w\n%s", p.endpoint, p.how, err, p.log(ctx))
 	}
 	fmt.Fprintf(a.stderr, "ready: %s (%s)\n", p.endpoint, p.how)
@@ -127,7 +126,7 @@ func (a *app) status(ctx context.Context, _ string) error {
 	if err != nil {
 		return err
 	}
-	if err := dynamolocal.Alive(ctx, p.endpoint); err != nil {
+	if err := localserver.Alive(ctx, p.endpoint); err != nil {
 		return fmt.Errorf("%s (%s) does not answer: %w", p.endpoint, p.how, err)
 	}
 	fmt.Fprintf(a.stdout, "%s answers (%s)\n", p.endpoint, p.how)
@@ -152,10 +151,10 @@ func (a *app) health(ctx context.Context, endpoint string) error {
 		}
 		endpoint = p.endpoint
 	}
-	if err := dynamolocal.CheckEndpoint(endpoint); err != nil {
+	if err := localserver.CheckEndpoint(endpoint); err != nil {
 		return err
 	}
-	return dynamolocal.Alive(ctx, endpoint)
+	return localserver.Alive(ctx, endpoint)
 }
 
 // down stops what up started, whichever way; tables stay.
@@ -226,12 +225,12 @@ func (a *app) notForeign(ctx context.Context) error {
 	if a.given == "" {
 		return nil
 	}
-	if err := dynamolocal.CheckEndpoint(a.given); err != nil {
+	if err := localserver.CheckEndpoint(a.given); err != nil {
 		return fmt.Errorf("nothing was removed: DYNAMODB_ENDPOINT: %w", err)
 	}
 	own := *a
 	own.given = ""
-	if p, err := own.where(ctx); err == nil && sameServer(p.endpoint, a.given) || dynamolocal.Alive(ctx, a.given) != nil {
+	if p, err := own.where(ctx); err == nil && sameServer(p.endpoint, a.given) || localserver.Alive(ctx, a.given) != nil {
 		return nil
 	}
 	return foreignServer{a.given}
@@ -244,8 +243,7 @@ func sameServer(own, given string) bool {
 	if err != nil || wrong != nil || o.Scheme != g.Scheme || o.Port() != g.Port() {
 		return false
 	}
-	ip := net.ParseIP(g.Hostname())
-	return strings.EqualFold(g.Hostname(), "localhost") || ip != nil && ip.IsLoopback()
+	return endpoint.IsLoopback(strings.ToLower(g.Hostname()))
 }
 
 // confirmed asks for the name on a terminal; elsewhere the flag must have it.

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/superviber/blue-encrypted-store/internal/dynamolocal"
+	"github.com/superviber/blue-encrypted-store/internal/localserver"
 )
 
 const help = `local-dynamodb: the DynamoDB Local of this project
@@ -131,7 +132,7 @@ func (a *app) flags() (*flag.FlagSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	cache = filepath.Join(cache, dynamolocal.Folder)
+	cache = filepath.Join(cache, localserver.Folder)
 	flags := flag.NewFlagSet("local-dynamodb", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&a.cache, "cache", cache, "`folder` for the jar")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/superviber/blue-encrypted-store/internal/dynamolocal"
 	"github.com/superviber/blue-encrypted-store/internal/dynamolocal/localtest"
+	"github.com/superviber/blue-encrypted-store/internal/localserver"
 )
 
 // noEngine hides the container engines of this machine: these tests must not
@@ -237,7 +238,7 @@ func TestCrashed(t *testing.T) {
 	}
 	crashed.Kill()
 	// Its parent is this test; when it has been reaped it is gone for all.
-	for dynamolocal.Alive(t.Context(), b.Endpoint) == nil {
+	for localserver.Alive(t.Context(), b.Endpoint) == nil {
 	}
 	for {
 		if b, err := dynamolocal.OpenBackground(t.Context(), p.state); b == nil && err == nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/superviber/blue-encrypted-store/internal/dynamolocal"
 	"github.com/superviber/blue-encrypted-store/internal/dynamolocal/localtest"
+	"github.com/superviber/blue-encrypted-store/internal/localserver"
 )
 
 // just runs the recipes of the repository.
@@ -70,7 +71,7 @@ func TestRecipes(t *testing.T) {
 	}
 	out, _ := must("setup", "--port", "0")
 	endpoint, _, _ := strings.Cut(out, "\n")
-	if err := dynamolocal.Alive(t.Context(), endpoint); err != nil {
+	if err := localserver.Alive(t.Context(), endpoint); err != nil {
 		t.Errorf("after setup: %v", err)
 	}
 	if again, _ := must("up"); again != endpoint+"\n" {
@@ -114,7 +115,7 @@ func ownHome(t *testing.T, jar string) (home, state string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cache = filepath.Join(cache, dynamolocal.Folder, "dynamodb-local")
+	cache = filepath.Join(cache, localserver.Folder, "dynamodb-local")
 	if err := os.MkdirAll(cache, 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/superviber/blue-encrypted-store/internal/localserver"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -14,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/superviber/blue-encrypted-store/internal/localserver"
 )
 
 // Background is a server that outlives the process that starts it, in a folder:
@@ -79,28 +80,19 @@ func StartBackground(ctx context.Context, o Options, dir string) (b *Background,
 }
 
 func launch(ctx context.Context, o Options, lib, dir string) (*Background, error) {
-	port, err := portFor(o.Port)
-	if err != nil {
-		return nil, err
-	}
 	log, err := os.OpenFile(filepath.Join(dir, "server.log"), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	b := &Background{Endpoint: "http://127.0.0.1:" + strconv.Itoa(port), Mark: marked + dir, dir: dir}
-	cmd := javaCommand(lib, filepath.Join(dir, "data"), port, b.Mark)
-	p, err := localserver.StartDetached(cmd, log)
+	b := &Background{Mark: marked + dir, dir: dir}
+	server, pid, err := o.program(lib, o.Port, filepath.Join(dir, "data"), b.Mark).StartDetached(ctx, log)
 	if err != nil {
-		return nil, fmt.Errorf("starting Java: %w", err)
+		return nil, fmt.Errorf("jar: %w", err)
 	}
-	b.PID = p.PID()
-	if err := ready(ctx, p, b.Endpoint, o.ready()); err != nil {
-		p.Kill()
-		return nil, fmt.Errorf("jar: %w\n%s", err, localserver.Tail(log))
-	}
+	b.PID, b.Endpoint = pid, server.Endpoint
 	if err := b.save(); err != nil {
-		p.Kill()
+		server.Stop()
 		return nil, err
 	}
 	return b, nil

@@ -1,15 +1,17 @@
 package dynamolocal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"github.com/superviber/blue-encrypted-store/internal/localserver"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/superviber/blue-encrypted-store/internal/localserver"
 )
 
 // What docker-compose.yml names.
@@ -21,9 +23,10 @@ const (
 
 // Engine is a container engine that answers, and its compose command.
 type Engine struct {
-	Name    string // docker or podman
-	compose []string
-	file    string
+	Name     string // docker or podman
+	compose  []string
+	file     string
+	endpoint string // where the container answers
 }
 
 // FindEngine returns the first engine that answers and has a compose command,
@@ -55,17 +58,22 @@ func answering(ctx context.Context, name, file string) (*Engine, error) {
 	}
 	for _, compose := range [][]string{{name, "compose"}, {name + "-compose"}} {
 		if _, err := localserver.Output(ctx, 5*time.Second, compose[0], append(compose[1:], "version")...); err == nil {
-			return &Engine{Name: name, compose: compose, file: file}, nil
+			return &Engine{name, compose, file, ContainerEndpoint}, nil
 		}
 	}
 	return nil, fmt.Errorf("%s answers but has no compose command", name)
 }
 
-// Up starts the container, or finds it running. The first time, the engine
-// fetches the image.
-func (e *Engine) Up(ctx context.Context) error {
-	_, err := e.run(ctx, 5*time.Minute, "up", "-d")
-	return err
+// Up starts the container, or finds it running, and returns when it answers.
+// The first time, the engine fetches the image.
+func (e *Engine) Up(ctx context.Context, within time.Duration) (*localserver.Server, error) {
+	if err := e.run(ctx, 5*time.Minute, "up", "-d"); err != nil {
+		return nil, err
+	}
+	if err := localserver.WaitReady(ctx, e.endpoint, within); err != nil {
+		return nil, fmt.Errorf("container %s: %w\n%s", Container, err, e.Log(ctx))
+	}
+	return &localserver.Server{Endpoint: e.endpoint, How: "container " + Container + " by " + e.Name}, nil
 }
 
 // Down removes the container, and its volume with all tables if asked to.
@@ -74,8 +82,7 @@ func (e *Engine) Down(ctx context.Context, volume bool) error {
 	if volume {
 		args = append(args, "-v")
 	}
-	_, err := e.run(ctx, time.Minute, args...)
-	return err
+	return e.run(ctx, time.Minute, args...)
 }
 
 // Log returns the last lines of the container's log, or why there are none.
@@ -93,30 +100,21 @@ func (e *Engine) Exists(ctx context.Context) bool {
 	return err == nil
 }
 
-func (e *Engine) run(ctx context.Context, within time.Duration, args ...string) (string, error) {
-	args = slices.Concat(e.compose[1:], []string{"-p", Folder, "-f", e.file}, args)
+func (e *Engine) run(ctx context.Context, within time.Duration, args ...string) error {
+	args = slices.Concat(e.compose[1:], []string{"-p", localserver.Folder, "-f", e.file}, args)
 	text, err := localserver.Output(ctx, within, e.compose[0], args...)
 	if err != nil {
-		return "", fmt.Errorf("%s %s: %w\n%s", e.compose[0], strings.Join(args, " "), err, localserver.LastLines(text, 20))
+		return fmt.Errorf("%s %s: %w\n%s", e.compose[0], strings.Join(args, " "), err, localserver.LastLines(text, 20))
 	}
-	return text, nil
+	return nil
 }
 
 // byContainer starts the container of the compose file.
-func byContainer(ctx context.Context, o Options) (*Server, error) {
+func (o Options) byContainer(ctx context.Context) (*localserver.Server, error) {
 	engine, err := FindEngine(ctx, o.Compose)
 	if err != nil {
 		return nil, err
 	}
-	if err := engine.Up(ctx); err != nil {
-		return nil, err
-	}
-	endpoint := ContainerEndpoint
-	if o.container != "" {
-		endpoint = o.container
-	}
-	if err := localserver.WaitReady(ctx, endpoint, o.ready()); err != nil {
-		return nil, fmt.Errorf("container %s: %w\n%s", Container, err, engine.Log(ctx))
-	}
-	return &Server{Endpoint: endpoint, How: "container " + Container + " by " + engine.Name}, nil
+	engine.endpoint = cmp.Or(o.container, engine.endpoint)
+	return engine.Up(ctx, o.ready())
 }

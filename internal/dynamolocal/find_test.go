@@ -3,15 +3,12 @@
 package dynamolocal
 
 import (
-	"context"
 	"errors"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -54,7 +51,7 @@ const (
 func TestFindNothing(t *testing.T) {
 	programs(t, nil)
 	_, err := Find(t.Context(), Options{Compose: composeFile(t), Cache: t.TempDir()})
-	failed, ok := errors.AsType[*NotFoundError](err)
+	failed, ok := errors.AsType[*localserver.NotFoundError](err)
 	if !ok || len(failed.Tried) != 2 {
 		t.Fatalf("found nothing: %v", err)
 	}
@@ -131,41 +128,18 @@ func TestContainerNeverReady(t *testing.T) {
 	}
 }
 
-// TestEngineHangs: an engine that says nothing costs its deadline, no more.
-func TestEngineHangs(t *testing.T) {
-	dir := programs(t, map[string]string{"docker": `sleep 60`})
-	t.Setenv("PATH", dir+":/bin:/usr/bin")
-	start := time.Now()
-	if text, err := localserver.Output(t.Context(), 50*time.Millisecond, "docker", "info"); err == nil || time.Since(start) > 30*time.Second {
-		t.Errorf("%q, %v after %s", text, err, time.Since(start))
-	}
-}
-
-// TestJarOnce: processes that start at once fetch the jar once, and whoever
-// sees the folder sees all of it.
+// TestJarOnce: a full folder needs no Maven.
 func TestJarOnce(t *testing.T) {
-	dir := programs(t, map[string]string{"mvn": `echo called >> "${0%/*}/calls"
-for last; do :; done
+	programs(t, map[string]string{"mvn": `for last; do :; done
 out=${last#-DoutputDirectory=}
-/bin/mkdir "$out"; : > "$out/other.jar"; /bin/sleep 0.2; : > "$out/DynamoDBLocal-2.6.1.jar"`})
+/bin/mkdir "$out"; : > "$out/other.jar"; : > "$out/DynamoDBLocal-2.6.1.jar"`})
 	cache := t.TempDir()
-	var all sync.WaitGroup
-	for range 8 {
-		all.Go(func() {
-			lib, err := Jar(context.Background(), cache)
-			if err != nil || !complete(lib) {
-				t.Errorf("%s, %v", lib, err)
-			}
-		})
-	}
-	all.Wait()
-	calls, err := os.ReadFile(filepath.Join(dir, "calls"))
-	if err != nil || string(calls) != "called\n" {
-		t.Errorf("calls of Maven: %q, %v; want one", calls, err)
-	}
-	entries, err := os.ReadDir(filepath.Join(cache, "dynamodb-local"))
-	if err != nil || len(entries) != 2 {
-		t.Errorf("in the cache: %v, %v; want the folder and the lock", entries, err)
+	for range 2 {
+		lib, err := jar(t.Context(), cache)
+		if entries, _ := os.ReadDir(lib); err != nil || len(entries) != 2 {
+			t.Errorf("%s holds %v, %v", lib, entries, err)
+		}
+		programs(t, nil)
 	}
 }
 
@@ -196,16 +170,20 @@ func fakeJar(t *testing.T) string {
 	return cache
 }
 
-// TestAnother: what answers at the port must be the server that was started.
-func TestAnother(t *testing.T) {
-	if err := ready(t.Context(), &localserver.Process{}, refusing(t).URL, time.Minute); err == nil || !strings.Contains(err.Error(), "something else answers") {
-		t.Errorf("took another server for ours: %v", err)
+// TestOurs: an answer without AWS's header is another server's.
+func TestOurs(t *testing.T) {
+	ours := Options{}.program("", 0, "").Ours
+	if ours(&http.Response{Header: http.Header{}}) || !ours(&http.Response{Header: http.Header{"X-Amzn-Requestid": {"1"}}}) {
+		t.Error("DynamoDB Local is not told apart from another server")
 	}
 }
 
-func TestPortTaken(t *testing.T) {
-	port := refusing(t).Listener.Addr().(*net.TCPAddr).Port
-	if _, err := portFor(port); err == nil || !strings.Contains(err.Error(), "is taken") {
-		t.Errorf("port %d: %v", port, err)
+// TestGivenIsFinal: a given endpoint that is wrong is an error, and nothing
+// else is tried in its place.
+func TestGivenIsFinal(t *testing.T) {
+	programs(t, nil)
+	_, err := Find(t.Context(), Options{Endpoint: "https://dynamodb.eu-west-1.amazonaws.com"})
+	if err == nil || !strings.Contains(err.Error(), "is AWS") {
+		t.Errorf("AWS: %v", err)
 	}
 }

@@ -3,7 +3,6 @@
 package dynamolocal_test
 
 import (
-	"bufio"
 	"context"
 	"io"
 	"net/http"
@@ -13,24 +12,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/superviber/blue-encrypted-store/internal/dynamolocal"
 	"github.com/superviber/blue-encrypted-store/internal/dynamolocal/localtest"
 	"github.com/superviber/blue-encrypted-store/internal/localserver"
 )
-
-// dead waits until nobody answers at the endpoint.
-func dead(t *testing.T, endpoint string) {
-	t.Helper()
-	for range 600 {
-		if localserver.Alive(t.Context(), endpoint) != nil {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatalf("%s still answers", endpoint)
-}
 
 func TestJarStartsAndStops(t *testing.T) {
 	server, err := dynamolocal.Find(t.Context(), dynamolocal.Options{Cache: localtest.Jar(t)})
@@ -49,32 +35,6 @@ func TestJarStartsAndStops(t *testing.T) {
 		t.Error("it answers after Stop")
 	}
 	server.Stop() // a second time does nothing
-}
-
-// TestParentKilled: kill -9 of the process that started the server leaves no
-// Java behind.
-func TestParentKilled(t *testing.T) {
-	parent := exec.Command(os.Args[0])
-	parent.Env = append(os.Environ(), "DYNAMOLOCAL_TEST_HOLD="+localtest.Jar(t))
-	parent.Stderr = os.Stderr
-	stdout, err := parent.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := parent.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	endpoint := strings.TrimSpace(line)
-	if err := localserver.Alive(t.Context(), endpoint); err != nil {
-		t.Fatalf("while the parent lives: %v", err)
-	}
-	parent.Process.Kill()
-	parent.Wait()
-	dead(t, endpoint)
 }
 
 func TestBackground(t *testing.T) {

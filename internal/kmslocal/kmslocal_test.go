@@ -3,39 +3,17 @@
 package kmslocal
 
 import (
-	"bufio"
-	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/superviber/blue-encrypted-store/internal/localserver"
 	"github.com/superviber/blue-encrypted-store/internal/testrule"
 )
-
-// TestMain lets a test start this binary again as a process that finds a
-// server, says where, and waits to be killed.
-func TestMain(m *testing.M) {
-	cache := os.Getenv("KMSLOCAL_TEST_HOLD")
-	if cache == "" {
-		os.Exit(m.Run())
-	}
-	server, err := Find(context.Background(), Options{Cache: cache})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	fmt.Println(server.Endpoint)
-	select {}
-}
 
 // programs fills PATH with shell scripts alone, by name.
 func programs(t *testing.T, scripts map[string]string) string {
@@ -53,7 +31,7 @@ func programs(t *testing.T, scripts map[string]string) string {
 func TestFindNothing(t *testing.T) {
 	programs(t, nil)
 	_, err := Find(t.Context(), Options{Cache: t.TempDir()})
-	failed, ok := errors.AsType[*NotFoundError](err)
+	failed, ok := errors.AsType[*localserver.NotFoundError](err)
 	if !ok || len(failed.Tried) != 2 {
 		t.Fatalf("found nothing: %v", err)
 	}
@@ -99,76 +77,52 @@ func TestFindReasons(t *testing.T) {
 func TestNeverReady(t *testing.T) {
 	dir := programs(t, map[string]string{"python3": `[ "$1" = -c ] && { echo 5.2.5; exit 0; }; echo "thinking"; exec sleep 60`})
 	t.Setenv("PATH", dir+":/bin:/usr/bin")
-	_, err := start(t.Context(), Options{Ready: 100 * time.Millisecond}, filepath.Join(dir, "python3"))
+	_, err := Options{Ready: 100 * time.Millisecond}.start(t.Context(), filepath.Join(dir, "python3"), "")
 	if err == nil || !strings.Contains(err.Error(), "no answer at http://127.0.0.1:") || !strings.Contains(err.Error(), "thinking") {
 		t.Errorf("%v", err)
 	}
 }
 
-// TestInstalledOnce: processes that start at once install once, and whoever
-// sees the folder sees all of it.
+// TestInstalledOnce: a full folder needs no Python.
 func TestInstalledOnce(t *testing.T) {
-	dir := programs(t, map[string]string{"python3": `/bin/mkdir -p "$3/bin"
-printf '#!/bin/sh\n[ "$2" = pip ] && { echo called >> "%s/calls"; /bin/sleep 0.2; }; exit 0\n' "${0%/*}" > "$3/bin/python"; /bin/chmod +x "$3/bin/python"`})
+	programs(t, map[string]string{"python3": `/bin/mkdir -p "$3/bin"
+printf '#!/bin/sh\nexit 0\n' > "$3/bin/python"; /bin/chmod +x "$3/bin/python"`})
 	cache := t.TempDir()
-	var all sync.WaitGroup
-	for range 8 {
-		all.Go(func() {
-			if python, _, err := installed(context.Background(), Options{Cache: cache}); err != nil || python != inside(filepath.Join(cache, "moto", Version)) {
-				t.Errorf("%s, %v", python, err)
-			}
-		})
-	}
-	all.Wait()
-	calls, err := os.ReadFile(filepath.Join(dir, "calls"))
-	if err != nil || string(calls) != "called\n" {
-		t.Errorf("calls of pip: %q, %v; want one", calls, err)
-	}
-	if entries, err := os.ReadDir(filepath.Join(cache, "moto")); err != nil || len(entries) != 2 {
-		t.Errorf("in the cache: %v, %v; want the folder and the lock", entries, err)
+	for range 2 {
+		if python, err := installed(t.Context(), cache); err != nil || python != inside(filepath.Join(cache, "moto", Version)) {
+			t.Errorf("%s, %v", python, err)
+		}
+		programs(t, nil)
 	}
 }
 
-func TestGiven(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }))
-	found, err := Find(t.Context(), Options{Endpoint: server.URL})
-	if err != nil || found.Endpoint != server.URL {
-		t.Fatalf("%+v, %v", found, err)
-	}
-	found.Stop()
-	server.Close()
+func TestGivenIsFinal(t *testing.T) {
 	programs(t, nil)
-	for endpoint, want := range map[string]string{"https://kms.eu-west-1.amazonaws.com": "is AWS", server.URL: "no answer"} {
-		if endpoint == server.URL && testing.Short() {
-			continue // five seconds
-		}
-		if _, err := Find(t.Context(), Options{Endpoint: endpoint}); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v; want %q", endpoint, err, want)
-		}
+	if _, err := Find(t.Context(), Options{Endpoint: "https://kms.eu-west-1.amazonaws.com"}); err == nil || !strings.Contains(err.Error(), "is AWS") {
+		t.Errorf("AWS: %v", err)
 	}
 }
 
-// TestAnother: what answers at the port must be the server that was started.
-func TestAnother(t *testing.T) {
-	server := httptest.NewServer(http.NotFoundHandler())
-	defer server.Close()
-	if final, err := ask(t.Context(), server.URL); !final || err == nil || !strings.Contains(err.Error(), "something else answers") {
-		t.Errorf("took another server for ours: %v", err)
+// TestOurs: another server's 404 is not moto's.
+func TestOurs(t *testing.T) {
+	ours := Options{}.moto("").Ours
+	if ours(&http.Response{StatusCode: 404}) || !ours(&http.Response{StatusCode: 200}) {
+		t.Error("moto is not told apart from another server")
 	}
 }
 
 func cacheFolder(t *testing.T) string {
 	t.Helper()
-	testrule.Wanted(t, "kms")
-	cache, err := os.UserCacheDir()
+	testrule.Wanted(t, Kind.Skip)
+	cache, err := testrule.Cache()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(cache, localserver.Folder)
+	return cache
 }
 
 // TestStartsAndStops: moto itself; it serves KMS, S3 and STS, listens on
-// 127.0.0.1 alone, and ends when the process does that started it, by kill -9.
+// 127.0.0.1 alone.
 func TestStartsAndStops(t *testing.T) {
 	cache := cacheFolder(t)
 	server, err := Find(t.Context(), Options{Cache: cache})
@@ -184,56 +138,25 @@ func TestStartsAndStops(t *testing.T) {
 		t.Error("it answers after Stop")
 	}
 	server.Stop() // a second time does nothing
-
-	parent := exec.Command(os.Args[0])
-	parent.Env = append(os.Environ(), "KMSLOCAL_TEST_HOLD="+cache)
-	parent.Stderr = os.Stderr
-	stdout, err := parent.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := parent.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	endpoint := strings.TrimSpace(line)
-	if err := localserver.Alive(t.Context(), endpoint); err != nil {
-		t.Fatalf("while the parent lives: %v", err)
-	}
-	parent.Process.Kill()
-	parent.Wait()
-	for range 600 {
-		if localserver.Alive(t.Context(), endpoint) != nil {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Errorf("%s still answers", endpoint)
 }
 
 // TestInstalled: the environment in the cache, which pip fills the first time.
 // Where Python has moto already and the cache has none, it is filled in CI alone.
 func TestInstalled(t *testing.T) {
 	cache := cacheFolder(t)
-	if _, _, err := importable(t.Context(), Options{}); err == nil && !complete(filepath.Join(cache, "moto", Version)) && os.Getenv("CI") != "true" {
+	_, absent := os.Stat(filepath.Join(cache, "moto", Version))
+	if _, err := imports(t.Context(), "python3"); err == nil && absent != nil && os.Getenv("CI") != "true" {
 		t.Skip("python3 has moto, and nothing is installed beside it")
 	}
-	python, how, err := installed(t.Context(), Options{Cache: cache})
-	if err != nil {
-		t.Fatal(err)
-	}
-	version, err := imports(t.Context(), python)
-	if err != nil || version != Version || !strings.Contains(how, Version) {
-		t.Errorf("version %q, %v; want %s", version, err, Version)
-	}
-	server, err := start(t.Context(), Options{}, python)
+	server, err := Options{Cache: cache}.byInstall(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	server.Stop()
+	version, err := imports(t.Context(), inside(filepath.Join(cache, "moto", Version)))
+	if err != nil || version != Version || !strings.Contains(server.How, Version) {
+		t.Errorf("version %q, %v; want %s", version, err, Version)
+	}
 }
 
 // TestPinned: the version stands in the requirements too.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -16,19 +15,6 @@ import (
 
 // probe imports what the server needs, and prints moto's version.
 const probe = "import moto, moto.server, moto.kms.models, moto.s3.models, moto.sts.models; print(moto.__version__)"
-
-// importable is Python 3 as it is, if it has moto.
-func importable(ctx context.Context, _ Options) (python, how string, err error) {
-	python, err = python3()
-	if err != nil {
-		return "", "", err
-	}
-	version, err := imports(ctx, python)
-	if err != nil {
-		return "", "", err
-	}
-	return python, "moto " + version + " of " + python, nil
-}
 
 func python3() (string, error) {
 	path, err := exec.LookPath("python3")
@@ -47,50 +33,24 @@ func imports(ctx context.Context, python string) (string, error) {
 	return strings.TrimSpace(text), nil
 }
 
-// installed is a virtual environment with moto in cache/moto/VERSION, made the
-// first time (150 MB). The folder appears whole by one rename, so it is
-// complete if it is there; processes that start at once wait for one
-// installation. A full folder needs neither pip nor network.
-func installed(ctx context.Context, o Options) (python, how string, err error) {
-	if o.Cache == "" {
-		return "", "", errors.New("moto: no cache folder")
+// installed returns the Python of a virtual environment with moto in
+// cache/moto/VERSION, made the first time (150 MB).
+func installed(ctx context.Context, cache string) (python string, err error) {
+	if cache == "" {
+		return "", errors.New("no cache folder")
 	}
-	home := filepath.Join(o.Cache, "moto")
-	venv := filepath.Join(home, Version)
-	python, how = inside(venv), "moto "+Version+" in the cache"
-	if complete(venv) {
-		return python, how, nil
-	}
-	system, err := python3()
-	if err != nil {
-		return "", "", fmt.Errorf("moto: %w", err)
-	}
-	if err := os.MkdirAll(home, 0o700); err != nil {
-		return "", "", err
-	}
-	unlock, err := localserver.Lock(ctx, filepath.Join(home, "lock"))
-	if err != nil {
-		return "", "", err
-	}
-	defer unlock()
-	if complete(venv) {
-		return python, how, nil
-	}
-	if err := install(ctx, system, home, venv); err != nil {
-		return "", "", fmt.Errorf("moto: %w", err)
-	}
-	return python, how, nil
+	venv := filepath.Join(cache, "moto", Version)
+	err = localserver.FillOnce(ctx, venv, inside(""), func(made string) error { return install(ctx, made) })
+	return inside(venv), err
 }
 
-// install makes the environment beside its place and moves it there: Python
-// finds its own files from where it is started, so it may be moved.
-func install(ctx context.Context, system, home, venv string) error {
-	temp, err := os.MkdirTemp(home, "install-")
+// install makes an environment that will be moved: Python finds its own files
+// from where it is started.
+func install(ctx context.Context, made string) error {
+	system, err := python3()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(temp)
-	made := filepath.Join(temp, "venv")
 	if text, err := localserver.Output(ctx, 2*time.Minute, system, "-m", "venv", made); err != nil {
 		return fmt.Errorf("python3 cannot make a virtual environment (python3-venv is missing?): %w\n%s", err, localserver.LastLines(text, 5))
 	}
@@ -98,14 +58,8 @@ func install(ctx context.Context, system, home, venv string) error {
 	if text, err := localserver.Output(ctx, 10*time.Minute, python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "moto[server]=="+Version); err != nil {
 		return fmt.Errorf("pip cannot install moto[server]==%s: %w\n%s", Version, err, localserver.LastLines(text, 10))
 	}
-	if _, err := imports(ctx, python); err != nil {
-		return err
-	}
-	// A folder that is not complete was left by nobody here; make way.
-	if err := os.RemoveAll(venv); err != nil {
-		return err
-	}
-	return os.Rename(made, venv)
+	_, err = imports(ctx, python)
+	return err
 }
 
 func inside(venv string) string {
@@ -113,9 +67,4 @@ func inside(venv string) string {
 		return filepath.Join(venv, "Scripts", "python.exe")
 	}
 	return filepath.Join(venv, "bin", "python")
-}
-
-func complete(venv string) bool {
-	_, err := os.Stat(inside(venv))
-	return err == nil
 }

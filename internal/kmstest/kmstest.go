@@ -7,13 +7,10 @@
 package kmstest
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"os"
-	"path/filepath"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -26,35 +23,10 @@ import (
 // Region is the region of the keys.
 const Region = "eu-central-1"
 
-// within bounds the search: the first one may fetch 100 MB.
-const within = 10 * time.Minute
-
-// find looks once in the life of a test binary. The server is shared by its
-// tests, which make their own keys; it ends with the process.
-var find = sync.OnceValues(func() (*kmslocal.Server, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), within)
-	defer cancel()
-	server, err := kmslocal.Find(ctx, kmslocal.Options{
-		Endpoint: first(os.Getenv("BLUE_TEST_KMS_ENDPOINT"), os.Getenv("AWS_ENDPOINT_URL_KMS")),
-		Cache:    filepath.Join(cache, localserver.Folder),
-	})
-	if err != nil {
-		return nil, err
-	}
-	fmt.Fprintf(os.Stderr, "KMS for these tests: %s, %s\n", server.How, server.Endpoint)
-	return server, nil
+var endpoint = testrule.Endpoint(kmslocal.Kind, func(ctx context.Context, cache string) (*localserver.Server, error) {
+	given := cmp.Or(os.Getenv("BLUE_TEST_KMS_ENDPOINT"), os.Getenv("AWS_ENDPOINT_URL_KMS"))
+	return kmslocal.Find(ctx, kmslocal.Options{Endpoint: given, Cache: cache})
 })
-
-func first(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
 
 // Endpoint returns the URL of the KMS of this test binary, and finds or starts
 // it at the first call: BLUE_TEST_KMS_ENDPOINT, AWS_ENDPOINT_URL_KMS, moto (see
@@ -63,12 +35,7 @@ func first(a, b string) string {
 // failure.
 func Endpoint(t testing.TB) string {
 	t.Helper()
-	testrule.Wanted(t, "kms")
-	server, err := find()
-	if err != nil {
-		t.Fatalf("%v\nfix: install python3 and python3-venv, or pip install 'moto[server]==%s', or set BLUE_TEST_KMS_ENDPOINT\ngo without: BLUE_TEST_SKIP=kms", err, kmslocal.Version)
-	}
-	return server.Endpoint
+	return endpoint(t)
 }
 
 // Credentials signs as a principal, whose access key id is letters and digits.

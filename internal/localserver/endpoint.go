@@ -7,18 +7,21 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/superviber/blue-encrypted-store/internal/endpoint"
 )
 
-// CheckEndpoint refuses what is not the URL of a local server: no http or
-// https, no host, user and password, a path, and every host of AWS, where
-// tables and keys cost money and may be somebody's.
-func CheckEndpoint(endpoint string) error {
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("endpoint %q is no URL like http://127.0.0.1:8000", endpoint)
+// CheckEndpoint refuses what is not the URL of a local server: what
+// internal/endpoint refuses, and every host of AWS, where tables and keys cost
+// money and may be somebody's.
+func CheckEndpoint(text string) error {
+	e, err := endpoint.Parse(text, "")
+	if err != nil {
+		return err
 	}
-	if u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("endpoint of %s has more than scheme, host and port", u.Host)
+	u, err := url.Parse(e.URL)
+	if err != nil {
+		return err
 	}
 	if ofAWS(u.Hostname()) {
 		return fmt.Errorf("endpoint %s is AWS; only a local server is used here", u.Host)
@@ -30,7 +33,7 @@ func CheckEndpoint(endpoint string) error {
 var awsDomains = []string{"amazonaws.com", "amazonaws.com.cn", "api.aws", "aws.dev", "on.aws", "amazonaws.eu", "api.amazonwebservices.com.cn"}
 
 func ofAWS(host string) bool {
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	host = strings.TrimSuffix(host, ".")
 	for _, domain := range awsDomains {
 		if host == domain || strings.HasSuffix(host, "."+domain) {
 			return true
@@ -39,27 +42,28 @@ func ofAWS(host string) bool {
 	return false
 }
 
-// Get sends an unsigned GET, with no proxy, no kept connection, no redirect.
-// The caller closes the body; it must be read within two seconds.
-func Get(ctx context.Context, url string) (*http.Response, error) {
+// get sends an unsigned GET, with no proxy, no kept connection, no redirect,
+// and returns the head of the answer, for which it waits two seconds.
+func get(ctx context.Context, url string) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
-	transport := &http.Transport{DisableKeepAlives: true, ResponseHeaderTimeout: 2 * time.Second}
-	return transport.RoundTrip(request)
+	transport := &http.Transport{DisableKeepAlives: true}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	return response, response.Body.Close()
 }
 
 // Alive asks once whether a server answers at the endpoint. Any HTTP answer
 // counts.
 func Alive(ctx context.Context, endpoint string) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	response, err := Get(ctx, endpoint)
-	if err != nil {
-		return err
-	}
-	return response.Body.Close()
+	_, err := get(ctx, endpoint)
+	return err
 }
 
 // WaitReady asks until the server answers or the time is over.

@@ -8,25 +8,13 @@ import (
 	"os/exec"
 )
 
-// Start starts a command. Here it does not end with this process: that
-// is Stop's work.
-func Start(command *exec.Cmd, log *os.File) (*Process, error) {
-	command.Stdout, command.Stderr = log, log
-	if err := command.Start(); err != nil {
-		return nil, err
-	}
-	p := &Process{cmd: command, ended: make(chan struct{})}
-	go p.wait()
-	return p, nil
-}
+// leash does nothing: here a command does not end with this process; that is
+// Stop's work.
+func leash(cmd *exec.Cmd) (*exec.Cmd, error) { return cmd, nil }
 
-// Stop kills the process and waits for its end.
-func (p *Process) Stop() {
-	p.cmd.Process.Kill()
-	<-p.ended
-}
+func detach(cmd *exec.Cmd) (*exec.Cmd, error) { return cmd, nil }
 
-func detach(*exec.Cmd) {}
+func kill(p *os.Process) { p.Kill() }
 
 // Terminate ends a process.
 func Terminate(pid int) error {

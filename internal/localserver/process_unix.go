@@ -26,34 +26,25 @@ code=$?
 kill $watcher 2>/dev/null
 exit $code`
 
-// Start starts a command in a process group of its own that ends with
-// this process.
-func Start(command *exec.Cmd, log *os.File) (*Process, error) {
+// leash returns a command, in a process group of its own, that ends with this
+// process.
+func leash(command *exec.Cmd) (*exec.Cmd, error) {
 	args := append([]string{"-c", watch, "local-server"}, command.Args...)
 	cmd := exec.Command("/bin/sh", args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = command.Dir, log, log
+	cmd.Dir = command.Dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if _, err := cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	p := &Process{cmd: cmd, ended: make(chan struct{})}
-	go p.wait()
-	return p, nil
+	_, err := cmd.StdinPipe()
+	return cmd, err
 }
 
-// Stop kills the group and waits for its leader's end.
-func (p *Process) Stop() {
-	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
-	<-p.ended
-}
-
-// detach lets a command outlive us and our terminal.
-func detach(cmd *exec.Cmd) {
+// detach lets a command outlive us and our terminal; its group is its own too.
+func detach(cmd *exec.Cmd) (*exec.Cmd, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd, nil
 }
+
+// kill kills the group of a process.
+func kill(p *os.Process) { syscall.Kill(-p.Pid, syscall.SIGKILL) }
 
 // Terminate asks a process to end, and kills it if it does not within 10 s.
 func Terminate(pid int) error {

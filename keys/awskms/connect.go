@@ -1,14 +1,13 @@
 package awskms
 
 import (
-	"context"
-	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/credentials"
 	"github.com/superviber/blue-encrypted-store/internal/endpoint"
 )
 
@@ -31,10 +30,6 @@ type Config struct {
 	HTTPClient aws.HTTPClient
 }
 
-// dummy signs for a server that does not check: no secret at all, but as long
-// as FIPS 140-3 asks of an HMAC key (112 bits with the scheme's prefix).
-var dummy = aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local-dummy-secret"}
-
 // Connect returns a client for the key's region, and sends nothing. *Error for
 // what is no key's ARN; blue.ErrInvalid for plain http to another host.
 func Connect(arn string, c Config) (*kms.Client, error) {
@@ -50,7 +45,7 @@ func Connect(arn string, c Config) (*kms.Client, error) {
 		base = c.AWS.Copy()
 	}
 	base.Region = region
-	base.Credentials = aws.NewCredentialsCache(marked{c.credentials()})
+	base.Credentials = aws.NewCredentialsCache(credentials.For(c.Endpoint, c.Credentials, c.AWS))
 	if c.HTTPClient != nil {
 		base.HTTPClient = c.HTTPClient
 	}
@@ -60,37 +55,4 @@ func Connect(arn string, c Config) (*kms.Client, error) {
 			o.BaseEndpoint = aws.String(c.Endpoint.URL)
 		}
 	}), nil
-}
-
-func (c Config) credentials() aws.CredentialsProvider {
-	switch {
-	case c.Endpoint.Open():
-		return fixed(dummy, nil)
-	case c.Credentials != nil:
-		return c.Credentials
-	case c.Endpoint.Local():
-		return fixed(dummy, nil)
-	case c.AWS != nil && c.AWS.Credentials != nil:
-		return c.AWS.Credentials
-	}
-	return fixed(aws.Credentials{}, errors.New("none were given"))
-}
-
-func fixed(c aws.Credentials, err error) aws.CredentialsProvider {
-	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return c, err })
-}
-
-// marked lets explain tell missing credentials from everything else.
-type marked struct{ aws.CredentialsProvider }
-
-type credentialsError struct{ error }
-
-func (e *credentialsError) Unwrap() error { return e.error }
-
-func (m marked) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	c, err := m.CredentialsProvider.Retrieve(ctx)
-	if err != nil {
-		return c, &credentialsError{err}
-	}
-	return c, nil
 }

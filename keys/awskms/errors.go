@@ -15,6 +15,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/credentials"
 	"github.com/superviber/blue-encrypted-store/keys"
 )
 
@@ -162,7 +163,10 @@ func (p *Provider) explain(ctx context.Context, action string, err error) *Error
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return p.refusal(ctx, action, api, err)
 	}
-	if _, ok := errors.AsType[*credentialsError](err); ok {
+	if e, ok := errors.AsType[*credentials.Error](err); ok {
+		if e.Short {
+			return p.fail(action, Credentials, e.Error(), nil)
+		}
 		return p.fail(action, Credentials, "", err)
 	}
 	// What the client says of an answer it cannot read may hold the answer,

@@ -10,6 +10,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/internal/durable"
 )
 
 // create makes the key if the store is empty and returns the one that is then
@@ -67,7 +68,7 @@ func (f *file) write() (made bool, err error) {
 // returns, the name is on disk, whoever gave it.
 func (f *file) link() (made bool, err error) {
 	folder := filepath.Dir(f.path)
-	if err := makeFolder(folder); err != nil {
+	if err := durable.MakeFolder(folder); err != nil {
 		return false, err
 	}
 	f.at("folder")
@@ -91,7 +92,7 @@ func (f *file) link() (made bool, err error) {
 	}
 	made = err == nil
 	f.at("linked")
-	if err := syncFolder(folder); err != nil {
+	if err := durable.SyncFolder(folder); err != nil {
 		return false, err
 	}
 	f.at("done")
@@ -115,24 +116,4 @@ func (f *file) fill(temp *os.File) error {
 	}
 	f.at("written")
 	return temp.Sync()
-}
-
-// makeFolder makes a folder of mode 0700 and what is missing above it, each
-// name on disk. One that exists is left as it is.
-func makeFolder(folder string) error {
-	err := os.Mkdir(folder, 0o700)
-	above := filepath.Dir(folder)
-	if errors.Is(err, fs.ErrNotExist) && above != folder {
-		if err := makeFolder(above); err != nil {
-			return err
-		}
-		err = os.Mkdir(folder, 0o700)
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	if err != nil {
-		return nil
-	}
-	return syncFolder(above)
 }

@@ -23,13 +23,3 @@ func foreignOwner(info fs.FileInfo) (owner, me int, foreign bool) {
 	owner, me = int(stat.Uid), os.Geteuid()
 	return owner, me, owner != me
 }
-
-// syncFolder puts the names in a folder on disk.
-func syncFolder(folder string) error {
-	f, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
-}

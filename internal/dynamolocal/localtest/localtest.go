@@ -5,42 +5,19 @@ package localtest
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/superviber/blue-encrypted-store/internal/dynamolocal"
 	"github.com/superviber/blue-encrypted-store/internal/localserver"
 	"github.com/superviber/blue-encrypted-store/internal/testrule"
 )
 
-// within bounds the search: the first one may fetch 50 MB.
-const within = 10 * time.Minute
-
-// find looks once in the life of a test binary. The server is shared by its
-// tests, so they name their tables apart; it ends with the process.
-var find = sync.OnceValues(func() (*dynamolocal.Server, error) {
-	cache, err := cacheFolder()
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), within)
-	defer cancel()
-	server, err := dynamolocal.Find(ctx, dynamolocal.Options{
-		Endpoint: os.Getenv("DYNAMODB_ENDPOINT"),
-		Compose:  compose(),
-		Cache:    cache,
-	})
-	if err != nil {
-		return nil, err
-	}
-	fmt.Fprintf(os.Stderr, "DynamoDB Local for these tests: %s, %s\n", server.How, server.Endpoint)
-	return server, nil
+var endpoint = testrule.Endpoint(dynamolocal.Kind, func(ctx context.Context, cache string) (*localserver.Server, error) {
+	return dynamolocal.Find(ctx, dynamolocal.Options{Endpoint: os.Getenv("DYNAMODB_ENDPOINT"), Compose: compose(), Cache: cache})
 })
 
 // Endpoint returns the URL of the DynamoDB Local of this test binary, and finds
@@ -49,12 +26,7 @@ var find = sync.OnceValues(func() (*dynamolocal.Server, error) {
 // test if it has "dynamodb"; where CI=true that is a failure.
 func Endpoint(t testing.TB) string {
 	t.Helper()
-	testrule.Wanted(t, "dynamodb")
-	server, err := find()
-	if err != nil {
-		t.Fatalf("%v\nfix: start a container engine, or install Java 17 and Maven, or set DYNAMODB_ENDPOINT\ngo without: BLUE_TEST_SKIP=dynamodb", err)
-	}
-	return server.Endpoint
+	return endpoint(t)
 }
 
 // Jar returns the cache folder of the jar, for the few tests of starting and
@@ -63,13 +35,11 @@ func Endpoint(t testing.TB) string {
 func Jar(t testing.TB) string {
 	t.Helper()
 	testrule.Wanted(t, "dynamodb")
-	cache, err := cacheFolder()
+	cache, err := testrule.Cache()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), within)
-	defer cancel()
-	err = dynamolocal.CheckJar(ctx, cache)
+	err = dynamolocal.CheckJar(t.Context(), cache)
 	if err != nil && os.Getenv("CI") == "true" {
 		t.Fatal(err)
 	}
@@ -77,11 +47,6 @@ func Jar(t testing.TB) string {
 		t.Skipf("skipped: %v", err)
 	}
 	return cache
-}
-
-func cacheFolder() (string, error) {
-	cache, err := os.UserCacheDir()
-	return filepath.Join(cache, localserver.Folder), err
 }
 
 // compose is the path of the repository's compose file.

@@ -1,11 +1,11 @@
 //go:build unix
 
-package anchor
+package durable
 
 import "os"
 
-// syncFolder puts the names in a folder on disk.
-func syncFolder(folder string) error {
+// SyncFolder puts the names in a folder on disk.
+func SyncFolder(folder string) error {
 	f, err := os.Open(folder)
 	if err != nil {
 		return err
