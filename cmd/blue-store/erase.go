@@ -148,20 +148,25 @@ func (a *app) certificate(ctx context.Context, s *session, notary *erasure.Notar
 	}
 	text, err := notary.Issue(ctx, subject, at)
 	if errors.Is(err, blue.ErrNotFound) && subject.Kind == erasure.KindDialogue {
-		tails, err := a.openTails(ctx, s.config, s.records)
-		if err != nil {
-			return err
+		if err = a.signErasure(ctx, s, notary, blue.DialogueID(subject.ID)); err == nil {
+			text, err = notary.Issue(ctx, subject, at)
 		}
-		tails.signer = notary.Signer
-		if err := tails.signErasure(ctx, blue.DialogueID(subject.ID)); err != nil {
-			return err
-		}
-		text, err = notary.Issue(ctx, subject, at)
 	}
 	if err != nil {
 		return err
 	}
 	return deliver(notary, answer, text, output)
+}
+
+// signErasure signs the chain in which a dialogue's erasure ended, where the
+// process that erased it was killed before it could.
+func (a *app) signErasure(ctx context.Context, s *session, notary *erasure.Notary, dialogue blue.DialogueID) error {
+	tails, err := a.openTails(ctx, s.config, s.records)
+	if err != nil {
+		return err
+	}
+	tails.signer = notary.Signer
+	return tails.signErasure(ctx, dialogue)
 }
 
 // notary certifies with this client's signing key, and trusts it and those of
