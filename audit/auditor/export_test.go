@@ -26,45 +26,19 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// TestExportMeanwhile lets commits, with checkpoints, land before and after each
-// part of the log is exported: the file is never called damaged.
+// TestExportMeanwhile: the file is never called damaged.
 func TestExportMeanwhile(t *testing.T) {
-	n := 0
-	if err := Export(t.Context(), meanwhile{Source: FromStore(busy(t).store()), before: func(string) { n++ }}, &bytes.Buffer{}); err != nil || n < 6 {
-		t.Fatalf("%d parts are read, %v", n, err)
-	}
-	for _, late := range []bool{false, true} {
-		for i := range n {
-			for which := range 2 {
-				f := busy(t)
-				s := f.store()
-				seen := 0
-				land := func(string) {
-					if seen == i {
-						f.land(s, f.chains[which], "apple")
-						f.land(s, f.chains[1-which], "apple")
-						f.land(s, f.chains[which], "cherry")
-					}
-					seen++
-				}
-				m := meanwhile{Source: FromStore(s), before: land}
-				if late {
-					m = meanwhile{Source: FromStore(s), after: land}
-				}
-				var b bytes.Buffer
-				if err := Export(t.Context(), m, &b); err != nil {
-					t.Fatal(err)
-				}
-				file, err := NewFile(bytes.NewReader(b.Bytes()))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if r := f.verify(file); r.Found > 0 {
-					t.Errorf("part %d (late %v, chain %d): %v", i, late, which, r.Findings)
-				}
-			}
+	commitsMeanwhile(t, func(f *forge, src Source) Report {
+		var b bytes.Buffer
+		if err := Export(t.Context(), src, &b); err != nil {
+			t.Fatal(err)
 		}
-	}
+		file, err := NewFile(bytes.NewReader(b.Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.verify(file)
+	})
 }
 
 // TestExportOfDamage: the file of a damaged store says the same as the store.

@@ -226,15 +226,18 @@ func (m meanwhile) Root(ctx context.Context, dialogue string) (Root, error) {
 	return m.Source.Root(ctx, dialogue)
 }
 
-// TestCommitsMeanwhile lets a commit, with a checkpoint, land after each part
-// of the log was read, one part at a time: there is never a finding.
+// TestCommitsMeanwhile: there is never a finding.
 func TestCommitsMeanwhile(t *testing.T) {
-	parts := func(f *forge) (list []string) {
-		f.verify(meanwhile{Source: FromStore(f.store()), before: func(pk string) { list = append(list, pk) }})
-		return list
-	}
-	n := len(parts(busy(t)))
-	if n < 6 {
+	commitsMeanwhile(t, func(f *forge, src Source) Report { return f.verify(src) })
+}
+
+// commitsMeanwhile lets commits, with checkpoints, land before and after each
+// part of the log that read reads, one part at a time: its report says of nothing
+// that it is damaged.
+func commitsMeanwhile(t *testing.T, read func(*forge, Source) Report) {
+	n := 0
+	f := busy(t)
+	if read(f, meanwhile{Source: FromStore(f.store()), before: func(string) { n++ }}); n < 6 {
 		t.Fatalf("only %d parts are read", n)
 	}
 	for _, late := range []bool{false, true} {
@@ -255,8 +258,8 @@ func TestCommitsMeanwhile(t *testing.T) {
 				if late {
 					m = meanwhile{Source: FromStore(s), after: land}
 				}
-				if r := f.verify(m); r.Found > 0 {
-					t.Errorf("after part %d (late %v, chain %d): %v", i, late, which, r.Findings)
+				if r := read(f, m); r.Found > 0 {
+					t.Errorf("part %d (late %v, chain %d): %v", i, late, which, r.Findings)
 				}
 			}
 		}
