@@ -47,6 +47,11 @@ bench:
 campaign:
     BLUE_CAMPAIGN=long go test -timeout 5h ./internal/campaign ./internal/cloudcampaign ./audit/auditor
 
+# every test in the modes of FIPS 140-3 that are not the default
+fips:
+    GODEBUG=fips140=on go test -timeout 30m ./...
+    GOFIPS140=v1.0.0 GODEBUG=fips140=only go test -timeout 30m ./...
+
 # how many keys are in memory after a store was closed, for both builds
 measure-memory *ARGS:
     go run ./cmd/measure-memory {{ARGS}}
