@@ -111,12 +111,13 @@ func (d *Directory) Names(ctx context.Context) (map[string]string, error) {
 
 // Forget deletes a name's record: the log keeps the pseudonym, and nobody can
 // link it to the name any more, once the backups of the table are gone too. A
-// log that is open goes on with it; the next one takes a new one. ErrNotFound.
-func (d *Directory) Forget(ctx context.Context, name string) error {
+// log that is open goes on with it; the next one takes a new one. also are
+// writes of the directory's store that stand or fall with it. ErrNotFound.
+func (d *Directory) Forget(ctx context.Context, name string, also ...record.Write) error {
 	key := record.Key{PK: principalsPK, SK: name}
 	r, err := d.store.Get(ctx, record.Keys, key)
 	if err != nil {
 		return err
 	}
-	return d.store.Commit(ctx, []record.Write{{Table: record.Keys, Record: record.Record{Key: key}, Prev: r.Attrs}})
+	return d.store.Commit(ctx, append(also, record.Write{Table: record.Keys, Record: record.Record{Key: key}, Prev: r.Attrs}))
 }

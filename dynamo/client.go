@@ -73,7 +73,16 @@ func (c *client) page(ctx context.Context, table record.Table, pk string, bounds
 	if n := len(records); n > 0 && bounds.last != "" && records[n-1].Key.SK == bounds.last {
 		return records[:n-1], "", nil
 	}
-	return records, text(out.LastEvaluatedKey[sortKey]), nil
+	return nextPage(records, out.LastEvaluatedKey, pk)
+}
+
+// nextPage is a page with the sort key to go on after, "" for the last one.
+func nextPage(records []record.Record, last item, pk string) ([]record.Record, string, error) {
+	next := text(last[sortKey])
+	if len(last) > 0 && (next == "" || text(last[partitionKey]) != pk) {
+		return nil, "", stuck(pk)
+	}
+	return records, next, nil
 }
 
 func fromItems(items []item) []record.Record {
@@ -222,7 +231,7 @@ func (c *client) index(ctx context.Context, index record.Index, pk string) ([]re
 		TableName: name, IndexName: aws.String(string(index)),
 		KeyConditionExpression: e.text(), ExpressionAttributeNames: e.nameMap(), ExpressionAttributeValues: e.valueMap(),
 	}
-	var records []record.Record
+	records, pages := []record.Record(nil), onward{what: fmt.Sprintf("index %s of table %s", index, *name)}
 	for {
 		out, err := c.api.Query(ctx, in)
 		if err != nil {
@@ -231,6 +240,9 @@ func (c *client) index(ctx context.Context, index record.Index, pk string) ([]re
 		records = append(records, fromItems(out.Items)...)
 		if len(out.LastEvaluatedKey) == 0 {
 			break
+		}
+		if err := pages.past(out.LastEvaluatedKey); err != nil {
+			return nil, err
 		}
 		in.ExclusiveStartKey = out.LastEvaluatedKey
 	}

@@ -31,6 +31,7 @@ func (c *client) peek(ctx context.Context, table record.Table, prefix string, li
 		in.FilterExpression = aws.String("begins_with(PK, :prefix)")
 		in.ExpressionAttributeValues = map[string]types.AttributeValue{":prefix": &types.AttributeValueMemberS{Value: prefix}}
 	}
+	pages := onward{what: "table " + *name}
 	for {
 		out, err := c.api.Scan(ctx, in)
 		if err != nil {
@@ -38,6 +39,9 @@ func (c *client) peek(ctx context.Context, table record.Table, prefix string, li
 		}
 		if len(out.Items) > 0 || len(out.LastEvaluatedKey) == 0 {
 			return fromItems(out.Items[:min(limit, len(out.Items))]), nil
+		}
+		if err := pages.past(out.LastEvaluatedKey); err != nil {
+			return nil, err
 		}
 		in.ExclusiveStartKey = out.LastEvaluatedKey
 	}

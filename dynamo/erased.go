@@ -159,7 +159,7 @@ func (c *client) backups(ctx context.Context, table record.Table) ([]record.Copy
 		return nil, err
 	}
 	in := &dynamodb.ListBackupsInput{TableName: name, BackupType: types.BackupTypeFilterAll}
-	var all []record.Copy
+	all, pages := []record.Copy(nil), onward{what: "the backups of table " + *name}
 	for {
 		out, err := c.api.ListBackups(ctx, in)
 		if unsupported(err) {
@@ -179,6 +179,9 @@ func (c *client) backups(ctx context.Context, table record.Table) ([]record.Copy
 		}
 		if out.LastEvaluatedBackupArn == nil {
 			return all, nil
+		}
+		if err := pages.past(item{"BackupArn": &types.AttributeValueMemberS{Value: *out.LastEvaluatedBackupArn}}); err != nil {
+			return nil, err
 		}
 		in.ExclusiveStartBackupArn = out.LastEvaluatedBackupArn
 	}

@@ -261,7 +261,7 @@ func (s *Store) pages(ctx context.Context, q record.Query, bounds span) ([]recor
 			return all, nil
 		}
 		if next <= after {
-			return nil, fmt.Errorf("%w: the pages of %s do not advance", record.ErrUnavailable, q.PK)
+			return nil, stuck(q.PK)
 		}
 		after = next
 	}

@@ -19,8 +19,10 @@ import (
 // next run takes away. Sizes: one transaction, and one beyond it, whose redo
 // log may be pending when the erasure comes.
 func TestEraseLateWriter(t *testing.T) {
+	t.Parallel()
 	for name, size := range map[string]int{"small": 3, "big": 99} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits for what it cuts off
 			landed, late := 0, 0
 			for nth := 1; ; nth++ {
 				c := dynamotest.Config(t)

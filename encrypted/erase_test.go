@@ -305,6 +305,7 @@ func TestEraseStopped(t *testing.T) {
 		"DynamoDB": func(t *testing.T) record.Store { return dynamotest.Store(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			for _, lands := range []bool{false, true} {
 				stops := 0
 				for at := 1; ; at++ {

@@ -28,7 +28,7 @@ type Heads interface {
 	// Get returns the head of a dialogue, if one was put. ErrTampered when
 	// it cannot be read.
 	Get(dialogue string) (Head, bool, error)
-	// Put stores a head durably, in place of an older one.
+	// Put stores a head in place of an older one. A crash leaves one of the two.
 	Put(h Head) error
 }
 
@@ -59,7 +59,9 @@ func (d HeadDir) Get(dialogue string) (Head, bool, error) {
 	return h, true, nil
 }
 
-// Put implements Heads: a temporary file, flushed, then renamed.
+// Put implements Heads: a temporary file, flushed, then renamed. The folder is
+// not flushed, which would make every commit wait once more: after a power cut
+// the older head may stand, and the next load raises it.
 func (d HeadDir) Put(h Head) error {
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return fmt.Errorf("%w: head folder: %w", blue.ErrUnavailable, err)

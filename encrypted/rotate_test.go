@@ -169,11 +169,19 @@ func wantFresh(t *testing.T, before, after map[string]record.Record) {
 	}
 }
 
-// backends are the stores that the main tests run on.
+// backends are the stores that the main tests run on, beside each other: they
+// mostly wait for a disk or a server.
 func backends(t *testing.T, run func(t *testing.T, h *house)) {
-	t.Run("memory", func(t *testing.T) { run(t, newHouse(t, memory.New())) })
-	t.Run("SQLite", func(t *testing.T) { run(t, newHouse(t, openSQLite(t))) })
-	t.Run("DynamoDB", func(t *testing.T) { run(t, newHouse(t, dynamotest.Store(t))) })
+	for name, records := range map[string]func(t *testing.T) record.Store{
+		"memory":   func(*testing.T) record.Store { return memory.New() },
+		"SQLite":   func(t *testing.T) record.Store { return openSQLite(t) },
+		"DynamoDB": func(t *testing.T) record.Store { return dynamotest.Store(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run(t, newHouse(t, records(t)))
+		})
+	}
 }
 
 func TestRotate(t *testing.T) {
@@ -347,6 +355,7 @@ func TestRotateStopped(t *testing.T) {
 			func(s sealedStore) (encrypted.Rotation, error) { return s.Revoke(t.Context(), tea, "bob") }, []string{"ada"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			for _, lands := range []bool{false, true} {
 				stops := 0
 				for at := 1; ; at++ {

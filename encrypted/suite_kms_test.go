@@ -38,7 +38,7 @@ func kmsHarness(t *testing.T, records func(*testing.T) record.Store) storetest.H
 }
 
 func TestSuiteSQLiteWithKMS(t *testing.T) {
-	t.Parallel() // these three mostly wait for a server
+	t.Parallel()
 	storetest.Run(t, kmsHarness(t, func(t *testing.T) record.Store { return openSQLite(t) }))
 }
 

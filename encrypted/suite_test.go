@@ -54,10 +54,12 @@ func suiteHarness(t *testing.T, records func(*testing.T) record.Store) storetest
 }
 
 func TestSuiteMemory(t *testing.T) {
+	t.Parallel() // all five: a disk or a server is mostly waited for
 	storetest.Run(t, suiteHarness(t, func(*testing.T) record.Store { return memory.New() }))
 }
 
 func TestSuiteSQLite(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, suiteHarness(t, func(t *testing.T) record.Store { return openSQLite(t) }))
 }
 

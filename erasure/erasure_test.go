@@ -129,19 +129,22 @@ type vault struct {
 
 func (v *vault) Copies(context.Context) ([]record.Copy, error) { return v.copies, v.err }
 
+// backends open empty records of each kind.
+var backends = map[string]func(t *testing.T) record.Store{
+	"memory": func(*testing.T) record.Store { return memory.New() },
+	"SQLite": func(t *testing.T) record.Store {
+		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "blue.db"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	},
+	"DynamoDB": func(t *testing.T) record.Store { return dynamotest.Store(t) },
+}
+
 func TestCertificate(t *testing.T) {
-	for name, records := range map[string]func(t *testing.T) record.Store{
-		"memory": func(*testing.T) record.Store { return memory.New() },
-		"SQLite": func(t *testing.T) record.Store {
-			s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "blue.db"), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { s.Close() })
-			return s
-		},
-		"DynamoDB": func(t *testing.T) record.Store { return dynamotest.Store(t) },
-	} {
+	for name, records := range backends {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
 			o := newOffice(t, records(t))

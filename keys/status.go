@@ -73,3 +73,16 @@ func (s Status) Users() []string {
 	slices.Sort(users)
 	return slices.Compact(users)
 }
+
+// Wraps returns the fingerprints of a user's wraps, ascending by version.
+func (s Status) Wraps(user string) []string {
+	var wraps []string
+	for _, v := range s.Versions {
+		for _, h := range v.Holders {
+			if h.User == user {
+				wraps = append(wraps, h.Fingerprint)
+			}
+		}
+	}
+	return wraps
+}

@@ -52,13 +52,18 @@ func (n *noted) note(writes []record.Write, err error) {
 // events returns the events of a case in the order in which they landed.
 func (w *world) events(ctx context.Context) []audit.Event {
 	w.Helper()
+	return w.eventsOf(ctx, &chains{Store: w.records})
+}
+
+func (w *world) eventsOf(ctx context.Context, log *chains) []audit.Event {
+	w.Helper()
 	w.faulty.mu.Lock()
 	places := w.faulty.noted.places
 	w.faulty.mu.Unlock()
 	events := make([]audit.Event, len(places))
 	for i, p := range places {
 		var err error
-		events[i], err = audit.ReadEvent(ctx, w.records, p.chain, uint64(p.seq))
+		events[i], err = audit.ReadEvent(ctx, log, p.chain, uint64(p.seq))
 		w.ok(err)
 	}
 	return events
@@ -73,9 +78,10 @@ func (w *world) checkLog() {
 		return
 	}
 	w.checked = true
-	ctx := context.Background() // a case's own has ended
-	events := w.events(ctx)
-	w.checkChains(ctx, events)
+	ctx := context.Background()      // a case's own has ended
+	log := &chains{Store: w.records} // which nobody writes any more
+	events := w.eventsOf(ctx, log)
+	w.checkChains(ctx, log, events)
 	commits := map[string]map[uint64]audit.Event{}
 	for _, e := range events {
 		if e.Operation != audit.Encrypt || e.Outcome != audit.Success {
@@ -91,7 +97,7 @@ func (w *world) checkLog() {
 		commits[pk][e.RootVersion] = e
 	}
 	for pk := range w.faulty.noted.acked {
-		w.checkDialogue(ctx, pk, commits[pk])
+		w.checkDialogue(ctx, log, pk, commits[pk])
 		delete(commits, pk)
 	}
 	for pk := range commits {
@@ -100,7 +106,7 @@ func (w *world) checkLog() {
 }
 
 // checkChains follows every chain from its first event to its last.
-func (w *world) checkChains(ctx context.Context, events []audit.Event) {
+func (w *world) checkChains(ctx context.Context, log *chains, events []audit.Event) {
 	w.Helper()
 	last := map[string]audit.Event{}
 	for _, e := range events {
@@ -115,8 +121,9 @@ func (w *world) checkChains(ctx context.Context, events []audit.Event) {
 		last[e.Chain] = e
 	}
 	for chain, e := range last {
-		all, err := w.records.Query(ctx, record.Query{Table: record.Audit, PK: "audit#" + chain})
-		w.ok(err)
+		pk := "audit#" + chain
+		w.ok(log.fetch(ctx, pk))
+		all := log.read[pk]
 		if uint64(len(all)) != e.Seq && !w.faulty.noted.doubt {
 			w.Errorf("chain %s holds %d events, %d were acknowledged", chain, len(all), e.Seq)
 		}
@@ -124,12 +131,12 @@ func (w *world) checkChains(ctx context.Context, events []audit.Event) {
 }
 
 // checkDialogue compares one dialogue with the events of its commits.
-func (w *world) checkDialogue(ctx context.Context, pk string, commits map[uint64]audit.Event) {
+func (w *world) checkDialogue(ctx context.Context, log *chains, pk string, commits map[uint64]audit.Event) {
 	w.Helper()
 	meta, err := w.records.Get(ctx, record.Dialogues, record.Key{PK: pk, SK: record.Head})
 	w.ok(err)
 	version := uint64(meta.Attrs["root_version"].Int())
-	pointed, err := audit.ReadCommits(ctx, w.records, strings.TrimPrefix(pk, "dialogue#"))
+	pointed, err := audit.ReadCommits(ctx, log, strings.TrimPrefix(pk, "dialogue#"))
 	w.ok(err)
 	acked := w.faulty.noted.acked[pk]
 	if uint64(len(commits)) != version || uint64(len(pointed)) != version || uint64(acked) != version && !w.faulty.noted.doubt {

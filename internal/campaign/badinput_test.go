@@ -65,7 +65,8 @@ var badInputs = []struct {
 		{"a sort key of an unknown kind", []string{"storetest/unknown.go: unknown items", tamper + "of an unknown kind"}, ""},
 		{"an item by a writer that knows the RFC alone", []string{tamper + "by a writer without MACs"}, ""},
 		{"one bad item of many", []string{"cmd/blue-store/inspect_test.go: func TestSalvage(", "cmd/blue-store/show_test.go: func TestShowSalvage("}, ""},
-		{"pages that loop, are empty, or too small", nil, "pages are DynamoDB's; they come with that store"},
+		{"pages that loop, are empty, or too small", []string{"dynamo/pages_test.go: func TestPagesThatLoop(", "dynamo/pages_test.go: func TestPagesEmptyOrSmall(", "dynamo/pages_test.go: func TestScanThatLoops(", "dynamo/client_test.go: func TestPages("},
+			"pages are DynamoDB's; SQLite has none"},
 	}},
 	{"Keys", []badInput{
 		{"a key file of another length, form, kind, mode or owner, or far away", []string{"keys/localfile/file_test.go: func TestContent(", "keys/localfile/file_test.go: func TestDirectory(", local + "func TestPipe(", local + "func TestDevice(",
