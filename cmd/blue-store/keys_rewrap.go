@@ -24,7 +24,7 @@ func keysRewrapCommand(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.keysRewrap(c.Context(), from) },
 	}
-	c.Flags().StringVar(&from, "from", "", "`ARN` of the KMS key until now (default: the one your stored key names)")
+	c.Flags().StringVar(&from, "from", "", "`ARN` of the KMS key until now (default: the one your stored key names, or named until it was rewrapped)")
 	return c
 }
 
@@ -51,7 +51,11 @@ func (a *app) keysRewrap(ctx context.Context, from string) error {
 		if err != nil {
 			return err
 		}
-		if answer.From, err = here.StoredUnder(ctx, s.config.user); err != nil {
+		answer.From, err = here.StoredUnder(ctx, s.config.user)
+		if err == nil && answer.From == answer.To { // by a run that may have been stopped before the grants
+			answer.From, err = here.StoredBefore(ctx, s.config.user)
+		}
+		if err != nil {
 			return err
 		}
 		if answer.From == "" || answer.From == answer.To {

@@ -1,9 +1,10 @@
 // Package campaigntest is what the campaigns share: the built program, the
-// length of a run, and the files of figures.
+// length of a run, the files of figures, and the campaign of killed commands on
+// keys, which is the same on both stores.
 //
 // What belongs here: what both internal/campaign and internal/cloudcampaign
-// need. What does not: what either does to the program or the store, and their
-// worlds (there).
+// need. What does not: what only one does to the program or the store, and
+// their worlds (there).
 package campaigntest
 
 import (

@@ -118,6 +118,7 @@ type processFigures struct {
 // the killed processes' chains are unclosed and not tampered, the others' are
 // proven to their end.
 func TestProcesses(t *testing.T) {
+	t.Parallel()
 	for name, at := range map[string]func(t *testing.T) process{
 		"sqlite": func(t *testing.T) process { return process{SQLite: filepath.Join(t.TempDir(), "blue.db")} },
 		"dynamodb": func(t *testing.T) process {

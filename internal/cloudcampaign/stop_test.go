@@ -85,6 +85,7 @@ func newStopFigures() *stopFigures {
 // or absent; the second writer commits; what was acknowledged is there, once;
 // nothing that was only interrupted is called damage.
 func TestStop(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	c := &stopCampaign{world: w, figures: newStopFigures(), clean: w.clean(t)}
 	_, err := c.clean.Create(t.Context(), "first", blue.NewDialogue{Title: "first"}) // makes the key

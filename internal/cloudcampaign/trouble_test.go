@@ -22,16 +22,13 @@ var commands = [][]string{
 	{"dialogue", "create", "Some Dialogue", "--json"},
 }
 
-// Exit codes of the program.
-const (
-	exitUnavailable = 5
-	exitAudit       = 10
-)
+const exitUnavailable = 5 // of the program
 
 // TestTrouble: whatever is wrong with DynamoDB, a command ends with exit code
 // 5, says what to type, and nothing takes the place of the store that was
 // asked for: no file is made.
 func TestTrouble(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for name, x := range map[string]struct {
 		env  func(t *testing.T) []string

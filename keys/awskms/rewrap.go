@@ -82,12 +82,26 @@ func formerOf(stored record.Record) []string { return strings.Fields(stored.Attr
 // StoredUnder returns the ARN that the stored key of a user names; "" where none
 // is stored.
 func (p *Provider) StoredUnder(ctx context.Context, user string) (string, error) {
+	stored, err := p.stored(ctx, user)
+	return stored.Attrs[attrUMK].Str(), err
+}
+
+// StoredBefore returns the ARN that the stored key of a user named before the
+// last RewrapKEK; "" where there was none.
+func (p *Provider) StoredBefore(ctx context.Context, user string) (string, error) {
+	stored, err := p.stored(ctx, user)
+	former := formerOf(stored)
+	return strings.Join(former[max(0, len(former)-1):], ""), err
+}
+
+// stored returns the record of a user's key, the zero value where none is.
+func (p *Provider) stored(ctx context.Context, user string) (record.Record, error) {
 	if err := keys.CheckUser(user); err != nil {
-		return "", err
+		return record.Record{}, err
 	}
 	stored, err := p.store.Get(ctx, record.Keys, kekKey(user))
 	if errors.Is(err, record.ErrNotFound) {
-		return "", nil
+		return record.Record{}, nil
 	}
-	return stored.Attrs[attrUMK].Str(), err
+	return stored, err
 }

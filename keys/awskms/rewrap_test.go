@@ -53,6 +53,12 @@ func TestRewrap(t *testing.T) {
 	if under, err := fresh.StoredUnder(ctx, "ada"); err != nil || under != next.arn {
 		t.Errorf("stored under %q, %v", under, err)
 	}
+	if before, err := fresh.StoredBefore(ctx, "ada"); err != nil || before != w.arn {
+		t.Errorf("stored before under %q, %v", before, err)
+	}
+	if before, err := fresh.StoredBefore(ctx, "nobody"); err != nil || before != "" {
+		t.Errorf("of nobody: %q, %v", before, err)
+	}
 	if changed, err := fresh.RewrapKEK(ctx, old, "ada"); changed || err != nil {
 		t.Errorf("again: %v, %v", changed, err)
 	}
