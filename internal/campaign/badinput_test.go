@@ -108,7 +108,8 @@ var badInputs = []struct {
 			around + "func TestDiskFull(", database + `"link-to-another-store"`, database + "func TestCreateOverFault("}, ""},
 		{"head file missing, corrupt, ahead of the store, from elsewhere", []string{database + `"heads-lost"`, database + `"head-file-garbage"`, "internal/campaign/rows_unix_test.go: func TestHeads("}, ""},
 		{"audit spool torn in its last record", nil, "this version has no spool: an event is in the commit, or the operation fails"},
-		{"checkpoints of unknown or no signers, malformed", nil, "this version signs no checkpoints"},
+		{"checkpoints of unknown or no signers, malformed", []string{
+			marks + `"by a stranger"`, marks + `"no signature"`, marks + `"signature bent"`, marks + `"17 signatures"`, marks + `"line more"`, marks + `"no newline at its end"`, marks + `"of another chain"`, "audit/checkpoint/vectors_test.go: func TestVectorCheckpoints("}, ""},
 		{"erasure certificate edited, for another table, final too early", []string{"cmd/blue-store/testdata/erase.txt: An edited certificate fails, and so does one of another store.", "cmd/blue-store/testdata/erase.txt: A certificate is final when its copies have ended, not before.", "erasure/erasure_test.go: func TestEdited(", "erasure/erasure_test.go: func TestAnotherStore("}, ""},
 		{"two versions of the program at once", []string{database + `"newer-keys"`, "sqlite/open_test.go: func TestForeignFiles("}, ""},
 	}},
@@ -123,6 +124,7 @@ const (
 	places   = "cmd/blue-store/endpoint_test.go: "
 	clouds   = "cmd/blue-store/dynamo_test.go: "
 	around   = "internal/campaign/surroundings_unix_test.go: "
+	marks    = "audit/auditor/corpus_checkpoints_test.go: "
 )
 
 // TestBadInputList checks that every test it names is there, that every row
