@@ -69,7 +69,7 @@ func (s *sealing) land(ctx context.Context, o *operation, c *commit, writes []re
 		return nil, err
 	}
 	o.landed = true
-	return sealed, s.stands(c.dialogue, c.root)
+	return sealed, s.stands(c.dialogue, c.root, c.keys)
 }
 
 // headOf finds the head among the writes to one dialogue.

@@ -1,6 +1,7 @@
 package encrypted
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/envelope"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -20,6 +22,10 @@ type Head struct {
 	Incarnation string `json:"incarnation"` // 32 hex digits
 	Version     uint64 `json:"version"`
 	RootHash    string `json:"root_hash"` // SHA-256 of root_sealed, 64 hex digits
+	// KeyVersion is of the key that meta was sealed under, and Key its
+	// envelope.Keys.Public, 64 hex digits. 0 and "" where none was noted.
+	KeyVersion uint32 `json:"key_version,omitempty"`
+	Key        string `json:"key,omitempty"`
 }
 
 // Heads remembers heads between runs of a program. Implementations may be
@@ -143,26 +149,49 @@ func (s *sealing) checkFreshness(dialogue string, h *Head, r root) error {
 		Damage: []blue.Damage{{Class: blue.DamageRolledBack, Item: record.Head, Detail: detail}}}
 }
 
+// checkKeys refuses a state sealed under keys that no holder of those of the
+// head made: whoever may grant could put a dialogue of their own there.
+func (s *sealing) checkKeys(ctx context.Context, dialogue string, h *Head, k *envelope.Keys) error {
+	if h == nil || s.accept || h.KeyVersion == 0 {
+		return nil
+	}
+	public, err := hex.DecodeString(h.Key)
+	if err != nil || len(public) != envelope.PublicSize {
+		return fmt.Errorf("%w: the head of dialogue %s names no key; if you trust the store as it is, run again with --accept-rollback", blue.ErrTampered, dialogue)
+	}
+	return s.ring.Follows(ctx, dialogue, h.KeyVersion, [envelope.PublicSize]byte(public), k)
+}
+
 // seen remembers a state that was loaded, if it is newer than what h says.
-func (s *sealing) seen(dialogue string, h *Head, r root) error {
+func (s *sealing) seen(dialogue string, h *Head, r root, k *envelope.Keys) error {
 	if s.heads == nil || h != nil && (h.Incarnation != r.Incarnation || r.Version <= h.Version) {
 		return nil
 	}
-	return s.heads.Put(r.head(dialogue))
+	head, err := r.head(dialogue, k)
+	if err != nil {
+		return err
+	}
+	return s.heads.Put(head)
 }
 
 // stands remembers a state that this client committed, also on top of a
 // rollback that it accepted.
-func (s *sealing) stands(dialogue string, r root) error {
+func (s *sealing) stands(dialogue string, r root, k *envelope.Keys) error {
 	if s.heads == nil {
 		return nil
 	}
-	if err := s.heads.Put(r.head(dialogue)); err != nil {
+	head, err := r.head(dialogue, k)
+	if err == nil {
+		err = s.heads.Put(head)
+	}
+	if err != nil {
 		return fmt.Errorf("the change is stored, but this client could not note it as the newest state: %w", err)
 	}
 	return nil
 }
 
-func (r *root) head(dialogue string) Head {
-	return Head{Dialogue: dialogue, Incarnation: r.Incarnation, Version: r.Version, RootHash: r.hash}
+// head is what to remember of a root that is sealed under k.
+func (r *root) head(dialogue string, k *envelope.Keys) (Head, error) {
+	public, err := k.Public()
+	return Head{Dialogue: dialogue, Incarnation: r.Incarnation, Version: r.Version, RootHash: r.hash, KeyVersion: k.Version(), Key: hex.EncodeToString(public[:])}, err
 }

@@ -155,14 +155,22 @@ func (r *rotation) begin(ctx context.Context, p *loaded) error {
 	return fmt.Errorf("%w: the keys changed %d times; nothing was changed", blue.ErrBusy, maxLost)
 }
 
-// active opens the active key. A dialogue is never ahead of it.
+// active opens the active key. A dialogue is never ahead of it, and nothing is
+// sealed under one that no holder of the dialogue's made.
 func (r *rotation) active(ctx context.Context, p *loaded) (*envelope.Keys, error) {
 	k, err := r.ks.active(ctx, r.o.dialogue)
 	if err == nil && k.Version() < p.meta.Version() {
 		return nil, &blue.TamperError{Dialogue: blue.DialogueID(r.o.dialogue), Damage: []blue.Damage{{Class: blue.DamageRolledBack, Item: "head",
 			Detail: fmt.Sprintf("the table of keys says version %d, the dialogue is sealed under version %d", k.Version(), p.meta.Version())}}}
 	}
-	return k, err
+	if err != nil {
+		return nil, err
+	}
+	public, err := p.meta.Public()
+	if err != nil {
+		return nil, err
+	}
+	return k, r.s.ring.Follows(ctx, r.o.dialogue, p.meta.Version(), public, k)
 }
 
 // run seals everything under the active version. After a conflict the dialogue

@@ -132,7 +132,7 @@ func (s *sealing) query(ctx context.Context, o *operation, q record.Query) ([]re
 	if err != nil {
 		return nil, err
 	}
-	if err := s.seen(o.dialogue, h, p.root); err != nil {
+	if err := s.seen(o.dialogue, h, p.root, p.meta); err != nil {
 		return nil, err
 	}
 	if q.ForUpdate {
@@ -154,7 +154,10 @@ func (s *sealing) fresh(ctx context.Context, ks *keyset, o *operation, q record.
 	if len(p.damage) > 0 {
 		return nil, h, &blue.TamperError{Dialogue: blue.DialogueID(o.dialogue), Damage: p.damage}
 	}
-	return p, h, s.checkFreshness(o.dialogue, h, p.root)
+	if err := s.checkFreshness(o.dialogue, h, p.root); err != nil {
+		return nil, h, err
+	}
+	return p, h, s.checkKeys(ctx, o.dialogue, h, p.meta)
 }
 
 // load reads and verifies a partition; nil for a dialogue that never was.

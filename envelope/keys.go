@@ -8,12 +8,12 @@ import (
 	"sync"
 )
 
-// Keys are the four keys of one dialogue and version, ready to use: DEK for
+// Keys are the keys of one dialogue and version, ready to use: DEK for
 // payloads, K_item for item MACs, K_root for elements and tags, K_seal for the
-// root. All methods may be called concurrently. Like a Secret they print as
+// root, and a pair that endorses the keys of the version after (Endorse). All methods may be called concurrently. Like a Secret they print as
 // [redacted] and must not be copied.
 //
-// After Destroy, Seal, Open, SealRoot and OpenRoot return blue.ErrSealed.
+// After Destroy, Seal, Open, SealRoot, OpenRoot, Public and Endorse return blue.ErrSealed.
 // ItemMAC, Element and Tag have no error to return and panic, because a MAC
 // under no key would read as damage: who destroys Keys must be their last user.
 type Keys struct {
@@ -26,6 +26,7 @@ type Keys struct {
 	seal cipher.AEAD
 	item *macs
 	root *macs
+	next [32]byte // seed of the pair that endorses the version after
 }
 
 // DeriveKeys derives the keys from the dialogue's secret R, which may be
@@ -40,8 +41,8 @@ func deriveKeys(r *Secret, dialogue string, version uint32) (*Keys, error) {
 	if err := checkVersion(dialogue, version); err != nil {
 		return nil, err
 	}
-	var derived [4]*Secret
-	for i, purpose := range [4]string{"dek", "item", "root", "seal"} {
+	var derived [5]*Secret
+	for i, purpose := range [...]string{"dek", "item", "root", "seal", "next"} {
 		s, err := r.Derive("blue/1/" + purpose + "/" + dialogue + "/" + strconv.FormatUint(uint64(version), 10))
 		if err != nil {
 			return nil, err
@@ -49,7 +50,7 @@ func deriveKeys(r *Secret, dialogue string, version uint32) (*Keys, error) {
 		defer s.Destroy()
 		derived[i] = s
 	}
-	dek, item, root, seal := derived[0], derived[1], derived[2], derived[3]
+	dek, item, root, seal, next := derived[0], derived[1], derived[2], derived[3], derived[4]
 	return &Keys{
 		id:      keyID(dialogue, version),
 		version: version,
@@ -57,6 +58,7 @@ func deriveKeys(r *Secret, dialogue string, version uint32) (*Keys, error) {
 		seal:    newAEAD(seal.key),
 		item:    newMACs(item.key),
 		root:    newMACs(root.key),
+		next:    [32]byte(next.key[:]),
 	}, nil
 }
 
@@ -149,5 +151,6 @@ func (k *Keys) Destroy() {
 	}
 	clear(k.item.key[:])
 	clear(k.root.key[:])
+	clear(k.next[:])
 	k.dek, k.seal, k.item, k.root = nil, nil, nil, nil
 }

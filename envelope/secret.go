@@ -38,7 +38,12 @@ func NewSecret(b []byte) (*Secret, error) {
 }
 
 // GenerateSecret draws a new secret from the operating system.
-func GenerateSecret() *Secret {
+func GenerateSecret() (s *Secret) {
+	guard(func() { s = generateSecret() })
+	return s
+}
+
+func generateSecret() *Secret {
 	var key [secretSize]byte
 	_, _ = rand.Read(key[:]) // never returns an error, see its doc
 	return &Secret{key: &key}
@@ -63,6 +68,22 @@ func (s *Secret) derive(info string) (*Secret, error) {
 	}
 	defer clear(out)
 	return NewSecret(out)
+}
+
+// Clone returns a secret of its own with the same bytes. blue.ErrSealed after
+// Destroy.
+func (s *Secret) Clone() (clone *Secret, err error) {
+	guard(func() { clone, err = s.clone() })
+	return clone, err
+}
+
+func (s *Secret) clone() (*Secret, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.key == nil {
+		return nil, errDestroyed
+	}
+	return NewSecret(s.key[:])
 }
 
 // InsecureBytes returns a copy of the 32 bytes, nil after Destroy. It is the

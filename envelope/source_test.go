@@ -15,7 +15,7 @@ import (
 // another layer.
 func TestSource(t *testing.T) {
 	allowed := map[string]bool{
-		"bytes": true, "crypto/aes": true, "crypto/cipher": true, "crypto/hkdf": true, "crypto/hmac": true, "crypto/rand": true,
+		"bytes": true, "crypto/aes": true, "crypto/cipher": true, "crypto/ed25519": true, "crypto/hkdf": true, "crypto/hmac": true, "crypto/rand": true,
 		"crypto/sha256": true, "crypto/subtle": true, "encoding/binary": true, "encoding/hex": true, "errors": true, "fmt": true,
 		"hash": true, "io": true, "log/slog": true, "math/bits": true, "slices": true, "strconv": true, "strings": true, "sync": true,
 		"unicode": true, "unicode/utf8": true, "runtime/secret": true,

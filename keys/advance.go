@@ -82,7 +82,11 @@ func (r *Ring) advance(ctx context.Context, s *shelf, next Binding, except []str
 	if err != nil {
 		return nil, err
 	}
-	writes := []record.Write{s.turn(record.Attrs{attrActive: record.N(int64(next.Version))}), own}
+	links, err := r.link(ctx, s, secret, next)
+	if err != nil {
+		return nil, err
+	}
+	writes := []record.Write{s.turn(record.Attrs{attrActive: record.N(int64(next.Version)), attrLinks: links}), own}
 	for _, user := range others {
 		w, err := r.grant(ctx, Binding{user, next.Dialogue, next.Version}, kek.UMK(), secret)
 		if err != nil {
@@ -96,6 +100,22 @@ func (r *Ring) advance(ctx context.Context, s *shelf, next Binding, except []str
 		}
 	}
 	return writes, nil
+}
+
+// link returns the head's links with the endorsement of a new version's secret
+// by the version before.
+func (r *Ring) link(ctx context.Context, s *shelf, secret *envelope.Secret, next Binding) (record.Value, error) {
+	holder, err := r.open(ctx, Binding{r.user, next.Dialogue, next.Version - 1})
+	if err != nil {
+		return record.Value{}, err
+	}
+	defer holder.Destroy()
+	made, err := envelope.DeriveKeys(secret, next.Dialogue, next.Version)
+	if err != nil {
+		return record.Value{}, err
+	}
+	defer made.Destroy()
+	return s.endorse(holder, made)
 }
 
 // others returns who holds a version beside the ring's user and the excepted.

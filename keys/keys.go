@@ -22,6 +22,7 @@
 //	    active_version  N  1 … 2³²−1, the version that new items are sealed under
 //	    state           S  active | erasing | erased
 //	    created_at      S
+//	    links           B  96 for each version after 1, the newest 64: succession.go
 //	    turn            S  random, another after each change of the dialogue's keys
 //	PK dialogue#{id}   SK wrap#{version, ten digits}#{user}
 //	    wrapped         B  nonce 12 ‖ ciphertext 32 ‖ tag 16; longer: a granted wrap
@@ -35,6 +36,9 @@
 // Every change rewrites the head, conditioned as it was read, so changes take
 // turns. A version lives from Advance to Retire; between them items may be
 // sealed under the one before (encrypted.Rotate).
+//
+// Each version is endorsed by the one before it (succession.go), so that nothing
+// is sealed under a key that a stranger put there.
 //
 // Authenticated is `wrapped`, and with it the user, dialogue and version it was
 // made for; and `proof`, by the secret itself: it says that a holder let the

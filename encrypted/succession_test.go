@@ -1,0 +1,162 @@
+package encrypted_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/keys/localfile"
+	"github.com/superviber/blue-encrypted-store/memory"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// TestPlantedVersion: who may write the table of keys and wrap for others, as a
+// grant does, but holds no key of the dialogue, puts a version there whose secret
+// they know. Nobody seals anything under it.
+func TestPlantedVersion(t *testing.T) {
+	h := newHouse(t, memory.New())
+	h.fill(5, 20)
+	ctx, ada := t.Context(), h.as("ada")
+	if granted, err := ada.Grant(ctx, tea, "bob"); err != nil || !granted {
+		t.Fatal(granted, err)
+	}
+	before := says(t, ada)
+	h.plant(2, "ada", "eve")
+	for name, try := range map[string]func() error{
+		"Rotate": func() error { _, err := h.as("ada").Rotate(ctx, tea); return err },
+		"Revoke": func() error { _, err := h.as("ada").Revoke(ctx, tea, "bob"); return err },
+	} {
+		if err := try(); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "key version 2 carries no endorsement") {
+			t.Errorf("%s under a stranger's key: %v", name, err)
+		}
+	}
+	h.after = 1 // each write wants to rotate first
+	must(t)(h.as("ada").RegisterRound(ctx, tea, movesOf(7, 2, 10)))
+	if _, err := h.as("eve").Load(ctx, tea); !errors.Is(err, blue.ErrSealed) {
+		t.Errorf("eve reads: %v", err)
+	}
+	if after := says(t, h.as("ada")); after == before {
+		t.Error("nothing was written")
+	}
+}
+
+// plant puts a version into the table of keys, with a secret of its own wrapped
+// for users, and makes it the active one.
+func (h *house) plant(version uint32, users ...string) {
+	h.t.Helper()
+	ctx, head := h.t.Context(), record.Key{PK: "dialogue#" + string(tea), SK: "head"}
+	was, err := h.records.Get(ctx, record.Keys, head)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	next := was.Clone()
+	next.Attrs["active_version"] = record.N(int64(version))
+	writes := []record.Write{{Table: record.Keys, Record: next, Prev: was.Attrs}}
+	secret, provider := envelope.GenerateSecret(), localfile.Open(h.umk, nil)
+	umk, err := provider.Fingerprint(ctx)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, user := range users {
+		b := keys.Binding{User: user, Dialogue: string(tea), Version: version}
+		wrapped, err := provider.Grant(ctx, b, secret)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		proof, err := envelope.HolderProof(secret, user, string(tea), version)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		writes = append(writes, record.Write{Table: record.Keys, Record: record.Record{Key: record.Key{PK: head.PK, SK: b.SK()}, Attrs: record.Attrs{
+			"wrapped": record.B(wrapped), "umk": record.S(umk), "user": record.S(user), "version": record.N(int64(version)),
+			"created_at": was.Attrs["created_at"], "proof": record.B(proof[:]),
+		}}})
+	}
+	if err := h.records.Commit(ctx, writes); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// TestAnotherSuccession: who held a key once goes on from it with versions of
+// their own, data and keys, and puts them in the place of what others have seen
+// since.
+func TestAnotherSuccession(t *testing.T) {
+	h, fork := newHouse(t, memory.New()), newHouse(t, memory.New())
+	fork.umk = h.umk
+	h.fill(5, 20)
+	copyTables(t, h.records, fork.records)
+	ctx := t.Context()
+	noted := heads{}
+	ada := encrypted.New(h.records, localfile.Open(h.umk, nil), "ada", audit.NewLog(h.records, "ada", nil), &encrypted.Options{Heads: noted})
+	defer ada.Close()
+	must(t)(ada.Rotate(ctx, tea))
+	if noted[string(tea)].KeyVersion != 2 {
+		t.Fatalf("noted %+v", noted[string(tea)])
+	}
+
+	mallory := fork.as("ada")
+	must(t)(mallory.Rotate(ctx, tea))
+	must(t)(mallory.RegisterRound(ctx, tea, movesOf(8, 2, 10)))
+	copyTables(t, fork.records, h.records)
+	if _, err := ada.Load(ctx, tea); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "wraps another secret") {
+		t.Errorf("another version 2: %v", err)
+	}
+	must(t)(mallory.Rotate(ctx, tea))
+	copyTables(t, fork.records, h.records)
+	if _, err := ada.Load(ctx, tea); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "not endorsed") {
+		t.Errorf("version 3 after another version 2: %v", err)
+	}
+	if _, err := h.as("ada").Load(ctx, tea); err != nil {
+		t.Errorf("a client that remembers nothing: %v", err)
+	}
+}
+
+// heads remembers in memory.
+type heads map[string]encrypted.Head
+
+func (h heads) Get(dialogue string) (encrypted.Head, bool, error) {
+	head, ok := h[dialogue]
+	return head, ok, nil
+}
+
+func (h heads) Put(head encrypted.Head) error {
+	h[head.Dialogue] = head
+	return nil
+}
+
+// copyTables puts what one store holds of the dialogue into another, in the place
+// of what is there; the log apart.
+func copyTables(t *testing.T, from, to record.Store) {
+	t.Helper()
+	for _, table := range []record.Table{record.Dialogues, record.Keys} {
+		q := record.Query{Table: table, PK: "dialogue#" + string(tea)}
+		there, err := to.Query(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		prev := map[record.Key]record.Attrs{}
+		for _, r := range there {
+			prev[r.Key] = r.Attrs
+		}
+		all, err := from.Query(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var writes []record.Write
+		for _, r := range all {
+			writes = append(writes, record.Write{Table: table, Record: r, Prev: prev[r.Key]})
+			delete(prev, r.Key)
+		}
+		for key, attrs := range prev {
+			writes = append(writes, record.Write{Table: table, Record: record.Record{Key: key}, Prev: attrs})
+		}
+		if err := to.Commit(t.Context(), writes); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
