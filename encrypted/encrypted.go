@@ -99,13 +99,17 @@ func (e *EncryptedStore[S, K]) Close() error { return e.sealing.Close() }
 
 // Verify loads a dialogue and checks what a load alone does not: that the
 // audit log holds the event of the root that is stored, and none of a later
-// one. It returns what Load returns. A whole dialogue put back to an older
+// one, and that the key of the next rotation, if there is one already, was made
+// by a holder of the one in use. It returns what Load returns. A whole dialogue put back to an older
 // state is found here even by a client that has never seen the newer one, as
 // long as the audit table was not put back too.
 func (e *EncryptedStore[S, K]) Verify(ctx context.Context, id blue.DialogueID) (*blue.Snapshot, error) {
 	snapshot, err := e.Load(ctx, id)
 	if err != nil {
 		return nil, err
+	}
+	if err := e.sealing.checkNext(ctx, string(id)); err != nil {
+		return snapshot, err
 	}
 	return snapshot, e.sealing.checkHistory(ctx, string(id))
 }

@@ -1,7 +1,6 @@
 package encrypted
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -147,19 +146,6 @@ func (s *sealing) checkFreshness(dialogue string, h *Head, r root) error {
 	}
 	return &blue.TamperError{Dialogue: blue.DialogueID(dialogue), RolledBack: true,
 		Damage: []blue.Damage{{Class: blue.DamageRolledBack, Item: record.Head, Detail: detail}}}
-}
-
-// checkKeys refuses a state sealed under keys that no holder of those of the
-// head made: whoever may grant could put a dialogue of their own there.
-func (s *sealing) checkKeys(ctx context.Context, dialogue string, h *Head, k *envelope.Keys) error {
-	if h == nil || s.accept || h.KeyVersion == 0 {
-		return nil
-	}
-	public, err := hex.DecodeString(h.Key)
-	if err != nil || len(public) != envelope.PublicSize {
-		return fmt.Errorf("%w: the head of dialogue %s names no key; if you trust the store as it is, run again with --accept-rollback", blue.ErrTampered, dialogue)
-	}
-	return s.ring.Follows(ctx, dialogue, h.KeyVersion, [envelope.PublicSize]byte(public), k)
 }
 
 // seen remembers a state that was loaded, if it is newer than what h says.

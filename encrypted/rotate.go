@@ -166,11 +166,7 @@ func (r *rotation) active(ctx context.Context, p *loaded) (*envelope.Keys, error
 	if err != nil {
 		return nil, err
 	}
-	public, err := p.meta.Public()
-	if err != nil {
-		return nil, err
-	}
-	return k, r.s.ring.Follows(ctx, r.o.dialogue, p.meta.Version(), public, k)
+	return k, r.s.endorsed(ctx, p.meta, k)
 }
 
 // run seals everything under the active version. After a conflict the dialogue
