@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 
 	"github.com/spf13/cobra"
 
+	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/encrypted"
-	"github.com/superviber/blue-encrypted-store/erasure"
 )
 
 func keysRewrapCommand(a *app) *cobra.Command {
@@ -68,7 +69,12 @@ func (a *app) keysRewrap(ctx context.Context, from string) error {
 	if err != nil {
 		return err
 	}
-	if answer.Rewrapping, err = s.store.Rewrap(ctx, source, erasure.Dialogues(ctx, s.records)); err != nil {
+	// Not the audit log, which a user may not read (deploy/iam/user.json).
+	ids, err := everyDialogue(ctx, s.store, s.config)
+	if err != nil {
+		return err
+	}
+	if answer.Rewrapping, err = s.store.Rewrap(ctx, source, each(ids)); err != nil {
 		return withHint(err, keysHint(err, "both KMS keys open what each wraps; the same command goes on"))
 	}
 	return a.answer(answer, func(w io.Writer) error {
@@ -83,4 +89,15 @@ func (a *app) keysRewrap(ctx context.Context, from string) error {
 		}
 		return nil
 	})
+}
+
+// each yields dialogues that are known.
+func each(ids []blue.DialogueID) iter.Seq2[blue.DialogueID, error] {
+	return func(yield func(blue.DialogueID, error) bool) {
+		for _, id := range ids {
+			if !yield(id, nil) {
+				return
+			}
+		}
+	}
 }

@@ -1,10 +1,12 @@
-// Package kmsfault stands between a client and a local KMS and does what the
-// latter does not: it refuses what the policies of deploy/iam do not allow, the
-// principal told by the access key id of the request, and it plays the answers
-// of a KMS in trouble.
+// Package kmsfault stands between a client and a local KMS, or a local
+// DynamoDB, and does what these do not: it refuses what the policies of
+// deploy/iam do not allow, the principal told by the access key id of the
+// request. Of a KMS it also plays the answers in trouble.
 //
-// What belongs here: bytes of KMS's wire, and the judgement of policies. What
-// does not: the KMS behind (internal/kmslocal) and every client.
+// What belongs here: bytes of the wire of both, as far as a policy judges them,
+// and the judgement. What does not: the servers behind (internal/kmslocal,
+// internal/dynamolocal), DynamoDB in trouble (internal/faultproxy), and every
+// client.
 package kmsfault
 
 import (
@@ -101,6 +103,7 @@ type Layer struct {
 	principals map[string]Principal
 	faults     []Fault
 	calls      map[string]int
+	asked      map[string][]Request
 	refused    int
 }
 
@@ -113,7 +116,7 @@ func New(endpoint string) (*Layer, error) {
 	}
 	return &Layer{
 		proxy: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host }},
-		done:  make(chan struct{}), principals: map[string]Principal{}, calls: map[string]int{},
+		done:  make(chan struct{}), principals: map[string]Principal{}, calls: map[string]int{}, asked: map[string][]Request{},
 	}, nil
 }
 
@@ -154,6 +157,14 @@ func (l *Layer) Refused() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.refused
+}
+
+// Asked returns what the policies let through for the holder of an access key
+// id.
+func (l *Layer) Asked(accessKeyID string) []Request {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.asked[accessKeyID])
 }
 
 // call is a request as the layer reads it.
@@ -205,14 +216,20 @@ func read(r *http.Request, body []byte) (call, error) {
 	if err := json.Unmarshal(body, &c); err != nil {
 		return c, fmt.Errorf("no request of KMS: %w", err)
 	}
-	_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
-	c.Principal, _, _ = strings.Cut(credential, "/")
+	c.Principal = principalOf(r)
 	name, is := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "TrentService.")
 	if !is || c.Principal == "" {
 		return c, fmt.Errorf("no request of KMS: target or credential is missing")
 	}
 	c.Action = "kms:" + name
 	return c, nil
+}
+
+// principalOf returns the access key id that a request is signed with.
+func principalOf(r *http.Request) string {
+	_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	id, _, _ := strings.Cut(credential, "/")
+	return id
 }
 
 // judge counts a request and returns what to answer, "" to let it through.
@@ -224,6 +241,7 @@ func (l *Layer) judge(c call) Answer {
 		l.refused++
 		return Denied
 	}
+	l.asked[c.Principal] = append(l.asked[c.Principal], c.request())
 	for i, f := range l.faults {
 		if f.Action != "" && f.Action != c.Action {
 			continue

@@ -1,6 +1,7 @@
 package kmsfault
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -72,6 +73,7 @@ var (
 	openers    = []string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"}
 	reads      = []string{"dynamodb:GetItem", "dynamodb:Query"}
 	commits    = []string{"dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"}
+	erases     = []string{"dynamodb:PutItem", "dynamodb:DeleteItem"}
 	appends    = []string{"dynamodb:PutItem", "dynamodb:ConditionCheckItem"}
 	rewrite    = []string{"dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteTable", "dynamodb:UpdateTable", "dynamodb:PartiQLDelete"}
 	administer = []string{"kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:PutKeyPolicy", "kms:CreateGrant", "kms:CreateAlias", "kms:UpdateAlias"}
@@ -90,8 +92,9 @@ var roles = map[string]struct{ need, never []wish }{
 			of(keyTable, []string{"dialogue#tea"}, append(reads, commits...)...),
 			of(keyTable, []string{"user#ada"}, append(reads, appends...)...),
 			of(keyTable, []string{"principals"}, append(reads, appends...)...),
-			of(audit, []string{"audit#1"}, append(reads, appends...)...),
-			of(audit, []string{"dialogue#tea"}, append(reads, appends...)...),
+			of(audit, []string{"audit#1"}, "dynamodb:GetItem", "dynamodb:PutItem"),
+			of(audit, []string{"dialogue#tea"}, append(reads, "dynamodb:PutItem")...),
+			of(audit, []string{"checkpoint#1"}, "dynamodb:PutItem"), of(audit, []string{"chains#0"}, "dynamodb:PutItem"),
 			of(dialogues, nil, "dynamodb:DescribeTable", "dynamodb:DescribeContinuousBackups"),
 			of(audit, nil, "dynamodb:DescribeTable"), of(keyTable, nil, "dynamodb:DescribeTable"),
 		),
@@ -118,8 +121,9 @@ var roles = map[string]struct{ need, never []wish }{
 			of(keyTable, []string{"user#ada"}, "dynamodb:DeleteItem"),
 			of(keyTable, []string{"erased"}, append(reads, commits...)...),
 			of(keyTable, nil, slices.Concat(reads, commits, []string{"dynamodb:Scan", "dynamodb:ExportTableToPointInTime"})...),
-			of(audit, []string{"audit#1"}, append(rewrite, "dynamodb:Scan")...),
+			of(audit, []string{"audit#1"}, append(rewrite, "dynamodb:Scan", "dynamodb:Query", "dynamodb:ConditionCheckItem")...),
 			of(audit, []string{"chains#0"}, reads...),
+			of(audit, []string{"checkpoint#1"}, reads...),
 			of(audit, nil, reads...),
 			of(keyTable, []string{"principals"}, "dynamodb:DeleteItem"),
 			of(dialogues, []string{"dialogue#tea"}, "dynamodb:UpdateItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteTable"),
@@ -128,37 +132,43 @@ var roles = map[string]struct{ need, never []wish }{
 	},
 	"auditor": {
 		need: slices.Concat(
-			of(audit, nil, "dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:DescribeTable"),
-			of(dialogues, []string{"dialogue#tea"}, reads...),
-			of(dialogues+"/index/GSI1", nil, "dynamodb:Query"),
+			of(audit, []string{"audit#1"}, reads...), of(audit, []string{"chains#0"}, reads...),
+			of(dialogues, []string{"dialogue#tea"}, "dynamodb:GetItem"),
+			of(dialogues+"/index/GSI1", []string{"status#open"}, "dynamodb:Query"),
 			of(keyTable, []string{"principals"}, "dynamodb:Query"),
+			of(dialogues, nil, "dynamodb:DescribeTable"), of(audit, nil, "dynamodb:DescribeTable"),
 			of(keyTable, nil, "dynamodb:DescribeContinuousBackups"),
-			of(testARN, nil, "kms:DescribeKey"),
 		),
 		never: slices.Concat(
 			of(testARN, kek("ada"), openers...), of(testARN, grant("ada"), openers...), of(testARN, nil, openers...), of(testARN, nil, administer...),
 			of(keyTable, []string{"dialogue#tea"}, append(append(reads, commits...), rewrite...)...),
-			of(dialogues, []string{"dialogue#tea"}, append(commits, rewrite...)...),
-			of(audit, []string{"audit#1"}, append(commits, rewrite...)...),
+			of(dialogues, []string{"dialogue#tea"}, append(append(commits, rewrite...), "dynamodb:Query", "dynamodb:Scan")...),
+			of(dialogues+"/index/GSI2", []string{"tension_status#open"}, reads...),
+			of(audit, []string{"audit#1"}, append(append(commits, rewrite...), "dynamodb:Scan")...),
 			of(keyTable, []string{"principals"}, commits...),
 			of(keyTable, nil, reads...),
 		),
 	},
 	"eraser": {
 		need: slices.Concat(
-			of(keyTable, []string{"dialogue#tea"}, append(reads, commits...)...),
-			of(keyTable, []string{"erased"}, append(reads, commits...)...),
-			of(keyTable, []string{"user#ada"}, append(reads, commits...)...),
+			of(keyTable, []string{"dialogue#tea"}, append(reads, erases...)...),
+			of(keyTable, []string{"erased"}, append(reads, erases...)...),
+			of(keyTable, []string{"user#ada"}, append(reads, erases...)...),
 			of(dialogues, []string{"dialogue#tea"}, append(reads, commits...)...),
-			of(audit, []string{"audit#1"}, append(reads, appends...)...),
+			of(dialogues+"/index/GSI1", []string{"status#open"}, "dynamodb:Query"),
+			of(audit, []string{"audit#1"}, append(reads, "dynamodb:PutItem")...),
+			of(audit, []string{"checkpoint#1"}, append(reads, "dynamodb:PutItem")...),
+			of(audit, []string{"dialogue#tea"}, "dynamodb:GetItem"),
+			of(audit, []string{"chains#0"}, "dynamodb:Query"),
 			of(keyTable, nil, "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable"),
+			of(dialogues, nil, "dynamodb:DescribeContinuousBackups"),
 			of("*", nil, "dynamodb:ListBackups"),
 		),
 		never: slices.Concat(
 			of(testARN, kek("ada"), openers...), of(testARN, grant("ada"), openers...), of(testARN, nil, openers...), of(testARN, nil, administer...),
 			of(audit, []string{"audit#1"}, rewrite...),
-			of(audit, []string{"chains#0"}, reads...),
-			of(audit, nil, reads...),
+			of(audit, nil, "dynamodb:Scan"),
+			of(dialogues, nil, "dynamodb:DeleteTable", "dynamodb:Scan"),
 			of(keyTable, nil, "dynamodb:DeleteTable", "dynamodb:CreateBackup", "dynamodb:RestoreTableToPointInTime", "dynamodb:Scan"),
 		),
 	},
@@ -188,16 +198,24 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// TestEveryPartIsNeeded takes each statement, action, resource and condition
-// away, one at a time: each time something goes wrong. A part whose absence
-// nobody notices does not belong there, or is not tested. A Deny alone, whose
-// absence an Allow would have to fill, is tried beside the policy of a user.
+// TestEveryPartIsNeeded takes each statement, action, resource, condition and
+// value of a condition away, one at a time: each time something goes wrong. A
+// part whose absence nobody notices does not belong there, or is not tested. A
+// Deny alone, whose absence an Allow would have to fill, is tried beside one for
+// everything. That the program needs what these wishes need is shown by TestIAM
+// of cmd/blue-store.
 func TestEveryPartIsNeeded(t *testing.T) {
 	for role, c := range roles {
-		for name, p := range without(t, role) {
-			if wrong(p, c.need, c.never) == "" && !denies(t, role, p) {
-				t.Errorf("%s without %s: nobody notices", role, name)
+		p := shipped(t, role)
+		for _, parts := range []map[string]Policy{p.Narrower(), p.Looser()} {
+			for name, p := range parts {
+				if wrong(p, c.need, c.never) == "" && !denies(t, role, p) {
+					t.Errorf("%s without %s: nobody notices", role, name)
+				}
 			}
+		}
+		if got := wrong(p, c.need, c.never); got != "" {
+			t.Errorf("%s: taking parts away changed the whole: %s", role, got)
 		}
 	}
 }
@@ -218,35 +236,10 @@ func denies(t *testing.T, role string, p Policy) bool {
 	return false
 }
 
-// without returns the policy with one part less, by the name of that part.
-func without(t *testing.T, role string) map[string]Policy {
-	t.Helper()
-	cut := map[string]Policy{}
-	for i, s := range shipped(t, role).Statement {
-		p := shipped(t, role)
-		p.Statement = slices.Delete(p.Statement, i, i+1)
-		cut[s.Sid] = p
-		for j, a := range s.Action {
-			if len(s.Action) > 1 {
-				p := shipped(t, role)
-				p.Statement[i].Action = slices.Delete(p.Statement[i].Action, j, j+1)
-				cut[s.Sid+" "+a] = p
-			}
-		}
-		for operator, keys := range s.Condition {
-			for key := range keys {
-				p := shipped(t, role)
-				delete(p.Statement[i].Condition[operator], key)
-				cut[s.Sid+" "+operator+" "+key] = p
-			}
-		}
-	}
-	return cut
-}
-
-// TestShape lints the documents: statements named once and told in the README,
-// no NotAction, nothing for every principal or every resource but what has no
-// resource of its own, no action with a star but in a Deny.
+// TestShape lints the documents: statements named once and told in the table of
+// their role in the README, which tells of no other; no NotAction, nothing for
+// every principal or every resource but what has no resource of its own, no
+// action with a star but in a Deny.
 func TestShape(t *testing.T) {
 	dir := filepath.Join("..", "..", "deploy", "iam")
 	readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
@@ -257,39 +250,49 @@ func TestShape(t *testing.T) {
 	if err != nil || len(files) != len(roles) {
 		t.Fatalf("%d documents, %v; the roles are %d", len(files), err, len(roles))
 	}
-	told := regexp.MustCompile("(?m)^\\| `([A-Z][a-z]\\w+)` \\|").FindAllStringSubmatch(string(readme), -1)
 	for role := range roles {
-		seen := map[string]bool{}
+		told, seen := tableOf(string(readme), role), map[string]bool{}
 		for _, s := range shipped(t, role).Statement {
 			if s.Sid == "" || seen[s.Sid] {
 				t.Errorf("%s: statement %q is nameless or stands twice", role, s.Sid)
 			}
 			seen[s.Sid] = true
-			if !slices.ContainsFunc(told, func(m []string) bool { return m[1] == s.Sid }) {
-				t.Errorf("%s: README.md says nothing of %s", role, s.Sid)
-			}
-			for _, a := range s.Action {
-				if strings.Contains(a, "*") && s.Effect == "Allow" {
-					t.Errorf("%s: %s allows %s", role, s.Sid, a)
-				}
-			}
-			if slices.Contains(s.Resource, "*") && !slices.Equal(s.Action, Texts{"dynamodb:ListBackups"}) {
-				t.Errorf("%s: %s is for every resource", role, s.Sid)
-			}
-			for _, a := range s.Action {
-				if s.Effect == "Allow" && a != "kms:DescribeKey" && strings.HasPrefix(a, "kms:") && len(s.Condition["StringEquals"]) == 0 {
-					t.Errorf("%s: %s allows %s without a context", role, s.Sid, a)
-				}
+			for _, what := range lint(s) {
+				t.Errorf("%s: %s %s", role, s.Sid, what)
 			}
 		}
-	}
-	for _, m := range told {
-		if !slices.ContainsFunc([]string{"user", "auditor", "eraser"}, func(role string) bool {
-			return slices.ContainsFunc(shipped(t, role).Statement, func(s Statement) bool { return s.Sid == m[1] })
-		}) {
-			t.Errorf("README.md tells of %s, which no document has", m[1])
+		if !maps.Equal(told, seen) {
+			t.Errorf("%s: README.md tells of %v; the document has %v", role, told, seen)
 		}
 	}
+}
+
+// tableOf returns the statements in the table of a role: below "## role.json",
+// up to the next heading.
+func tableOf(readme, role string) map[string]bool {
+	_, section, _ := strings.Cut(readme, "\n## "+role+".json")
+	section, _, _ = strings.Cut(section, "\n## ")
+	told := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([A-Z][a-z]\\w+)` \\|").FindAllStringSubmatch(section, -1) {
+		told[m[1]] = true
+	}
+	return told
+}
+
+// lint returns what is wrong with a statement by itself.
+func lint(s Statement) (wrong []string) {
+	for _, a := range s.Action {
+		if strings.Contains(a, "*") && s.Effect == "Allow" {
+			wrong = append(wrong, "allows "+a)
+		}
+		if s.Effect == "Allow" && a != "kms:DescribeKey" && strings.HasPrefix(a, "kms:") && len(s.Condition["StringEquals"]) == 0 {
+			wrong = append(wrong, "allows "+a+" without a context")
+		}
+	}
+	if slices.Contains(s.Resource, "*") && !slices.Equal(s.Action, Texts{"dynamodb:ListBackups"}) {
+		wrong = append(wrong, "is for every resource")
+	}
+	return wrong
 }
 
 func TestParseRefuses(t *testing.T) {

@@ -1,0 +1,91 @@
+package kmsfault
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+)
+
+// Narrower returns a policy with one part less, by the name of that part: each
+// statement that allows, and each of its actions, resources and values of
+// conditions where it has more than one. Each allows less than the whole, or the
+// same, if nobody needs the part.
+func (p Policy) Narrower() map[string]Policy {
+	less := map[string]Policy{}
+	for i, s := range p.Statement {
+		if s.Effect != "Allow" {
+			continue
+		}
+		less[s.Sid] = p.drop(i)
+		for j, a := range several(s.Action) {
+			less[s.Sid+" "+a] = p.change(i, func(s *Statement) { s.Action = slices.Delete(s.Action, j, j+1) })
+		}
+		for j, r := range several(s.Resource) {
+			less[s.Sid+" "+r] = p.change(i, func(s *Statement) { s.Resource = slices.Delete(s.Resource, j, j+1) })
+		}
+		for operator, keys := range s.Condition {
+			for key, values := range keys {
+				for j, v := range several(values) {
+					less[s.Sid+" "+key+" "+v] = p.change(i, func(s *Statement) {
+						s.Condition[operator][key] = slices.Delete(s.Condition[operator][key], j, j+1)
+					})
+				}
+			}
+		}
+	}
+	return less
+}
+
+// Looser returns a policy with one restriction less, by its name: each condition
+// of what it allows, and each statement that denies, its actions and resources.
+func (p Policy) Looser() map[string]Policy {
+	less := map[string]Policy{}
+	for i, s := range p.Statement {
+		for operator, keys := range s.Condition {
+			for key := range keys {
+				less[s.Sid+" "+operator+" "+key] = p.change(i, func(s *Statement) { delete(s.Condition[operator], key) })
+			}
+		}
+		if s.Effect != "Deny" {
+			continue
+		}
+		less[s.Sid] = p.drop(i)
+		for j, a := range several(s.Action) {
+			less[s.Sid+" "+a] = p.change(i, func(s *Statement) { s.Action = slices.Delete(s.Action, j, j+1) })
+		}
+		for j := range several(s.Resource) {
+			less[s.Sid+" resource "+strconv.Itoa(j)] = p.change(i, func(s *Statement) { s.Resource = slices.Delete(s.Resource, j, j+1) })
+		}
+	}
+	return less
+}
+
+// several returns texts if one of them can go and others stay.
+func several(t Texts) Texts {
+	if len(t) < 2 {
+		return nil
+	}
+	return t
+}
+
+func (p Policy) drop(i int) Policy {
+	p.Statement = slices.Delete(slices.Clone(p.Statement), i, i+1)
+	return p
+}
+
+// change returns a copy of which one statement is changed.
+func (p Policy) change(i int, change func(*Statement)) Policy {
+	p.Statement = slices.Clone(p.Statement)
+	s := p.Statement[i]
+	s.Action, s.Resource = slices.Clone(s.Action), slices.Clone(s.Resource)
+	s.Condition = maps.Clone(s.Condition)
+	for operator, keys := range s.Condition {
+		s.Condition[operator] = maps.Clone(keys)
+		for key, values := range keys {
+			s.Condition[operator][key] = slices.Clone(values)
+		}
+	}
+	change(&s)
+	p.Statement[i] = s
+	return p
+}
