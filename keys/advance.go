@@ -87,6 +87,7 @@ func (r *Ring) advance(ctx context.Context, s *shelf, next Binding, except []str
 		return nil, err
 	}
 	writes := []record.Write{s.turn(record.Attrs{attrActive: record.N(int64(next.Version)), attrLinks: links}), own}
+	writes = append(writes, kek.checks()...)
 	for _, user := range others {
 		w, err := r.grant(ctx, Binding{user, next.Dialogue, next.Version}, kek.UMK(), secret)
 		if err != nil {

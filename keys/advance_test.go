@@ -333,7 +333,7 @@ func TestChangesDropSecrets(t *testing.T) {
 	for name, change := range map[string]func(r *Ring) error{
 		"Advance":    func(r *Ring) error { _, err := r.Advance(ctx, "tea", 1); return err },
 		"Grant":      func(r *Ring) error { _, err := r.Grant(ctx, "tea", "bob"); return err },
-		"BeginErase": func(r *Ring) error { _, err := r.BeginErase(ctx, "tea"); return err },
+		"BeginErase": func(r *Ring) error { _, err := r.BeginErase(ctx, "tea", ""); return err },
 	} {
 		w := newWorld(t)
 		r := w.ring("ada", nil)

@@ -17,7 +17,8 @@ import (
 // counter and cannot be wrong.
 //
 // Loads of one id happen one at a time; failures are not kept. An expired
-// entry is zeroed by the next miss on any id, or by close.
+// entry is zeroed by a timer, of which there is one while anything is held, by a
+// miss on any id before that, or by close.
 type cache[V interface{ Destroy() }] struct {
 	now   func() time.Time
 	ttl   time.Duration
@@ -28,6 +29,8 @@ type cache[V interface{ Destroy() }] struct {
 	held    map[string]entry[V]
 	flights map[string]*flight
 	uses    uint64 // counts the hits and puts
+	timer   *time.Timer
+	wakes   time.Time // when the timer sweeps; zero: it is stopped
 	closed  bool
 }
 
@@ -144,7 +147,42 @@ func (c *cache[V]) keep(id string, value V, until time.Time) error {
 	}
 	c.uses++
 	c.held[id] = entry[V]{kept, until, c.uses}
+	if c.wakes.IsZero() || until.Before(c.wakes) {
+		c.wake(until)
+	}
 	return nil
+}
+
+// wake sets the timer for a moment of the cache's clock. Where that clock is
+// not the timer's (tests), it sweeps too late or once more than needed.
+func (c *cache[V]) wake(at time.Time) {
+	c.wakes = at
+	in := at.Sub(c.now())
+	if c.timer == nil {
+		c.timer = time.AfterFunc(in, c.expire)
+		return
+	}
+	c.timer.Reset(in)
+}
+
+// expire sweeps, and sets the timer for what is left.
+func (c *cache[V]) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	c.sweep(c.now())
+	c.wakes = time.Time{}
+	var next time.Time
+	for _, e := range c.held {
+		if next.IsZero() || e.until.Before(next) {
+			next = e.until
+		}
+	}
+	if !next.IsZero() {
+		c.wake(next)
+	}
 }
 
 func (c *cache[V]) sweep(now time.Time) {
@@ -192,6 +230,9 @@ func (c *cache[V]) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
+	if c.timer != nil {
+		c.timer.Stop()
+	}
 	for id := range c.held {
 		c.drop(id)
 	}

@@ -48,10 +48,17 @@ type Erasure struct {
 // works where head or wraps are damaged or gone. Run again it changes nothing,
 // except that wraps which came back meanwhile, by a restore, are added.
 //
+// alone, unless it is "", is the user who must be the only one with a wrap when
+// that commit lands: ErrShared where another has one, and nothing is changed. An
+// erasure that has begun already goes on.
+//
 // Errors: ErrInvalid, ErrBusy, the store's own.
-func (r *Ring) BeginErase(ctx context.Context, dialogue string) (Erasure, error) {
+func (r *Ring) BeginErase(ctx context.Context, dialogue, alone string) (Erasure, error) {
 	var e Erasure
 	err := r.change(ctx, dialogue, func(s *shelf) ([]record.Write, error) {
+		if err := s.heldAlone(alone); err != nil {
+			return nil, err
+		}
 		line, err := r.registered(ctx, dialogue)
 		if err != nil {
 			return nil, err
@@ -81,6 +88,25 @@ func (r *Ring) BeginErase(ctx context.Context, dialogue string) (Erasure, error)
 		return Erasure{}, fmt.Errorf("beginning to erase the keys of dialogue %s: %w", dialogue, err)
 	}
 	return e, nil
+}
+
+// ErrShared: another user holds a dialogue that was to be erased as one user's.
+// It is ErrRefused.
+var ErrShared = fmt.Errorf("%w: others hold it too", blue.ErrRefused)
+
+// heldAlone is ErrShared where another than the user has a wrap, before the
+// erasure has begun. Every put of a wrap changes the head, which the commit is
+// conditioned on.
+func (s *shelf) heldAlone(user string) error {
+	if user == "" || s.begun() == nil {
+		return nil
+	}
+	for _, w := range s.wraps {
+		if w.Version > 0 && w.User != user {
+			return ErrShared
+		}
+	}
+	return nil
 }
 
 // Destroy deletes every wrap of a dialogue whose erasure has begun; ErrConflict
@@ -153,6 +179,46 @@ func (r *Ring) FinishErase(ctx context.Context, dialogue string) (Erasure, error
 		return Erasure{}, fmt.Errorf("ending the erasure of the keys of dialogue %s: %w", dialogue, err)
 	}
 	return e, nil
+}
+
+// DropStrays deletes the strays of a dialogue that name a user (Status.Strays).
+// Run again it goes on.
+func (r *Ring) DropStrays(ctx context.Context, dialogue, user string) error {
+	return r.around(ctx, KeyEvent{Action: DestroyKey, Outcome: Success, Dialogue: dialogue}, func() error {
+		for left := true; left; {
+			err := r.change(ctx, dialogue, func(s *shelf) ([]record.Write, error) {
+				strays := slices.DeleteFunc(s.wraps, func(w wrap) bool { return w.Version > 0 || !w.stray().names(user) })
+				left = len(strays) > maxDeletes
+				if len(strays) == 0 {
+					return nil, nil
+				}
+				writes := []record.Write{s.turn(nil)}
+				for _, w := range strays[:min(maxDeletes, len(strays))] {
+					writes = append(writes, w.removal())
+				}
+				return writes, nil
+			})
+			if err != nil {
+				return fmt.Errorf("deleting what names user %s among the keys of dialogue %s: %w", user, dialogue, err)
+			}
+		}
+		return nil
+	})
+}
+
+// Stored returns the SHA-256 of each key that a provider stores for a user
+// (partition user#{user}), 64 hex digits, ascending by sort key.
+func (r *Ring) Stored(ctx context.Context, user string) ([]string, error) {
+	stored, err := r.store.Query(ctx, record.Query{Table: record.Keys, PK: "user#" + user})
+	if err != nil {
+		return nil, fmt.Errorf("reading the stored key of user %s: %w", user, err)
+	}
+	var hashes []string
+	for _, rec := range stored {
+		hash := wrap{record: rec}.hash()
+		hashes = append(hashes, hex.EncodeToString(hash[:]))
+	}
+	return hashes, nil
 }
 
 // begun is nil once an erasure has begun.

@@ -27,7 +27,7 @@ func (w *world) hashes(dialogue string) []string {
 
 // erase runs all three steps and returns the end.
 func erase(r *Ring, dialogue string) (Erasure, error) {
-	if _, err := r.BeginErase(ctx, dialogue); err != nil {
+	if _, err := r.BeginErase(ctx, dialogue, ""); err != nil {
 		return Erasure{}, err
 	}
 	if err := r.Destroy(ctx, dialogue); err != nil {
@@ -69,7 +69,7 @@ func TestErase(t *testing.T) {
 			t.Errorf("%s too early: %v; want ErrConflict", verb, early)
 		}
 	}
-	begun, err := r.BeginErase(ctx, "tea")
+	begun, err := r.BeginErase(ctx, "tea", "")
 	if err != nil || begun.State != "erasing" || !slices.Equal(begun.Wraps, want) || len(want) != 4 {
 		t.Fatalf("BeginErase: %+v, %v; want wraps %v", begun, err, want)
 	}
@@ -106,6 +106,7 @@ func TestEraseWhatIsLeft(t *testing.T) {
 		"head of before":   func(w *world) { w.edit("tea", headOfTea, without("turn")) },
 		"a wrap is empty":  func(w *world) { w.edit("tea", adasWrap, without("wrapped")) },
 		"a wrap of nobody": func(w *world) { w.move("tea", adasWrap, "tea", "wrap#x") },
+		"a wrap elsewhere": func(w *world) { w.move("tea", adasWrap, "tea", "elsewhere") },
 		"another key file": func(w *world) { w.provider = newFakeProvider(w.t, "umk:b") },
 		"restored": func(w *world) {
 			kept := w.store.records[record.Key{PK: "dialogue#tea", SK: adasWrap}].Clone()
@@ -196,4 +197,65 @@ func TestEraseStopped(t *testing.T) {
 			t.Errorf("stopped at commit %d, run again: %+v, %v", stop, e, err)
 		}
 	}
+}
+
+// A grant between the look and the commit that begins the erasure: what was one
+// user's alone is another's too, and stays whole.
+func TestEraseAlone(t *testing.T) {
+	w := newWorld(t)
+	must(t)(w.ring("ada", nil).Create(ctx, "tea"))
+	granted := false
+	w.store.onCommit = func([]record.Write) {
+		if !granted {
+			granted = true
+			w.grant("ada", "tea", "bob")
+		}
+	}
+	if _, err := w.ring("cy", nil).BeginErase(ctx, "tea", "ada"); !errors.Is(err, ErrShared) || !errors.Is(err, blue.ErrRefused) {
+		t.Fatalf("%v; want ErrShared", err)
+	}
+	w.store.onCommit = nil
+	must(t)(w.ring("bob", nil).Open(ctx, "dek#tea#1"))
+	if all, err := w.ring("cy", nil).Erasures(ctx); err != nil || len(all) > 0 {
+		t.Errorf("registry %+v, %v", all, err)
+	}
+	w.drop("tea", "wrap#0000000001#bob")
+	if _, err := w.ring("cy", nil).BeginErase(ctx, "tea", "ada"); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.ring("cy", nil).BeginErase(ctx, "tea", "nobody"); err != nil {
+		t.Errorf("one that has begun does not go on: %v", err)
+	}
+}
+
+// TestStrays: what stands beside the head at a place that is none of ours is
+// told, and DropStrays takes away those of one user.
+func TestStrays(t *testing.T) {
+	w := newWorld(t)
+	must(t)(w.ring("ada", nil).Create(ctx, "tea"))
+	wrapped := w.store.records[record.Key{PK: "dialogue#tea", SK: adasWrap}]
+	for _, sk := range []string{"wrap#1#bob", "WRAP", "zzz#ada"} {
+		rec := wrapped.Clone()
+		rec.Key.SK = sk
+		rec.Attrs["user"] = record.S("bob")
+		if sk == "zzz#ada" {
+			delete(rec.Attrs, "user")
+		}
+		w.store.records[rec.Key] = rec
+	}
+	r := w.ring("ada", nil)
+	status, err := r.Status(ctx, "tea")
+	if err != nil || len(status.Strays) != 3 || len(status.Standing()) != 4 || !slices.Equal(status.Users(), []string{"ada"}) || len(status.Wraps("ada")) != 1 {
+		t.Fatalf("%+v, %v", status, err)
+	}
+	if n := []int{len(status.StraysOf("bob")), len(status.StraysOf("ada")), len(status.StraysOf("cy"))}; !slices.Equal(n, []int{2, 1, 0}) {
+		t.Errorf("strays of bob, ada and cy: %v", n)
+	}
+	if err := r.DropStrays(ctx, "tea", "bob"); err != nil {
+		t.Fatal(err)
+	}
+	if status, err = r.Status(ctx, "tea"); err != nil || len(status.Strays) != 1 || status.Strays[0].SK != "zzz#ada" {
+		t.Errorf("%+v, %v", status, err)
+	}
+	must(t)(w.ring("ada", nil).Open(ctx, "dek#tea#1"))
 }

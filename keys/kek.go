@@ -7,6 +7,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/record"
 )
 
 // KEK is one user's key encryption key, 32 bytes in memory, from whatever
@@ -18,6 +19,7 @@ type KEK struct {
 	umk    string
 	former []string // master keys that it was under before
 	secret *envelope.Secret
+	stored *record.Write // see Stored
 }
 
 // NewKEK is for providers: it returns the KEK of a user below the UMK with
@@ -25,6 +27,24 @@ type KEK struct {
 // before: what was wrapped then names them.
 func NewKEK(user, umk string, secret *envelope.Secret, former ...string) *KEK {
 	return &KEK{user: user, umk: umk, former: former, secret: secret}
+}
+
+// Stored says which record of blue_keys the key was opened from, and what that
+// must still hold for the key to be the user's. What is wrapped anew is put only
+// while it does: a key that was erased meanwhile, or made anew, wraps nothing more
+// although a process holds it yet. For providers that store a KEK.
+func (k *KEK) Stored(at record.Key, holds record.Attrs) *KEK {
+	k.stored = &record.Write{Table: record.Keys, Record: record.Record{Key: at}, Prev: holds, Check: true}
+	return k
+}
+
+// checks are the writes that go with every put of a wrap under the key: none
+// where keys are not stored.
+func (k *KEK) checks() []record.Write {
+	if k.stored == nil {
+		return nil
+	}
+	return []record.Write{*k.stored}
 }
 
 // User returns the user whose key this is.
@@ -100,15 +120,11 @@ func (k *KEK) check(b Binding) error {
 }
 
 func (k *KEK) clone() (*KEK, error) {
-	secret, err := cloneSecret(k.secret)
+	secret, err := k.secret.Clone()
 	if err != nil {
 		return nil, err
 	}
-	return NewKEK(k.user, k.umk, secret, k.former...), nil
-}
-
-func cloneSecret(s *envelope.Secret) (*envelope.Secret, error) {
-	b := s.InsecureBytes()
-	defer clear(b)
-	return envelope.NewSecret(b)
+	kek := NewKEK(k.user, k.umk, secret, k.former...)
+	kek.stored = k.stored
+	return kek, nil
 }

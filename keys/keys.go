@@ -45,7 +45,8 @@
 // user in, so that no line of a stranger gets the next version. The fingerprint only tells a lost key from damage: one that
 // was altered is reported as damage, since the wrap still opens. A key is put
 // only in a commit that proves the head active, so that nothing can be
-// wrapped any more once an erasure has begun.
+// wrapped any more once an erasure has begun; and, under a KEK that is stored,
+// that this is still the user's (KEK.Stored).
 //
 // The partitions user#{user} belong to providers that store a KEK for each
 // user; keys/awskms draws its record.
@@ -104,8 +105,8 @@ type Provider interface {
 // reported and never replaced by looking at what it had wrapped.
 type KEKMaker interface {
 	// MakeKEK makes and stores the user's KEK if there is none. Of many at
-	// once one makes it; that it is there already is no error. ErrErased if
-	// it was erased for good.
+	// once one makes it; that it is there already is no error. A user whose
+	// KEK was erased gets another.
 	MakeKEK(ctx context.Context, umk UMK, user string) error
 }
 

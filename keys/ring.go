@@ -40,7 +40,7 @@ type Ring struct {
 	tracer   trace.Tracer
 
 	keks    *cache[*KEK] // holds one, under the user's name
-	secrets *cache[*envelope.Secret]
+	secrets *cache[*opened]
 }
 
 // Options of a Ring. Nil and zero values work.
@@ -83,7 +83,7 @@ func NewRing(store record.Store, provider Provider, user string, opts *Options) 
 	return &Ring{
 		store: store, provider: provider, user: user, now: o.Now, record: o.Record, tracer: o.Tracer,
 		keks:    newCache(o.Now, o.TTL, 1, (*KEK).clone),
-		secrets: newCache(o.Now, o.TTL, o.Max, cloneSecret),
+		secrets: newCache(o.Now, o.TTL, o.Max, (*opened).clone),
 	}
 }
 
@@ -92,6 +92,10 @@ func NewRing(store record.Store, provider Provider, user string, opts *Options) 
 // whose dialogue was never written, left by a crash, is used, so that Create
 // may be repeated. Made keys are read back and opened before they are
 // returned: nothing is sealed under a key that cannot be had again.
+//
+// Where the provider tells users apart, a key that the user was granted, rather
+// than one wrapped under their own KEK, is none for a new dialogue: whoever may
+// write the table could have put it there and know it. *blue.TamperError.
 func (r *Ring) Create(ctx context.Context, dialogue string) (*envelope.Keys, error) {
 	if err := r.check(dialogue); err != nil {
 		return nil, err
@@ -103,7 +107,21 @@ func (r *Ring) Create(ctx context.Context, dialogue string) (*envelope.Keys, err
 	if err != nil && !errors.Is(err, record.ErrConflict) {
 		return nil, fmt.Errorf("creating the keys of dialogue %s: %w", dialogue, err)
 	}
-	return r.Active(ctx, dialogue)
+	version, err := r.active(ctx, dialogue)
+	if err != nil {
+		return nil, fmt.Errorf("opening the active key of dialogue %s: %w", dialogue, err)
+	}
+	b := Binding{r.user, dialogue, version}
+	o, err := r.held(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	defer o.Destroy()
+	if o.granted {
+		err := damaged(dialogue, blue.DamageExtra, b.SK(), "was granted before there is a dialogue: somebody else made this key and may know it; nothing is sealed under it")
+		return nil, fmt.Errorf("creating the keys of dialogue %s: %w", dialogue, err)
+	}
+	return envelope.DeriveKeys(o.Secret, b.Dialogue, b.Version)
 }
 
 // Active returns the keys that new items are sealed under. The head is read
@@ -157,8 +175,35 @@ func (r *Ring) open(ctx context.Context, b Binding) (*envelope.Keys, error) {
 	return envelope.DeriveKeys(secret, b.Dialogue, b.Version)
 }
 
+// opened is a dialogue's secret and what its wrap was.
+type opened struct {
+	*envelope.Secret
+	granted bool // by means of the provider, rather than wrapped under the user's KEK
+}
+
+func (o *opened) clone() (*opened, error) {
+	secret, err := o.Secret.Clone()
+	if err != nil {
+		return nil, err
+	}
+	return &opened{secret, o.granted}, nil
+}
+
+// held returns a dialogue's secret of one version, from memory or the provider.
+// The caller destroys it.
+func (r *Ring) held(ctx context.Context, b Binding) (*opened, error) {
+	at := wrapKey(b)
+	o, _, err := r.secrets.get(ctx, at.PK+" "+at.SK, func(ctx context.Context) (*opened, time.Time, error) {
+		return r.unwrap(ctx, b)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening key %d of dialogue %s: %w", b.Version, b.Dialogue, err)
+	}
+	return o, nil
+}
+
 // unwrap fetches one secret and records that.
-func (r *Ring) unwrap(ctx context.Context, b Binding) (secret *envelope.Secret, until time.Time, err error) {
+func (r *Ring) unwrap(ctx context.Context, b Binding) (o *opened, until time.Time, err error) {
 	ctx, span := r.tracer.Start(ctx, "key.unwrap", b.attributes())
 	defer func() { end(span, err) }()
 	wrapped, umk, err := r.find(ctx, b)
@@ -168,7 +213,9 @@ func (r *Ring) unwrap(ctx context.Context, b Binding) (secret *envelope.Secret, 
 		}
 		return nil, until, err
 	}
-	if len(wrapped) > envelope.WrapSize {
+	var secret *envelope.Secret
+	byGrant := len(wrapped) > envelope.WrapSize
+	if byGrant {
 		secret, err = r.granted(ctx, b, wrapped, umk)
 	} else {
 		var kek *KEK
@@ -180,11 +227,13 @@ func (r *Ring) unwrap(ctx context.Context, b Binding) (secret *envelope.Secret, 
 		err = judge(b, err, umk, kek.as(umk))
 	}
 	err = r.note(ctx, b.event(UnwrapDEK), err)
-	if err != nil && secret != nil {
-		secret.Destroy()
-		secret = nil
+	if err != nil {
+		if secret != nil {
+			secret.Destroy()
+		}
+		return nil, until, err
 	}
-	return secret, until, err
+	return &opened{secret, byGrant}, until, nil
 }
 
 // find reads a wrap. The head is read after it, so that a wrap that an erasure
@@ -256,17 +305,35 @@ func (r *Ring) make(ctx context.Context, dialogue string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer kek.Destroy()
-	e := b.event(WrapDEK)
-	e.Outcome = Intent
-	if err := r.note(ctx, e, nil); err != nil {
-		return err
+	kek.Destroy() // put asks again; a user who has none leaves no intent
+	return r.around(ctx, b.event(WrapDEK), func() error {
+		for range maxTries {
+			if err := r.put(ctx, b); !r.stale(err) {
+				return err
+			}
+		}
+		return fmt.Errorf("%w: the key of user %s was changed %d times meanwhile; nothing was written", blue.ErrBusy, b.User, maxTries)
+	})
+}
+
+// stale reports whether a commit failed because the stored KEK of the user is no
+// longer the one in memory, which it then drops.
+func (r *Ring) stale(err error) bool {
+	lost, conflict := errors.AsType[*record.ConflictError](err)
+	if !conflict || !strings.HasPrefix(lost.Key.PK, "user#") {
+		return false
 	}
-	return r.note(ctx, b.event(WrapDEK), r.put(ctx, kek, b))
+	r.keks.forget("")
+	return true
 }
 
 // put makes a key and commits it with its head.
-func (r *Ring) put(ctx context.Context, kek *KEK, b Binding) error {
+func (r *Ring) put(ctx context.Context, b Binding) error {
+	kek, err := r.ownKEK(ctx)
+	if err != nil {
+		return err
+	}
+	defer kek.Destroy()
 	secret, wrapped, err := r.provider.GenerateDEK(ctx, kek, b)
 	if err != nil {
 		return err
@@ -277,7 +344,8 @@ func (r *Ring) put(ctx context.Context, kek *KEK, b Binding) error {
 	if err != nil {
 		return err
 	}
-	return r.store.Commit(ctx, []record.Write{{Table: record.Keys, Record: headRecord(b.Dialogue, now)}, wrap})
+	writes := []record.Write{{Table: record.Keys, Record: headRecord(b.Dialogue, now)}, wrap}
+	return r.store.Commit(ctx, append(writes, kek.checks()...))
 }
 
 // active reads the head's version; ErrSealed, ErrErased, *TamperError.

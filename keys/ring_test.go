@@ -303,7 +303,7 @@ func TestMax(t *testing.T) {
 		}
 		held, marks = append(held, k), append(marks, mark(k))
 		if first == nil {
-			first = r.secrets.held["dialogue#d0 wrap#0000000001#ada"].value
+			first = r.secrets.held["dialogue#d0 wrap#0000000001#ada"].value.Secret
 		}
 		if n := len(r.secrets.held); n != min(i+1, 3) {
 			t.Errorf("after %d dialogues %d are held; want %d", i+1, n, min(i+1, 3))
@@ -338,7 +338,7 @@ func TestClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := mark(k)
-	secret := r.secrets.held["dialogue#tea wrap#0000000001#ada"].value
+	secret := r.secrets.held["dialogue#tea wrap#0000000001#ada"].value.Secret
 	kek := r.keks.held["ada"].value
 	if err := errors.Join(r.Close(), r.Close()); err != nil {
 		t.Fatal(err)
@@ -386,7 +386,7 @@ func TestRingPrintsNoKeys(t *testing.T) {
 	w := newWorld(t)
 	r := w.ring("ada", nil)
 	must(t)(r.Create(ctx, "tea"))
-	for _, s := range []*envelope.Secret{r.secrets.held["dialogue#tea wrap#0000000001#ada"].value, r.keks.held["ada"].value.secret} {
+	for _, s := range []*envelope.Secret{r.secrets.held["dialogue#tea wrap#0000000001#ada"].value.Secret, r.keks.held["ada"].value.secret} {
 		b := s.InsecureBytes()
 		for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 			got := fmt.Sprintf(format, r)

@@ -23,7 +23,8 @@ type shelf struct {
 	wraps    []wrap        // ascending by version, then by user
 }
 
-// wrap is a record under wrap#.
+// wrap is a record beside the head. Whatever stands there may be a wrap, and
+// goes with the others when the dialogue is erased.
 type wrap struct {
 	Binding // zero where the sort key is none that we write
 	record  record.Record
@@ -37,12 +38,11 @@ func (r *Ring) readShelf(ctx context.Context, dialogue string) (*shelf, error) {
 	}
 	s := &shelf{dialogue: dialogue, head: record.Record{Key: headKey(dialogue)}}
 	for _, rec := range all {
-		switch {
-		case rec.Key.SK == headSK:
+		if rec.Key.SK == headSK {
 			s.head = rec
-		case strings.HasPrefix(rec.Key.SK, "wrap#"):
-			s.wraps = append(s.wraps, wrap{parseWrapKey(dialogue, rec.Key.SK), rec})
+			continue
 		}
+		s.wraps = append(s.wraps, wrap{parseWrapKey(dialogue, rec.Key.SK), rec})
 	}
 	return s, nil
 }
@@ -161,6 +161,7 @@ func (r *Ring) tryChange(ctx context.Context, dialogue string, plan func(*shelf)
 	err = r.store.Commit(ctx, writes)
 	if err != nil {
 		_, lost := errors.AsType[*record.ConflictError](err)
+		r.stale(err)
 		return !lost, err
 	}
 	return !older, nil
@@ -191,14 +192,11 @@ func (r *Ring) around(ctx context.Context, e KeyEvent, do func() error) error {
 // secret returns a dialogue's secret R of one version, from memory or the
 // provider. The caller destroys it.
 func (r *Ring) secret(ctx context.Context, b Binding) (*envelope.Secret, error) {
-	at := wrapKey(b)
-	secret, _, err := r.secrets.get(ctx, at.PK+" "+at.SK, func(ctx context.Context) (*envelope.Secret, time.Time, error) {
-		return r.unwrap(ctx, b)
-	})
+	o, err := r.held(ctx, b)
 	if err != nil {
-		return nil, fmt.Errorf("opening key %d of dialogue %s: %w", b.Version, b.Dialogue, err)
+		return nil, err
 	}
-	return secret, nil
+	return o.Secret, nil
 }
 
 // newWrap is the record of a wrap with the proof that its user was let in by a

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	blue "github.com/superviber/blue-encrypted-store"
 )
@@ -16,7 +17,20 @@ type Status struct {
 	Active    uint32    `json:"active_version"` // 0 where the head does not say
 	CreatedAt string    `json:"created_at"`
 	Versions  []Version `json:"versions"` // that have a wrap, ascending
+	Strays    []Stray   `json:"strays,omitempty"`
 }
+
+// Stray is a record among a dialogue's keys at a place where no wrap is put,
+// and that the ring never opens. It may be a wrap all the same, moved there:
+// an erasure deletes it, and none is proved while it stands.
+type Stray struct {
+	SK          string `json:"sk"`
+	User        string `json:"user"`        // whom its attribute names, "" for nobody
+	Fingerprint string `json:"fingerprint"` // SHA-256 of what would be the wrapped bytes, 64 hex digits
+}
+
+// names reports whether a stray is somebody's, by its attribute or its place.
+func (s Stray) names(user string) bool { return s.User == user || strings.HasSuffix(s.SK, "#"+user) }
 
 // Version is one version of a dialogue's key.
 type Version struct {
@@ -49,6 +63,7 @@ func (r *Ring) Status(ctx context.Context, dialogue string) (Status, error) {
 	st := Status{Dialogue: dialogue, State: head[attrState].Str(), Active: uint32(head[attrActive].Int()), CreatedAt: head[attrCreated].Str()}
 	for _, w := range s.wraps {
 		if w.Version == 0 {
+			st.Strays = append(st.Strays, w.stray())
 			continue
 		}
 		if n := len(st.Versions); n == 0 || st.Versions[n-1].Version != w.Version {
@@ -60,6 +75,37 @@ func (r *Ring) Status(ctx context.Context, dialogue string) (Status, error) {
 		})
 	}
 	return st, nil
+}
+
+func (w wrap) stray() Stray {
+	hash := w.hash()
+	return Stray{SK: w.record.Key.SK, User: w.record.Attrs[attrUser].Str(), Fingerprint: hex.EncodeToString(hash[:])}
+}
+
+// Standing returns the fingerprint of every record beside the head: of wraps
+// and of strays.
+func (s Status) Standing() []string {
+	var all []string
+	for _, v := range s.Versions {
+		for _, h := range v.Holders {
+			all = append(all, h.Fingerprint)
+		}
+	}
+	for _, stray := range s.Strays {
+		all = append(all, stray.Fingerprint)
+	}
+	return all
+}
+
+// StraysOf returns the fingerprints of the strays that name a user.
+func (s Status) StraysOf(user string) []string {
+	var all []string
+	for _, stray := range s.Strays {
+		if stray.names(user) {
+			all = append(all, stray.Fingerprint)
+		}
+	}
+	return all
 }
 
 // Users returns who holds a wrap of any version, ascending.

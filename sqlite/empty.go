@@ -50,24 +50,38 @@ func (s *Store) holds(ctx context.Context, t record.Table, prefix string) (there
 	return there, nil
 }
 
-// SealedWith returns the fingerprint of the master key above one of the
-// wrapped keys, e.g. "umk:7c1f09aa52e3d410", or "" if there is none or it
-// cannot be read. It is a clear attribute: good for a message, no proof.
+// SealedWith returns the fingerprint of the master key that most of the wrapped
+// keys name, e.g. "umk:7c1f09aa52e3d410", or "" if there is none or they cannot
+// be read. It is a clear attribute: good for a message, no proof.
 func (s *Store) SealedWith(ctx context.Context) string {
-	f, err := s.table(record.Keys)
+	wraps, err := s.Wraps(ctx)
 	if err != nil {
 		return ""
 	}
+	count := map[string]int{}
+	var most string
+	for _, w := range wraps {
+		print := w.Attrs["umk"].Str()
+		const longest = 256 // an ARN fits
+		if print == "" || len(print) > longest || strings.ContainsFunc(print, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+			continue
+		}
+		count[print]++
+		if count[print] > count[most] {
+			most = print
+		}
+	}
+	return most
+}
+
+// Wraps returns every wrapped key of every dialogue, in ascending order of PK
+// and SK: for the question whether any of them opens.
+func (s *Store) Wraps(ctx context.Context) ([]record.Record, error) {
+	f, err := s.table(record.Keys)
+	if err != nil {
+		return nil, err
+	}
 	const wraps = "wrap#"
-	wrapped, err := f.read(ctx, func(key *record.Key, text *string, blobs *[]byte) []any { return []any{&key.SK, text, blobs} },
-		"SELECT SK, attrs, blobs FROM blue_keys WHERE substr(SK, 1, ?) = ? ORDER BY SK LIMIT 1", len(wraps), wraps)
-	if err != nil || len(wrapped) == 0 {
-		return ""
-	}
-	print := wrapped[0].Attrs["umk"].Str()
-	const longest = 256 // an ARN fits
-	if len(print) > longest || strings.ContainsFunc(print, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return ""
-	}
-	return print
+	return f.read(ctx, func(key *record.Key, text *string, blobs *[]byte) []any { return []any{&key.PK, &key.SK, text, blobs} },
+		"SELECT PK, SK, attrs, blobs FROM blue_keys WHERE substr(SK, 1, ?) = ? ORDER BY PK, SK", len(wraps), wraps)
 }

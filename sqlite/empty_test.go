@@ -79,6 +79,31 @@ func TestSealedWith(t *testing.T) {
 	}
 }
 
+// TestSealedWithMost: one dialogue that was copied from elsewhere does not
+// speak for the store.
+func TestSealedWithMost(t *testing.T) {
+	s := openNew(t)
+	for dialogue, umk := range map[string]string{"a": "umk:copied", "b": "umk:own", "c": "umk:own"} {
+		wrap := record.Record{Key: record.Key{PK: "dialogue#" + dialogue, SK: "wrap#0000000001#tester"}, Attrs: record.Attrs{"umk": record.S(umk)}}
+		head := record.Record{Key: record.Key{PK: "dialogue#" + dialogue, SK: "head"}, Attrs: record.Attrs{"state": record.S("active")}}
+		if err := s.Commit(t.Context(), []record.Write{{Table: record.Keys, Record: wrap}, {Table: record.Keys, Record: head}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.SealedWith(t.Context()); got != "umk:own" {
+		t.Errorf("%q", got)
+	}
+	wraps, err := s.Wraps(t.Context())
+	if err != nil || len(wraps) != 3 {
+		t.Fatal(len(wraps), err)
+	}
+	for i, dialogue := range []string{"a", "b", "c"} {
+		if want := (record.Key{PK: "dialogue#" + dialogue, SK: "wrap#0000000001#tester"}); wraps[i].Key != want {
+			t.Errorf("%v; want %v", wraps[i].Key, want)
+		}
+	}
+}
+
 func openNew(t *testing.T) *sqlite.Store {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "blue.db"), nil)

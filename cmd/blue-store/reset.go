@@ -14,9 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
-	"github.com/superviber/blue-encrypted-store/sqlite"
 )
 
 func resetCommand(a *app) *cobra.Command {
@@ -116,27 +114,31 @@ func (r *resetAnswer) text(w io.Writer) error {
 }
 
 // offerReset asks the RFC's question after a command that met a lost or
-// replaced key (RFC 0058, "Key Loss Behavior"): only on a terminal, and never
+// replaced key (RFC 0058, "Key Loss Behavior"): only on a terminal, only where
+// nothing in the store can be opened with the key file that is there, and never
 // after an integrity failure, which must not lead anyone to destroy a store.
 func (a *app) offerReset(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil || errors.Is(err, blue.ErrTampered) || !keyLost(err) {
+	if err == nil || ctx.Err() != nil || errors.Is(err, blue.ErrTampered) {
 		return err
 	}
 	c, configErr := a.config()
-	if configErr != nil || c.kind != kindSQLite || c.kms.used() || c.present() != nil {
+	if configErr != nil || c.kind != kindSQLite || c.kms.used() || c.present() != nil || !c.keyLost(err) {
 		return err
 	}
-	if c.sealedInKMS(ctx) {
-		return withHint(err, "set BLUE_KMS_KEY_ARN to the key in KMS that is named")
+	if hint := c.remains(ctx); hint != "" {
+		return withHint(err, hint)
 	}
 	typed, asked, askErr := a.ask(ctx, fmt.Sprintf("error: %v\nLocal encryption key changed. Reset database? [y/N] ", err))
 	switch {
 	case !asked:
-		return withHint(err, "put the right key back at "+c.umk+"; if it is lost for good, so are the dialogues: blue-store reset")
+		return withHint(err, "put the right key back at "+c.umk+"; if it is lost for good, so is what it sealed: blue-store reset")
 	case askErr != nil:
 		return errors.Join(err, askErr)
 	case typed != "y" && typed != "Y" && typed != "yes":
 		return withHint(err, "nothing was changed. Put the right key back at "+c.umk+", or run blue-store reset")
+	}
+	if err := c.stillLost(ctx, err); err != nil {
+		return err
 	}
 	answer, wipeErr := c.wipe(ctx)
 	if wipeErr != nil {
@@ -144,25 +146,4 @@ func (a *app) offerReset(ctx context.Context, err error) error {
 	}
 	a.note("removed: the store %s (%d files and folders)", answer.Store, len(answer.Removed))
 	return withHint(fmt.Errorf("%w: the old dialogues are gone with their key", blue.ErrSealed), "the store is empty now; run the command again")
-}
-
-// sealedInKMS reports whether the store's keys are under a key in KMS: then no
-// key file was lost, and a setting is.
-func (c config) sealedInKMS(ctx context.Context) bool {
-	s, err := sqlite.Open(ctx, c.database, &sqlite.Options{ReadOnly: true})
-	if err != nil {
-		return false
-	}
-	defer s.Close()
-	return strings.HasPrefix(s.SealedWith(ctx), "arn:")
-}
-
-// keyLost reports whether the master key is missing beside a sealed store, or
-// is another one than the store's.
-func keyLost(err error) bool {
-	if _, wrong := errors.AsType[*keys.WrongKeyError](err); wrong {
-		return true
-	}
-	file, ok := errors.AsType[*localfile.FileError](err)
-	return ok && missing(file.Path)
 }

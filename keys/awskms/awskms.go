@@ -22,9 +22,9 @@
 //	    former      S  ARNs of earlier KMS keys, with spaces; absent without (RewrapKEK)
 //	    created_at  S  UTC, nine digits, Z
 //
-// A record without a wrapped key and with state (S) erased says that the user
-// was erased for good. KMS opens a key only under the encryption context it
-// was made with, which is what a policy can pin to a principal and what
+// The erasure of a user deletes the record; what they write after it makes a
+// new key, which opens nothing of before. KMS opens a key only under the
+// encryption context it was made with, which is what a policy can pin to a principal and what
 // CloudTrail shows:
 //
 //	blue:purpose  kek

@@ -9,6 +9,28 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
+// TestEraseWarm: a process that holds the key of a user who was erased wraps
+// nothing more under it; what it writes later, others of the user can open.
+func TestEraseWarm(t *testing.T) {
+	w := newWorld(t)
+	warm := w.ring("bob", "bob")
+	if err := destroy(warm.Create(ctx, "first")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.provider("admin", nil).EraseKEK(ctx, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	if err := destroy(warm.Create(ctx, "late")); err != nil {
+		t.Fatal(err)
+	}
+	if err := destroy(w.ring("bob", "bob").Open(ctx, "dek#late#1")); err != nil {
+		t.Errorf("another process of bob: %v", err)
+	}
+	if err := destroy(w.ring("bob", "bob").Open(ctx, "dek#first#1")); err == nil {
+		t.Error("what was erased opens")
+	}
+}
+
 // TestEraseKEK: the key of one user is gone for every later question, and
 // another's is not.
 func TestEraseKEK(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
 	"strings"
 	"time"
 
@@ -235,9 +234,4 @@ func innermost(err error) string {
 		}
 		err = inner
 	}
-}
-
-// Reasons returns every reason there is, for tables that must hold them all.
-func Reasons() []Reason {
-	return slices.Clone([]Reason{Denied, Credentials, Disabled, PendingDeletion, Unusable, NotFound, BadARN, WrongContext, WrongKey, Throttled, Unavailable, Malformed})
 }

@@ -20,11 +20,9 @@ const (
 	attrTables  = "tables"
 	attrEpoch   = "epoch"
 	attrCreated = "created_at"
-	attrState   = "state"
 	attrFormer  = "former"
 
-	stateErased = "erased"
-	epoch       = 1
+	epoch = 1
 
 	maxBlob = 6144 // bytes of a ciphertext (KMS API, Decrypt: CiphertextBlob)
 
@@ -42,7 +40,7 @@ func (p *Provider) kekContext(user string) map[string]string {
 //
 // Errors: keys.ErrNoKEK where none is stored (MakeKEK makes it); *Error;
 // *keys.WrongKeyError where it lies under another KMS key; blue.ErrTampered
-// for a record that is not what MakeKEK wrote; blue.ErrErased; the store's own.
+// for a record that is not what MakeKEK wrote; the store's own.
 func (p *Provider) DeriveKEK(ctx context.Context, umk keys.UMK, user string) (*keys.KEK, error) {
 	if err := p.check(umk, user); err != nil {
 		return nil, err
@@ -65,7 +63,8 @@ func (p *Provider) DeriveKEK(ctx context.Context, umk keys.UMK, user string) (*k
 		}
 		return nil, fmt.Errorf("opening the key of user %s: %w", user, err)
 	}
-	return keys.NewKEK(user, p.arn, secret, formerOf(stored)...), nil
+	kek := keys.NewKEK(user, p.arn, secret, formerOf(stored)...)
+	return kek.Stored(stored.Key, record.Attrs{attrWrapped: record.B(blob)}), nil
 }
 
 // judge tells a key under another KMS key from one whose clear attribute was
@@ -86,9 +85,6 @@ func judge(err error, want, have string) error {
 // readKEK returns the wrapped key of a record, after its clear attributes have
 // been compared with what is wanted.
 func (p *Provider) readKEK(user string, stored record.Record) ([]byte, error) {
-	if stored.Attrs[attrState].Str() == stateErased {
-		return nil, fmt.Errorf("%w: user %s", blue.ErrErased, user)
-	}
 	for _, a := range []struct {
 		name string
 		typ  record.Type
@@ -116,16 +112,13 @@ func (p *Provider) readKEK(user string, stored record.Record) ([]byte, error) {
 // is seen for the first time when DeriveKEK opens it. Of many at once one is
 // stored and all use it; the ciphertexts of the others are garbage.
 //
-// Errors: *Error; blue.ErrErased; the store's own.
+// Errors: *Error; the store's own.
 func (p *Provider) MakeKEK(ctx context.Context, umk keys.UMK, user string) error {
 	if err := p.check(umk, user); err != nil {
 		return err
 	}
-	stored, err := p.store.Get(ctx, record.Keys, kekKey(user))
+	_, err := p.store.Get(ctx, record.Keys, kekKey(user))
 	if err == nil {
-		if stored.Attrs[attrState].Str() == stateErased {
-			return fmt.Errorf("%w: user %s", blue.ErrErased, user)
-		}
 		return nil
 	}
 	if !errors.Is(err, record.ErrNotFound) {
