@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
@@ -106,6 +108,24 @@ func (d *Directory) Names(ctx context.Context) (map[string]string, error) {
 		}
 		names[p] = r.Key.SK
 	}
+	return names, nil
+}
+
+// NamesOf returns the names in the directory that are a user's, ascending: the
+// user's own, and those that go on after a space with an identity elsewhere, an
+// ARN say. It makes none.
+func (d *Directory) NamesOf(ctx context.Context, user string) ([]string, error) {
+	all, err := d.Names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, name := range all {
+		if name == user || strings.HasPrefix(name, user+" ") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
 	return names, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -161,5 +162,27 @@ func TestPrincipalUnavailable(t *testing.T) {
 	mustRead(t, log)
 	if n := w.count(); n != 4 {
 		t.Errorf("a warm operation takes %d commits", n-3)
+	}
+}
+
+// TestNamesOf: a user's names are their own and those with an identity behind a
+// space, and asking makes none.
+func TestNamesOf(t *testing.T) {
+	ctx := t.Context()
+	d := audit.NewDirectory(newWorld())
+	for _, name := range []string{"ada arn:aws:iam::111122223333:user/ada", "adam", "ada", "bob arn:x"} {
+		if _, err := d.Pseudonym(ctx, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for user, want := range map[string][]string{
+		"ada": {"ada", "ada arn:aws:iam::111122223333:user/ada"}, "adam": {"adam"}, "bob": {"bob arn:x"}, "ad": nil, "cy": nil,
+	} {
+		if got, err := d.NamesOf(ctx, user); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %q, %v", user, got, err)
+		}
+	}
+	if all, err := d.Names(ctx); err != nil || len(all) != 4 {
+		t.Errorf("names %v, %v", all, err)
 	}
 }

@@ -6,7 +6,7 @@
 // client's memory of the newest state it has seen, and the audit event of
 // each operation. What does not: the bytes of an envelope (envelope), keys
 // and where they lie (keys), entities and numbers (internal/engine), a
-// backend (sqlite, memory).
+// backend (sqlite, dynamo, memory).
 //
 // The way of a read: query the partition; open the root with the key that
 // meta names; check every item's MAC, then their count and sum against the

@@ -74,7 +74,7 @@ type Erasure struct {
 // other writers, or readers of the files, were in the way: run it again;
 // ErrAudit; ErrInvalid; the store's own.
 func (e *EncryptedStore[S, K]) Erase(ctx context.Context, id blue.DialogueID) (Erasure, error) {
-	return e.sealing.erase(ctx, id)
+	return e.sealing.erase(ctx, id, "")
 }
 
 // ReplayErasures erases again what the registry of erasures names, as must be
@@ -89,7 +89,7 @@ func (e *EncryptedStore[S, K]) ReplayErasures(ctx context.Context) ([]Erasure, e
 	var all []Erasure
 	var errs []error
 	for _, line := range lines {
-		done, err := e.sealing.erase(ctx, blue.DialogueID(line.Dialogue))
+		done, err := e.sealing.erase(ctx, blue.DialogueID(line.Dialogue), "")
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -103,17 +103,20 @@ func (e *EncryptedStore[S, K]) ReplayErasures(ctx context.Context) ([]Erasure, e
 type eraser struct {
 	s      *sealing
 	o      *operation
+	alone  string        // the user who must be its only holder; "" if that does not matter
 	tomb   record.Record // as it stands, once it does
 	since  time.Time     // when this run saw it first
 	report Erasure
 }
 
-func (s *sealing) erase(ctx context.Context, id blue.DialogueID) (Erasure, error) {
+// erase is Erase; keys.ErrShared where alone is not "" and another user holds the
+// dialogue too.
+func (s *sealing) erase(ctx context.Context, id blue.DialogueID, alone string) (Erasure, error) {
 	if _, err := blue.ParseDialogueID(string(id)); err != nil {
 		return Erasure{}, err
 	}
 	ctx, o := s.operate(ctx, "erase", audit.Erase, string(id))
-	r := &eraser{s: s, o: o, report: Erasure{Dialogue: id}}
+	r := &eraser{s: s, o: o, alone: alone, report: Erasure{Dialogue: id}}
 	if err := o.end(ctx, r.all(ctx)); err != nil {
 		return r.report, fmt.Errorf("erasing dialogue %s: %w", id, err)
 	}
@@ -152,7 +155,7 @@ func (r *eraser) look(ctx context.Context) (done bool, err error) {
 	if err != nil && !damaged {
 		return false, err
 	}
-	if status.State == stateErased && len(status.Versions) == 0 && len(items) == 1 && record.IsErased(items[0]) {
+	if status.State == stateErased && len(status.Standing()) == 0 && len(items) == 1 && record.IsErased(items[0]) {
 		return r.isDone(ctx, items[0])
 	}
 	if !keyless || damaged || len(items) > 0 {
@@ -194,7 +197,7 @@ func (r *eraser) tell(line keys.Erasure) {
 }
 
 func (r *eraser) begin(ctx context.Context) error {
-	_, err := r.s.ring.BeginErase(ctx, r.o.dialogue)
+	_, err := r.s.ring.BeginErase(ctx, r.o.dialogue, r.alone)
 	return err
 }
 

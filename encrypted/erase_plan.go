@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -23,11 +22,12 @@ import (
 //	    created_at  S  when the first run that did not finish put it
 //	    erase       S  ids of the dialogues that go as a whole, ascending, one a line
 //	    revoke      S  ids of the dialogues that others keep, likewise
-//	    wraps       B  SHA-256 of each of the user's wraps of those, ascending, 32 bytes each
+//	    wraps       B  SHA-256 of each of the user's wraps of those, and of their own
+//	                   stored key, ascending, 32 bytes each
 //
 // What is empty is absent. The record holds at most 400 KB (record.MaxRecord),
 // some thousands of dialogues, which the events of intent and outcome must hold
-// too. It goes in the commit that forgets the user's name.
+// too. It goes in the commit that forgets the user's name (ForgetUser).
 const (
 	plansPK = "erasing"
 
@@ -94,6 +94,9 @@ func (p *userPlan) add(t task) {
 	p.hashes = append(p.hashes, t.wraps...)
 }
 
+// begun is when the first run put the plan, once one did.
+func (p *userPlan) begun() string { return p.stored[attrCreated].Str() }
+
 // keep stores the plan if it is not stored as it is.
 func (s *sealing) keep(ctx context.Context, p *userPlan) error {
 	for _, list := range []*[]string{&p.erase, &p.revoke, &p.hashes} {
@@ -101,7 +104,7 @@ func (s *sealing) keep(ctx context.Context, p *userPlan) error {
 		*list = slices.Compact(*list)
 	}
 	attrs, err := p.attrs()
-	if err != nil || len(attrs) == 0 {
+	if err != nil {
 		return err
 	}
 	if at, ok := p.stored[attrCreated]; ok {
@@ -123,7 +126,7 @@ func (s *sealing) keep(ctx context.Context, p *userPlan) error {
 	return nil
 }
 
-// attrs is the plan as it is stored, none for one that plans nothing.
+// attrs is the plan as it is stored, but for created_at.
 func (p *userPlan) attrs() (record.Attrs, error) {
 	attrs := record.Attrs{}
 	for name, ids := range map[string][]string{attrErase: p.erase, attrRevoke: p.revoke} {
@@ -143,28 +146,4 @@ func (p *userPlan) attrs() (record.Attrs, error) {
 		attrs[attrHashes] = record.B(hashes.Bytes())
 	}
 	return attrs, nil
-}
-
-// drop deletes the plan, and the record that links the user's name to their
-// pseudonym, which alone leads to the plan: both in one commit.
-func (s *sealing) drop(ctx context.Context, p *userPlan, user string, directory *audit.Directory) error {
-	var removal []record.Write
-	if p.stored != nil {
-		removal = append(removal, record.Write{Table: record.Keys, Record: record.Record{Key: p.key}, Prev: p.stored})
-	}
-	if directory != nil {
-		if err := directory.Forget(ctx, user, removal...); !errors.Is(err, blue.ErrNotFound) {
-			return err
-		}
-	}
-	if len(removal) == 0 {
-		return nil
-	}
-	err := s.inner.Commit(ctx, removal)
-	if errors.Is(err, blue.ErrConflict) {
-		if _, gone := s.inner.Get(ctx, record.Keys, p.key); errors.Is(gone, blue.ErrNotFound) {
-			return nil // another run of the same erasure was faster
-		}
-	}
-	return err
 }

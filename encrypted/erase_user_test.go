@@ -60,30 +60,39 @@ func TestEraseUser(t *testing.T) {
 		all := each(tea, "coffee", "water", "never")
 
 		k := &keeper{}
-		_, err := open(&mortal{Store: h.records, at: at, lands: at%2 == 0}, k).EraseUser(ctx, "bob", all, directory)
-		if stopped := err != nil; stopped {
-			names, namesErr := directory.Names(ctx)
-			if namesErr != nil {
-				t.Fatal(namesErr)
-			}
-			known := false
-			for _, name := range names {
-				known = known || name == "bob"
-			}
-			if !known && len(k.erased) == 0 {
-				t.Errorf("stopped at commit %d: forgotten before the key was erased", at)
-			}
+		mortal := &mortal{Store: h.records, at: at, lands: at%2 == 0}
+		first, its := open(mortal, k), audit.NewDirectory(mortal)
+		_, err := first.EraseUser(ctx, "bob", all, its)
+		if err == nil {
+			err = first.ForgetUser(ctx, "bob", its)
 		}
-		k = &keeper{err: blue.ErrUnavailable}
-		if _, err := open(h.records, k).EraseUser(ctx, "bob", all, directory); !errors.Is(err, blue.ErrUnavailable) {
-			t.Fatalf("the key cannot be erased: %v", err)
+		known, namesErr := directory.NamesOf(ctx, "bob")
+		if namesErr != nil {
+			t.Fatal(namesErr)
 		}
-		k.err = nil
-		if _, err := open(h.records, k).EraseUser(ctx, "bob", all, directory); err != nil {
-			t.Fatalf("stopped at commit %d, run again: %v", at, err)
+		forgotten := len(known) == 0
+		if forgotten && len(k.erased) == 0 {
+			t.Fatalf("stopped at commit %d: forgotten before the key was erased", at)
 		}
-		if !slices.Equal(k.erased, []string{"bob", "bob"}) {
-			t.Errorf("keys erased: %v", k.erased)
+		if err == nil != forgotten && !mortal.lands {
+			t.Fatalf("stopped at commit %d: %v, and forgotten: %v", at, err, forgotten)
+		}
+		if !forgotten {
+			k = &keeper{err: blue.ErrUnavailable}
+			if _, err := open(h.records, k).EraseUser(ctx, "bob", all, directory); !errors.Is(err, blue.ErrUnavailable) {
+				t.Fatalf("the key cannot be erased: %v", err)
+			}
+			k.err = nil
+			s := open(h.records, k)
+			if _, err := s.EraseUser(ctx, "bob", all, directory); err != nil {
+				t.Fatalf("stopped at commit %d, run again: %v", at, err)
+			}
+			if !slices.Equal(k.erased, []string{"bob", "bob"}) {
+				t.Errorf("keys erased: %v", k.erased)
+			}
+			if err := s.ForgetUser(ctx, "bob", directory); err != nil {
+				t.Fatalf("stopped at commit %d, run again: %v", at, err)
+			}
 		}
 		names, namesErr := directory.Names(ctx)
 		if namesErr != nil || len(names) != 1 {
@@ -104,4 +113,177 @@ func TestEraseUser(t *testing.T) {
 			break
 		}
 	}
+}
+
+// TestEraseUserUnknown: of a user of whom nothing is known nothing is written,
+// and nobody is forgotten who was not erased.
+func TestEraseUserUnknown(t *testing.T) {
+	ctx := t.Context()
+	h := newHouse(t, memory.New())
+	h.fill(3, 5)
+	directory := audit.NewDirectory(h.records)
+	counted := &counting{Store: h.records}
+	provider := &keeper{Provider: localfile.Open(h.umk, nil)}
+	s := encrypted.New[record.Store](counted, provider, "ada", audit.NewLog(counted, "ada", &audit.Options{Principals: directory}), nil)
+	defer s.Close()
+	_, err := s.EraseUser(ctx, "bbo", each(tea, "never"), directory)
+	forgotten := s.ForgetUser(ctx, "bbo", directory)
+	if !errors.Is(err, blue.ErrNotFound) || !errors.Is(forgotten, blue.ErrNotFound) || counted.commits > 0 || len(provider.erased) > 0 {
+		t.Errorf("%v; %v; %d commits, %v erased", err, forgotten, counted.commits, provider.erased)
+	}
+	if names, err := directory.Names(ctx); err != nil || len(names) > 0 {
+		t.Errorf("names %v, %v", names, err)
+	}
+
+	// Known by their name alone, and not forgotten before they are erased.
+	must(t)(directory.Pseudonym(ctx, "bob arn:aws:iam::111122223333:user/bob"))
+	if err := s.ForgetUser(ctx, "bob", directory); !errors.Is(err, blue.ErrNotFound) {
+		t.Errorf("forgotten before: %v", err)
+	}
+	if _, err := s.EraseUser(ctx, "bob", each(tea), directory); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := directory.NamesOf(ctx, "bob"); err != nil || len(names) != 2 {
+		t.Errorf("names %v, %v", names, err)
+	}
+	if err := s.ForgetUser(ctx, "bob", directory); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := directory.NamesOf(ctx, "bob"); err != nil || len(names) > 0 {
+		t.Errorf("names %v, %v", names, err)
+	}
+	if _, err := s.EraseUser(ctx, "bob", each(tea), directory); !errors.Is(err, blue.ErrNotFound) {
+		t.Errorf("once more: %v", err)
+	}
+}
+
+// TestForgetUserTooEarly: while a key of theirs is there they are not forgotten.
+func TestForgetUserTooEarly(t *testing.T) {
+	ctx := t.Context()
+	for _, lost := range []blue.DialogueID{tea, "coffee"} {
+		h := newHouse(t, memory.New())
+		h.fill(3, 5)
+		must(t)(h.as("ada").Grant(ctx, tea, "bob"))
+		must(t)(h.as("bob").Create(ctx, "coffee", blue.NewDialogue{Title: "Coffee?"}))
+		records := &refusing{Store: h.records, pk: "dialogue#" + string(lost)}
+		if _, err := h.over(records, "ada").EraseUser(ctx, "bob", each(tea, "coffee"), nil); err == nil {
+			t.Fatal("it was not stopped")
+		}
+		if err := h.as("ada").ForgetUser(ctx, "bob", nil); !errors.Is(err, blue.ErrConflict) {
+			t.Errorf("stopped at %s: %v", lost, err)
+		}
+		if _, err := h.as("ada").EraseUser(ctx, "bob", each(tea, "coffee"), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.as("ada").ForgetUser(ctx, "bob", nil); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestEraseUserGranted: between the look and the erasure another is let in: the
+// dialogue is theirs, and stays.
+func TestEraseUserGranted(t *testing.T) {
+	ctx := t.Context()
+	h := newHouse(t, memory.New())
+	h.fill(3, 5) // of ada alone
+	late := &interjecting{Store: h.records, on: "erasing"}
+	late.do = func() { must(t)(h.as("ada").Grant(ctx, tea, "cy")) }
+	done, err := h.over(late, "cy").EraseUser(ctx, "ada", each(tea), nil)
+	if err != nil || len(done.Erased) > 0 || !slices.Equal(done.Revoked, []blue.DialogueID{tea}) || len(done.Wraps) != 1 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	must(t)(h.as("cy").Load(ctx, tea))
+	if _, err := h.as("ada").Load(ctx, tea); !errors.Is(err, blue.ErrSealed) {
+		t.Errorf("ada: %v", err)
+	}
+}
+
+// TestEraseUserStray: what names the user among the keys of a dialogue goes,
+// also where no wrap is put.
+func TestEraseUserStray(t *testing.T) {
+	ctx := t.Context()
+	h := newHouse(t, memory.New())
+	h.fill(3, 5)
+	must(t)(h.as("ada").Grant(ctx, tea, "bob"))
+	for _, r := range h.keysOf("dialogue#" + string(tea)) {
+		if r.Key.SK == "wrap#0000000001#bob" {
+			r.Key.SK = "wrap#1#bob"
+			if err := h.records.Commit(ctx, []record.Write{{Table: record.Keys, Record: r}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := h.as("ada").EraseUser(ctx, "bob", each(tea), nil); err != nil {
+		t.Fatal(err)
+	}
+	status, err := h.as("ada").KeyStatus(ctx, tea)
+	if err != nil || len(status.Strays) > 0 || !slices.Equal(status.Users(), []string{"ada"}) {
+		t.Errorf("%+v, %v", status, err)
+	}
+	must(t)(h.as("ada").Load(ctx, tea))
+}
+
+// TestEraseAgainWithStray: a wrap that came back at another place goes too.
+func TestEraseAgainWithStray(t *testing.T) {
+	ctx := t.Context()
+	h := newHouse(t, memory.New())
+	h.fill(3, 5)
+	var wrap record.Record
+	for _, r := range h.keysOf("dialogue#" + string(tea)) {
+		if r.Key.SK != "head" {
+			wrap = r
+		}
+	}
+	must(t)(h.as("ada").Erase(ctx, tea))
+	wrap.Key.SK = "wrap#1#ada"
+	if err := h.records.Commit(ctx, []record.Write{{Table: record.Keys, Record: wrap}}); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := h.as("ada").Erase(ctx, tea); err != nil || done.Already {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if left := h.keysOf("dialogue#" + string(tea)); len(left) != 1 {
+		t.Errorf("%d records are left among the keys", len(left))
+	}
+}
+
+// counting counts commits.
+type counting struct {
+	record.Store
+	commits int
+}
+
+func (c *counting) Commit(ctx context.Context, writes []record.Write) error {
+	c.commits++
+	return c.Store.Commit(ctx, writes)
+}
+
+// refusing refuses every commit to one partition.
+type refusing struct {
+	record.Store
+	pk string
+}
+
+func (r *refusing) Commit(ctx context.Context, writes []record.Write) error {
+	if slices.ContainsFunc(writes, func(w record.Write) bool { return w.Record.Key.PK == r.pk }) {
+		return blue.ErrUnavailable
+	}
+	return r.Store.Commit(ctx, writes)
+}
+
+// interjecting does something once, after a commit to a partition.
+type interjecting struct {
+	record.Store
+	on string
+	do func()
+}
+
+func (i *interjecting) Commit(ctx context.Context, writes []record.Write) error {
+	err := i.Store.Commit(ctx, writes)
+	if do := i.do; do != nil && slices.ContainsFunc(writes, func(w record.Write) bool { return w.Record.Key.PK == i.on }) {
+		i.do = nil
+		do()
+	}
+	return err
 }

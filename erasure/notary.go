@@ -43,13 +43,15 @@ func (n *Notary) now() time.Time {
 }
 
 // Issue returns a pending certificate of an erasure that is finished. A
-// checkpoint must cover its outcome: see audit.Log.Checkpoint. Without a place
+// checkpoint must cover its outcome: see audit.Log.Checkpoint. That of a user is
+// issued before their name is forgotten (encrypted.EncryptedStore.ForgetUser),
+// and holds from then on. Without a place
 // the newest outcome is looked for in the whole log; the one of a user cannot
 // be found so, since it does not name them, and must be given
 // (encrypted.UserErasure.Event).
 //
 // Errors: ErrNotFound where no such erasure, or no checkpoint over it, is
-// known; ErrConflict for one that is not finished; ErrTampered where store and
+// known, or one of a user that took nothing away; ErrConflict for one that is not finished; ErrTampered where store and
 // log disagree; ErrInvalid; the store's own, also where it cannot list its copies.
 func (n *Notary) Issue(ctx context.Context, subject Subject, at encrypted.EventPlace) (string, error) {
 	text, err := n.issue(ctx, subject, at)
@@ -142,14 +144,17 @@ func (n *Notary) describeDialogue(ctx context.Context, c *Certificate, e audit.E
 	return nil
 }
 
+// describeUser fills in what the event says, and of the dialogues that went as a
+// whole what the registry says.
 func (n *Notary) describeUser(ctx context.Context, c *Certificate, e audit.Event) error {
-	var err error
-	if c.Erased, c.Revoked, c.Keys, err = items(&e); err != nil {
+	out, err := outcomeOf(&e)
+	if err != nil {
 		return err
 	}
+	c.Erased, c.Revoked, c.Keys, c.StartedAt = out.erased, out.revoked, out.wraps, out.begun
 	for _, id := range c.Erased {
-		line, err := registered(ctx, n.Store, id)
-		if err != nil {
+		var line keys.Erasure
+		if line, err = registered(ctx, n.Store, id); err != nil {
 			return err
 		}
 		c.Keys = append(c.Keys, line.Wraps...)

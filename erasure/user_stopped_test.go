@@ -98,14 +98,18 @@ func (o *office) knows(name string) bool {
 	return false
 }
 
-// dies runs an erasure of bob that is stopped at a call; nil if it never came
+// dies runs an erasure of bob that is stopped at a call, be it one of its last
+// step; nil if it never came
 // to that call.
 func (o *office) dies(at int, lands bool) error {
 	o.t.Helper()
 	d := &dying{Store: o.records, at: at, lands: lands}
 	mortal := &office{t: o.t, records: d, umk: o.umk, clock: o.clock, signer: o.signer, verifiers: o.verifiers, directory: audit.NewDirectory(d)}
-	_, err := mortal.as("ada").EraseUser(o.t.Context(), "bob", dialogues(o), mortal.directory)
-	return err
+	ada := mortal.as("ada")
+	if _, err := ada.EraseUser(o.t.Context(), "bob", dialogues(o), mortal.directory); err != nil {
+		return err
+	}
+	return ada.ForgetUser(o.t.Context(), "bob", mortal.directory)
 }
 
 // TestUserStopped: wherever the erasure of a user is stopped, be it twice, the
@@ -192,6 +196,12 @@ func (o *office) wantWhole(where string, hashes []string) {
 	if len(done.Erased) != 2 || len(done.Revoked) != 2 || len(done.Wraps) != 2 {
 		o.t.Fatalf("%s, run again: %+v", where, done)
 	}
+	if c.StartedAt != done.StartedAt || len(done.StartedAt) != 30 {
+		o.t.Fatalf("%s, run again: begun %q, in the certificate %q", where, done.StartedAt, c.StartedAt)
+	}
+	if err := o.as("ada").ForgetUser(o.t.Context(), "bob", o.directory); err != nil {
+		o.t.Fatalf("%s, run again: %v", where, err)
+	}
 	if len(o.plans()) > 0 || o.knows("bob") {
 		o.t.Fatalf("%s, run again: it left the plans %v", where, o.plans())
 	}
@@ -235,7 +245,10 @@ func TestUserStoppedLast(t *testing.T) {
 			f := &forgetful{Store: records(t)}
 			o := people(t, f, newOffice(t, f).umk)
 			hashes := o.wrapsOf("bob", slices.Concat(shared, alone))
-			if _, err := o.as("ada").EraseUser(t.Context(), "bob", dialogues(o), o.directory); !errors.Is(err, errDead) {
+			if _, err := o.as("ada").EraseUser(t.Context(), "bob", dialogues(o), o.directory); err != nil {
+				t.Fatal(err)
+			}
+			if err := o.as("ada").ForgetUser(t.Context(), "bob", o.directory); !errors.Is(err, errDead) {
 				t.Fatalf("the first run: %v", err)
 			}
 			if left := o.wrapsOf("bob", slices.Concat(shared, alone)); len(left) > 0 || len(o.plans()) != 1 || !o.knows("bob") {
@@ -320,11 +333,11 @@ func (o *office) wantOutcome(where string) {
 		}
 		var got []string
 		for _, item := range items {
-			if !strings.HasPrefix(item.SK, encrypted.WrapItem) {
+			if strings.HasPrefix(item.SK, encrypted.ErasedItem) || strings.HasPrefix(item.SK, encrypted.RevokedItem) {
 				got = append(got, item.SK)
 			}
 		}
-		if slices.Equal(got, want) && len(items) == len(want)+2 {
+		if slices.Equal(got, want) && len(items) == len(want)+4 { // two wraps, the time and the name
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package erasure_test
 
 import (
+	"context"
 	"errors"
 	"iter"
 	"slices"
@@ -10,8 +11,11 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/auditor"
+	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
+	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/erasure"
 	"github.com/superviber/blue-encrypted-store/memory"
+	"github.com/superviber/blue-encrypted-store/record"
 )
 
 // TestUser: a user who held one dialogue alone and one with others.
@@ -28,6 +32,14 @@ func TestUser(t *testing.T) {
 	if _, err := bob.Load(ctx, "shared"); err != nil {
 		t.Fatal(err)
 	}
+	o.fill(ada, "water", 1)
+	var taken record.Attrs
+	for _, r := range o.wrapsIn("shared") {
+		if strings.HasSuffix(r.Key.SK, "#bob") {
+			taken = r.Attrs
+			delete(taken, "user")
+		}
+	}
 	if _, err := bob.EraseUser(ctx, "bob", dialogues(o), o.directory); !errors.Is(err, blue.ErrRefused) {
 		t.Errorf("bob takes the shared one from himself: %v", err)
 	}
@@ -40,6 +52,24 @@ func TestUser(t *testing.T) {
 	}
 	if !slices.Equal(done.Revoked, []blue.DialogueID{"shared"}) || len(done.Wraps) != 1 || len(done.Erased) != 1 || done.Erased[0].Dialogue != "theirs" {
 		t.Errorf("%+v", done)
+	}
+	o.checkpoint()
+	subject := erasure.Subject{Kind: erasure.KindUser, ID: "bob"}
+	text, err := o.notary().Issue(ctx, subject, done.Event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := o.open(text); c.StartedAt != "2026-02-03T10:00:00.000000005Z" || !strings.Contains(c.String(), c.StartedAt) {
+		t.Errorf("begun %q", c.StartedAt)
+	}
+	if _, err := o.notary().Verify(ctx, text); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "directory") {
+		t.Errorf("before his name is forgotten: %v", err)
+	}
+	if err := o.as("ada").ForgetUser(ctx, "bob", o.directory); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.as("ada").EraseUser(ctx, "bob", dialogues(o), o.directory); !errors.Is(err, blue.ErrNotFound) {
+		t.Errorf("once more: %v", err)
 	}
 	if _, err := ada.Load(ctx, "shared"); err != nil {
 		t.Errorf("ada and the shared one: %v", err)
@@ -63,12 +93,6 @@ func TestUser(t *testing.T) {
 			}
 		}
 	}
-	o.checkpoint()
-	subject := erasure.Subject{Kind: erasure.KindUser, ID: "bob"}
-	text, err := o.notary().Issue(ctx, subject, done.Event)
-	if err != nil {
-		t.Fatal(err)
-	}
 	c, err := o.notary().Verify(ctx, text)
 	if err != nil || !slices.Equal(c.Revoked, []string{"shared"}) || len(c.Keys) != 2 || !slices.Equal(c.Erased, []string{"theirs"}) || !slices.Contains(c.Keys, done.Wraps[0]) {
 		t.Errorf("%+v, %v", c, err)
@@ -81,17 +105,97 @@ func TestUser(t *testing.T) {
 	if err != nil || slices.ContainsFunc(items, func(i audit.Item) bool { return strings.HasPrefix(i.SK, "p-") }) {
 		t.Errorf("the outcome names the user: %v, %v", items, err)
 	}
-	for name, back := range map[string]func(){
-		"a key of the shared one": func() {
+	wrap := o.wrapsIn("shared")[0].Attrs
+	delete(wrap, "user")
+	forget := func() {
+		if err := o.directory.Forget(ctx, "bob"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for want, back := range map[string]func() (away func()){
+		"user bob holds a key of dialogue shared": func() func() {
 			if _, err := ada.Grant(ctx, "shared", "bob"); err != nil {
 				t.Fatal(err)
 			}
+			return func() { forget(); o.drop("shared", "wrap#0000000002#bob") }
+		},
+		"user bob holds a key of dialogue mine": func() func() {
+			if _, err := ada.Grant(ctx, "mine", "bob"); err != nil {
+				t.Fatal(err)
+			}
+			return func() { forget(); o.drop("mine", "wrap#0000000001#bob") }
+		},
+		`the key "` + done.Wraps[0] + `" is stored again, in dialogue mine`: func() func() {
+			o.put("mine", "moved", taken)
+			return func() { o.drop("mine", "moved") }
+		},
+		"user bob holds a key of dialogue water": func() func() {
+			o.put("water", "wrap#1#bob", wrap)
+			return func() { o.drop("water", "wrap#1#bob") }
+		},
+		"dialogue theirs has wrapped keys again": func() func() {
+			o.put("theirs", "elsewhere", wrap)
+			return func() { o.drop("theirs", "elsewhere") }
 		},
 	} {
-		back()
-		if _, err := o.notary().Verify(ctx, text); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "bob") {
-			t.Errorf("%s: %v", name, err)
+		away := back()
+		if _, err := o.notary().Verify(ctx, text); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %s", err, want)
 		}
+		away()
+		if _, err := o.notary().Verify(ctx, text); err != nil {
+			t.Errorf("%s, and is gone again: %v", want, err)
+		}
+	}
+}
+
+// wrapsIn are the wraps of a dialogue.
+func (o *office) wrapsIn(dialogue string) []record.Record {
+	o.t.Helper()
+	all, err := o.records.Query(o.t.Context(), record.Query{Table: record.Keys, PK: "dialogue#" + dialogue})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return slices.DeleteFunc(all, func(r record.Record) bool { return r.Key.SK == "head" })
+}
+
+func (o *office) put(dialogue, sk string, attrs record.Attrs) {
+	o.t.Helper()
+	err := o.records.Commit(o.t.Context(), []record.Write{{Table: record.Keys, Record: record.Record{Key: record.Key{PK: "dialogue#" + dialogue, SK: sk}, Attrs: attrs}}})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func (o *office) drop(dialogue, sk string) {
+	o.t.Helper()
+	err := o.records.Commit(o.t.Context(), []record.Write{{Table: record.Keys, Record: record.Record{Key: record.Key{PK: "dialogue#" + dialogue, SK: sk}}, Prev: record.Attrs{}}})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// TestUserOfNothing: an outcome that took nothing from anybody is certified for
+// nobody, not even under a name that was never there.
+func TestUserOfNothing(t *testing.T) {
+	ctx := t.Context()
+	o := newOffice(t, memory.New())
+	o.fill(o.as("ada"), "mine", 1)
+	if _, err := o.as("ada").EraseUser(ctx, "bbo", dialogues(o), o.directory); !errors.Is(err, blue.ErrNotFound) {
+		t.Fatal(err)
+	}
+	log := audit.NewLog(o.records, "ada", &audit.Options{Now: o.now, Signer: func(context.Context) (*checkpoint.Signer, error) { return o.signer, nil }, Principals: o.directory})
+	defer log.Close(ctx)
+	var empty *audit.Event
+	if err := log.Append(ctx, func(e *audit.Event) { empty = e }, audit.Erase, "", "", audit.Success); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Checkpoint(ctx); err != nil {
+		t.Fatal(err)
+	}
+	_, err := o.notary().Issue(ctx, erasure.Subject{Kind: erasure.KindUser, ID: "bbo"}, encrypted.EventPlace{Chain: empty.Chain, Seq: empty.Seq, Hash: empty.EventHash})
+	if !errors.Is(err, blue.ErrNotFound) {
+		t.Errorf("%v; want ErrNotFound", err)
 	}
 }
 

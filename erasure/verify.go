@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"maps"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +27,9 @@ type Options struct {
 // it agrees with itself and, if final, that its date has come and the store
 // lists no copy from before; that its event is in the log, says the same, and
 // is under a signed checkpoint; and that what was erased still is: the keys say
-// so, no wrapped key and no item is there, and the tombstone stands. The
+// so, no wrapped key and no item is there, and the tombstone stands. Of a user:
+// that they hold no key in any dialogue which the store's index or its log names,
+// and have neither a key of their own nor a name in the directory. The
 // certificate is returned also where a check fails, if it could be read.
 //
 // Errors: ErrTampered says what fails, be it the certificate, or the store,
@@ -47,7 +49,10 @@ func Verify(ctx context.Context, text string, store record.Store, verifiers note
 			return c, err
 		}
 	}
-	return c, check(ctx, store, &c, verifiers)
+	if err := check(ctx, store, &c, verifiers); err != nil || c.Subject.Kind != KindUser {
+		return c, err
+	}
+	return c, checkForgotten(ctx, store, c.Subject.ID)
 }
 
 // checkFinal: its date has come, and the store lists nothing that is alive.
@@ -129,7 +134,7 @@ func checkErased(ctx context.Context, store record.Store, dialogue string, finge
 		return err
 	case err != nil:
 		return wrong("the keys of dialogue %s do not say that it was erased", dialogue)
-	case len(status.Versions) > 0:
+	case len(status.Standing()) > 0:
 		return wrong("dialogue %s has wrapped keys again; run blue-store erase replay", dialogue)
 	case status.State != "erased":
 		return wrong("the keys of dialogue %s are %.40q, not erased", dialogue, status.State)
@@ -168,66 +173,119 @@ func checkGone(ctx context.Context, store record.Store, dialogue string) error {
 	return nil
 }
 
-// checkUser looks for anything that is left of a user.
+// checkUser looks for anything that is left of a user but their name.
 func (c *Certificate) checkUser(ctx context.Context, store record.Store, e *audit.Event) error {
-	user := c.Subject.ID
-	erased, revoked, wraps, err := items(e)
-	if err != nil {
+	if err := c.checkOutcome(e); err != nil {
 		return err
 	}
-	if !slices.Equal(erased, c.Erased) || !slices.Equal(revoked, c.Revoked) {
-		return wrong("its event names other dialogues")
-	}
-	for _, hash := range wraps {
-		if !slices.Contains(c.Keys, hash) {
-			return wrong("its event names a key that it does not")
-		}
-	}
-	for _, id := range erased {
+	for _, id := range c.Erased {
 		if err := checkErased(ctx, store, id, nil); err != nil {
 			return err
 		}
 	}
-	for _, id := range revoked {
-		status, err := reader(store).Status(ctx, id)
-		if notFound(err) != nil {
+	for id, err := range Dialogues(ctx, store) {
+		if err == nil {
+			err = c.checkHolds(ctx, store, string(id))
+		}
+		if err != nil {
 			return err
 		}
-		if slices.Contains(status.Users(), user) {
-			return wrong("user %s holds a key of dialogue %s again", user, id)
+	}
+	for _, id := range c.Revoked { // also where neither index nor log name it any more
+		if err := c.checkHolds(ctx, store, id); err != nil {
+			return err
 		}
 	}
-	stored, err := store.Query(ctx, record.Query{Table: record.Keys, PK: "user#" + user})
+	stored, err := reader(store).Stored(ctx, c.Subject.ID)
+	if err == nil && len(stored) > 0 {
+		err = wrong("a key of user %s is stored", c.Subject.ID)
+	}
+	return err
+}
+
+// checkOutcome compares a user's certificate with the event.
+func (c *Certificate) checkOutcome(e *audit.Event) error {
+	out, err := outcomeOf(e)
+	if errors.Is(err, blue.ErrNotFound) {
+		return wrong("its event took nothing from anybody")
+	}
 	if err != nil {
 		return err
 	}
-	names, err := audit.NewDirectory(store).Names(ctx)
-	if err != nil {
-		return err
+	if !slices.Equal(out.erased, c.Erased) || !slices.Equal(out.revoked, c.Revoked) {
+		return wrong("its event names other dialogues")
 	}
-	if len(stored) > 0 || slices.Contains(slices.Collect(maps.Values(names)), user) {
-		return wrong("user %s has a key or a pseudonym again", user)
+	for _, hash := range out.wraps {
+		if !slices.Contains(c.Keys, hash) {
+			return wrong("its event names a key that it does not")
+		}
+	}
+	if out.begun != c.StartedAt {
+		return wrong("its event says that it began at %.40q", out.begun)
 	}
 	return nil
 }
 
-// items reads the outcome of a user's erasure.
-func items(e *audit.Event) (erased, revoked, wraps []string, err error) {
+// checkHolds looks among the keys of a dialogue for the user, and for keys that
+// the certificate says are gone.
+func (c *Certificate) checkHolds(ctx context.Context, store record.Store, dialogue string) error {
+	user := c.Subject.ID
+	status, err := reader(store).Status(ctx, dialogue)
+	if err != nil {
+		return notFound(err)
+	}
+	if slices.Contains(status.Users(), user) || len(status.StraysOf(user)) > 0 {
+		return wrong("user %s holds a key of dialogue %s", user, dialogue)
+	}
+	for _, hash := range status.Standing() {
+		if slices.Contains(c.Keys, hash) {
+			return wrong("the key %.64q is stored again, in dialogue %s", hash, dialogue)
+		}
+	}
+	return nil
+}
+
+// checkForgotten looks for a user's names in the directory.
+func checkForgotten(ctx context.Context, store record.Store, user string) error {
+	names, err := audit.NewDirectory(store).NamesOf(ctx, user)
+	if err == nil && len(names) > 0 {
+		err = wrong("user %s has a name in the directory; run blue-store erase --user %s", user, user)
+	}
+	return err
+}
+
+// outcome is what the event of a user's erasure says.
+type outcome struct {
+	erased, revoked []string // ids of dialogues, ascending; not nil
+	wraps           []string // SHA-256, 64 hex digits
+	begun           string
+}
+
+// outcomeOf reads the outcome of a user's erasure. ErrNotFound for one that took
+// nothing away.
+func outcomeOf(e *audit.Event) (outcome, error) {
 	all, err := e.Items()
 	if err != nil {
-		return nil, nil, nil, err
+		return outcome{}, err
 	}
-	erased, revoked = []string{}, []string{}
+	out, named := outcome{erased: []string{}, revoked: []string{}}, false
 	for _, item := range all {
 		if id, ok := strings.CutPrefix(item.SK, encrypted.ErasedItem); ok {
-			erased = append(erased, id)
+			out.erased = append(out.erased, id)
 		}
 		if id, ok := strings.CutPrefix(item.SK, encrypted.RevokedItem); ok {
-			revoked = append(revoked, id)
+			out.revoked = append(out.revoked, id)
 		}
 		if hash, ok := strings.CutPrefix(item.SK, encrypted.WrapItem); ok {
-			wraps = append(wraps, hash)
+			out.wraps = append(out.wraps, hash)
 		}
+		if begun, ok := strings.CutPrefix(item.SK, encrypted.BegunItem); ok {
+			out.begun = begun
+		}
+		named = named || item.SK == encrypted.NameItem
 	}
-	return erased, revoked, wraps, nil
+	if len(out.erased)+len(out.revoked)+len(out.wraps) == 0 && !named {
+		return outcome{}, fmt.Errorf("%w: the event at its place took nothing from anybody", blue.ErrNotFound)
+	}
+	return out, nil
 }

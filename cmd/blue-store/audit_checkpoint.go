@@ -100,7 +100,7 @@ func (a *app) openTails(ctx context.Context, c config, records record.Store) (*t
 	if err != nil {
 		return nil, err
 	}
-	anchors, err := a.auditAnchors(ctx, c)
+	anchors, err := a.knownAnchors(ctx, c)
 	return &tails{a, records, auditor.FromStore(records), nil, verifiers, anchors}, err
 }
 

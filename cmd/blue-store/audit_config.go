@@ -125,6 +125,18 @@ func (a *app) auditAnchors(ctx context.Context, c config) ([]audit.Anchor, error
 	return append(anchors, anchor.NewS3(client, c.audit.bucket, &anchor.S3Options{Prefix: c.audit.prefix, LockDays: c.audit.lockDays})), nil
 }
 
+// knownAnchors lists where checkpoints are looked for. A machine that never
+// wrote to the store, without signing key and anchors, has none of its own; one
+// that lost them does not pass for such a machine.
+func (a *app) knownAnchors(ctx context.Context, c config) ([]audit.Anchor, error) {
+	anchors, err := a.auditAnchors(ctx, c)
+	if err != nil || !missing(c.audit.anchors) || !missing(c.audit.key) {
+		return anchors, err
+	}
+	a.note("note: no checkpoint of this store is kept on this machine; with its writers' (%s, or BLUE_AUDIT_S3) a log that was cut shows", c.audit.anchors)
+	return anchors[1:], nil
+}
+
 // verifiers returns the public keys to trust: this client's own, those of
 // BLUE_AUDIT_TRUST, and those given. A log can name its key itself, and is
 // never believed about it.

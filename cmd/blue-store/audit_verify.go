@@ -65,7 +65,7 @@ func (a *app) verifyLog(ctx context.Context, s *auditSession, keys []string) (au
 	if err != nil {
 		return auditor.Report{}, err
 	}
-	anchors, err := a.auditAnchors(ctx, s.config)
+	anchors, err := a.knownAnchors(ctx, s.config)
 	if err != nil {
 		return auditor.Report{}, err
 	}

@@ -78,8 +78,13 @@ func (a *app) copy(ctx context.Context, fromName, toName string, ids []blue.Dial
 		return err
 	}
 	defer source.Close()
-	if len(ids) == 0 {
-		if ids, err = everyDialogue(ctx, engine.New(source, nil), from); err != nil {
+	named, listed := len(ids) > 0, []blue.Listed{}
+	if !named {
+		reader := engine.New(source, nil)
+		if ids, err = everyDialogue(ctx, reader, from); err != nil {
+			return err
+		}
+		if listed, err = reader.List(ctx); err != nil {
 			return err
 		}
 	}
@@ -100,6 +105,10 @@ func (a *app) copy(ctx context.Context, fromName, toName string, ids []blue.Dial
 		one, err := a.copyOne(ctx, c, target, id)
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		remembered := !named && !slices.ContainsFunc(listed, func(row blue.Listed) bool { return row.ID == id })
+		if remembered && errors.Is(err, blue.ErrErased) {
+			continue // one that is gone otherwise is told
 		}
 		if err != nil {
 			failures = append(failures, err)

@@ -29,7 +29,8 @@ func eraseCommand(a *app) *cobra.Command {
 			"its items, and leaves a tombstone: the id is never given again. It needs no key. Stopped\n" +
 			"anywhere, the same command finishes; run once more, it gives the certificate again.\n\n" +
 			"With --user: what that user holds alone is erased, what others hold too is taken from them,\n" +
-			"then their own key and their name in the audit log's directory go.\n\n" +
+			"then their own key goes, and when the certificate is written, their name in the audit log's\n" +
+			"directory. Of a user of whom nothing is known, or who was erased already, exit 3 says so.\n\n" +
 			"The certificate is signed with the audit log's key and lists the copies that could still bring\n" +
 			"the keys back. It takes the name once more, typed on a terminal or as --confirm.",
 		Example: "  blue-store erase which-cache\n" +
@@ -120,14 +121,21 @@ func (a *app) eraseUser(ctx context.Context, user, confirm, output string) error
 	defer s.close()
 	directory := audit.NewDirectory(s.records)
 	done, err := s.store.EraseUser(ctx, user, erasure.Dialogues(ctx, s.records), directory)
+	if errors.Is(err, blue.ErrNotFound) {
+		return withHint(err, keysHint(err, "nothing was written; keys status names the users of each dialogue"))
+	}
 	if err != nil {
 		return withHint(err, keysHint(err, "the same command finishes what was begun"))
 	}
-	if _, err := forget(ctx, directory, user); err != nil {
+	answer := eraseAnswer{Schema: "blue-store/erase@1", User: &done}
+	if err := a.certify(ctx, s, answer, erasure.Subject{Kind: erasure.KindUser, ID: user}, done.Event, output); err != nil {
 		return err
 	}
-	answer := eraseAnswer{Schema: "blue-store/erase@1", User: &done}
-	return a.certify(ctx, s, answer, erasure.Subject{Kind: erasure.KindUser, ID: user}, done.Event, output)
+	// Up to here a run that is repeated does everything again.
+	if err := s.store.ForgetUser(ctx, user, directory); err != nil {
+		return withHint(fmt.Errorf("the certificate holds once the name is gone: %w", err), keysHint(err, "the same command goes on, and issues it once more"))
+	}
+	return nil
 }
 
 // certify signs a checkpoint over what was done and issues the certificate.

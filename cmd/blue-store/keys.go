@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -39,7 +40,8 @@ func keysRotateCommand(a *app) *cobra.Command {
 		Short: "Seal dialogues anew under a new key, and destroy the keys before",
 		Long: "Makes a new key version, seals every item under it, and destroys the wrapped keys of the\n" +
 			"versions before. Reading and writing go on meanwhile. Stopped anywhere, nothing is lost: run\n" +
-			"again, it finishes what was begun instead of making one more version.",
+			"again, it finishes what was begun instead of making one more version. After an error in one\n" +
+			"dialogue it goes on with the others; --all passes over what was erased.",
 		Example: "  blue-store keys rotate which-cache\n  blue-store keys rotate --all",
 		RunE: func(c *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
@@ -70,7 +72,8 @@ func (a *app) keysRotate(ctx context.Context, ids []blue.DialogueID) error {
 		return err
 	}
 	defer s.close()
-	if len(ids) == 0 {
+	named := len(ids) > 0
+	if !named {
 		if ids, err = everyDialogue(ctx, s.store, s.config); err != nil {
 			return err
 		}
@@ -78,15 +81,31 @@ func (a *app) keysRotate(ctx context.Context, ids []blue.DialogueID) error {
 	answer := rotateAnswer{Schema: "blue-store/keys-rotate@1", Dialogues: []encrypted.Rotation{}}
 	p := a.progress()
 	defer p.end()
+	var failures []error
 	for i, id := range ids {
 		done, err := s.store.Rotate(ctx, id)
-		if err != nil {
-			return withHint(err, keysHint(err, "what is rotated stays so; the same command goes on"))
-		}
-		answer.Dialogues = append(answer.Dialogues, done)
 		p.step(i+1, len(ids), string(id))
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			answer.Dialogues = append(answer.Dialogues, done)
+		case named || !noMore(err):
+			failures = append(failures, err)
+		}
 	}
-	return a.answer(answer, answer.text)
+	p.end()
+	if len(failures) == 0 || len(answer.Dialogues) > 0 {
+		failures = append(failures, a.answer(answer, answer.text))
+	}
+	err = errors.Join(failures...)
+	return withHint(err, keysHint(err, "what is rotated stays so; the same command goes on"))
+}
+
+// noMore reports that a dialogue which this client remembers was erased, or is
+// not in this store any more: no reason to stop where nobody named it.
+func noMore(err error) bool {
+	return errors.Is(err, blue.ErrErased) || errors.Is(err, blue.ErrNotFound)
 }
 
 func (r rotateAnswer) text(w io.Writer) error {

@@ -20,7 +20,8 @@ func verifyCommand(a *app) *cobra.Command {
 		Long: "verify loads each dialogue, checks every item, their number and sum against the\n" +
 			"sealed root, and the root against the audit log. One that is damaged is reported\n" +
 			"item by item, the others are checked all the same, and the exit code is 7.\n\n" +
-			"Without arguments it checks what the store lists, and what this client remembers.",
+			"Without arguments it checks what the store lists, and what this client remembers; what was\n" +
+			"erased is named, and is no failure.",
 		Example: "  blue-store verify\n  blue-store verify ukfs-specification-review --salvage",
 		RunE: func(c *cobra.Command, args []string) error {
 			if all && len(args) > 0 {
@@ -59,6 +60,7 @@ type verifyAnswer struct {
 	Schema    string     `json:"schema"`
 	OK        bool       `json:"ok"`
 	Dialogues []verified `json:"dialogues"`
+	Erased    []string   `json:"erased,omitempty"` // of those that this client remembers
 }
 
 // verified is the finding about one dialogue.
@@ -74,7 +76,8 @@ type verified struct {
 }
 
 func (a *app) verify(ctx context.Context, s *session, ids []blue.DialogueID, salvage bool) error {
-	if len(ids) == 0 {
+	named := len(ids) > 0
+	if !named {
 		var err error
 		if ids, err = everyDialogue(ctx, s.store, s.config); err != nil {
 			return err
@@ -86,6 +89,12 @@ func (a *app) verify(ctx context.Context, s *session, ids []blue.DialogueID, sal
 		v, err := s.verifyOne(ctx, id, salvage)
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if !named && err != nil && noMore(err) {
+			if errors.Is(err, blue.ErrErased) {
+				answer.Erased = append(answer.Erased, string(id))
+			}
+			continue
 		}
 		if err != nil {
 			failures = append(failures, err)
@@ -148,6 +157,9 @@ func (r *verifyAnswer) text() string {
 		if v.Salvaged != nil {
 			fmt.Fprintf(&b, "    %d items verify\n", *v.Salvaged)
 		}
+	}
+	for _, id := range r.Erased {
+		fmt.Fprintf(&b, "- %s  erased\n", id)
 	}
 	if len(r.Dialogues) == 0 {
 		b.WriteString("there is no dialogue in this store\n")
