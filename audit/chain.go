@@ -76,5 +76,8 @@ func definite(err error) bool {
 		// There a stranger stands in our chain.
 		return !strings.HasPrefix(c.Key.PK, eventPrefix) && !strings.HasPrefix(c.Key.PK, notePrefix)
 	}
+	if errors.Is(err, record.ErrUnavailable) {
+		return false // whatever else it was
+	}
 	return errors.Is(err, record.ErrTooLarge) || errors.Is(err, record.ErrInvalid) || errors.Is(err, record.ErrBusy)
 }

@@ -3,6 +3,7 @@ package audit_test
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"sync"
@@ -164,6 +165,8 @@ func TestAnswers(t *testing.T) {
 		"unknown":  {func(w *world) { w.before = nth(1, errLost) }, errLost, map[string]int{"genesis decrypt": 1, "genesis decrypt close": 1}},
 		"unknown, landed": {func(w *world) { w.after = nth(1, errLost) }, errLost,
 			map[string]int{"genesis decrypt decrypt": 1, "genesis decrypt close": 1}},
+		"unknown, of a store too busy to find out": {func(w *world) { w.before = nth(1, fmt.Errorf("%w: %w", record.ErrUnavailable, record.ErrBusy)) },
+			blue.ErrBusy, map[string]int{"genesis decrypt": 1, "genesis decrypt close": 1}},
 		"void": {func(w *world) { w.before = voids(w) }, nil, map[string]int{"genesis decrypt void decrypt decrypt close": 1}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -128,7 +128,7 @@ func (s *Store) visible(ctx context.Context, actions []action) error {
 			continue
 		}
 		if _, err := s.snapshot(ctx, table, keys); err != nil {
-			return fmt.Errorf("a commit that landed, not yet readable: %w", err)
+			return fmt.Errorf("%w: a commit that landed is not readable yet: %w", record.ErrUnavailable, err)
 		}
 	}
 	return nil

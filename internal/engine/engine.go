@@ -149,8 +149,7 @@ func (s *Store) Create(ctx context.Context, id blue.DialogueID, d blue.NewDialog
 		return none, err
 	}
 	for try := range maxTries {
-		err = s.records.Commit(ctx, writes)
-		if _, voided := errors.AsType[*record.VoidedError](err); !voided {
+		if err = s.records.Commit(ctx, writes); !elsewhere(id, err) {
 			break
 		}
 		if err := pause(ctx, try); err != nil {
@@ -192,19 +191,31 @@ func (s *Store) update(ctx context.Context, id blue.DialogueID, request func(*tr
 			return s.unwritten(ctx, records, err)
 		}
 		err = s.records.Commit(ctx, writes)
-		_, conflict := errors.AsType[*record.ConflictError](err)
-		_, voided := errors.AsType[*record.VoidedError](err) // certainly not written: again
-		if !conflict && !voided {
-			return err
-		}
-		if lost = nil; conflict {
+		lost = nil
+		switch _, conflict := errors.AsType[*record.ConflictError](err); {
+		case elsewhere(id, err):
+		case conflict:
 			lost, lostOn = err, head(records)
+		default:
+			return err
 		}
 		if err := pause(ctx, try); err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("%w: dialogue %s: other writers were faster %d times; nothing was written", blue.ErrBusy, id, maxTries)
+}
+
+// elsewhere reports whether a commit was certainly not written for a reason that
+// says nothing of its dialogue: it was voided, or a record of the audit log,
+// which the store below adds, stood in its way. The same request may be asked
+// again.
+func elsewhere(id blue.DialogueID, err error) bool {
+	if _, voided := errors.AsType[*record.VoidedError](err); voided {
+		return true
+	}
+	conflict, ok := errors.AsType[*record.ConflictError](err)
+	return ok && conflict.Key.PK != partition(id)
 }
 
 // unwritten answers a request that read a dialogue to change it and did not.
