@@ -56,9 +56,12 @@ func (s *keyset) keep(k *envelope.Keys, err error) (*envelope.Keys, error) {
 	return k, nil
 }
 
-// destroy zeroes every key.
+// destroy zeroes every key. What is asked for afterwards comes from the ring
+// again: an operation of many steps does so between them, so that it never
+// holds a key longer than the ring may.
 func (s *keyset) destroy() {
 	for _, k := range s.open {
 		k.Destroy()
 	}
+	clear(s.open)
 }

@@ -222,10 +222,16 @@ func pause(ctx context.Context, n int) error {
 // reseal commits batch after batch until nothing is below the version of k. p
 // moves along with what was committed.
 func (r *rotation) reseal(ctx context.Context, p *loaded, k *envelope.Keys) error {
-	for {
+	for n := 0; ; n++ {
 		batch, all := p.below(k.Version())
 		if len(batch) == 0 && p.root.LeastKey == k.Version() {
 			return nil
+		}
+		if n > 0 {
+			var err error
+			if k, err = r.renew(ctx, p, k.ID()); err != nil {
+				return err
+			}
 		}
 		if err := r.commit(ctx, p, k, batch, all); err != nil {
 			return err
@@ -233,6 +239,25 @@ func (r *rotation) reseal(ctx context.Context, p *loaded, k *envelope.Keys) erro
 		r.report.Commits++
 		r.report.Items += len(batch)
 	}
+}
+
+// renew asks the ring for every key again: a rotation may take longer than the
+// ring keeps them, and whom the provider denies by then goes no further. It
+// returns the keys of an id.
+func (r *rotation) renew(ctx context.Context, p *loaded, keyID string) (*envelope.Keys, error) {
+	r.ks.destroy()
+	for _, item := range p.items {
+		k, err := r.ks.get(ctx, item.Attrs[attrKeyID].Str())
+		if r.s.overtaken(ctx, r.o.dialogue, p.items, err) {
+			err = &record.ConflictError{Table: record.Dialogues, Key: headKey(r.o.dialogue)}
+		}
+		if err != nil {
+			return nil, err
+		}
+		p.keys[item.Key.SK] = k
+	}
+	p.meta = p.keys[record.Head]
+	return r.ks.get(ctx, keyID)
 }
 
 // below returns the next items under older versions, and whether these are all.

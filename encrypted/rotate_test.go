@@ -251,7 +251,9 @@ func TestRotateEvents(t *testing.T) {
 		"derive_kek success ", "unwrap_dek success dek#tea#1",
 		"rotate intent dek#tea#1",
 		"wrap_dek intent dek#tea#2", "wrap_dek success dek#tea#2", "unwrap_dek success dek#tea#2",
-		"encrypt success dek#tea#2 80", "encrypt success dek#tea#2 39",
+		"encrypt success dek#tea#2 80",
+		"unwrap_dek success dek#tea#1", // asked for again, between two commits
+		"encrypt success dek#tea#2 39",
 		"destroy_key intent dek#tea#1", "destroy_key success dek#tea#1",
 		"rotate success dek#tea#2",
 	}

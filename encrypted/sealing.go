@@ -170,6 +170,7 @@ func (s *sealing) load(ctx context.Context, ks *keyset, o *operation, q record.Q
 	t, dialogue := newTrial(s.inner), o.dialogue
 	for range t.tries() {
 		items, err := s.inner.Query(ctx, q)
+		ks.destroy() // those of the try before
 		if err != nil {
 			return nil, err
 		}

@@ -87,7 +87,7 @@ func (c *cache[V]) look(id string) (found entry[V], f *flight, leads bool, err e
 		return found, nil, false, errClosed
 	}
 	now := c.now()
-	if e, ok := c.held[id]; ok && now.Before(e.until) {
+	if e, ok := c.held[id]; ok && before(now, e.until) {
 		c.uses++
 		e.used = c.uses
 		c.held[id] = e
@@ -187,12 +187,19 @@ func (c *cache[V]) expire() {
 
 func (c *cache[V]) sweep(now time.Time) {
 	maps.DeleteFunc(c.held, func(_ string, e entry[V]) bool {
-		expired := !now.Before(e.until)
+		expired := !before(now, e.until)
 		if expired {
 			e.value.Destroy()
 		}
 		return expired
 	})
+}
+
+// before reports whether a moment is before another by both of the machine's
+// clocks: the one that cannot be set, which may stand still while the machine
+// sleeps, and the one on the wall.
+func before(now, until time.Time) bool {
+	return now.Before(until) && now.Round(0).Before(until.Round(0))
 }
 
 func (c *cache[V]) drop(id string) {

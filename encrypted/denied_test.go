@@ -1,0 +1,142 @@
+package encrypted_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/keys/localfile"
+	"github.com/superviber/blue-encrypted-store/memory"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// doorkeeper counts what is asked of a provider, and denies all once it is shut.
+type doorkeeper struct {
+	*localfile.Provider
+	shut           atomic.Bool
+	derived, wraps atomic.Int32
+}
+
+func (d *doorkeeper) DeriveKEK(ctx context.Context, umk keys.UMK, user string) (*keys.KEK, error) {
+	d.derived.Add(1)
+	if d.shut.Load() {
+		return nil, keys.ErrDenied
+	}
+	return d.Provider.DeriveKEK(ctx, umk, user)
+}
+
+func (d *doorkeeper) UnwrapDEK(ctx context.Context, kek *keys.KEK, b keys.Binding, wrapped keys.Wrapped) (*envelope.Secret, error) {
+	d.wraps.Add(1)
+	if d.shut.Load() {
+		return nil, keys.ErrDenied
+	}
+	return d.Provider.UnwrapDEK(ctx, kek, b, wrapped)
+}
+
+// guarded is a store of a house with a doorkeeper and a clock of its own.
+type guarded struct {
+	*encrypted.EncryptedStore[record.Store, *doorkeeper]
+	door  *doorkeeper
+	ahead atomic.Int64
+}
+
+func (h *house) guarded(records record.Store) *guarded {
+	g := &guarded{door: &doorkeeper{Provider: localfile.Open(h.umk, nil)}}
+	now := func() time.Time { return time.Now().Add(time.Duration(g.ahead.Load())) }
+	g.EncryptedStore = encrypted.New(records, g.door, "ada", audit.NewLog(records, "ada", nil), &encrypted.Options{Now: now})
+	h.t.Cleanup(func() { g.Close() })
+	return g
+}
+
+func (g *guarded) later(d time.Duration) { g.ahead.Add(int64(d)) }
+
+// TestDeniedLater: whom the provider denies reads until the keys in memory are
+// too old, and not later.
+func TestDeniedLater(t *testing.T) {
+	h := newHouse(t, memory.New())
+	h.fill(5, 10)
+	g := h.guarded(h.records)
+	load := func() error { _, err := g.Load(t.Context(), tea); return err }
+	if err := load(); err != nil {
+		t.Fatal(err)
+	}
+	g.door.shut.Store(true)
+	g.later(keys.DefaultTTL - time.Second)
+	if err := load(); err != nil {
+		t.Errorf("a second before the end: %v", err)
+	}
+	g.later(time.Second)
+	if err := load(); !errors.Is(err, keys.ErrDenied) {
+		t.Errorf("at the end: %v, want ErrDenied", err)
+	}
+}
+
+// TestDeniedMeanwhile: a rotation that lasts longer than keys may be kept in
+// memory asks for them again, and goes no further once it is denied. What it has
+// done stays, and whoever may finishes it.
+func TestDeniedMeanwhile(t *testing.T) {
+	h := newHouse(t, memory.New())
+	h.fill(400, 10)
+	var g *guarded
+	commits := 0
+	g = h.guarded(&interloper{Store: h.records, when: func(call string, table record.Table, _ record.Key) bool {
+		if call == "Commit" && table == record.Dialogues {
+			commits++
+		}
+		return commits == 2
+	}, meets: func() {
+		g.door.shut.Store(true)
+		g.later(keys.DefaultTTL)
+	}})
+	report, err := g.Rotate(t.Context(), tea)
+	if !errors.Is(err, keys.ErrDenied) || report.Commits != 2 {
+		t.Errorf("%+v, %v; want two commits and ErrDenied", report, err)
+	}
+	must(t)(h.as("ada").Rotate(t.Context(), tea))
+	h.wantVersion(2, "ada")
+}
+
+// TestCallsOfProvider: what loads ask of the provider, through the whole store.
+func TestCallsOfProvider(t *testing.T) {
+	h := newHouse(t, memory.New())
+	h.fill(5, 10)
+	g := h.guarded(h.records)
+	load := func() {
+		if _, err := g.Load(t.Context(), tea); err != nil {
+			t.Error(err)
+		}
+	}
+	expect := func(what string, n int32) {
+		t.Helper()
+		if derived, wraps := g.door.derived.Load(), g.door.wraps.Load(); derived != n || wraps != n {
+			t.Errorf("%s: %d keys derived and %d unwrapped so far, want %d of each", what, derived, wraps, n)
+		}
+	}
+	cold := make(chan struct{})
+	done := make(chan struct{})
+	for range 100 {
+		go func() {
+			<-cold
+			load()
+			done <- struct{}{}
+		}()
+	}
+	close(cold)
+	for range 100 {
+		<-done
+	}
+	expect("100 cold loads at once", 1)
+	for range 1000 {
+		load()
+	}
+	expect("1,000 loads more", 1)
+	g.later(keys.DefaultTTL)
+	load()
+	expect("after the TTL", 2)
+}
