@@ -394,6 +394,7 @@ func play(seed uint64, sc scale, b bug) *history {
 		acked: map[string]bool{}, refused: map[string]bool{}, events: map[string]record.Key{},
 	}
 	h.w.faults = ordinary.scaled([]float64{0, 0.5, 1, 2}[h.w.rng.IntN(4)])
+	h.w.faults.forgets = []float64{0, 1}[h.w.rng.IntN(2)]
 	h.w.pageSize = 2 + h.w.rng.IntN(sc.pageSize)
 	var all sync.WaitGroup
 	h.writing = 2 + h.w.rng.IntN(2)

@@ -50,13 +50,14 @@ type faults struct {
 	requestLost, responseLost, late, duplicate, contended, throttled float64
 	readFails                                                        float64
 	slow                                                             float64 // a request or a landing that takes long
+	forgets                                                          float64 // the server does not know a token again: nothing rests on tokens
 }
 
 func (f faults) scaled(by float64) faults {
-	return faults{f.requestLost * by, f.responseLost * by, f.late * by, f.duplicate * by, f.contended * by, f.throttled * by, f.readFails * by, f.slow * by}
+	return faults{f.requestLost * by, f.responseLost * by, f.late * by, f.duplicate * by, f.contended * by, f.throttled * by, f.readFails * by, f.slow * by, f.forgets}
 }
 
-var ordinary = faults{requestLost: 0.02, responseLost: 0.03, late: 0.03, duplicate: 0.03, contended: 0.03, throttled: 0.02, readFails: 0.002, slow: 0.03}
+var ordinary = faults{requestLost: 0.02, responseLost: 0.03, late: 0.03, duplicate: 0.06, contended: 0.03, throttled: 0.02, readFails: 0.002, slow: 0.03}
 
 func newWorld(rng *rand.Rand) *world {
 	return &world{rng: rng, cells: map[place]*cell{}, sks: map[place][]string{}, tokens: map[string]*remembered{}, pageSize: 1 << 20}
@@ -147,7 +148,7 @@ func (w *world) lock(token string, actions []action) error {
 	if len(actions) > 100 || bytes > 4<<20 {
 		w.wrong = append(w.wrong, fmt.Sprintf("a transaction of %d actions and %d bytes", len(actions), bytes))
 	}
-	if t := w.tokens[token]; t != nil {
+	if t := w.tokens[token]; t != nil && w.rng.Float64() >= w.faults.forgets {
 		if t.actions != len(actions) {
 			w.wrong = append(w.wrong, "a token used for two transactions")
 		}

@@ -13,12 +13,15 @@ import (
 
 // settle runs the transaction of a commit to a definite end: landed, or never
 // to land. A copy of the request may still be under way when it is refused, so
-// a refusal is definite only if what is unmet can never hold again.
+// a refusal is definite only if what is unmet can never hold again; and it may be
+// the commit's own success, by an earlier copy, that stands in its way.
 func (s *Store) settle(ctx context.Context, writes []record.Write, actions []action) error {
-	token := s.newID()
+	token, sent := s.newID(), 0
 	var err error
 	for range maxReads {
-		if err = s.transact(ctx, token, actions); err == nil {
+		var times int
+		times, err = s.send(ctx, token, actions)
+		if sent += times; err == nil {
 			return nil
 		}
 		r, refused := errors.AsType[*refusal](err)
@@ -29,20 +32,41 @@ func (s *Store) settle(ctx context.Context, writes []record.Write, actions []act
 			return err
 		}
 		conflict := r.conflict(actions)
-		c, ok := errors.AsType[*record.ConflictError](conflict)
-		if !ok || !c.OnHead() {
-			return conflict
+		if c, ok := errors.AsType[*record.ConflictError](conflict); ok && c.OnHead() {
+			again, waitErr := s.unblock(ctx, actions)
+			if waitErr != nil {
+				err = waitErr
+				break
+			}
+			if again {
+				continue
+			}
 		}
-		again, waitErr := s.unblock(ctx, actions)
-		if waitErr != nil {
-			err = waitErr
-			break
+		if sent > 1 {
+			return s.unlessLanded(ctx, writes, actions, conflict)
 		}
-		if !again {
-			return conflict
-		}
+		return conflict
 	}
 	return s.resolve(ctx, writes, actions, err)
+}
+
+// unlessLanded returns the refusal of a commit that was sent more than once, but
+// nil if it has landed all the same: its own record stands where its fence would.
+// The service's memory for tokens would tell as well, for ten minutes, and not
+// everywhere: DynamoDB Local executes two copies that come at once.
+func (s *Store) unlessLanded(ctx context.Context, writes []record.Write, actions []action, refusal error) error {
+	w := fenced(writes)
+	if w == nil {
+		return refusal
+	}
+	found, err := s.snapshot(ctx, w.Table, []record.Key{w.Record.Key})
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", record.ErrUnavailable, err)
+	case public(found[0]).Equal(w.Record):
+		return s.visible(ctx, actions)
+	}
+	return refusal
 }
 
 // unblock looks why the head refused a commit. If it is still the one that
@@ -148,16 +172,23 @@ func (s *Store) snapshot(ctx context.Context, table record.Table, keys []record.
 // definite answer. Once an answer was lost, a refusal is not definite either:
 // it may be the commit's own success that stands in its way.
 func (s *Store) transact(ctx context.Context, token string, actions []action) error {
+	_, err := s.send(ctx, token, actions)
+	return err
+}
+
+// send is transact, and says how often the request was sent.
+func (s *Store) send(ctx context.Context, token string, actions []action) (times int, err error) {
 	lost := false
-	err := s.repeat(ctx, func() error {
+	err = s.repeat(ctx, func() error {
+		times++
 		err := s.api.transact(ctx, token, actions)
 		lost = lost || errors.Is(err, errUnknown)
 		return err
 	})
 	if err != nil && lost {
-		return errors.Join(errUnknown, err)
+		return times, errors.Join(errUnknown, err)
 	}
-	return err
+	return times, err
 }
 
 // The budget of one transaction, for each trouble apart: how often it is sent
