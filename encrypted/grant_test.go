@@ -53,7 +53,7 @@ func TestGrantRevoke(t *testing.T) {
 
 		old := h.items()
 		got, err := ada.Revoke(ctx, tea, "bob")
-		if err != nil || got.Resumed || got.To != 2 {
+		if err != nil || !got.Held || got.To != 2 {
 			t.Fatalf("Revoke: %+v, %v", got, err)
 		}
 		h.wantVersion(2, "ada")
@@ -84,7 +84,7 @@ func TestGrantRevoke(t *testing.T) {
 		h.put(append(values(present), missingOf(old, present)...)...)
 		must(t)(ada.Verify(ctx, tea))
 
-		if got, err := ada.Revoke(ctx, tea, "bob"); err != nil || !got.Resumed || got.To != 2 || got.Items != 0 {
+		if got, err := ada.Revoke(ctx, tea, "bob"); err != nil || got.Held || got.To != 3 || got.Items == 0 {
 			t.Errorf("Revoke again: %+v, %v", got, err)
 		}
 		must(t)(ada.Grant(ctx, tea, "bob"))
@@ -136,7 +136,7 @@ func TestGrantRefuses(t *testing.T) {
 		}
 	}
 	h.wantVersion(1, "ada")
-	if got, err := ada.Revoke(ctx, tea, "nobody-here"); err != nil || !got.Resumed || got.To != 1 {
+	if got, err := ada.Revoke(ctx, tea, "nobody-here"); err != nil || got.Held || got.To != 2 {
 		t.Errorf("revoke from who holds nothing: %+v, %v", got, err)
 	}
 }

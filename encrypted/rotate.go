@@ -21,7 +21,8 @@ type Rotation struct {
 	Dialogue blue.DialogueID `json:"dialogue"`
 	From     uint32          `json:"from"`    // least key version in use before
 	To       uint32          `json:"to"`      // key version that everything is sealed under now
-	Resumed  bool            `json:"resumed"` // no version was made: an unfinished rotation was finished, or there was nothing to take away
+	Resumed  bool            `json:"resumed"` // Rotate: no version was made, an unfinished rotation was finished
+	Held     bool            `json:"held"`    // Revoke: the user's wraps stood there
 	Items    int             `json:"items"`   // sealed anew by this run, meta not counted
 	Commits  int             `json:"commits"` // of this run
 }
@@ -32,9 +33,9 @@ type Rotation struct {
 // follow to the new version by themselves.
 //
 // It goes in commits of up to 80 items. Stopped anywhere, nothing is lost, and
-// the next run finishes what was begun instead of making one more version. A
-// copy of the data from before can then be opened only with a copy of the keys
-// from before.
+// the next run finishes what was begun instead of making one more version, as
+// long as anything is left to seal anew. A copy of the data from before can then
+// be opened only with a copy of the keys from before.
 //
 // Errors: as of Load and of writing; ErrSealed or keys.ErrDenied for a user who
 // does not hold the active key; ErrBusy when other writers were faster again and
@@ -46,8 +47,12 @@ func (e *EncryptedStore[S, K]) Rotate(ctx context.Context, id blue.DialogueID) (
 // Revoke takes a dialogue from a user: their wraps of every version are deleted
 // in the commit that makes a new version for everybody else, and the dialogue is
 // rotated to it. What the user holds in memory opens old items until they are
-// sealed anew, and what they have read they keep. A user who holds nothing is no
-// error: a rotation that was not finished is.
+// sealed anew, and what they have read they keep.
+//
+// A version is made in any case, also for a user of whom nothing stands: they may
+// have kept a wrap that they deleted themselves. Key versions that nobody made
+// who held the one before, and wraps that nobody granted who held the key, are
+// taken away too: whoever is to go cannot stay by putting any there.
 //
 // Errors as of Rotate, and ErrRefused for the store's own user.
 func (e *EncryptedStore[S, K]) Revoke(ctx context.Context, id blue.DialogueID, user string) (Rotation, error) {
@@ -71,7 +76,8 @@ type rotation struct {
 	s      *sealing
 	ks     *keyset
 	o      *operation
-	except string // user who gets no new version; "" for nobody
+	except string    // user who gets no new version; "" for nobody
+	since  keys.Made // what the keys that are sealed under must go back to
 	report Rotation
 }
 
@@ -126,28 +132,14 @@ func (r *rotation) load(ctx context.Context) (*loaded, error) {
 }
 
 // begin makes the new version, unless there is a rotation to finish first. To
-// take a version from a user there must be a new one in any case, unless they
-// hold none.
-func (r *rotation) begin(ctx context.Context, p *loaded) error {
+// take a version from a user there must be a new one in any case.
+func (r *rotation) begin(ctx context.Context, p *loaded) (err error) {
+	r.since.Version = p.meta.Version()
+	if r.since.Public, err = p.meta.Public(); err != nil {
+		return err
+	}
 	for range maxLost {
-		active, err := r.active(ctx, p)
-		if err != nil {
-			return err
-		}
-		r.report.Resumed = active.Version() > p.meta.Version() || p.root.LeastKey < p.meta.Version()
-		var except []string
-		if r.except != "" {
-			status, err := r.s.ring.Status(ctx, r.o.dialogue)
-			if err != nil {
-				return err
-			}
-			r.report.Resumed = !slices.Contains(status.Users(), r.except)
-			except = []string{r.except}
-		}
-		if r.report.Resumed {
-			return nil
-		}
-		_, err = r.s.ring.Advance(ctx, r.o.dialogue, active.Version(), except...)
+		err := r.advance(ctx, p)
 		if !errors.Is(err, blue.ErrConflict) {
 			return err
 		}
@@ -155,8 +147,38 @@ func (r *rotation) begin(ctx context.Context, p *loaded) error {
 	return fmt.Errorf("%w: the keys changed %d times; nothing was changed", blue.ErrBusy, maxLost)
 }
 
+// advance is one try of begin.
+func (r *rotation) advance(ctx context.Context, p *loaded) error {
+	var except []string
+	if r.except != "" {
+		status, err := r.s.ring.Status(ctx, r.o.dialogue)
+		if err != nil {
+			return err
+		}
+		r.report.Held = r.report.Held || slices.Contains(status.Users(), r.except)
+		if _, err := r.s.ring.Discard(ctx, r.o.dialogue, r.since.Version, r.since.Public); err != nil {
+			return err
+		}
+		except = []string{r.except}
+	}
+	active, err := r.active(ctx, p)
+	if err != nil {
+		return err
+	}
+	if r.except == "" && (active.Version() > p.meta.Version() || p.root.LeastKey < p.meta.Version()) {
+		r.report.Resumed = true
+		return nil
+	}
+	made, err := r.s.ring.Advance(ctx, r.o.dialogue, active.Version(), except...)
+	if err == nil {
+		r.since = made
+	}
+	return err
+}
+
 // active opens the active key. A dialogue is never ahead of it, and nothing is
-// sealed under one that no holder of the dialogue's made.
+// sealed under one that no holder of the dialogue's made, nor under another than
+// this run has made.
 func (r *rotation) active(ctx context.Context, p *loaded) (*envelope.Keys, error) {
 	k, err := r.ks.active(ctx, r.o.dialogue)
 	if err == nil && k.Version() < p.meta.Version() {
@@ -166,7 +188,12 @@ func (r *rotation) active(ctx context.Context, p *loaded) (*envelope.Keys, error
 	if err != nil {
 		return nil, err
 	}
-	return k, r.s.endorsed(ctx, p.meta, k)
+	return k, r.follows(ctx, k)
+}
+
+// follows refuses keys that do not go back to what this run began with or made.
+func (r *rotation) follows(ctx context.Context, k *envelope.Keys) error {
+	return r.s.ring.Follows(ctx, r.o.dialogue, r.since.Version, r.since.Public, k)
 }
 
 // run seals everything under the active version. After a conflict the dialogue
@@ -257,7 +284,11 @@ func (r *rotation) renew(ctx context.Context, p *loaded, keyID string) (*envelop
 		p.keys[item.Key.SK] = k
 	}
 	p.meta = p.keys[record.Head]
-	return r.ks.get(ctx, keyID)
+	k, err := r.ks.get(ctx, keyID)
+	if err != nil {
+		return nil, err
+	}
+	return k, r.follows(ctx, k)
 }
 
 // below returns the next items under older versions, and whether these are all.

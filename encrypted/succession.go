@@ -3,11 +3,11 @@ package encrypted
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -35,29 +35,22 @@ func (s *sealing) checkNext(ctx context.Context, dialogue string) error {
 	defer ks.destroy()
 	active, err := ks.active(ctx, dialogue)
 	if err == nil {
-		err = s.follows(ctx, ks, meta, active)
+		err = s.follows(ctx, ks, dialogue, meta, active)
 	}
-	if errors.Is(err, blue.ErrSealed) && !errors.Is(err, blue.ErrTampered) {
+	switch keys.Class(err) {
+	case "denied", "missing", "wrong_key":
 		return nil
 	}
 	return err
 }
 
-func (s *sealing) follows(ctx context.Context, ks *keyset, meta record.Record, k *envelope.Keys) error {
+// follows refuses keys that no holder of those of meta made.
+func (s *sealing) follows(ctx context.Context, ks *keyset, dialogue string, meta record.Record, k *envelope.Keys) error {
 	inUse, err := ks.get(ctx, meta.Attrs[attrKeyID].Str())
 	if err != nil || k.Version() <= inUse.Version() {
 		return err
 	}
-	return s.endorsed(ctx, inUse, k)
-}
-
-// endorsed refuses keys that no holder of those in use made.
-func (s *sealing) endorsed(ctx context.Context, inUse, k *envelope.Keys) error {
 	public, err := inUse.Public()
-	if err != nil {
-		return err
-	}
-	dialogue, _, err := envelope.ParseKeyID(inUse.ID())
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,6 @@ func TestPlantedVersion(t *testing.T) {
 	h.plant(2, "ada", "eve")
 	for name, try := range map[string]func() error{
 		"Rotate": func() error { _, err := h.as("ada").Rotate(ctx, tea); return err },
-		"Revoke": func() error { _, err := h.as("ada").Revoke(ctx, tea, "bob"); return err },
 		"Verify": func() error { _, err := h.as("ada").Verify(ctx, tea); return err },
 	} {
 		if err := try(); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "key version 2 carries no endorsement") {
@@ -43,6 +42,14 @@ func TestPlantedVersion(t *testing.T) {
 	if got, err := h.as("ada").Load(ctx, tea); err != nil || len(got.Moves) != 5 {
 		t.Errorf("ada reads %d moves, %v", len(got.Moves), err)
 	}
+	if got, err := h.as("ada").Revoke(ctx, tea, "eve"); err != nil || got.To != 2 {
+		t.Errorf("Revoke takes it away: %+v, %v", got, err)
+	}
+	h.wantVersion(2, "ada", "bob")
+	if _, err := h.as("eve").Load(ctx, tea); !errors.Is(err, blue.ErrSealed) {
+		t.Errorf("eve reads afterwards: %v", err)
+	}
+	must(t)(h.as("ada").Verify(ctx, tea))
 }
 
 // plant puts a version into the table of keys, with a secret of its own wrapped

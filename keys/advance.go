@@ -12,35 +12,48 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
+// Made is a key version that Advance has made.
+type Made struct {
+	Version uint32
+	Public  [envelope.PublicSize]byte // envelope.Keys.Public of it: keys with another, at its place, are somebody else's
+}
+
 // Advance makes the key version after from: a new secret, wrapped for
 // everybody who holds from, and the head's active version raised, in one
 // commit. Users named in except get none and lose their wraps of every version
-// in the same commit. It returns the new version, under which nothing is sealed
-// yet; encrypted.Rotate does the whole.
+// in the same commit, or before it where they are many. Nothing is sealed yet
+// under the new version; encrypted.Rotate does the whole.
 //
 // Who holds from is believed by the proof beside the wrap, which only a holder
 // can make (envelope.HolderProof): a line that somebody else put into the table
-// gets no key. It is reported as damage until that user is excepted.
+// gets no key. It is reported as damage, and goes once anybody is excepted. What
+// stands above the active version, where nobody can hold anything yet, goes too.
 //
 // Errors as of Ring, and: ErrConflict when from is not the active version, so
 // somebody else was faster; ErrRefused when except names the ring's own user;
 // ErrInvalid for a malformed user; ErrSealed when the provider cannot wrap for
 // others (Granter); ErrBusy.
-func (r *Ring) Advance(ctx context.Context, dialogue string, from uint32, except ...string) (uint32, error) {
+func (r *Ring) Advance(ctx context.Context, dialogue string, from uint32, except ...string) (made Made, err error) {
 	if err := r.checkExcept(except); err != nil {
-		return 0, err
+		return Made{}, err
 	}
 	if from == math.MaxUint32 {
-		return 0, fmt.Errorf("%w: dialogue %s has used all key versions", blue.ErrInvalid, dialogue)
+		return Made{}, fmt.Errorf("%w: dialogue %s has used all key versions", blue.ErrInvalid, dialogue)
 	}
 	next := Binding{r.user, dialogue, from + 1}
-	err := r.around(ctx, next.event(WrapDEK), func() error {
-		return r.change(ctx, dialogue, func(s *shelf) ([]record.Write, error) { return r.advance(ctx, s, next, except) })
+	err = r.around(ctx, next.event(WrapDEK), func() error {
+		if err := r.clear(ctx, next, except); err != nil {
+			return err
+		}
+		return r.change(ctx, dialogue, func(s *shelf) (writes []record.Write, err error) {
+			writes, made, err = r.advance(ctx, s, next, except)
+			return writes, err
+		})
 	})
 	if err != nil {
-		return 0, fmt.Errorf("making key %d of dialogue %s: %w", next.Version, dialogue, err)
+		return Made{}, fmt.Errorf("making key %d of dialogue %s: %w", next.Version, dialogue, err)
 	}
-	return next.Version, nil
+	return made, nil
 }
 
 func (r *Ring) checkExcept(except []string) error {
@@ -55,94 +68,151 @@ func (r *Ring) checkExcept(except []string) error {
 	return nil
 }
 
+// maxBeside is how many wraps are deleted in the commit that makes a version;
+// beside MaxHolders wraps, the head and a check of the own key they fit into one
+// transaction.
+const maxBeside = 5
+
+// clear deletes what goes when a version is made, some at a time, until the rest
+// fits into the commit that makes it.
+func (r *Ring) clear(ctx context.Context, next Binding, except []string) error {
+	return r.deleteAll(ctx, next.Dialogue, maxBeside, func(s *shelf) ([]wrap, error) {
+		h, err := r.holders(ctx, s, next, except)
+		return h.doomed, err
+	})
+}
+
+// deleteAll deletes the wraps that choose returns, maxDeletes in a commit, until
+// they are no more than leave.
+func (r *Ring) deleteAll(ctx context.Context, dialogue string, leave int, choose func(*shelf) ([]wrap, error)) error {
+	for more := true; more; {
+		err := r.change(ctx, dialogue, func(s *shelf) ([]record.Write, error) {
+			doomed, err := choose(s)
+			more = len(doomed) > max(leave, maxDeletes)
+			if err != nil || len(doomed) <= leave {
+				return nil, err
+			}
+			writes := []record.Write{s.turn(nil)}
+			for _, w := range doomed[:min(maxDeletes, len(doomed))] {
+				writes = append(writes, w.removal())
+			}
+			return writes, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // advance returns the writes of Advance on what was read.
-func (r *Ring) advance(ctx context.Context, s *shelf, next Binding, except []string) ([]record.Write, error) {
-	active, err := s.active()
+func (r *Ring) advance(ctx context.Context, s *shelf, next Binding, except []string) ([]record.Write, Made, error) {
+	made := Made{Version: next.Version}
+	h, err := r.holders(ctx, s, next, except)
 	if err != nil {
-		return nil, err
-	}
-	if active != next.Version-1 {
-		return nil, fmt.Errorf("%w: the active key is version %d already", blue.ErrConflict, active)
-	}
-	others, err := r.others(ctx, s, active, except)
-	if err != nil {
-		return nil, err
+		return nil, made, err
 	}
 	kek, err := r.ownKEK(ctx)
 	if err != nil {
-		return nil, err
+		return nil, made, err
 	}
 	defer kek.Destroy()
 	secret, wrapped, err := r.provider.GenerateDEK(ctx, kek, next)
 	if err != nil {
-		return nil, err
+		return nil, made, err
 	}
 	defer secret.Destroy()
 	own, err := newWrap(next, kek.UMK(), wrapped, secret, r.now())
 	if err != nil {
-		return nil, err
+		return nil, made, err
 	}
-	links, err := r.link(ctx, s, secret, next)
+	links, public, err := r.link(ctx, s, secret, next)
 	if err != nil {
-		return nil, err
+		return nil, made, err
 	}
-	writes := []record.Write{s.turn(record.Attrs{attrActive: record.N(int64(next.Version)), attrLinks: links}), own}
-	writes = append(writes, kek.checks()...)
-	for _, user := range others {
+	made.Public = public
+	puts := []record.Write{own}
+	for _, user := range h.others {
 		w, err := r.grant(ctx, Binding{user, next.Dialogue, next.Version}, kek.UMK(), secret)
 		if err != nil {
-			return nil, err
+			return nil, made, err
 		}
-		writes = append(writes, w)
+		puts = append(puts, w)
 	}
-	for _, w := range s.wraps {
-		if slices.Contains(except, w.User) {
-			writes = append(writes, w.removal())
+	writes := []record.Write{s.turn(record.Attrs{attrActive: record.N(int64(next.Version)), attrLinks: links})}
+	writes = append(writes, kek.checks()...)
+	for _, w := range h.doomed {
+		if i := slices.IndexFunc(puts, func(p record.Write) bool { return p.Record.Key == w.record.Key }); i >= 0 {
+			puts[i].Prev = w.removal().Prev // in its place
+			continue
 		}
+		writes = append(writes, w.removal())
 	}
-	return writes, nil
+	return append(writes, puts...), made, nil
 }
 
 // link returns the head's links with the endorsement of a new version's secret
-// by the version before.
-func (r *Ring) link(ctx context.Context, s *shelf, secret *envelope.Secret, next Binding) (record.Value, error) {
+// by the version before, and the new version's public key.
+func (r *Ring) link(ctx context.Context, s *shelf, secret *envelope.Secret, next Binding) (links record.Value, public [envelope.PublicSize]byte, err error) {
 	holder, err := r.open(ctx, Binding{r.user, next.Dialogue, next.Version - 1})
 	if err != nil {
-		return record.Value{}, err
+		return links, public, err
 	}
 	defer holder.Destroy()
 	made, err := envelope.DeriveKeys(secret, next.Dialogue, next.Version)
 	if err != nil {
-		return record.Value{}, err
+		return links, public, err
 	}
 	defer made.Destroy()
-	return s.endorse(holder, made)
+	if public, err = made.Public(); err != nil {
+		return links, public, err
+	}
+	links, err = s.endorse(holder, public)
+	return links, public, err
 }
 
-// others returns who holds a version beside the ring's user and the excepted.
-// The proofs are compared under the version's own secret, so the ring's user
-// must hold it too.
-func (r *Ring) others(ctx context.Context, s *shelf, version uint32, except []string) ([]string, error) {
-	secret, err := r.secret(ctx, Binding{r.user, s.dialogue, version})
+// holders says who gets a version that is about to be made, and what goes.
+type holders struct {
+	others []string // who holds the active version, beside the ring's user and the excepted
+	doomed []wrap   // of the excepted, above the active version, and, where anybody is excepted, without a proof
+}
+
+// holders reads the wraps. The proofs are compared under the active version's own
+// secret, so the ring's user must hold it too.
+func (r *Ring) holders(ctx context.Context, s *shelf, next Binding, except []string) (h holders, err error) {
+	active, err := s.active()
 	if err != nil {
-		return nil, err
+		return h, err
+	}
+	if active != next.Version-1 {
+		return h, fmt.Errorf("%w: the active key is version %d already", blue.ErrConflict, active)
+	}
+	secret, err := r.secret(ctx, Binding{r.user, s.dialogue, active})
+	if err != nil {
+		return h, err
 	}
 	defer secret.Destroy()
-	var users []string
-	for _, w := range s.of(version) {
-		if w.User == r.user || slices.Contains(except, w.User) {
+	for _, w := range s.wraps {
+		switch {
+		case slices.Contains(except, w.User), w.Version > active:
+			h.doomed = append(h.doomed, w)
+			continue
+		case w.Version != active, w.User == r.user:
 			continue
 		}
 		held, err := w.proven(secret)
-		if err != nil {
-			return nil, err
+		switch {
+		case err != nil:
+			return h, err
+		case held:
+			h.others = append(h.others, w.User)
+		case len(except) == 0:
+			return h, damaged(s.dialogue, blue.DamageExtra, w.record.Key.SK, "carries no proof that a holder of the key let this user in; revoke the user, or, if they are known, let them rotate themselves")
+		default:
+			h.doomed = append(h.doomed, w)
 		}
-		if !held {
-			return nil, damaged(s.dialogue, blue.DamageExtra, w.record.Key.SK, "carries no proof that a holder of the key let this user in; revoke the user, or, if they are known, let them rotate themselves")
-		}
-		users = append(users, w.User)
 	}
-	return users, nil
+	return h, nil
 }
 
 // proven reports whether the wrap carries the proof of its user.
@@ -181,29 +251,11 @@ func (r *Ring) Retire(ctx context.Context, dialogue string, least uint32) error 
 
 // retire deletes the wraps of one version, some at a time.
 func (r *Ring) retire(ctx context.Context, dialogue string, version, least uint32) error {
-	for left := true; left; {
-		err := r.change(ctx, dialogue, func(s *shelf) ([]record.Write, error) {
-			active, err := s.active()
-			if err != nil {
-				return nil, err
-			}
-			if least > active {
-				return nil, fmt.Errorf("%w: keys: version %d is not made yet", blue.ErrInvalid, least)
-			}
-			old := s.of(version)
-			left = len(old) > maxDeletes
-			if len(old) == 0 {
-				return nil, nil
-			}
-			writes := []record.Write{s.turn(nil)}
-			for _, w := range old[:min(maxDeletes, len(old))] {
-				writes = append(writes, w.removal())
-			}
-			return writes, nil
-		})
-		if err != nil {
-			return err
+	return r.deleteAll(ctx, dialogue, 0, func(s *shelf) ([]wrap, error) {
+		active, err := s.active()
+		if err == nil && least > active {
+			err = fmt.Errorf("%w: keys: version %d is not made yet", blue.ErrInvalid, least)
 		}
-	}
-	return nil
+		return s.of(version), err
+	})
 }

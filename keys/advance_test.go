@@ -53,8 +53,9 @@ func (w *world) grant(by, dialogue string, users ...string) {
 
 func (w *world) advance1(by, dialogue string, from uint32, except ...string) {
 	w.t.Helper()
-	if v, err := w.ring(by, nil).Advance(ctx, dialogue, from, except...); err != nil || v != from+1 {
-		w.t.Fatalf("Advance(%d): %d, %v", from, v, err)
+	made, err := w.ring(by, nil).Advance(ctx, dialogue, from, except...)
+	if err != nil || made.Version != from+1 {
+		w.t.Fatalf("Advance(%d): %+v, %v", from, made, err)
 	}
 }
 

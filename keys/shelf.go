@@ -155,6 +155,9 @@ func (r *Ring) tryChange(ctx context.Context, dialogue string, plan func(*shelf)
 	if !older {
 		writes, err = plan(s)
 	}
+	if errors.Is(err, errMissing) && r.turned(ctx, s) {
+		return false, err // what was to be opened was retired meanwhile
+	}
 	if err != nil || len(writes) == 0 {
 		return true, err
 	}
@@ -165,6 +168,12 @@ func (r *Ring) tryChange(ctx context.Context, dialogue string, plan func(*shelf)
 		return !lost, err
 	}
 	return !older, nil
+}
+
+// turned reports whether a dialogue's keys have changed since they were read.
+func (r *Ring) turned(ctx context.Context, s *shelf) bool {
+	head, err := r.store.Get(ctx, record.Keys, headKey(s.dialogue))
+	return err == nil && !head.Attrs[attrTurn].Equal(s.head.Attrs[attrTurn])
 }
 
 // pause waits before try number n+1: full jitter under a cap that doubles from

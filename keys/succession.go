@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -23,12 +24,8 @@ const (
 )
 
 // endorse returns the head's links with one more, for the version after that of
-// holder.
-func (s *shelf) endorse(holder, next *envelope.Keys) (record.Value, error) {
-	public, err := next.Public()
-	if err != nil {
-		return record.Value{}, err
-	}
+// holder, whose public key is given.
+func (s *shelf) endorse(holder *envelope.Keys, public [envelope.PublicSize]byte) (record.Value, error) {
 	signature, err := holder.Endorse(public)
 	if err != nil {
 		return record.Value{}, err
@@ -57,34 +54,101 @@ func (r *Ring) Follows(ctx context.Context, dialogue string, from uint32, public
 	case k.Version() == from:
 		return nil
 	}
-	head, err := r.store.Get(ctx, record.Keys, headKey(dialogue))
-	if err != nil {
-		return err
+	way, err := r.endorsed(ctx, dialogue, from, public, k.Version())
+	if err == nil && have != way.public {
+		err = stranger(dialogue, int64(k.Version()), "wraps another secret than the one endorsed")
 	}
-	active, err := readHead(dialogue, head)
+	return err
+}
+
+// Discard takes away what stands above the newest version that is endorsed, from
+// the one with the public key given on: somebody put it there who held none of
+// them. The wraps above are deleted and the head says the endorsed version again.
+// discarded reports whether there was any. Nothing may be sealed under a version
+// that is not endorsed.
+//
+// Errors as of Ring, and: ErrConflict where the keys changed meanwhile; ErrBusy.
+func (r *Ring) Discard(ctx context.Context, dialogue string, version uint32, public [envelope.PublicSize]byte) (discarded bool, err error) {
+	way, err := r.endorsed(ctx, dialogue, version, public, 0)
+	if !errors.Is(err, blue.ErrTampered) || way.active <= way.version {
+		return false, err
+	}
+	err = r.around(ctx, Binding{r.user, dialogue, way.active}.event(DestroyKey), func() error {
+		if err := r.change(ctx, dialogue, func(s *shelf) ([]record.Write, error) { return s.goBack(way) }); err != nil {
+			return err
+		}
+		return r.deleteAll(ctx, dialogue, 0, func(s *shelf) (above []wrap, err error) {
+			active, err := s.active()
+			for _, w := range s.wraps {
+				if w.Version > active {
+					above = append(above, w)
+				}
+			}
+			return above, err
+		})
+	})
 	if err != nil {
-		return err
+		return false, fmt.Errorf("discarding the keys above version %d of dialogue %s: %w", way.version, dialogue, err)
+	}
+	return true, nil
+}
+
+// goBack returns the head as of the version at the end of a way.
+func (s *shelf) goBack(w way) ([]record.Write, error) {
+	active, err := s.active()
+	if err == nil && active != w.active {
+		err = fmt.Errorf("%w: the active key is version %d now", blue.ErrConflict, active)
+	}
+	if err != nil {
+		return nil, err
+	}
+	links := s.head.Attrs[attrLinks].Bin()
+	keep := max(0, len(links)/linkSize-int(w.active-w.version))
+	return []record.Write{s.turn(record.Attrs{attrActive: record.N(int64(w.version)), attrLinks: record.B(links[:keep*linkSize])})}, nil
+}
+
+// way is how far endorsements lead.
+type way struct {
+	version uint32                    // the last one that is endorsed, or where the way began
+	public  [envelope.PublicSize]byte // of that one
+	active  uint32
+}
+
+// endorsed goes from link to link, from a version with the public key that it
+// had to another, or to the active one for 0. *blue.TamperError where a link is
+// missing or false; the way then ends before it.
+func (r *Ring) endorsed(ctx context.Context, dialogue string, from uint32, public [envelope.PublicSize]byte, to uint32) (way, error) {
+	w := way{version: from, public: public}
+	head, err := r.store.Get(ctx, record.Keys, headKey(dialogue))
+	if err == nil {
+		w.active, err = readHead(dialogue, head)
+	}
+	if err != nil {
+		return w, err
+	}
+	if to == 0 {
+		to = w.active
 	}
 	links := head.Attrs[attrLinks].Bin()
-	first := int64(active) - int64(len(links)/linkSize) + 1 // the version that the first link is of
-	for v := int64(from) + 1; v <= int64(k.Version()); v++ {
-		at := (v - first) * linkSize
-		if v < first || v > int64(active) || len(links)%linkSize != 0 {
-			return stranger(dialogue, v, "carries no endorsement")
+	first := int64(w.active) - int64(len(links)/linkSize) + 1 // the version that the first link is of
+	for v := int64(from) + 1; v <= int64(to); v++ {
+		switch {
+		case v < first && len(links) == maxLinks*linkSize:
+			return w, damaged(dialogue, blue.DamageRolledBack, headSK, fmt.Sprintf(
+				"version %d of the key is in use, this client last saw version %d, and the %d endorsements that are kept do not reach back to it; if you trust the store as it is, run again with --accept-rollback", w.active, from, maxLinks))
+		case v < first, v > int64(w.active), len(links)%linkSize != 0:
+			return w, stranger(dialogue, v, "carries no endorsement")
 		}
-		link := links[at : at+linkSize]
+		link := links[(v-first)*linkSize:][:linkSize]
 		next := [envelope.PublicSize]byte(link)
-		if !envelope.Endorsed(public, dialogue, uint32(v), next, link[envelope.PublicSize:]) {
-			return stranger(dialogue, v, "is not endorsed by a holder of the version before")
+		if !envelope.Endorsed(w.public, dialogue, uint32(v), next, link[envelope.PublicSize:]) {
+			return w, stranger(dialogue, v, "is not endorsed by a holder of the version before")
 		}
-		public = next
+		w.version, w.public = uint32(v), next
 	}
-	if have != public {
-		return stranger(dialogue, int64(k.Version()), "wraps another secret than the one endorsed")
-	}
-	return nil
+	return w, nil
 }
 
 func stranger(dialogue string, version int64, what string) error {
-	return damaged(dialogue, blue.DamageExtra, headSK, fmt.Sprintf("key version %d %s: somebody else may have made it; nothing is sealed under it", version, what))
+	return damaged(dialogue, blue.DamageExtra, headSK, fmt.Sprintf("key version %d %s: somebody else may have made it; nothing is sealed under it, and revoking whoever that may be takes it away", version, what))
 }

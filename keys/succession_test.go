@@ -92,7 +92,7 @@ func TestLinksStayShort(t *testing.T) {
 	if err := w.follows("tea", 3, known[3]); err != nil {
 		t.Errorf("the oldest that is kept: %v", err)
 	}
-	if err := w.follows("tea", 2, known[2]); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "carries no endorsement") {
+	if err := w.follows("tea", 2, known[2]); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "do not reach back to it") {
 		t.Errorf("one that is not kept: %v", err)
 	}
 }
