@@ -212,6 +212,9 @@ func (s *sealing) salvaged(ctx context.Context, o *operation) ([]record.Record, 
 	if p == nil {
 		return nil, nil, fmt.Errorf("dialogue %s: %w", o.dialogue, blue.ErrNotFound)
 	}
+	if err := s.unvouched(ctx, o.dialogue, p); err != nil {
+		return nil, nil, err
+	}
 	damaged := make(map[string]bool, len(p.damage))
 	for _, d := range p.damage {
 		damaged[d.Item] = true
@@ -229,6 +232,43 @@ func (s *sealing) salvaged(ctx context.Context, o *operation) ([]record.Record, 
 		good, opened = append(good, r), append(opened, plain)
 	}
 	return opened, p.damage, o.succeeded(ctx, p.root.Version, good)
+}
+
+// unvouched adds to the damage every item under a key that does not go back to
+// the one this client has seen: whoever may grant can put a key of their own in
+// its place, and seal under it what they like. Under an older key nothing can be
+// told from that where the root does not vouch for all.
+func (s *sealing) unvouched(ctx context.Context, dialogue string, p *loaded) error {
+	h, err := s.remembered(dialogue)
+	if err != nil || h == nil || h.KeyVersion == 0 || s.accept {
+		return err
+	}
+	if len(p.damage) == 0 {
+		if err := s.checkKeys(ctx, dialogue, h, p.meta); !errors.Is(err, blue.ErrTampered) {
+			return err
+		}
+	}
+	verdicts := map[*envelope.Keys]error{}
+	for _, r := range p.items {
+		k := p.keys[r.Key.SK]
+		if k == nil {
+			continue
+		}
+		verdict, known := verdicts[k]
+		if !known {
+			verdict = s.checkKeys(ctx, dialogue, h, k)
+			verdicts[k] = verdict
+		}
+		switch {
+		case verdict == nil:
+		case errors.Is(verdict, blue.ErrTampered):
+			p.keys[r.Key.SK] = nil
+			p.damage = append(p.damage, blue.Damage{Class: blue.DamageChanged, Item: r.Key.SK, Detail: "its key does not go back to the one this client has seen"})
+		default:
+			return verdict
+		}
+	}
+	return nil
 }
 
 // checkHistory compares the stored root with the audit log: the event of this

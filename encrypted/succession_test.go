@@ -1,6 +1,7 @@
 package encrypted_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -63,12 +64,12 @@ func (h *house) plant(version uint32, users ...string) {
 	}
 	next := was.Clone()
 	next.Attrs["active_version"] = record.N(int64(version))
-	writes := []record.Write{{Table: record.Keys, Record: next, Prev: was.Attrs}}
 	secret, provider := envelope.GenerateSecret(), localfile.Open(h.umk, nil)
 	umk, err := provider.Fingerprint(ctx)
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	h.planted = secret
 	for _, user := range users {
 		b := keys.Binding{User: user, Dialogue: string(tea), Version: version}
 		wrapped, err := provider.Grant(ctx, b, secret)
@@ -79,19 +80,17 @@ func (h *house) plant(version uint32, users ...string) {
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		writes = append(writes, record.Write{Table: record.Keys, Record: record.Record{Key: record.Key{PK: head.PK, SK: b.SK()}, Attrs: record.Attrs{
+		h.lay(record.Record{Key: record.Key{PK: head.PK, SK: b.SK()}, Attrs: record.Attrs{
 			"wrapped": record.B(wrapped), "umk": record.S(umk), "user": record.S(user), "version": record.N(int64(version)),
 			"created_at": was.Attrs["created_at"], "proof": record.B(proof[:]),
-		}}})
+		}})
 	}
-	if err := h.records.Commit(ctx, writes); err != nil {
-		h.t.Fatal(err)
-	}
+	h.lay(next)
 }
 
 // TestAnotherSuccession: who held a key once goes on from it with versions of
 // their own, data and keys, and puts them in the place of what others have seen
-// since.
+// since. Of that nothing verifies, so nothing can be salvaged.
 func TestAnotherSuccession(t *testing.T) {
 	h, fork := newHouse(t, memory.New()), newHouse(t, memory.New())
 	fork.umk = h.umk
@@ -113,6 +112,9 @@ func TestAnotherSuccession(t *testing.T) {
 	if _, err := ada.Load(ctx, tea); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "wraps another secret") {
 		t.Errorf("another version 2: %v", err)
 	}
+	if got, err := ada.Salvage(ctx, tea); err == nil && len(got.Moves) > 0 || err != nil && !errors.Is(err, blue.ErrTampered) {
+		t.Errorf("salvaged of another version 2: %d moves, %v", len(got.Moves), err)
+	}
 	must(t)(mallory.Rotate(ctx, tea))
 	copyTables(t, fork.records, h.records)
 	if _, err := ada.Load(ctx, tea); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "not endorsed") {
@@ -120,6 +122,80 @@ func TestAnotherSuccession(t *testing.T) {
 	}
 	if _, err := h.as("ada").Load(ctx, tea); err != nil {
 		t.Errorf("a client that remembers nothing: %v", err)
+	}
+}
+
+// TestForgedKey: who may grant puts a key of their own in the place of one that
+// this client has seen, and seals an item under it. It is not authentic.
+func TestForgedKey(t *testing.T) {
+	h := newHouse(t, memory.New())
+	h.fill(5, 20)
+	ctx, noted := t.Context(), heads{}
+	open := func() sealedStore {
+		s := encrypted.New(h.records, localfile.Open(h.umk, nil), "ada", audit.NewLog(h.records, "ada", nil), &encrypted.Options{Heads: noted})
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	before, err := open().Load(ctx, tea)
+	check(t, err)
+	move := before.Moves[0].EntityKey()
+	must(t)(open().Get(ctx, tea, move))
+
+	h.plant(1, "ada")
+	forger, err := envelope.DeriveKeys(h.planted, string(tea), 1)
+	check(t, err)
+	var forged record.Record
+	for sk, r := range h.items() {
+		if strings.HasPrefix(sk, "move#") && (forged.Key.SK == "" || sk < forged.Key.SK) {
+			forged = r.Clone()
+		}
+	}
+	addr, err := envelope.ItemAddress(string(tea), forged.Key.SK)
+	check(t, err)
+	ciphertext, nonce, err := forger.Seal(addr, []byte(`{"expert":"Muffin","context":"FORGED"}`))
+	check(t, err)
+	forged.Attrs["content_encrypted"], forged.Attrs["content_nonce"] = record.B(ciphertext), record.B(nonce)
+	mac := forger.ItemMAC(record.Dialogues, forged)
+	forged.Attrs["item_mac"] = record.B(mac[:])
+	h.put(forged)
+
+	if got, err := h.as("ada").Get(ctx, tea, move); err != nil {
+		t.Errorf("the forgery is none: %+v, %v", got, err) // a client without a memory believes it
+	}
+	if got, err := open().Get(ctx, tea, move); !errors.Is(err, blue.ErrTampered) {
+		t.Errorf("Get: %+v, %v", got, err)
+	}
+}
+
+// TestGetWhileRotating: an item that a rotation has not reached yet is got, as the
+// root vouches for it.
+func TestGetWhileRotating(t *testing.T) {
+	h := newHouse(t, memory.New())
+	h.fill(200, 20)
+	ctx, noted := t.Context(), heads{}
+	over := func(records record.Store) sealedStore {
+		s := encrypted.New(records, localfile.Open(h.umk, nil), "ada", audit.NewLog(records, "ada", nil), &encrypted.Options{Heads: noted})
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	dying, stop := context.WithCancel(ctx)
+	commits := 0
+	halfway := &interloper{Store: h.records, meets: stop, when: func(call string, table record.Table, _ record.Key) bool {
+		if call == "Commit" && table == record.Dialogues {
+			commits++
+		}
+		return commits == 2
+	}}
+	if _, err := over(halfway).Rotate(dying, tea); err == nil || noted[string(tea)].KeyVersion != 2 {
+		t.Fatalf("stopped at another place: %v, %+v", err, noted[string(tea)])
+	}
+	all, err := over(h.records).Load(ctx, tea)
+	check(t, err)
+	for _, m := range all.Moves {
+		got, err := over(h.records).Get(ctx, tea, m.EntityKey())
+		if err != nil || got.Value.(*blue.Move).Context != m.Context {
+			t.Fatalf("%v: %v", m.EntityKey(), err)
+		}
 	}
 }
 

@@ -124,15 +124,14 @@ const (
 
 // change reads a dialogue's keys, asks for the writes, and commits them; once
 // more from the start if somebody else changed the keys meanwhile. plan may
-// run more than once. No writes: nothing to do. Whatever the ring held of the
-// dialogue is dropped.
+// run more than once. No writes: nothing to do. With a commit, whatever the ring
+// held of the dialogue is dropped.
 //
 // Errors: ErrBusy after maxTries; plan's; the store's.
 func (r *Ring) change(ctx context.Context, dialogue string, plan func(*shelf) ([]record.Write, error)) error {
 	if err := r.check(dialogue); err != nil {
 		return err
 	}
-	defer r.secrets.forget(partition(dialogue) + " ")
 	for try := range maxTries {
 		done, err := r.tryChange(ctx, dialogue, plan)
 		if done {
@@ -161,6 +160,7 @@ func (r *Ring) tryChange(ctx context.Context, dialogue string, plan func(*shelf)
 	if err != nil || len(writes) == 0 {
 		return true, err
 	}
+	defer r.secrets.forget(partition(dialogue) + " ")
 	err = r.store.Commit(ctx, writes)
 	if err != nil {
 		_, lost := errors.AsType[*record.ConflictError](err)

@@ -183,7 +183,8 @@ func keysRevokeCommand(a *app) *cobra.Command {
 		Short: "Take a dialogue from a user, and seal it under a new key",
 		Long: "Deletes the user's wraps in the commit that makes a new key version for everybody else, then\n" +
 			"seals every item under it. What the user has read they keep, and a process of theirs that runs\n" +
-			"opens what is not sealed anew yet, for the time of its cache at most. Run again, it finishes.",
+			"opens what is not sealed anew yet, for the time of its cache at most. Run again, it makes one\n" +
+			"more version. Versions and wraps that no holder of the key made are taken away too.",
 		Example: "  blue-store keys revoke which-cache ada",
 		Args:    cobra.ExactArgs(2),
 		RunE:    func(c *cobra.Command, args []string) error { return a.keysRevoke(c.Context(), args[0], args[1]) },
@@ -199,6 +200,9 @@ func (a *app) keysRevoke(ctx context.Context, name, user string) error {
 	done, err := s.store.Revoke(ctx, id, user)
 	if err != nil {
 		return withHint(err, keysHint(err, "the same command goes on where this one stopped"))
+	}
+	if !done.Held {
+		a.note("note: no key of %s stood there; the dialogue was sealed anew all the same, in case they have kept one", oneLine(user))
 	}
 	answer := rotateAnswer{"blue-store/keys-rotate@1", strings.TrimSpace(oneLine(user)), []encrypted.Rotation{done}}
 	return a.answer(answer, answer.text)
