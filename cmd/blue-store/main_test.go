@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/superviber/blue-encrypted-store/envelope"
 )
 
 func TestMain(m *testing.M) {
@@ -20,6 +23,8 @@ func TestMain(m *testing.M) {
 //	write FILE HEX      writes bytes
 //	repeat FILE N TEXT  writes a text N times
 //	steady FROM TO      copies a file or stream; times, hashes and fingerprints become words
+//
+// and the condition [guarded], for a build that handles keys in runtime/secret.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -28,13 +33,20 @@ func TestScripts(t *testing.T) {
 			home := filepath.Join(env.WorkDir, "home")
 			env.Setenv("HOME", home)
 			env.Setenv("BLUE_USER", "tester")
+			env.Setenv("GODEBUG", os.Getenv("GODEBUG"))                                          // the mode of FIPS 140-3
 			env.Setenv("TRACEPARENT", "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01") // so that trace_id is known
 			for _, name := range append([]string{"BLUE_HOME", "BLUE_STORE", "BLUE_KMS_KEY_ARN", "BLUE_KMS_TABLES", "BLUE_TABLE_PREFIX"}, awsNames...) {
 				env.Setenv(name, "")
 			}
 			return os.Mkdir(home, 0o700)
 		},
-		Cmds:          scriptCommands,
+		Cmds: scriptCommands,
+		Condition: func(name string) (bool, error) {
+			if name != "guarded" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return envelope.Guarded(), nil
+		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
 }

@@ -92,10 +92,11 @@ var unsteady = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?`), "TIME"},
 	{regexp.MustCompile(`umk:[0-9a-f]{16}\b`), "UMK"},
 	{regexp.MustCompile(`\b[0-9a-f]{16,64}\b`), "HASH"},
+	{regexp.MustCompile(`(?m)^(ok  memory ) .*`), "$1 BUILD"},
 }
 
-// scriptSteady copies a file or stream with its times, fingerprints and
-// hashes replaced, so that cmp can compare the rest.
+// scriptSteady copies a file or stream with its times, fingerprints,
+// hashes and what depends on the build replaced, so that cmp can compare the rest.
 func scriptSteady(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: steady FROM TO")

@@ -106,7 +106,7 @@ func keysOf(ctx context.Context, folder string, records record.Store) ([]key, er
 		return nil, err
 	}
 	wanted := []key{{"UMK", b}, {"KEK", kek.InsecureBytes()}, {"R", r.InsecureBytes()}}
-	for _, k := range []struct{ name, purpose string }{{"DEK", "dek"}, {"K_item", "item"}, {"K_root", "root"}, {"K_seal", "seal"}} {
+	for _, k := range []struct{ name, purpose string }{{"DEK", "dek"}, {"K_item", "item"}, {"K_root", "root"}, {"K_seal", "seal"}, {"K_next", "next"}} {
 		derived, err := r.Derive("blue/1/" + k.purpose + "/" + dialogue + "/1")
 		if err != nil {
 			return nil, err

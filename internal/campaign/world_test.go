@@ -37,6 +37,7 @@ func newWorld(t testing.TB) *world {
 	w.env = []string{
 		"HOME=" + filepath.Join(dir, "home"), "BLUE_USER=tester",
 		"TMPDIR=" + filepath.Join(dir, "tmp"), "PATH=" + os.Getenv("PATH"),
+		"GODEBUG=" + os.Getenv("GODEBUG"), // the mode of FIPS 140-3
 	}
 	return w
 }

@@ -26,6 +26,7 @@ func newMachine(t *testing.T, env ...string) *machine {
 	return &machine{t, home, append([]string{
 		"HOME=" + home, "USERPROFILE=" + home, "BLUE_USER=tester", "BLUE_STORE=dynamodb", "AWS_EC2_METADATA_DISABLED=true",
 		"TMPDIR=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "SystemRoot=" + os.Getenv("SystemRoot"),
+		"GODEBUG=" + os.Getenv("GODEBUG"), // the mode of FIPS 140-3
 	}, env...)}
 }
 
