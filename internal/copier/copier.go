@@ -77,9 +77,10 @@ type Copier struct {
 // Copy copies one dialogue and compares the target with the source, record by
 // record. Errors: ErrNotFound (no such dialogue in From), ErrConflict (To holds
 // another incarnation, a newer state, or other keys; nothing is changed there),
-// ErrTampered (items and audit log of From do not fit), ErrErased, ErrTooLarge
-// (an older state in To is too old to bring forward in one commit), ErrBusy, and
-// the stores' own.
+// ErrTampered (items and audit log of From do not fit), ErrSealed (a wrapped key
+// that items of From lie under is not there), ErrErased, ErrTooLarge (an older
+// state in To is too old to bring forward in one commit), ErrBusy, and the
+// stores' own.
 func (c *Copier) Copy(ctx context.Context, id blue.DialogueID) (Result, error) {
 	src, err := read(ctx, c.From, id)
 	if err != nil {

@@ -236,9 +236,16 @@ func TestRefusals(t *testing.T) {
 			w.ok(to.Commit(w.Context(), []record.Write{{Table: record.Keys, Record: record.Record{
 				Key: record.Key{PK: "dialogue#" + string(dialogue), SK: "wrap#0000000001#muffin"}, Attrs: record.Attrs{"wrapped": record.B([]byte{1})}}}}))
 		}, blue.ErrConflict},
-		"erasing":                  {func(w world, from, _ record.Store) { setState(w, from, "erasing") }, blue.ErrErased},
-		"meta is gone":             {func(w world, from, _ record.Store) { remove(w, from, record.Dialogues, "meta") }, blue.ErrTampered},
-		"no wrapped key":           {func(w world, from, _ record.Store) { remove(w, from, record.Keys, "wrap#0000000001#muffin") }, blue.ErrSealed},
+		"erasing":        {func(w world, from, _ record.Store) { setState(w, from, "erasing") }, blue.ErrErased},
+		"meta is gone":   {func(w world, from, _ record.Store) { remove(w, from, record.Dialogues, "meta") }, blue.ErrTampered},
+		"no wrapped key": {func(w world, from, _ record.Store) { remove(w, from, record.Keys, "wrap#0000000001#muffin") }, blue.ErrSealed},
+		"a wrapped key is gone": {func(w world, from, _ record.Store) {
+			_, err := w.open(from).Rotate(w.Context(), dialogue)
+			w.ok(err)
+			w.ok(from.Commit(w.Context(), []record.Write{{Table: record.Keys, Record: record.Record{
+				Key: record.Key{PK: "dialogue#" + string(dialogue), SK: "wrap#0000000003#muffin"}, Attrs: record.Attrs{"wrapped": record.B([]byte{1})}}}}))
+			remove(w, from, record.Keys, "wrap#0000000002#muffin")
+		}, blue.ErrSealed},
 		"an audit pointer is gone": {func(w world, from, _ record.Store) { remove(w, from, record.Audit, "000000000003") }, blue.ErrTampered},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -30,37 +31,75 @@ func (s *source) pk() string { return "dialogue#" + s.dialogue }
 // its first commit.
 func (s *source) life() string { return s.events[0].EventHash }
 
+// maxReads bounds how often a dialogue is read again because its keys changed
+// meanwhile.
+const maxReads = 16
+
 // read reads a dialogue, and the audit log after it: what the log lacks then is
 // missing.
 func read(ctx context.Context, from record.Store, id blue.DialogueID) (*source, error) {
 	if _, err := blue.ParseDialogueID(string(id)); err != nil {
 		return nil, err
 	}
-	s := &source{dialogue: string(id)}
-	var err error
+	for range maxReads {
+		s := &source{dialogue: string(id)}
+		again, err := s.readSealed(ctx, from)
+		if err != nil {
+			return nil, err
+		}
+		if !again {
+			return s, s.readEvents(ctx, from)
+		}
+	}
+	return nil, fmt.Errorf("%w: its keys changed %d times while it was read", blue.ErrBusy, maxReads)
+}
+
+// readSealed reads items and keys as of one moment. Every change of a dialogue's
+// keys renews their head (package keys, attribute turn); so with the same head
+// before and after, the keys are those under which the items lay. again says
+// that it was another: a rotation that ended in between took keys away that the
+// items were still sealed under when they were read.
+func (s *source) readSealed(ctx context.Context, from record.Store) (again bool, err error) {
+	before, err := from.Get(ctx, record.Keys, record.Key{PK: s.pk(), SK: keyHead})
+	if err != nil && !errors.Is(err, record.ErrNotFound) {
+		return false, err
+	}
+	if err := s.readItems(ctx, from); err != nil {
+		return false, err
+	}
+	if err := s.readKeys(ctx, from); err != nil {
+		return false, err
+	}
+	if !maps.EqualFunc(before.Attrs, s.keyHead.Attrs, record.Value.Equal) {
+		return true, nil
+	}
+	if err := s.checkKeys(); err != nil {
+		return false, err
+	}
+	return false, s.readUserKeys(ctx, from)
+}
+
+func (s *source) readItems(ctx context.Context, from record.Store) (err error) {
 	if s.items, err = from.Query(ctx, record.Query{Table: record.Dialogues, PK: s.pk(), Exact: true}); err != nil {
-		return nil, err
+		return err
 	}
 	if len(s.items) == 0 {
-		return nil, blue.ErrNotFound
+		return blue.ErrNotFound
 	}
 	var ok bool
 	if s.head, ok = headOf(s.items); !ok {
-		return nil, fmt.Errorf("%w: it has no meta", blue.ErrTampered)
+		return fmt.Errorf("%w: it has no meta", blue.ErrTampered)
 	}
 	if record.IsUnfinished(s.head) {
-		return nil, fmt.Errorf("%w: it is itself a copy that was not finished", blue.ErrBusy)
+		return fmt.Errorf("%w: it is itself a copy that was not finished", blue.ErrBusy)
 	}
 	if record.IsErased(s.head) {
-		return nil, blue.ErrErased
+		return blue.ErrErased
 	}
 	if s.version = versionOf(s.head); s.version == 0 {
-		return nil, fmt.Errorf("%w: it has no sealed root", blue.ErrTampered)
+		return fmt.Errorf("%w: it has no sealed root", blue.ErrTampered)
 	}
-	if err := s.readKeys(ctx, from); err != nil {
-		return nil, err
-	}
-	return s, s.readEvents(ctx, from)
+	return nil
 }
 
 func versionOf(head record.Record) uint64 { return uint64(max(0, head.Attrs["root_version"].Int())) }
@@ -87,13 +126,34 @@ func (s *source) readKeys(ctx context.Context, from record.Store) error {
 			s.wraps = append(s.wraps, r)
 		}
 	}
+	return nil
+}
+
+// checkKeys refuses a dialogue that has no wrapped key for one of its items.
+func (s *source) checkKeys() error {
 	if s.keyHead.Attrs == nil || len(s.wraps) == 0 {
 		return fmt.Errorf("%w: there is no wrapped key of it", blue.ErrSealed)
 	}
 	if err := checkActive(s.keyHead); err != nil {
 		return err
 	}
-	return s.readUserKeys(ctx, from)
+	held := map[string]bool{}
+	for _, w := range s.wraps {
+		held[s.keyID(w)] = true
+	}
+	for _, r := range s.items {
+		if id := r.Attrs["key_id"].Str(); !held[id] {
+			return fmt.Errorf("%w: there is no wrapped key %.160q, under which %s is sealed", blue.ErrSealed, id, r.Key.SK)
+		}
+	}
+	return nil
+}
+
+// keyID returns what items call the key in a wrap: of wrap#{version, ten
+// digits}#{user}, dek#{dialogue}#{version}.
+func (s *source) keyID(wrap record.Record) string {
+	digits, _, _ := strings.Cut(strings.TrimPrefix(wrap.Key.SK, "wrap#"), "#")
+	return "dek#" + s.dialogue + "#" + strings.TrimLeft(digits, "0")
 }
 
 // underUserKey is the size of a wrap that lies under a user's key; one that was
