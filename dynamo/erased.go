@@ -16,8 +16,9 @@ import (
 )
 
 var (
-	_ record.Purger    = (*Store)(nil)
-	_ record.Inventory = (*Store)(nil)
+	_ record.Purger     = (*Store)(nil)
+	_ record.Inventory  = (*Store)(nil)
+	_ record.Identified = (*Store)(nil)
 )
 
 // Purge implements record.Purger: the items of redo logs. Under a tombstone no
@@ -91,14 +92,56 @@ func (s *Store) Leftovers(ctx context.Context, pk string) (int, error) {
 	return len(items), err
 }
 
-// keeper is an api that knows of copies of tables.
+// keeper is an api that knows its tables, and of copies of them.
 type keeper interface {
+	identity(ctx context.Context) ([]string, error)
 	copies(ctx context.Context) ([]record.Copy, error)
+}
+
+// held are the tables that hold what is erased.
+var held = []record.Table{record.Dialogues, record.Keys}
+
+// Identity implements record.Identified: the ARNs of the tables of dialogues and
+// keys. It takes dynamodb:DescribeTable.
+func (s *Store) Identity(ctx context.Context) ([]string, error) {
+	if err := s.checkOpen(); err != nil {
+		return nil, err
+	}
+	k, ok := s.api.(keeper)
+	if !ok {
+		return nil, nil
+	}
+	return k.identity(ctx)
+}
+
+func (c *client) identity(ctx context.Context) ([]string, error) {
+	var arns []string
+	for _, table := range held {
+		name, err := c.table(table)
+		if err != nil {
+			return nil, err
+		}
+		out, err := c.api.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: name})
+		if err != nil {
+			return nil, c.copiesFault(ctx, err, table)
+		}
+		if out.Table == nil || aws.ToString(out.Table.TableArn) == "" {
+			return nil, c.untold("the ARN of table " + *name)
+		}
+		arns = append(arns, *out.Table.TableArn)
+	}
+	return arns, nil
 }
 
 // Copies implements record.Inventory: the point-in-time windows of the tables
 // of dialogues and keys, and their backups. It takes
-// dynamodb:DescribeContinuousBackups and dynamodb:ListBackups.
+// dynamodb:DescribeContinuousBackups and dynamodb:ListBackups. What AWS Backup
+// keeps, ListBackups does not list ("ListBackups", Amazon DynamoDB API
+// Reference), so it is a place where nobody here can tell.
+//
+// ErrUnavailable for a server that does not say. One on this machine, such as
+// DynamoDB Local, may know no such copies at all: then that is listed, as not
+// covered.
 func (s *Store) Copies(ctx context.Context) ([]record.Copy, error) {
 	if err := s.checkOpen(); err != nil {
 		return nil, err
@@ -111,22 +154,39 @@ func (s *Store) Copies(ctx context.Context) ([]record.Copy, error) {
 }
 
 func (c *client) copies(ctx context.Context) ([]record.Copy, error) {
-	all := []record.Copy{{Kind: "export", What: "exports, streams, replicas and restored tables, if somebody made any"}}
-	for _, table := range []record.Table{record.Dialogues, record.Keys} {
-		window, err := c.window(ctx, table)
-		if err != nil {
-			return nil, err
+	all := []record.Copy{
+		{Kind: "export", What: "exports, streams, replicas and restored tables, if somebody made any"},
+		{Kind: "aws_backup", What: "recovery points of AWS Backup"},
+	}
+	for _, list := range []func(context.Context, record.Table) ([]record.Copy, error){c.window, c.backups} {
+		for _, table := range held {
+			found, err := list(ctx, table)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, found...)
 		}
-		backups, err := c.backups(ctx, table)
-		if err != nil {
-			return nil, err
-		}
-		all = append(append(all, window...), backups...)
 	}
 	if c.local {
 		all = append(all, record.Copy{Kind: "file_backup", What: "copies of the files of DynamoDB Local at " + c.at})
 	}
 	return all, nil
+}
+
+// unknown is what a list comes to on a server that does not know the operation.
+func (c *client) unknown(kind, what string) ([]record.Copy, error) {
+	if !c.local {
+		return nil, c.untold(what)
+	}
+	return []record.Copy{{Kind: kind, What: what + ": the server at " + c.at + " knows none"}}, nil
+}
+
+// untold is the error of an answer that must not be taken for "none".
+func (c *client) untold(what string) error {
+	return &fault{
+		kind: record.ErrUnavailable, message: "the server at " + c.at + " does not say " + what,
+		hint: "certificates are made and finalized against DynamoDB itself, or a server on this machine", ofTable: true,
+	}
 }
 
 // window is how far back a table can be restored to any moment.
@@ -136,11 +196,15 @@ func (c *client) window(ctx context.Context, table record.Table) ([]record.Copy,
 		return nil, err
 	}
 	out, err := c.api.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: name})
+	what := "the point-in-time window of table " + *name
 	if unsupported(err) {
-		return nil, nil
+		return c.unknown("point_in_time", what)
 	}
 	if err != nil {
 		return nil, c.copiesFault(ctx, err, table)
+	}
+	if b := out.ContinuousBackupsDescription; b == nil || b.PointInTimeRecoveryDescription == nil || b.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus == "" {
+		return nil, c.untold(what)
 	}
 	on, days := recovery(out.ContinuousBackupsDescription)
 	if !on {
@@ -152,18 +216,20 @@ func (c *client) window(ctx context.Context, table record.Table) ([]record.Copy,
 	}}, nil
 }
 
-// backups lists the backups of a table, those of AWS Backup among them.
+// backups lists the backups of a table: those on demand, and those of the
+// system, which a table that was deleted leaves.
 func (c *client) backups(ctx context.Context, table record.Table) ([]record.Copy, error) {
 	name, err := c.table(table)
 	if err != nil {
 		return nil, err
 	}
 	in := &dynamodb.ListBackupsInput{TableName: name, BackupType: types.BackupTypeFilterAll}
-	all, pages := []record.Copy(nil), onward{what: "the backups of table " + *name}
+	what := "the backups of table " + *name
+	all, pages := []record.Copy(nil), onward{what: what}
 	for {
 		out, err := c.api.ListBackups(ctx, in)
 		if unsupported(err) {
-			return nil, nil
+			return c.unknown("backup", what)
 		}
 		if err != nil {
 			return nil, c.copiesFault(ctx, err, table)
@@ -192,7 +258,7 @@ func (c *client) copiesFault(ctx context.Context, err error, table record.Table)
 	if api, ok := errors.AsType[smithy.APIError](err); ok && isDenied(api.ErrorCode()) {
 		return &fault{
 			kind: record.ErrUnavailable, message: "the copies of table " + c.prefix + string(table) + " may not be listed",
-			hint: "the credentials need dynamodb:DescribeContinuousBackups and dynamodb:ListBackups", cause: err,
+			hint: "the credentials need dynamodb:DescribeTable, dynamodb:DescribeContinuousBackups and dynamodb:ListBackups", cause: err,
 		}
 	}
 	return c.readFault(ctx, err, table)

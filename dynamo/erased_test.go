@@ -1,9 +1,12 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -136,6 +139,9 @@ func TestCopies(t *testing.T) {
 	if strings.Join(lines, "\n") != strings.Join(want, "\n") || pages != 2 {
 		t.Errorf("%d pages, got\n%s\nwant\n%s", pages, strings.Join(lines, "\n"), strings.Join(want, "\n"))
 	}
+	if want := "not covered: recovery points of AWS Backup"; !slices.Contains(uncovered(got), want) {
+		t.Errorf("%v lacks %q", uncovered(got), want)
+	}
 	for _, denied = range []string{"ListBackups", "DescribeContinuousBackups"} {
 		if _, err := s.Copies(t.Context()); !errors.Is(err, record.ErrUnavailable) || !strings.Contains(hintOf(err), denied) {
 			t.Errorf("%s denied: %v", denied, err)
@@ -143,8 +149,85 @@ func TestCopies(t *testing.T) {
 	}
 }
 
-// TestCopiesLocal: DynamoDB Local has neither windows nor backups, and its files
-// are not covered.
+// uncovered are the places of which a list says that nobody can tell.
+func uncovered(all []record.Copy) []string {
+	var places []string
+	for _, c := range all {
+		if !c.Covered {
+			places = append(places, "not covered: "+c.What)
+		}
+	}
+	return places
+}
+
+// TestCopiesUntold: an answer that does not say what was asked never passes for
+// "no copies". Only a server on this machine may know no such operation, and then
+// that is listed.
+func TestCopiesUntold(t *testing.T) {
+	unknown := says(400, "UnknownOperationException", "")
+	whole := answer{body: `{"ContinuousBackupsDescription": {"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"}}}`}
+	for name, c := range map[string]struct {
+		windows, backups answer
+		away             bool
+		lacks            string // what the error or the list says
+		fails            bool
+	}{
+		"all is told":                 {whole, answer{body: `{"BackupSummaries": []}`}, true, "AWS Backup", false},
+		"nothing of windows":          {answer{}, answer{}, false, "the point-in-time window of table blue_dialogues", true},
+		"nothing of point in time":    {answer{body: `{"ContinuousBackupsDescription": {"ContinuousBackupsStatus": "ENABLED"}}`}, answer{}, false, "the point-in-time window of table blue_dialogues", true},
+		"no status":                   {answer{body: `{"ContinuousBackupsDescription": {"PointInTimeRecoveryDescription": {}}}`}, answer{}, false, "the point-in-time window of table blue_dialogues", true},
+		"windows unknown elsewhere":   {unknown, answer{}, true, "the point-in-time window of table blue_dialogues", true},
+		"backups unknown elsewhere":   {whole, unknown, true, "the backups of table blue_dialogues", true},
+		"windows unknown to this one": {unknown, answer{}, false, "the point-in-time window of table blue_keys: the server at ", false},
+		"backups unknown to this one": {whole, unknown, false, "the backups of table blue_keys: the server at ", false},
+	} {
+		f := newFake(t)
+		f.handler = func(operation string, _ map[string]any) (int, any) {
+			a := c.backups
+			if operation == "DescribeContinuousBackups" {
+				a = c.windows
+			}
+			return statusOf(a.status), json.RawMessage(cmp.Or(a.body, "{}"))
+		}
+		asked := f.client(t)
+		asked.local = !c.away
+		got, err := newStore(asked, "w", func() string { return "" }).Copies(t.Context())
+		says := strings.Join(uncovered(got), "\n")
+		if c.fails {
+			says = fmt.Sprint(err)
+		}
+		if errors.Is(err, record.ErrUnavailable) != c.fails || err != nil && !c.fails || !strings.Contains(says, c.lacks) {
+			t.Errorf("%s: %v, %v; want %q", name, got, err, c.lacks)
+		}
+	}
+}
+
+// TestIdentity: a store is known by the ARNs of its tables, and one that does
+// not tell them by nothing.
+func TestIdentity(t *testing.T) {
+	f, arn := newFake(t), "arn:aws:dynamodb:eu-central-1:111122223333:table/"
+	f.handler = func(operation string, in map[string]any) (int, any) {
+		if operation != "DescribeTable" {
+			t.Errorf("asked for %s", operation)
+		}
+		if arn == "" {
+			return 200, map[string]any{"Table": map[string]any{}}
+		}
+		return 200, map[string]any{"Table": map[string]any{"TableArn": arn + in["TableName"].(string)}}
+	}
+	s := newStore(f.client(t), "w", func() string { return "" })
+	got, err := s.Identity(t.Context())
+	if err != nil || !slices.Equal(got, []string{arn + "blue_dialogues", arn + "blue_keys"}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	arn = ""
+	if got, err := s.Identity(t.Context()); !errors.Is(err, record.ErrUnavailable) {
+		t.Errorf("no ARN: %v, %v", got, err)
+	}
+}
+
+// TestCopiesLocal: DynamoDB Local has neither windows nor backups, and says so;
+// its files are not covered. Its tables have ARNs.
 func TestCopiesLocal(t *testing.T) {
 	localtest.Endpoint(t)
 	s := newStore(localClient(t), "w", func() string { return "" })
@@ -152,12 +235,11 @@ func TestCopiesLocal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range got {
-		if c.Covered {
-			t.Errorf("%+v", c)
-		}
-	}
-	if len(got) != 2 {
+	places := uncovered(got)
+	if len(places) != len(got) || len(places) != 7 || !strings.Contains(strings.Join(places, "\n"), "knows none") {
 		t.Errorf("%+v", got)
+	}
+	if name, err := s.Identity(t.Context()); err != nil || len(name) != 2 || name[0] == name[1] {
+		t.Errorf("%v, %v", name, err)
 	}
 }

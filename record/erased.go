@@ -59,3 +59,11 @@ type Inventory interface {
 	// Copies lists those of Dialogues and Keys.
 	Copies(ctx context.Context) ([]Copy, error)
 }
+
+// Identified is implemented by stores that can tell themselves from others that
+// may hold the same records and list other copies of them.
+type Identified interface {
+	// Identity names the store: the same for its whole life, in every process
+	// and wherever it is reached. It is no secret.
+	Identity(ctx context.Context) ([]string, error)
+}
