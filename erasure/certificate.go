@@ -29,10 +29,11 @@
 //
 // A certificate is pending until no copy that the store knows of can bring the
 // erased back: until final_not_before, and as long as a copy without an end,
-// such as an on-demand backup, is listed. Places where nobody can tell, such as
-// backups of files, are listed as not covered, and a final certificate says
-// nothing about them. Nothing is claimed about bytes on physical media (NIST SP
-// 800-88r2 calls this cryptographic erase).
+// such as an on-demand backup, is listed by the store that it was issued in.
+// Another store with the same records does not make it final. Places where
+// nobody can tell, such as backups of files, are listed as not covered, and a
+// final certificate says nothing about them. Nothing is claimed about bytes on
+// physical media (NIST SP 800-88r2 calls this cryptographic erase).
 package erasure
 
 import (
@@ -73,6 +74,7 @@ type Certificate struct {
 	Items       int64    `json:"items"`            // stored records that were destroyed
 	ItemsDigest string   `json:"items_digest"`     // 64 hex digits; "" for a user
 	Tables      []string `json:"tables"`           // logical tables they were destroyed in
+	Store       []string `json:"store"`            // the store these are in (record.Identified); [] if it does not say
 	Erased      []string `json:"erased"`           // of a user: dialogues that went with them
 	Revoked     []string `json:"revoked"`          // of a user: dialogues that others keep
 	Event       Event    `json:"event"`
@@ -113,7 +115,7 @@ func (c *Certificate) sign(signer *checkpoint.Signer) (string, error) {
 }
 
 func (c *Certificate) marshal() (string, error) {
-	for _, list := range []*[]string{&c.Keys, &c.Tables, &c.Erased, &c.Revoked} {
+	for _, list := range []*[]string{&c.Keys, &c.Tables, &c.Store, &c.Erased, &c.Revoked} {
 		if *list == nil {
 			*list = []string{} // [] rather than null
 		}
@@ -226,6 +228,7 @@ func (c *Certificate) String() string {
 		line("records destroyed", "%d in %s", c.Items, strings.Join(c.Tables, ", "))
 		line("their digest", "%s", c.ItemsDigest)
 	}
+	list("in the store", c.Store)
 	list("dialogues erased", c.Erased)
 	list("taken from", c.Revoked)
 	line("audit event", "chain %s, event %d", c.Event.Chain, c.Event.Seq)

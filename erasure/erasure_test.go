@@ -120,14 +120,17 @@ func (o *office) open(text string) erasure.Certificate {
 	return c
 }
 
-// vault is a memory store that knows of copies.
+// vault is a memory store that knows of copies, and has a name.
 type vault struct {
 	*memory.Store
+	name   string
 	copies []record.Copy
 	err    error
 }
 
 func (v *vault) Copies(context.Context) ([]record.Copy, error) { return v.copies, v.err }
+
+func (v *vault) Identity(context.Context) ([]string, error) { return []string{v.name}, v.err }
 
 // backends open empty records of each kind.
 var backends = map[string]func(t *testing.T) record.Store{
@@ -201,7 +204,7 @@ func TestCopies(t *testing.T) {
 	ctx := t.Context()
 	v := &vault{Store: memory.New()}
 	o := newOffice(t, v)
-	before, after := o.clock, o.clock.Add(time.Hour)
+	before, after := o.clock, o.clock.Add(2*time.Hour)
 	window := record.Copy{Kind: "point_in_time", What: "the window", Window: 24 * time.Hour, Covered: true}
 	backup := record.Copy{Kind: "backup", What: "the backup", Made: before, Covered: true}
 	ending := record.Copy{Kind: "backup", What: "the ending one", Made: before, Expires: before.Add(72 * time.Hour), Covered: true}
@@ -240,6 +243,88 @@ func TestCopies(t *testing.T) {
 	if _, err := o.notary().Verify(ctx, final); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "a copy is there: the backup") {
 		t.Errorf("final beside a copy: %v", err)
 	}
+}
+
+// TestSlowClock: the clock of the client that erased was behind that of the store.
+// What was made before the erasure by the right time is waited for, a window
+// until it has certainly passed.
+func TestSlowClock(t *testing.T) {
+	v := &vault{Store: memory.New()}
+	o := newOffice(t, v)
+	finished := o.clock.Add(time.Minute)
+	made := func(what string, after time.Duration) record.Copy {
+		return record.Copy{Kind: "backup", What: what, Made: finished.Add(after), Covered: true}
+	}
+	v.copies = []record.Copy{made("a just made one", 59*time.Minute), made("a later one", 61*time.Minute), {Kind: "point_in_time", What: "the window", Window: 24 * time.Hour, Covered: true}}
+	text := o.erased()
+	c := o.open(text)
+	human := c.String()
+	if !strings.Contains(human, "a just made one, until it is deleted") || strings.Contains(human, "a later one") || !strings.Contains(human, "the window, until 2026-02-04T11:01:01Z") {
+		t.Error(human)
+	}
+	o.clock = o.clock.Add(30 * time.Hour)
+	if _, err := o.notary().Finalize(t.Context(), text); !errors.Is(err, blue.ErrRefused) || !strings.Contains(err.Error(), "a just made one") {
+		t.Errorf("final: %v", err)
+	}
+}
+
+// TestListedAfterItsEnd: an end that was promised is no end while the store still
+// lists the copy.
+func TestListedAfterItsEnd(t *testing.T) {
+	ctx := t.Context()
+	v := &vault{Store: memory.New()}
+	o := newOffice(t, v)
+	v.copies = []record.Copy{{Kind: "backup", What: "the backup", Made: o.clock, Expires: o.clock.Add(10 * time.Hour), Covered: true}}
+	text := o.erased()
+	o.clock = o.clock.Add(11 * time.Hour)
+	if _, err := o.notary().Finalize(ctx, text); !errors.Is(err, blue.ErrRefused) || !strings.Contains(err.Error(), "the backup, until it is deleted") {
+		t.Errorf("final: %v", err)
+	}
+	late := v.copies
+	v.copies = nil
+	final, err := o.notary().Finalize(ctx, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.copies = late
+	if _, err := o.notary().Verify(ctx, final); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "a copy is there: the backup") {
+		t.Errorf("final beside a copy: %v", err)
+	}
+}
+
+// TestFinalElsewhere: a store that holds the same records and knows nothing of
+// the copies does not make a certificate final.
+func TestFinalElsewhere(t *testing.T) {
+	ctx := t.Context()
+	v := &vault{Store: memory.New(), name: "arn:aws:dynamodb:eu-central-1:111122223333:table/blue_keys"}
+	o := newOffice(t, v)
+	v.copies = []record.Copy{{Kind: "backup", What: "the backup", Made: o.clock, Covered: true}}
+	text := o.erased()
+	o.clock = o.clock.Add(100 * time.Hour)
+	for name, other := range map[string]record.Store{
+		"another name": &vault{Store: v.Store, name: "arn:aws:dynamodb:ddblocal:000000000000:table/blue_keys"},
+		"no name":      v.Store,
+	} {
+		n := o.notary()
+		n.Store = other
+		if _, err := n.Verify(ctx, text); err != nil {
+			t.Errorf("%s: the records are not the same: %v", name, err)
+		}
+		if _, err := n.Finalize(ctx, text); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "issued in "+v.name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	wait := func(want error) {
+		t.Helper()
+		if _, err := o.notary().Finalize(ctx, text); !errors.Is(err, want) {
+			t.Errorf("%v; want %v", err, want)
+		}
+	}
+	wait(blue.ErrRefused)
+	v.err = blue.ErrUnavailable
+	wait(blue.ErrUnavailable)
+	v.err, v.copies = nil, nil
+	wait(nil)
 }
 
 // TestEdited: a certificate of which any member was changed fails, by its

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -80,6 +81,9 @@ func (n *Notary) issue(ctx context.Context, subject Subject, at encrypted.EventP
 		return "", err
 	}
 	if c.Proof, err = auditor.Proof(ctx, auditor.FromStore(n.Store), e.Chain, e.Seq, n.Verifiers); err != nil {
+		return "", err
+	}
+	if c.Store, err = identity(ctx, n.Store); err != nil {
 		return "", err
 	}
 	if c.Copies, err = n.copies(ctx, c.FinishedAt); err != nil {
@@ -189,12 +193,18 @@ func (n *Notary) copies(ctx context.Context, finished string) ([]Copy, error) {
 	}
 	ttl := cmp.Or(n.CacheTTL, defaultTTL)
 	all := []Copy{{Kind: "cache", What: "keys in the memory of processes that run", Expires: roundUp(at.Add(ttl)).Format(second), Covered: true}}
-	known, err := listed(ctx, n.Store, at)
+	known, err := listed(ctx, n.Store, at, n.now())
 	return append(all, known...), err
 }
 
-// listed asks the store. A copy that was made later holds nothing of it.
-func listed(ctx context.Context, store record.Store, finished time.Time) ([]Copy, error) {
+// clocks is how far the clock of a client that erases may be behind the one that
+// dates a store's copies. Nothing else bounds it: the SDK goes on in AWS's time
+// once it was told that its own is wrong.
+const clocks = time.Hour
+
+// listed asks the store. A copy that was clearly made later holds nothing of
+// what was erased; one that is still there after its end has none.
+func listed(ctx context.Context, store record.Store, finished, now time.Time) ([]Copy, error) {
 	inventory, ok := store.(record.Inventory)
 	if !ok {
 		return nil, nil
@@ -205,13 +215,15 @@ func listed(ctx context.Context, store record.Store, finished time.Time) ([]Copy
 	}
 	var all []Copy
 	for _, f := range found {
-		if f.Made.After(finished) {
+		if f.Made.After(finished.Add(clocks)) {
 			continue
 		}
 		c := Copy{Kind: f.Kind, What: f.What, Covered: f.Covered}
 		end := f.Expires
 		if f.Window > 0 {
-			end = finished.Add(f.Window)
+			end = finished.Add(f.Window + clocks)
+		} else if !end.After(now) {
+			end = time.Time{}
 		}
 		if !end.IsZero() {
 			c.Expires = roundUp(end).Format(second)
@@ -221,10 +233,38 @@ func listed(ctx context.Context, store record.Store, finished time.Time) ([]Copy
 	return all, nil
 }
 
+// identity names the store, [] where it does not say.
+func identity(ctx context.Context, store record.Store) ([]string, error) {
+	identified, ok := store.(record.Identified)
+	if !ok {
+		return []string{}, nil
+	}
+	name, err := identified.Identity(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("asking which store it is: %w", err)
+	}
+	return append([]string{}, name...), nil
+}
+
+// sameStore refuses to ask another store than the one that the certificate was
+// issued in: it may hold the same records, and would know nothing of the copies.
+func (n *Notary) sameStore(ctx context.Context, c *Certificate) error {
+	here, err := identity(ctx, n.Store)
+	if err == nil && !slices.Equal(here, c.Store) {
+		err = wrong("it was issued in %s, and this store is %s, which need not know of the same copies", named(c.Store), named(here))
+	}
+	return err
+}
+
+func named(store []string) string {
+	return cmp.Or(strings.Join(store, " and "), "one that has no name")
+}
+
 // Finalize returns the final form of a certificate, when all of it still holds
 // in the store and no copy is left that the store knows of: neither one that
 // the certificate lists with its end, nor one that is there now. Until then
-// blue.ErrRefused says what is in the way. Other errors as of Verify.
+// blue.ErrRefused says what is in the way. ErrTampered for a certificate that was
+// issued in another store. Other errors as of Verify.
 func (n *Notary) Finalize(ctx context.Context, text string) (string, error) {
 	c, err := n.Verify(ctx, text)
 	if err != nil || c.State == Final {
@@ -234,7 +274,10 @@ func (n *Notary) Finalize(ctx context.Context, text string) (string, error) {
 	if err != nil {
 		return "", wrong("finished_at is no time")
 	}
-	present, err := listed(ctx, n.Store, at)
+	if err := n.sameStore(ctx, &c); err != nil {
+		return "", err
+	}
+	present, err := listed(ctx, n.Store, at, n.now())
 	if err != nil {
 		return "", err
 	}

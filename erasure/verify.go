@@ -65,7 +65,7 @@ func (c *Certificate) checkFinal(ctx context.Context, store record.Store, now ti
 	if err != nil {
 		return wrong("finished_at is no time")
 	}
-	present, err := listed(ctx, store, at)
+	present, err := listed(ctx, store, at, now)
 	if err != nil {
 		return err
 	}

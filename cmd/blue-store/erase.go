@@ -334,7 +334,7 @@ func eraseFinalizeCommand(a *app) *cobra.Command {
 		Short: "Make a certificate final, once no copy that is known can bring the erased back",
 		Long: "A certificate is pending until every copy that it lists has ended. finalize verifies it, asks\n" +
 			"the store for copies once more, and signs it as final; before that, exit 4 names what is in the\n" +
-			"way.",
+			"way. It takes the store that the certificate was issued in: in another one, exit 7.",
 		Example: "  blue-store erase finalize which-cache.cert",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -363,6 +363,9 @@ func (a *app) eraseFinalize(ctx context.Context, path, output string) error {
 		return err
 	}
 	final, err := notary.Finalize(ctx, text)
+	if errors.Is(err, blue.ErrTampered) {
+		return withHint(err, "it was not made final; open the store that the certificate names")
+	}
 	if err != nil {
 		return err
 	}
