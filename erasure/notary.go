@@ -270,14 +270,14 @@ func (n *Notary) Finalize(ctx context.Context, text string) (string, error) {
 	if err != nil || c.State == Final {
 		return text, err
 	}
-	at, err := time.Parse(time.RFC3339Nano, c.FinishedAt)
-	if err != nil {
-		return "", wrong("finished_at is no time")
-	}
 	if err := n.sameStore(ctx, &c); err != nil {
 		return "", err
 	}
-	present, err := listed(ctx, n.Store, at, n.now())
+	at, err := c.last(ctx, n.Store)
+	if err != nil {
+		return "", err
+	}
+	present, err := n.copies(ctx, at)
 	if err != nil {
 		return "", err
 	}
@@ -298,6 +298,24 @@ func (n *Notary) Finalize(ctx context.Context, text string) (string, error) {
 	}
 	c.State = Final
 	return c.sign(n.Signer)
+}
+
+// last is when the keys were destroyed for the last time: later than the
+// certificate says, where they had been put back and were destroyed again. From
+// then on a window counts.
+func (c *Certificate) last(ctx context.Context, store record.Store) (string, error) {
+	dialogues, at := c.Erased, c.FinishedAt
+	if c.Subject.Kind == KindDialogue {
+		dialogues = []string{c.Subject.ID}
+	}
+	for _, id := range dialogues {
+		line, err := registered(ctx, store, id)
+		if err != nil {
+			return "", err
+		}
+		at = max(at, line.FinishedAt)
+	}
+	return at, nil
 }
 
 // waiting names the first copy that is in the way at a time.

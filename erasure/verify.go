@@ -61,7 +61,11 @@ func (c *Certificate) checkFinal(ctx context.Context, store record.Store, now ti
 	if text < c.NotBefore {
 		return wrong("it is final, and may not be before %s", c.NotBefore)
 	}
-	at, err := time.Parse(time.RFC3339Nano, c.FinishedAt)
+	last, err := c.last(ctx, store)
+	if err != nil {
+		return err
+	}
+	at, err := time.Parse(time.RFC3339Nano, last)
 	if err != nil {
 		return wrong("finished_at is no time")
 	}
