@@ -7,8 +7,9 @@ import (
 )
 
 // Narrower returns a policy with one part less, by the name of that part: each
-// statement that allows, and each of its actions, resources and values of
-// conditions where it has more than one. Each allows less than the whole, or the
+// statement that allows, each of its actions, resources and values of conditions
+// where it has more than one, and each pair of an action and a resource or value,
+// where it has more than one of both. Each allows less than the whole, or the
 // same, if nobody needs the part.
 func (p Policy) Narrower() map[string]Policy {
 	less := map[string]Policy{}
@@ -20,20 +21,31 @@ func (p Policy) Narrower() map[string]Policy {
 		for j, a := range several(s.Action) {
 			less[s.Sid+" "+a] = p.change(i, func(s *Statement) { s.Action = slices.Delete(s.Action, j, j+1) })
 		}
-		for j, r := range several(s.Resource) {
-			less[s.Sid+" "+r] = p.change(i, func(s *Statement) { s.Resource = slices.Delete(s.Resource, j, j+1) })
-		}
-		for operator, keys := range s.Condition {
-			for key, values := range keys {
-				for j, v := range several(values) {
-					less[s.Sid+" "+key+" "+v] = p.change(i, func(s *Statement) {
-						s.Condition[operator][key] = slices.Delete(s.Condition[operator][key], j, j+1)
-					})
-				}
+		for name, drop := range s.objects() {
+			less[s.Sid+" "+name] = p.change(i, drop)
+			for _, a := range several(s.Action) {
+				less[s.Sid+" "+a+" "+name] = p.part(i, a, drop)
 			}
 		}
 	}
 	return less
+}
+
+// objects returns what takes one resource, or one value of a condition, off a
+// statement that has more than one, by name.
+func (s Statement) objects() map[string]func(*Statement) {
+	all := map[string]func(*Statement){}
+	for j, r := range several(s.Resource) {
+		all[r] = func(s *Statement) { s.Resource = slices.Delete(s.Resource, j, j+1) }
+	}
+	for operator, keys := range s.Condition {
+		for key, values := range keys {
+			for j, v := range several(values) {
+				all[key+" "+v] = func(s *Statement) { s.Condition[operator][key] = slices.Delete(s.Condition[operator][key], j, j+1) }
+			}
+		}
+	}
+	return all
 }
 
 // Looser returns a policy with one restriction less, by its name: each condition
@@ -71,6 +83,20 @@ func several(t Texts) Texts {
 func (p Policy) drop(i int) Policy {
 	p.Statement = slices.Delete(slices.Clone(p.Statement), i, i+1)
 	return p
+}
+
+// part returns a copy of which one statement is changed for one of its actions
+// alone.
+func (p Policy) part(i int, action string, change func(*Statement)) Policy {
+	alone := p.change(i, func(s *Statement) {
+		s.Action = Texts{action}
+		change(s)
+	})
+	others := p.change(i, func(s *Statement) {
+		s.Action = slices.DeleteFunc(s.Action, func(a string) bool { return a == action })
+	})
+	others.Statement = append(others.Statement, alone.Statement[i])
+	return others
 }
 
 // change returns a copy of which one statement is changed.

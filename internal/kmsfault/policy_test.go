@@ -75,6 +75,7 @@ var (
 	commits    = []string{"dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"}
 	erases     = []string{"dynamodb:PutItem", "dynamodb:DeleteItem"}
 	appends    = []string{"dynamodb:PutItem", "dynamodb:ConditionCheckItem"}
+	describes  = []string{"dynamodb:DescribeTable", "dynamodb:DescribeContinuousBackups"}
 	rewrite    = []string{"dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteTable", "dynamodb:UpdateTable", "dynamodb:PartiQLDelete"}
 	administer = []string{"kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:PutKeyPolicy", "kms:CreateGrant", "kms:CreateAlias", "kms:UpdateAlias"}
 )
@@ -90,13 +91,13 @@ var roles = map[string]struct{ need, never []wish }{
 			of(dialogues, []string{"dialogue#tea"}, append(reads, commits...)...),
 			of(dialogues+"/index/GSI1", []string{"status#open"}, "dynamodb:Query"),
 			of(keyTable, []string{"dialogue#tea"}, append(reads, commits...)...),
-			of(keyTable, []string{"user#ada"}, append(reads, appends...)...),
-			of(keyTable, []string{"principals"}, append(reads, appends...)...),
+			of(keyTable, []string{"user#ada"}, append(appends, "dynamodb:GetItem")...),
+			of(keyTable, []string{"dialogue#tea", "user#ada"}, appends...),
+			of(keyTable, []string{"principals"}, "dynamodb:GetItem", "dynamodb:PutItem"),
 			of(audit, []string{"audit#1"}, "dynamodb:GetItem", "dynamodb:PutItem"),
 			of(audit, []string{"dialogue#tea"}, append(reads, "dynamodb:PutItem")...),
 			of(audit, []string{"checkpoint#1"}, "dynamodb:PutItem"), of(audit, []string{"chains#0"}, "dynamodb:PutItem"),
-			of(dialogues, nil, "dynamodb:DescribeTable", "dynamodb:DescribeContinuousBackups"),
-			of(audit, nil, "dynamodb:DescribeTable"), of(keyTable, nil, "dynamodb:DescribeTable"),
+			of(dialogues, nil, describes...), of(audit, nil, describes...), of(keyTable, nil, describes...),
 		),
 		never: slices.Concat(
 			of(testARN, kek("bob"), openers...), // another's key: opened, made, or planted
@@ -118,14 +119,14 @@ var roles = map[string]struct{ need, never []wish }{
 			of(testARN, kek("ada"), administer...),
 			of(keyTable, []string{"user#bob"}, append(reads, commits...)...),
 			of(keyTable, []string{"dialogue#tea", "user#bob"}, append(reads, commits...)...),
-			of(keyTable, []string{"user#ada"}, "dynamodb:DeleteItem"),
+			of(keyTable, []string{"user#ada"}, "dynamodb:Query", "dynamodb:DeleteItem"),
 			of(keyTable, []string{"erased"}, append(reads, commits...)...),
 			of(keyTable, nil, slices.Concat(reads, commits, []string{"dynamodb:Scan", "dynamodb:ExportTableToPointInTime"})...),
 			of(audit, []string{"audit#1"}, append(rewrite, "dynamodb:Scan", "dynamodb:Query", "dynamodb:ConditionCheckItem")...),
 			of(audit, []string{"chains#0"}, reads...),
 			of(audit, []string{"checkpoint#1"}, reads...),
 			of(audit, nil, reads...),
-			of(keyTable, []string{"principals"}, "dynamodb:DeleteItem"),
+			of(keyTable, []string{"principals"}, "dynamodb:Query", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"),
 			of(dialogues, []string{"dialogue#tea"}, "dynamodb:UpdateItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteTable"),
 			of("arn:aws:dynamodb:eu-central-1:111122223333:table/blue_dialogues", []string{"dialogue#tea"}, reads...),
 		),
@@ -136,8 +137,7 @@ var roles = map[string]struct{ need, never []wish }{
 			of(dialogues, []string{"dialogue#tea"}, "dynamodb:GetItem"),
 			of(dialogues+"/index/GSI1", []string{"status#open"}, "dynamodb:Query"),
 			of(keyTable, []string{"principals"}, "dynamodb:Query"),
-			of(dialogues, nil, "dynamodb:DescribeTable"), of(audit, nil, "dynamodb:DescribeTable"),
-			of(keyTable, nil, "dynamodb:DescribeContinuousBackups"),
+			of(dialogues, nil, describes...), of(audit, nil, describes...), of(keyTable, nil, describes...),
 		),
 		never: slices.Concat(
 			of(testARN, kek("ada"), openers...), of(testARN, grant("ada"), openers...), of(testARN, nil, openers...), of(testARN, nil, administer...),
@@ -160,8 +160,7 @@ var roles = map[string]struct{ need, never []wish }{
 			of(audit, []string{"checkpoint#1"}, append(reads, "dynamodb:PutItem")...),
 			of(audit, []string{"dialogue#tea"}, "dynamodb:GetItem"),
 			of(audit, []string{"chains#0"}, "dynamodb:Query"),
-			of(keyTable, nil, "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable"),
-			of(dialogues, nil, "dynamodb:DescribeContinuousBackups"),
+			of(keyTable, nil, describes...), of(dialogues, nil, describes...),
 			of("*", nil, "dynamodb:ListBackups"),
 		),
 		never: slices.Concat(
@@ -198,8 +197,9 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// TestEveryPartIsNeeded takes each statement, action, resource, condition and
-// value of a condition away, one at a time: each time something goes wrong. A
+// TestEveryPartIsNeeded takes each statement, action, resource, condition, value
+// of a condition, and pair of an action and a resource or value away, one at a
+// time: each time something goes wrong. A
 // part whose absence nobody notices does not belong there, or is not tested. A
 // Deny alone, whose absence an Allow would have to fill, is tried beside one for
 // everything. That the program needs what these wishes need is shown by TestIAM

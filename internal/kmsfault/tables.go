@@ -10,6 +10,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -85,7 +86,35 @@ func (t *Tables) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	for _, request := range together(requests) {
+		if !t.judge(who, request) {
+			deny(w, who, request)
+			return
+		}
+	}
 	t.proxy.ServeHTTP(w, r)
+}
+
+// together returns what a transaction asks for if one permission is judged once
+// for a table, with all the leading keys that it is used for there. AWS's manual
+// leaves open whether it is that, or once for each action ("Using IAM with
+// DynamoDB transactions"). Only what names more than one key differs.
+func together(requests []Request) []Request {
+	var all []Request
+	for _, r := range requests {
+		key := r.Context[leadingKeys]
+		i := slices.IndexFunc(all, func(o Request) bool { return o.Action == r.Action && o.Resource == r.Resource })
+		if i < 0 {
+			all = append(all, Request{r.Action, r.Resource, map[string][]string{leadingKeys: slices.Clone(key)}})
+			continue
+		}
+		for _, k := range key {
+			if !slices.Contains(all[i].Context[leadingKeys], k) {
+				all[i].Context[leadingKeys] = append(all[i].Context[leadingKeys], k)
+			}
+		}
+	}
+	return slices.DeleteFunc(all, func(r Request) bool { return len(r.Context[leadingKeys]) < 2 })
 }
 
 func (t *Tables) judge(who string, r Request) bool {
@@ -127,6 +156,8 @@ type one struct {
 }
 
 type value struct{ S *string }
+
+const leadingKeys = "dynamodb:LeadingKeys"
 
 // transacted says which permission an action of a transaction takes ("Using
 // IAM with DynamoDB transactions").
@@ -177,7 +208,7 @@ func (t *Tables) request(name string, o one) Request {
 		}
 	}
 	if key := o.leading(); key != "" {
-		r.Context["dynamodb:LeadingKeys"] = []string{key}
+		r.Context[leadingKeys] = []string{key}
 	}
 	return r
 }

@@ -1,6 +1,7 @@
 package kmsfault
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,6 +29,13 @@ func TestTables(t *testing.T) {
 	query := func(condition, pk string) string {
 		return fmt.Sprintf(`"KeyConditionExpression": %q, "ExpressionAttributeNames": {"#a0": "PK", "#a1": "SK"}, "ExpressionAttributeValues": {":v0": {"S": %q}, ":v1": {"S": "user#ada"}}`, condition, pk)
 	}
+	puts := func(pks ...string) string {
+		var all []string
+		for _, pk := range pks {
+			all = append(all, `{"Put": {`+keys+`, "Item": {"PK": {"S": "`+pk+`"}}}}`)
+		}
+		return `"TransactItems": [` + strings.Join(all, ", ") + `]`
+	}
 	for _, c := range []struct {
 		who, target, body string
 		want              string // of the last request that was judged
@@ -49,6 +57,8 @@ func TestTables(t *testing.T) {
 		{"ada", "BatchGetItem", `"RequestItems": {}`, "BatchGetItem  -", false},
 		{"ada", "TransactWriteItems", `"TransactItems": [{"Put": {` + data + `, "Item": {"PK": {"S": "dialogue#tea"}}}}, {"ConditionCheck": {` + keys + "," + key("dialogue#tea") + `}}]`, "ConditionCheckItem blue_keys dialogue#tea", true},
 		{"ada", "TransactWriteItems", `"TransactItems": [{"Put": {` + data + `, "Item": {"PK": {"S": "dialogue#tea"}}}}, {"Delete": {` + keys + "," + key("user#ada") + `}}]`, "DeleteItem blue_keys user#ada", false},
+		{"ada", "TransactWriteItems", puts("dialogue#tea", "user#ada"), "PutItem blue_keys dialogue#tea+user#ada", true},
+		{"ada", "TransactWriteItems", puts("dialogue#tea", "principals"), "PutItem blue_keys dialogue#tea+principals", false}, // either alone may be
 		{"ada", "TransactGetItems", `"TransactItems": [{"Get": {` + keys + "," + key("user#ada") + `}}, {"Get": {` + keys + "," + key("erased") + `}}]`, "GetItem blue_keys erased", false},
 		{"ada", "TransactWriteItems", `"TransactItems": []`, "", false},
 		{"ada", "TransactWriteItems", `"TransactItems": [{"Steal": {}}]`, "", false},
@@ -80,8 +90,8 @@ func TestTables(t *testing.T) {
 		if n := len(judged); n > 0 {
 			last := judged[n-1]
 			_, table, _ := strings.Cut(last.Resource, "table/team-")
-			leading := append(last.Context["dynamodb:LeadingKeys"], "-")
-			got = strings.TrimPrefix(last.Action, "dynamodb:") + " " + table + " " + leading[0]
+			leading := cmp.Or(strings.Join(last.Context["dynamodb:LeadingKeys"], "+"), "-")
+			got = strings.TrimPrefix(last.Action, "dynamodb:") + " " + table + " " + leading
 		}
 		if got != c.want {
 			t.Errorf("%s %s: judged as %q, want %q", c.target, c.body, got, c.want)
