@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -51,7 +50,6 @@ func TestClass(t *testing.T) {
 	}
 	for want, err := range map[string]error{
 		"":          nil,
-		"missing":   fmt.Errorf("%w: the key file: %w", blue.ErrSealed, fs.ErrNotExist),
 		"cancelled": context.DeadlineExceeded,
 		"tampered":  blue.ErrRolledBack,
 	} {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"sync"
 	"testing"
@@ -80,11 +79,11 @@ func TestEvents(t *testing.T) {
 	wantLines(t, "Open after the TTL", b.take(), "derive_kek success umk:a", "unwrap_dek success dek#tea#1")
 }
 
-// What keeps a key from its user is told in one word, and once.
+// What keeps a key from its user is told in one word, and once. A lost key
+// file: TestLostKeyFile, with the provider whose file it is.
 func TestFailureEvents(t *testing.T) {
 	derived := "derive_kek success umk:a"
 	denied := fmt.Errorf("%w: the key policy says no", ErrDenied)
-	gone := fmt.Errorf("%w: %w", blue.ErrSealed, fs.ErrNotExist)
 	for _, c := range []struct {
 		name  string
 		user  string
@@ -100,7 +99,6 @@ func TestFailureEvents(t *testing.T) {
 		{"relabelled", "ada", func(w *world) { w.edit("tea", adasWrap, set("umk", record.S("umk:b"))) }, []string{derived, "unwrap_dek failure dek#tea#1 tampered"}},
 		{"another master key", "ada", func(w *world) { w.provider = newFakeProvider(w.t, "umk:b") }, []string{"derive_kek success umk:b", "unwrap_dek failure dek#tea#1 wrong_key"}},
 		{"provider denies", "ada", func(w *world) { w.provider.fail.Store(&denied) }, []string{"derive_kek denied  denied"}},
-		{"no key file", "ada", func(w *world) { w.provider.fail.Store(&gone) }, []string{"derive_kek failure  missing"}},
 		{"the store does not answer", "ada", func(w *world) { w.store.onGet = func(context.Context, record.Key) {} }, []string{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -81,4 +82,43 @@ func ExampleWrongKeyError() {
 	// Output:
 	// opening key 1 of dialogue tea: wrapped by umk:7c1f09aa52e3d410, you have umk:90aa1b2c3d4e5f60
 	// true false
+}
+
+// A key file that is lost is "missing" in the log, and one that is no key is
+// not: who reads the log must tell the two apart.
+func TestLostKeyFile(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		spoil func(path string) error
+		class string
+	}{
+		{"lost", os.Remove, "missing"},
+		{"no key", func(path string) error { return os.WriteFile(path, []byte("x"), 0o600) }, "sealed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			store, path := memory.New(), filepath.Join(t.TempDir(), "umk.key")
+			of := func(opts *localfile.Options, record func(context.Context, keys.KeyEvent) error) *keys.Ring {
+				r := keys.NewRing(store, localfile.Open(path, opts), "ada", &keys.Options{Record: record})
+				t.Cleanup(func() { _ = r.Close() })
+				return r
+			}
+			if _, err := of(empty, nil).Create(t.Context(), "tea"); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.spoil(path); err != nil {
+				t.Fatal(err)
+			}
+			var events []keys.KeyEvent
+			_, err := of(nil, func(_ context.Context, e keys.KeyEvent) error {
+				events = append(events, e)
+				return nil
+			}).Open(t.Context(), "dek#tea#1")
+			if !errors.Is(err, blue.ErrSealed) || keys.Class(err) != c.class {
+				t.Errorf("%v is %q; want ErrSealed of class %q", err, keys.Class(err), c.class)
+			}
+			if want := (keys.KeyEvent{Action: keys.DeriveKEK, Outcome: keys.Failure, Class: c.class}); len(events) != 1 || events[0] != want {
+				t.Errorf("it left %+v; want %+v", events, want)
+			}
+		})
+	}
 }

@@ -70,7 +70,7 @@ var badInputs = []struct {
 	}},
 	{"Keys", []badInput{
 		{"a key file of another length, form, kind, mode or owner, or far away", []string{"keys/localfile/file_test.go: func TestContent(", "keys/localfile/file_test.go: func TestDirectory(", local + "func TestPipe(", local + "func TestDevice(",
-			local + "func TestSymlink(", local + "func TestMode(", local + "func TestForeignOwner(", local + "func TestUnreadable(", local + "func TestNetworkDisk(", "cmd/blue-store/testdata/doctor.txt: doctor --fix",
+			local + "func TestSymlink(", local + "func TestMode(", local + "func TestForeignOwner(", local + "func TestUnreadable(", "keys/localfile/file_test.go: func TestNetworkDisk(", "cmd/blue-store/testdata/doctor.txt: doctor --fix",
 			"cmd/blue-store/key_file_unix_test.go: func TestBadKeyFile(",
 			keyFile + `"empty"`, keyFile + `"31 bytes"`, keyFile + `"33 bytes with a newline"`, keyFile + `"64 hexadecimal characters"`, keyFile + `"44 base64 characters"`, keyFile + `"all zero"`, keyFile + `"a directory"`, keyFile + `"a named pipe"`,
 			keyFile + `"a link to the key"`, keyFile + `"a link to a device"`, keyFile + `"mode 0644"`, keyFile + `"another key"`, keyFile + `"missing"`},

@@ -49,13 +49,18 @@ func (p *Provider) missing(ctx context.Context) error {
 		Path:   p.path,
 		Reason: fmt.Sprintf("this store was sealed with %s, but %s is missing. No new key was made (it could not open your data)", key, p.path),
 		Hint:   p.says.restore,
+		gone:   true,
 	}
 }
 
 // write puts a random key at the path unless something is there, which is no
-// error, and reports whether it did. ErrUnavailable where none can be made.
+// error, and reports whether it did. ErrUnavailable where none can be made,
+// *FileError where none may be.
 func (f *file) write() (made bool, err error) {
 	made, err = f.link()
+	if _, refused := errors.AsType[*FileError](err); refused {
+		return false, err
+	}
 	if err != nil {
 		return false, fmt.Errorf("%w: making the key file %s: %w", blue.ErrUnavailable, f.path, err)
 	}
@@ -101,8 +106,8 @@ func (f *file) link() (made bool, err error) {
 
 // fill writes a new key to the temporary file and to the disk.
 func (f *file) fill(temp *os.File) error {
-	if name := networkDisk(temp); name != "" {
-		return fmt.Errorf("the folder is on a network file system (%s)", name)
+	if err := f.checkDisk(temp, "is not made: its folder is on"); err != nil {
+		return err
 	}
 	if err := temp.Chmod(0o600); err != nil { // whatever the umask took away
 		return err

@@ -22,7 +22,8 @@ const keySize = 32 // bytes
 type file struct {
 	path string
 	says *words
-	step func(name string) // set by tests alone: called after each step on the file
+	step func(name string)     // set by tests alone: called after each step on the file
+	disk func(*os.File) string // set by tests alone: in place of networkDisk
 }
 
 // words are what is said about one kind of key.
@@ -33,20 +34,37 @@ type words struct {
 
 var masterKeyWords = &words{"a key", "restore the file from a copy of it; a key that is lost cannot be made again"}
 
-// FileError says what is wrong with a key file. It unwraps to blue.ErrSealed.
+// FileError says what is wrong with a key file. It is blue.ErrSealed; and
+// fs.ErrNotExist where no file is there.
 type FileError struct {
 	Path   string
 	Reason string // the whole sentence, which names the path: what Error returns
 	Hint   string // what to do about it, one line; may be empty
+	// NoKey says that what lies there can be no key, whoever owns it and
+	// however it is spelled: a folder, zeros, bytes of another number. A file
+	// that is only refused, for its mode, owner or place, may well be one.
+	NoKey bool
+
+	gone bool
 }
 
 func (e *FileError) Error() string { return e.Reason }
 
-func (e *FileError) Unwrap() error { return blue.ErrSealed }
+func (e *FileError) Unwrap() []error {
+	if e.gone {
+		return []error{blue.ErrSealed, fs.ErrNotExist}
+	}
+	return []error{blue.ErrSealed}
+}
 
 // fault is a FileError whose reason follows the path.
 func (f *file) fault(hint, format string, args ...any) error {
 	return &FileError{Path: f.path, Reason: f.path + " " + fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// noKey is the fault of what can be no key.
+func (f *file) noKey(hint, format string, args ...any) error {
+	return &FileError{Path: f.path, Reason: f.path + " " + fmt.Sprintf(format, args...), Hint: hint, NoKey: true}
 }
 
 // read returns the key in the file; fs.ErrNotExist if there is none. Anything
@@ -89,7 +107,7 @@ func (f *file) read(ctx context.Context) (*envelope.Secret, error) {
 	if err := f.checkInfo(after); err != nil {
 		return nil, err
 	}
-	if err := f.checkDisk(open); err != nil {
+	if err := f.checkDisk(open, "is on"); err != nil {
 		return nil, err
 	}
 	return f.parse(open, after.Size())
@@ -105,8 +123,12 @@ func (f *file) replaced(err error) error {
 
 // checkInfo refuses what is not a plain file of ours that nobody else can use.
 func (f *file) checkInfo(info fs.FileInfo) error {
-	if kind := kindOf(info.Mode()); kind != "" {
-		return f.fault("put the key file itself there", "is %s, not a plain file", kind)
+	const itself = "put the key file itself there"
+	switch kind := kindOf(info.Mode()); {
+	case info.Mode()&fs.ModeSymlink != 0: // it may lead to a key
+		return f.fault(itself, "is %s, not a plain file", kind)
+	case kind != "":
+		return f.noKey(itself, "is %s, not a plain file", kind)
 	}
 	if owner, me, foreign := foreignOwner(info); foreign {
 		return f.fault(fmt.Sprintf("chown %d %s, if the key is yours", me, f.path), "belongs to user id %d, not to you (user id %d)", owner, me)
@@ -128,9 +150,15 @@ func (f *file) checkMode(perm fs.FileMode) error {
 	return f.fault("chmod 600 "+f.path, "%s (mode %04o)", what, perm)
 }
 
-func (f *file) checkDisk(open *os.File) error {
-	if name := networkDisk(open); name != "" {
-		return f.fault("keep the key on a local disk", "is on a network file system (%s)", name)
+// checkDisk refuses a file on a disk that others may read without us. What is
+// said of it stands between its path and the kind of disk.
+func (f *file) checkDisk(open *os.File, says string) error {
+	probe := f.disk
+	if probe == nil {
+		probe = networkDisk
+	}
+	if name := probe(open); name != "" {
+		return f.fault("keep the key on a local disk", "%s a network file system (%s)", says, name)
 	}
 	return nil
 }
@@ -168,11 +196,11 @@ func (f *file) parse(open *os.File, size int64) (*envelope.Secret, error) {
 	raw := "if this is your key, write it as 32 raw bytes; otherwise " + f.says.restore
 	switch {
 	case n == keySize && len(bytes.Trim(key, "\x00")) == 0:
-		return nil, f.fault(f.says.restore, "holds 32 zero bytes, which is no key")
+		return nil, f.noKey(f.says.restore, "holds 32 zero bytes, which is no key")
 	case n == keySize:
 		return envelope.NewSecret(key)
 	case n == 0:
-		return nil, f.fault(f.says.restore, "is empty; %s is 32 bytes", f.says.one)
+		return nil, f.noKey(f.says.restore, "is empty; %s is 32 bytes", f.says.one)
 	case len(key) > keySize && len(key) <= keySize+2 && len(text) == keySize:
 		return nil, f.fault("remove what follows the first 32 bytes, if they are your key", "has %d bytes: 32 and a trailing newline", n)
 	case isHex(text):
@@ -180,7 +208,7 @@ func (f *file) parse(open *os.File, size int64) (*envelope.Secret, error) {
 	case isBase64(text):
 		return nil, f.fault(raw, "holds %d base64 characters; %s is 32 raw bytes", len(text), f.says.one)
 	default:
-		return nil, f.fault(f.says.restore, "has %d bytes; %s is exactly 32", max(size, int64(n)), f.says.one)
+		return nil, f.noKey(f.says.restore, "has %d bytes; %s is exactly 32", max(size, int64(n)), f.says.one)
 	}
 }
 

@@ -94,6 +94,70 @@ func TestDirectory(t *testing.T) {
 	refused(t, path, "PATH is a folder, not a plain file")
 }
 
+// A key is neither read from a network file system nor made on one, and what
+// was begun there is taken away again.
+func TestNetworkDisk(t *testing.T) {
+	nfs := func(*os.File) string { return "NFS" }
+	there := keyPath(t, testKey())
+	for _, ask := range []func(*Provider) error{
+		func(p *Provider) error { _, err := p.UMK(ctx); return err },
+		func(p *Provider) error { _, err := p.Fingerprint(ctx); return err },
+	} {
+		p := Open(there, empty)
+		p.disk = nfs
+		wantFault(t, ask(p), there, "PATH is on a network file system (NFS)")
+	}
+	p := Open(keyPath(t, nil), empty)
+	p.disk = nfs
+	_, err := p.UMK(ctx)
+	wantFault(t, err, p.path, "PATH is not made: its folder is on a network file system (NFS)")
+	k := OpenAuditKey(p.path)
+	k.disk = nfs
+	_, _, err = k.LoadOrCreate(ctx)
+	wantFault(t, err, p.path, "PATH is not made: its folder is on a network file system (NFS)")
+	if names := list(t, filepath.Dir(p.path)); len(names) != 0 {
+		t.Errorf("the folder now holds %v", names)
+	}
+}
+
+// NoKey is said of what can be none, and not of what may be a key that is only
+// refused as it lies there.
+func TestNoKey(t *testing.T) {
+	for content, want := range map[string]bool{
+		"":                             true,
+		strings.Repeat("\x00", 32):     true,
+		strings.Repeat("k", 31):        true,
+		strings.Repeat("k", 33):        true,
+		strings.Repeat("k", 32) + "\n": false,
+		strings.Repeat("0a", 32):       false,
+		strings.Repeat("A", 43) + "=":  false,
+	} {
+		if fault := faultOf(t, keyPath(t, []byte(content))); fault.NoKey != want {
+			t.Errorf("%s: %v; want %v", fault, fault.NoKey, want)
+		}
+	}
+	folder := keyPath(t, nil)
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if fault := faultOf(t, folder); !fault.NoKey {
+		t.Errorf("%s: it may be a key", fault)
+	}
+	if fault := faultOf(t, keyPath(t, nil)); fault.NoKey {
+		t.Errorf("%s: something is there", fault)
+	}
+}
+
+func faultOf(t *testing.T, path string) *FileError {
+	t.Helper()
+	_, err := Open(path, nil).UMK(ctx)
+	var fault *FileError
+	if !errors.As(err, &fault) {
+		t.Fatalf("got %v; want a FileError", err)
+	}
+	return fault
+}
+
 func TestReplacedWhileOpened(t *testing.T) {
 	for _, c := range []struct {
 		name    string

@@ -32,9 +32,8 @@ func TestMode(t *testing.T) {
 			t.Fatal(err)
 		}
 		refused(t, path, "PATH "+want)
-		_, err := Open(path, nil).UMK(ctx)
-		if hint := err.(*FileError).Hint; hint != "chmod 600 "+path {
-			t.Errorf("mode %04o: the hint is %q", mode, hint)
+		if fault := faultOf(t, path); fault.Hint != "chmod 600 "+path || fault.NoKey {
+			t.Errorf("mode %04o: the hint is %q, no key: %v", mode, fault.Hint, fault.NoKey)
 		}
 	}
 	for _, mode := range []fs.FileMode{0o600, 0o400} {
@@ -93,6 +92,9 @@ func TestSymlink(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(t, dangling, "PATH is a symbolic link, not a plain file")
+	if fault := faultOf(t, path); fault.NoKey {
+		t.Error("a link to a key is taken for no key")
+	}
 }
 
 func TestDevice(t *testing.T) {
@@ -187,7 +189,8 @@ func TestUmask(t *testing.T) {
 	}
 }
 
-func TestNetworkDisk(t *testing.T) {
+// The probe itself, on a disk that is none.
+func TestLocalDisk(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("skipped: network file systems are told apart on Linux alone")
 	}

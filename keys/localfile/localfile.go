@@ -69,8 +69,10 @@ func Open(path string, opts *Options) *Provider {
 // UMK reads the key, and makes it first if it is missing and MayCreate says
 // yes. Of many processes at once one makes it and all return it.
 //
-// Errors: *FileError, which is ErrSealed, for a file that is missing or not a
-// proper key; ErrUnavailable where a new file cannot be written; ErrInvalid
+// Errors: *FileError, which is ErrSealed, for a file that is missing (then it is
+// fs.ErrNotExist too), not a proper key, or on a network file system;
+// ErrUnavailable where a new file cannot be written; ErrInvalid for an empty
+// path; and MayCreate's own. a new file cannot be written; ErrInvalid
 // for an empty path; and MayCreate's own.
 func (p *Provider) UMK(ctx context.Context) (keys.UMK, error) {
 	secret, err := p.read(ctx)
