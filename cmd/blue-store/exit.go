@@ -10,6 +10,7 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/dynamo"
 	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
 
@@ -133,6 +134,9 @@ func hintOf(err error) string {
 		Hint() string
 	}](err); ok {
 		return h.Hint()
+	}
+	if file, ok := errors.AsType[*localfile.FileError](err); ok && file.Hint != "" {
+		return file.Hint
 	}
 	if wrong, ok := errors.AsType[*keys.WrongKeyError](err); ok && strings.HasPrefix(wrong.Want, "arn:") {
 		if strings.HasPrefix(wrong.Have, "arn:") {

@@ -24,8 +24,8 @@ func resetCommand(a *app) *cobra.Command {
 		Short: "Remove a local store whose key is lost: all its dialogues, and what this client knows of it",
 		Long: "Removes the SQLite files of the store, its keys, the memory of this client and the anchors of\n" +
 			"its audit log. Nothing of it can be read again. A master key that is a proper one stays, since\n" +
-			"other stores may be sealed under it; one that cannot be used is renamed, and the next write\n" +
-			"makes a fresh key. It asks for the name of the database file on a terminal; elsewhere\n" +
+			"other stores may be sealed under it; a file that can be no key is renamed, and the next write\n" +
+			"makes a fresh key. Where that cannot be told, nothing is removed. It asks for the name of the database file on a terminal; elsewhere\n" +
 			"--confirm must give it. DynamoDB is never reset.",
 		Example: "  blue-store reset\n  blue-store reset --confirm blue.db",
 		Args:    cobra.NoArgs,
@@ -72,6 +72,10 @@ func (a *app) reset(ctx context.Context, confirm string) error {
 // wipe removes the files of the store, data first: what is left by a crash in
 // between is a store without data, which another reset removes.
 func (c config) wipe(ctx context.Context) (*resetAnswer, error) {
+	aside, err := c.noKey(ctx)
+	if err != nil {
+		return nil, err
+	}
 	answer := &resetAnswer{Schema: "blue-store/reset@1", Store: c.database, Removed: []string{}}
 	for _, path := range []string{c.database, c.database + ".keys"} {
 		for _, end := range []string{"", "-wal", "-shm", "-journal"} {
@@ -92,7 +96,7 @@ func (c config) wipe(ctx context.Context) (*resetAnswer, error) {
 		}
 		answer.Removed = append(answer.Removed, folder)
 	}
-	if _, err := localfile.Open(c.umk, nil).Fingerprint(ctx); err == nil || missing(c.umk) || c.kms.used() {
+	if !aside {
 		return answer, nil
 	}
 	answer.Renamed = c.umk + ".unusable-" + time.Now().UTC().Format("20060102T150405Z")
@@ -100,6 +104,25 @@ func (c config) wipe(ctx context.Context) (*resetAnswer, error) {
 		return nil, fmt.Errorf("%w: the store is removed, but the unusable key is in the way: %w", blue.ErrUnavailable, err)
 	}
 	return answer, nil
+}
+
+// noKey reports whether what lies in the place of the master key can be none,
+// so that it is put aside. A file that is refused and may be a key all the same
+// is an error: other stores may be sealed under it, and this one too.
+func (c config) noKey(ctx context.Context) (bool, error) {
+	if c.kms.used() {
+		return false, nil // it is not even looked at
+	}
+	_, err := localfile.Open(c.umk, nil).Fingerprint(ctx)
+	file, refused := errors.AsType[*localfile.FileError](err)
+	switch {
+	case err == nil || errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case refused && file.NoKey:
+		return true, nil
+	}
+	return false, withHint(fmt.Errorf("nothing was removed, for the key file may be a proper key: %w", err),
+		"put it in order first (blue-store doctor says what is wrong with it, blue-store doctor --fix takes access away from others), or move it to a safe place")
 }
 
 func (r *resetAnswer) text(w io.Writer) error {

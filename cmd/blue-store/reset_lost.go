@@ -25,7 +25,8 @@ func (c config) keyLost(err error) bool {
 
 // remains says, as a hint, why the store must not be offered for removal
 // although a key was lost: something in it may be opened yet, or is damaged. ""
-// if all of it names another key than the one that is there, or there is none.
+// if all of it names another key than the one that is there, or there is no key
+// file and all of it is as it was written, as far as that shows without one.
 func (c config) remains(ctx context.Context) string {
 	back := "put the right key back at " + c.umk
 	found, err := c.lookThrough(ctx)
@@ -34,13 +35,11 @@ func (c config) remains(ctx context.Context) string {
 		return back + "; the keys of the store cannot be looked through, so nothing is known of its other dialogues"
 	case found.arn != "":
 		return "set BLUE_KMS_KEY_ARN to the key in KMS that is named: " + found.arn
-	case missing(c.umk):
-		return ""
 	case found.fits:
 		return "this says nothing of the other dialogues: the key file that is there opens some, or they name it. " +
 			"If this one was copied from another store, it needs that store's key; there is nothing to reset"
 	case found.damaged:
-		return "if the key file was replaced, " + back + ". What a store says of its key is no proof: it may have been altered instead. " +
+		return "if the key file was lost or replaced, " + back + ". What a store says of its key is no proof: it may have been altered instead. " +
 			"blue-store reset removes the store, whatever the cause"
 	}
 	return ""

@@ -33,11 +33,13 @@ func TestRemains(t *testing.T) {
 		"both, that open all the same": {[]func(record.Attrs){named, named}, false, "this says nothing of the other dialogues"},
 		"both, that name the key":      {[]func(record.Attrs){bytes, bytes}, false, "this says nothing of the other dialogues"},
 		"both":                         {[]func(record.Attrs){both, both}, false, ""},
-		"another user":                 {[]func(record.Attrs){both, func(a record.Attrs) { both(a); a["user"] = record.S("x") }}, false, "if the key file was replaced"},
-		"one without a name":           {[]func(record.Attrs){both, func(a record.Attrs) { both(a); delete(a, "umk") }}, false, "if the key file was replaced"},
+		"another user":                 {[]func(record.Attrs){both, func(a record.Attrs) { both(a); a["user"] = record.S("x") }}, false, "if the key file was lost or replaced"},
+		"one without a name":           {[]func(record.Attrs){both, func(a record.Attrs) { both(a); delete(a, "umk") }}, false, "if the key file was lost or replaced"},
 		"one of KMS":                   {[]func(record.Attrs){both, inKMS}, false, "set BLUE_KMS_KEY_ARN to the key in KMS that is named: arn:aws:kms:x:1:key/k"},
 		"the key file":                 {nil, true, ""},
 		"the key file, one of KMS":     {[]func(record.Attrs){inKMS}, true, "set BLUE_KMS_KEY_ARN"},
+		"the key file, one damaged":    {[]func(record.Attrs){func(a record.Attrs) { delete(a, "umk") }}, true, "if the key file was lost or replaced"},
+		"the key file, one relabelled": {[]func(record.Attrs){func(a record.Attrs) { a["user"] = record.S("x") }}, true, "if the key file was lost or replaced"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			home := t.TempDir()

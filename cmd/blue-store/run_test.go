@@ -16,11 +16,12 @@ import (
 type machine struct {
 	t    *testing.T
 	home string
+	set  map[string]string // of the environment, beside what every machine has
 }
 
 func newMachine(t *testing.T) *machine {
 	t.Helper()
-	return &machine{t, t.TempDir()}
+	return &machine{t: t, home: t.TempDir()}
 }
 
 // outcome is what one run left.
@@ -45,6 +46,9 @@ func (m *machine) runWith(in io.Reader, args ...string) outcome {
 
 // env is the environment of the machine.
 func (m *machine) env(name string) string {
+	if v, ok := m.set[name]; ok {
+		return v
+	}
 	return map[string]string{"HOME": m.home, "BLUE_USER": "tester"}[name]
 }
 
