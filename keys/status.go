@@ -34,8 +34,17 @@ func (s Stray) names(user string) bool { return s.User == user || strings.HasSuf
 
 // Version is one version of a dialogue's key.
 type Version struct {
-	Version uint32   `json:"version"`
-	Holders []Holder `json:"holders"` // ascending by user
+	Version   uint32   `json:"version"`
+	CreatedAt string   `json:"created_at"` // of the earliest wrap that stands, "" where none says
+	Holders   []Holder `json:"holders"`    // ascending by user
+}
+
+// add puts a holder's wrap to a version.
+func (v *Version) add(h Holder) {
+	v.Holders = append(v.Holders, h)
+	if v.CreatedAt == "" || h.CreatedAt != "" && h.CreatedAt < v.CreatedAt { // one layout of fixed width
+		v.CreatedAt = h.CreatedAt
+	}
 }
 
 // Holder is one user's wrap.
@@ -69,8 +78,8 @@ func (r *Ring) Status(ctx context.Context, dialogue string) (Status, error) {
 		if n := len(st.Versions); n == 0 || st.Versions[n-1].Version != w.Version {
 			st.Versions = append(st.Versions, Version{Version: w.Version})
 		}
-		hash, v := w.hash(), &st.Versions[len(st.Versions)-1]
-		v.Holders = append(v.Holders, Holder{
+		hash := w.hash()
+		st.Versions[len(st.Versions)-1].add(Holder{
 			User: w.User, UMK: w.record.Attrs[attrUMK].Str(), Fingerprint: hex.EncodeToString(hash[:]), CreatedAt: w.record.Attrs[attrCreated].Str(),
 		})
 	}

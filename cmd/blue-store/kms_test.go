@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"maps"
 	"net/http/httptest"
@@ -9,12 +11,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gofrs/uuid/v5"
 
 	"github.com/superviber/blue-encrypted-store/internal/dynamolocal/localtest"
 	"github.com/superviber/blue-encrypted-store/internal/kmsfault"
 	"github.com/superviber/blue-encrypted-store/internal/kmstest"
+	"github.com/superviber/blue-encrypted-store/record"
+	"github.com/superviber/blue-encrypted-store/sqlite"
 )
 
 // office is a KMS behind a fault layer that enforces the shipped policy, and a
@@ -149,7 +154,7 @@ func TestKMS(t *testing.T) {
 			t.Error("a key file is spoken of")
 		}
 		o.want(exitOK, "ada", []string{"Enabled", "stored in blue_keys", "for 5m0s at most", "AWS_ACCESS_KEY_ID"}, "doctor", "--text")
-		o.want(exitOK, "ada", []string{o.arn, "KMS", "stored, opened by KMS", "v1  116 items", "ada  wrap"}, "keys", "status", "--text")
+		o.want(exitOK, "ada", []string{o.arn, "KMS", "Enabled, less than a minute old", "KEK of ada  stored, opened by KMS, wrap ", "v1  116 items, less than a minute old", "ada  wrap"}, "keys", "status", "--text")
 		first := o.want(exitOK, "ada", nil, "show", demoDialogue).stdout
 		o.want(exitOK, "ada", nil, "verify")
 
@@ -190,6 +195,63 @@ func TestKMS(t *testing.T) {
 		o.trust("ada", "bob")
 		o.want(exitOK, "ada", []string{"ok"}, "audit", "verify", "--text")
 	})
+}
+
+// TestKMSStatus: keys status names the user's stored key by what lies in the
+// table, gives its age and the KMS key's, and guesses none where KMS says nothing.
+func TestKMSStatus(t *testing.T) {
+	o := newOffice(t, map[string]string{"BLUE_STORE": "sqlite:" + filepath.Join(t.TempDir(), "blue.db")})
+	o.admit([]string{o.arn}, "ada", "bob")
+	status := func(who string) (answer keysAnswer) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(o.want(exitOK, who, nil, "keys", "status").stdout), &answer); err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	o.want(exitOK, "ada", nil, "dialogue", "create", "Tea", "-q")
+	path := strings.TrimPrefix(o.env["BLUE_STORE"], "sqlite:")
+	kek := storedKey(t, path, record.Key{PK: "user#ada", SK: "kek"}, nil)
+	hash := sha256.Sum256(kek.Attrs["wrapped"].Bin())
+	if got := status("ada"); got.UserKey != o.arn || got.UserWrap != hex.EncodeToString(hash[:]) || got.UserMade != kek.Attrs["created_at"].Str() || got.UMKMade == "" {
+		t.Errorf("ada: %+v", got)
+	}
+	if got := status("bob"); got.UserKey != "" || got.UserWrap != "" || got.UserMade != "" {
+		t.Errorf("bob, who has no key: %+v", got)
+	}
+	o.want(exitOK, "bob", []string{"KEK of bob  not made yet"}, "keys", "status", "--text")
+
+	old := time.Now().Add(-72 * time.Hour)
+	storedKey(t, path, kek.Key, func(a record.Attrs) { a["created_at"] = record.S(stored(old)) })
+	o.want(exitOK, "ada", []string{"KEK of ada  stored, opened by KMS, wrap " + hex.EncodeToString(hash[:8]) + "…, 3 days old"}, "keys", "status", "--text")
+	o.layer.Play(kmsfault.Fault{Action: "kms:DescribeKey", Answer: kmsfault.Denied})
+	o.want(exitOK, "ada", []string{"access denied", ", of unknown age\n", "3 days old"}, "keys", "status", "--text")
+	if got := status("ada"); got.UMKMade != "" {
+		t.Errorf("KMS did not say that its key is of %s", got.UMKMade)
+	}
+}
+
+// storedKey returns a record of the key table of a SQLite store, and changes it
+// if that is asked for.
+func storedKey(t *testing.T, path string, key record.Key, change func(record.Attrs)) record.Record {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r, err := s.Get(t.Context(), record.Keys, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		next := r.Clone()
+		change(next.Attrs)
+		if err := s.Commit(t.Context(), []record.Write{{Table: record.Keys, Record: next, Prev: r.Attrs}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
 }
 
 // TestKMSRewrap: the KMS key changes; each puts their own keys under the new

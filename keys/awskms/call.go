@@ -154,6 +154,7 @@ func pause(ctx context.Context, try int) error {
 type Status struct {
 	KeyARN   string
 	State    string    // KMS's word: Enabled, Disabled, PendingDeletion, …
+	Created  time.Time // when the key was made, zero where KMS does not say
 	Deletion time.Time // when the key will be gone, zero if it stays
 }
 
@@ -169,5 +170,6 @@ func (p *Provider) Status(ctx context.Context) (Status, error) {
 	if err := p.checkAnswer(describeAction, out.KeyMetadata.Arn); err != nil {
 		return Status{}, err
 	}
-	return Status{p.arn, string(out.KeyMetadata.KeyState), aws.ToTime(out.KeyMetadata.DeletionDate)}, nil
+	m := out.KeyMetadata
+	return Status{KeyARN: p.arn, State: string(m.KeyState), Created: aws.ToTime(m.CreationDate), Deletion: aws.ToTime(m.DeletionDate)}, nil
 }

@@ -2,6 +2,8 @@ package awskms
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -78,6 +80,23 @@ func (p *Provider) rewrap(ctx context.Context, old *Provider, user string, store
 
 // formerOf lists the earlier KMS keys of a record, the oldest first.
 func formerOf(stored record.Record) []string { return strings.Fields(stored.Attrs[attrFormer].Str()) }
+
+// StoredKey is what blue_keys says of a user's key. Nothing of it is opened.
+type StoredKey struct {
+	UMK         string // ARN of the KMS key that wrapped it
+	Fingerprint string // SHA-256 of the wrapped key, 64 hex digits: a rewrap changes it
+	CreatedAt   string // of the key itself: a rewrap keeps it
+}
+
+// Stored returns what is stored of a user's key, the zero value where none is.
+func (p *Provider) Stored(ctx context.Context, user string) (StoredKey, error) {
+	stored, err := p.stored(ctx, user)
+	if err != nil || len(stored.Attrs) == 0 {
+		return StoredKey{}, err
+	}
+	hash := sha256.Sum256(stored.Attrs[attrWrapped].Bin())
+	return StoredKey{stored.Attrs[attrUMK].Str(), hex.EncodeToString(hash[:]), stored.Attrs[attrCreated].Str()}, nil
+}
 
 // StoredUnder returns the ARN that the stored key of a user names; "" where none
 // is stored.

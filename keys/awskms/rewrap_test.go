@@ -1,6 +1,8 @@
 package awskms_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"testing"
 
@@ -8,6 +10,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/kmsfault"
 	"github.com/superviber/blue-encrypted-store/internal/kmstest"
 	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/keys/awskms"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -25,6 +28,14 @@ func TestRewrap(t *testing.T) {
 	must(destroy(w.ring("ada", "ada").Create(ctx, "tea")))
 	before, err := w.store.Get(ctx, record.Keys, kekKey("ada"))
 	must(err)
+	stored, err := old.Stored(ctx, "ada")
+	must(err)
+	if hash := sha256.Sum256(before.Attrs["wrapped"].Bin()); stored != (awskms.StoredKey{UMK: w.arn, Fingerprint: hex.EncodeToString(hash[:]), CreatedAt: before.Attrs["created_at"].Str()}) || stored.CreatedAt == "" {
+		t.Errorf("stored: %+v", stored)
+	}
+	if none, err := old.Stored(ctx, "nobody"); err != nil || none != (awskms.StoredKey{}) {
+		t.Errorf("stored for nobody: %+v, %v", none, err)
+	}
 
 	next := &world{t: t, arn: kmstest.Key(t), layer: w.layer, url: w.url, store: w.store, at: w.at}
 	fresh := next.provider("ada", nil)
@@ -52,6 +63,9 @@ func TestRewrap(t *testing.T) {
 	}
 	if under, err := fresh.StoredUnder(ctx, "ada"); err != nil || under != next.arn {
 		t.Errorf("stored under %q, %v", under, err)
+	}
+	if now, err := fresh.Stored(ctx, "ada"); err != nil || now.UMK != next.arn || now.Fingerprint == stored.Fingerprint || now.CreatedAt != stored.CreatedAt {
+		t.Errorf("stored: %+v, %v; before: %+v", now, err, stored)
 	}
 	if before, err := fresh.StoredBefore(ctx, "ada"); err != nil || before != w.arn {
 		t.Errorf("stored before under %q, %v", before, err)

@@ -1,0 +1,37 @@
+package keys
+
+import (
+	"testing"
+	"time"
+
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// TestVersionAge: a version is as old as the earliest wrap of it that stands,
+// whoever comes first in the list.
+func TestVersionAge(t *testing.T) {
+	w := newWorld(t)
+	start := w.now()
+	must(t)(w.ring("bob", nil).Create(ctx, "tea"))
+	w.advance(time.Hour)
+	w.grant("bob", "tea", "ada", "cy")
+	w.advance(time.Hour)
+	w.advance1("bob", "tea", 1)
+	check := func(want ...time.Time) {
+		t.Helper()
+		st, err := w.ring("bob", nil).Status(ctx, "tea")
+		if err != nil || len(st.Versions) != len(want) {
+			t.Fatalf("%+v, %v", st, err)
+		}
+		for i, v := range st.Versions {
+			if v.CreatedAt != want[i].Format(timeLayout) {
+				t.Errorf("version %d of %s; want %s", v.Version, v.CreatedAt, want[i].Format(timeLayout))
+			}
+		}
+	}
+	check(start, start.Add(2*time.Hour))
+	w.edit("tea", "wrap#0000000001#bob", without("created_at")) // one that does not say is no reason to say nothing
+	check(start.Add(time.Hour), start.Add(2*time.Hour))
+	w.edit("tea", "wrap#0000000001#bob", set("created_at", record.S(start.Format(timeLayout))))
+	check(start, start.Add(2*time.Hour))
+}
