@@ -4,19 +4,26 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/superviber/blue-encrypted-store/keys/localfile"
 )
 
 // TestBadKeyFile puts something else in the place of the key file: exit 6 with
 // the exact reason for every command that needs a key, and nothing is made,
-// converted or asked. Owner and network file system: keys/localfile.
+// converted, stored or asked. One that cannot be read: TestUnreadableKeyFile. A
+// network file system, which no test can mount: keys/localfile, TestNetworkDisk.
 func TestBadKeyFile(t *testing.T) {
 	write := func(b []byte) func(string, []byte) error {
 		return func(path string, _ []byte) error { return os.WriteFile(path, b, 0o600) }
@@ -36,7 +43,7 @@ func TestBadKeyFile(t *testing.T) {
 		{"64 hexadecimal characters", of(func(key []byte) []byte { return []byte(hex.EncodeToString(key)) }), "PATH holds 64 hexadecimal characters; a key is 32 raw bytes"},
 		{"44 base64 characters", of(func(key []byte) []byte { return []byte(base64.StdEncoding.EncodeToString(key)) }), "PATH holds 44 base64 characters; a key is 32 raw bytes"},
 		{"all zero", write(make([]byte, 32)), "PATH holds 32 zero bytes, which is no key"},
-		{"another key", write(bytes.Repeat([]byte{7}, 32)), "wrapped by umk:"},
+		{"another key", write(bytes.Repeat([]byte{7}, 32)), "wrapped by SEALED, you have HAVE"},
 		{"mode 0644", func(path string, key []byte) error {
 			if err := os.WriteFile(path, key, 0o600); err != nil {
 				return err
@@ -52,24 +59,40 @@ func TestBadKeyFile(t *testing.T) {
 			return os.Symlink(path+".real", path)
 		}, "PATH is a symbolic link"},
 		{"a link to a device", func(path string, _ []byte) error { return os.Symlink("/dev/zero", path) }, "PATH is a symbolic link"},
+		{"a device", device, "PATH is a device, not a plain file"},
+		{"somebody else's", func(path string, key []byte) error {
+			if os.Geteuid() != 0 {
+				return fmt.Errorf("%w: only root can give a file away", errors.ErrUnsupported)
+			}
+			if err := os.WriteFile(path, key, 0o600); err != nil {
+				return err
+			}
+			return os.Chown(path, nobody, nobody)
+		}, "PATH belongs to user id 65534, not to you (user id 0)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t)
 			m.must("dialogue", "create", "Which cache?", "-q")
+			m.must("keys", "grant", "which-cache", "ada", "-q") // so that ada has a name in the log
 			path := filepath.Join(m.home, ".blue", "keys", "umk.key")
 			key, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
+			sealed := fingerprint(path)
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.put(path, key); err != nil {
+			err = c.put(path, key)
+			if errors.Is(err, errors.ErrUnsupported) {
+				t.Skipf("skipped: %v", err)
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
-			before := shape(path)
-			says := strings.ReplaceAll(c.says, "PATH", path)
+			before, rows := shape(path), m.rows()
+			says := strings.NewReplacer("PATH", path, "SEALED", sealed, "HAVE", fingerprint(path)).Replace(c.says)
 			for _, args := range [][]string{
 				{"show", "which-cache"}, {"verify"}, {"export", "which-cache"}, {"keys", "rotate", "which-cache"}, {"keys", "grant", "which-cache", "ada"},
 				{"dialogue", "round-register", "--dialogue-id", "which-cache", "--round", "0", "--data", `{"score":1}`},
@@ -81,6 +104,9 @@ func TestBadKeyFile(t *testing.T) {
 				if o.stdout != "" && args[0] != "verify" {
 					t.Errorf("%q: %s", args, o.stdout)
 				}
+				if strings.Contains(o.stdout+o.stderr, "y/N") {
+					t.Errorf("%q asks, and nobody is there", args)
+				}
 			}
 			if o := m.run("keys", "status"); o.code != exitOK || c.name != "another key" && !strings.Contains(o.stdout, strings.Split(says, ". ")[0]) && c.name != "missing" {
 				t.Errorf("keys status: exit code %d\n%s%s", o.code, o.stdout, o.stderr)
@@ -88,7 +114,84 @@ func TestBadKeyFile(t *testing.T) {
 			if after := shape(path); after != before {
 				t.Errorf("it was %q and is %q", before, after)
 			}
+			if m.rows() != rows {
+				t.Error("dialogues or keys are not what they were")
+			}
 		})
+	}
+}
+
+// nobody is a user without a home.
+const nobody = 65534
+
+// device makes one that gives bytes without end.
+func device(path string, _ []byte) error {
+	if out, err := exec.Command("mknod", path, "c", "1", "5").CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: no device can be made here: %s", errors.ErrUnsupported, bytes.TrimSpace(out))
+	}
+	return os.Chmod(path, 0o600)
+}
+
+// fingerprint is that of a key file, "" for a bad one.
+func fingerprint(path string) string {
+	print, _ := localfile.Open(path, nil).Fingerprint(context.Background())
+	return print
+}
+
+// TestUnreadableKeyFile: a key file that its user may not read is exit 6 with the
+// reason, and stays as it is. Root reads everything, so the program runs as
+// somebody else then.
+func TestUnreadableKeyFile(t *testing.T) {
+	home, err := os.MkdirTemp("", "unreadable") // which others can enter
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(home) })
+	program := filepath.Join(home, "blue-store") // under this name the test is the program
+	text, err := os.ReadFile(os.Args[0])
+	if err == nil {
+		err = errors.Join(os.WriteFile(program, text, 0o755), os.Chmod(home, 0o755), os.Mkdir(filepath.Join(home, "h"), 0o700))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := &syscall.SysProcAttr{}
+	if os.Geteuid() == 0 {
+		if err := os.Chown(filepath.Join(home, "h"), nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+		who.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	}
+	m := &machine{t: t, home: filepath.Join(home, "h")}
+	run := func(args ...string) (code int, said string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		c := exec.Command(program, args...)
+		c.Env, c.Dir, c.Stdout, c.Stderr, c.SysProcAttr = []string{"HOME=" + m.home, "BLUE_USER=tester"}, m.home, &out, &errs, who
+		if err := c.Run(); err != nil && c.ProcessState == nil {
+			t.Fatal(err)
+		}
+		if c.ProcessState.ExitCode() != exitOK && out.Len() > 0 {
+			t.Errorf("%q: %s", args, out.String())
+		}
+		return c.ProcessState.ExitCode(), errs.String()
+	}
+	if code, said := run("dialogue", "create", "Which cache?", "-q"); code != exitOK {
+		t.Fatalf("exit code %d: %s", code, said)
+	}
+	path := filepath.Join(m.home, ".blue", "keys", "umk.key")
+	if err := os.Chmod(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	rows := m.rows()
+	for _, args := range [][]string{{"show", "which-cache"}, {"dialogue", "create", "Other"}, {"keys", "rotate", "which-cache"}, {"reset", "--confirm", "blue.db"}} {
+		code, said := run(args...)
+		if want := path + " cannot be read: permission denied"; code != exitKey || !strings.Contains(unquoted(t, said), want) {
+			t.Errorf("%q: exit code %d, %s; want %q", args, code, said, want)
+		}
+	}
+	if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != 0 || m.rows() != rows {
+		t.Errorf("the key file is of mode %v, %v, or the store is not what it was", info.Mode(), err)
 	}
 }
 
