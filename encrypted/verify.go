@@ -161,9 +161,10 @@ func (p *loaded) unused(r record.Record) *blue.Damage {
 }
 
 // newerThanKeys turns meta's missing key into damage where the key table says
-// that no such version was ever made.
+// that no such version was ever made. Of a key that only could not be opened it
+// says nothing, and its source, which may be slow, is not asked once more.
 func newerThanKeys(ctx context.Context, ks *keyset, dialogue string, meta record.Record, err error) (*blue.Damage, error) {
-	if c := keys.Class(err); c == "wrong_key" || c == "denied" || !errors.Is(err, blue.ErrSealed) {
+	if keys.Class(err) != "missing" {
 		return nil, err // there is such a version
 	}
 	active, activeErr := ks.active(ctx, dialogue)

@@ -31,6 +31,7 @@ type office struct {
 	arn   string
 	env   map[string]string // of everybody
 	homes map[string]string
+	laid  map[string]func() bool // principals in whose home a key file was laid, and whether it was opened since
 }
 
 func newOffice(t *testing.T, env map[string]string) *office {
@@ -48,7 +49,7 @@ func newOffice(t *testing.T, env map[string]string) *office {
 	front := httptest.NewServer(layer)
 	t.Cleanup(front.Close)
 	t.Cleanup(layer.Close)
-	o := &office{t: t, layer: layer, env: maps.Clone(env), homes: map[string]string{}}
+	o := &office{t: t, layer: layer, env: maps.Clone(env), homes: map[string]string{}, laid: map[string]func() bool{}}
 	o.env["AWS_ENDPOINT_URL_KMS"] = front.URL
 	o.use(kmstest.Key(t))
 	return o
@@ -102,10 +103,26 @@ func (o *office) as(principal, user string, args ...string) outcome {
 	var out, errs bytes.Buffer
 	a := &app{in: strings.NewReader(""), out: &out, err: &errs, env: func(name string) string { return env[name] }}
 	code := a.run(o.t.Context(), args)
-	if _, err := os.Stat(filepath.Join(o.homes[principal], "keys", "umk.key")); err == nil {
+	if opened := o.laid[principal]; opened != nil {
+		if opened() {
+			o.t.Errorf("%q read the key file that lies there", args)
+		}
+	} else if _, err := os.Stat(filepath.Join(o.homes[principal], "keys", "umk.key")); err == nil {
 		o.t.Errorf("%q made a key file", args)
 	}
 	return outcome{code, out.String(), errs.String()}
+}
+
+// lay puts a proper key file into the homes of people who have run the program.
+func (o *office) lay(users ...string) {
+	o.t.Helper()
+	for _, user := range users {
+		path := filepath.Join(o.homes[user], "keys", "umk.key")
+		if err := os.WriteFile(path, bytes.Repeat([]byte{7}, 32), 0o600); err != nil {
+			o.t.Fatal(err)
+		}
+		o.laid[user] = watchOpened(o.t, path)
+	}
 }
 
 // want runs the program as a person and checks how it ends and what it says.
@@ -309,42 +326,70 @@ func TestKMSCopy(t *testing.T) {
 }
 
 // TestKMSFails: what KMS says no to ends in exit code 6 with the reason, and
-// leaves the dialogue and the disk as they were. No key takes its place.
+// leaves dialogues, keys and disk as they were. No key takes its place: not even
+// the proper key file that lies there is looked at.
 func TestKMSFails(t *testing.T) {
-	o := newOffice(t, map[string]string{"BLUE_STORE": "sqlite:" + filepath.Join(t.TempDir(), "blue.db")})
+	path := filepath.Join(t.TempDir(), "blue.db")
+	o := newOffice(t, map[string]string{"BLUE_STORE": "sqlite:" + path})
 	o.want(exitOK, "ada", nil, "dialogue", "create", "Tea", "-q")
+	o.want(exitOK, "ada", nil, "keys", "grant", "tea", "bob")
+	o.want(exitKey, "cy", []string{"not granted to user cy"}, "show", "tea") // who has a name in the log now, and no key
+	slow := slowKMS(t)
+	o.lay("ada", "cy")
+
+	opening := [][]string{{"show", "tea"}, {"dialogue", "create", "Milk"}, {"keys", "rotate", "tea"}}
 	for _, c := range []struct {
 		answer kmsfault.Answer
 		says   []string
+		always bool // to Encrypt and GenerateDataKeyWithoutPlaintext too
 	}{
-		{kmsfault.Denied, []string{"access denied", "deploy/iam/user.json"}},
-		{kmsfault.NoCredentials, []string{"the credentials are missing, wrong or expired", "AWS_PROFILE"}},
-		{kmsfault.Expired, []string{"the credentials are missing, wrong or expired"}},
-		{kmsfault.Disabled, []string{"the key is disabled", "kms:EnableKey"}},
-		{kmsfault.PendingDeletion, []string{"the key is pending deletion", "kms:CancelKeyDeletion"}},
-		{kmsfault.NotFound, []string{"there is no such key in this region and account", "BLUE_KMS_KEY_ARN"}},
-		{kmsfault.WrongRegion, []string{"there is no such key in this region and account"}},
-		{kmsfault.Throttled, []string{"KMS is throttling", "asked 3 times", "no other key is used meanwhile"}},
-		{kmsfault.Reset, []string{"KMS does not answer", "asked 3 times"}},
-		{kmsfault.InvalidCiphertext, []string{"does not open it under this encryption context", "BLUE_USER and BLUE_TABLE_PREFIX"}},
-		{kmsfault.Short, []string{"a key of 31 bytes; 32 are due"}},
-		{kmsfault.Zeros, []string{"a key of zeros"}},
+		{kmsfault.Denied, []string{"access denied", "deploy/iam/user.json"}, true},
+		{kmsfault.NoCredentials, []string{"the credentials are missing, wrong or expired", "AWS_PROFILE"}, true},
+		{kmsfault.Expired, []string{"the credentials are missing, wrong or expired"}, true},
+		{kmsfault.Disabled, []string{"the key is disabled", "kms:EnableKey"}, true},
+		{kmsfault.PendingDeletion, []string{"the key is pending deletion", "kms:CancelKeyDeletion"}, true},
+		{kmsfault.NotFound, []string{"there is no such key in this region and account", "BLUE_KMS_KEY_ARN"}, true},
+		{kmsfault.WrongRegion, []string{"there is no such key in this region and account"}, true},
+		{kmsfault.Throttled, []string{"KMS is throttling", "asked 3 times", "no other key is used meanwhile"}, true},
+		{kmsfault.Reset, []string{"KMS does not answer", "asked 3 times"}, true},
+		{kmsfault.InvalidCiphertext, []string{"does not open it under this encryption context", "BLUE_USER and BLUE_TABLE_PREFIX"}, false},
+		{kmsfault.Short, []string{"a key of 31 bytes; 32 are due"}, false},
+		{kmsfault.Zeros, []string{"a key of zeros"}, false},
 	} {
 		t.Run(string(c.answer), func(t *testing.T) {
 			o.t = t
-			o.layer.Play(kmsfault.Fault{Action: "kms:Decrypt", Answer: c.answer})
 			defer o.layer.Clear()
-			for _, args := range [][]string{{"show", "tea"}, {"dialogue", "create", "Milk"}, {"keys", "rotate", "tea"}} {
-				got := o.want(exitKey, "ada", c.says, args...)
+			before := storedRows(t, path)
+			fails := func(who string, args ...string) {
+				t.Helper()
+				got := o.want(exitKey, who, c.says, args...)
 				var e errorJSON
 				if err := json.Unmarshal([]byte(got.stderr), &e); err != nil || e.Kind != "key" || e.Hint == "" || got.stdout != "" {
 					t.Errorf("%q: %v, %s%s", args, err, got.stdout, got.stderr)
 				}
+				if storedRows(t, path) != before {
+					t.Errorf("%q left other dialogues or keys than there were", args)
+				}
 			}
+			o.layer.Play(kmsfault.Fault{Action: "kms:Decrypt", Answer: c.answer})
+			for _, args := range opening {
+				fails("ada", args...)
+			}
+			if !c.always {
+				return
+			}
+			o.layer.Clear()
+			o.layer.Play(kmsfault.Fault{Action: "kms:Encrypt", Answer: c.answer})
+			fails("ada", "keys", "grant", "tea", "cy")
+			fails("ada", "keys", "rotate", "tea") // for bob, who was granted
+			o.layer.Clear()
+			o.layer.Play(kmsfault.Fault{Action: "kms:GenerateDataKeyWithoutPlaintext", Answer: c.answer})
+			fails("cy", "dialogue", "create", "Milk")
 		})
 	}
 	o.t = t
 	o.want(exitOK, "ada", nil, "show", "tea")
+	o.want(exitOK, "bob", nil, "show", "tea")
 	o.want(exitNotFound, "ada", nil, "show", "milk")
 	o.env["BLUE_KMS_TABLES"] = "others"
 	o.want(exitKey, "ada", []string{"the key was made for the tables"}, "show", "tea")
@@ -358,7 +403,34 @@ func TestKMSFails(t *testing.T) {
 	o.want(exitOK, "ada", []string{"KMS does not answer"}, "keys", "status", "--text")
 
 	delete(o.env, "BLUE_KMS_KEY_ARN") // and the other way round: no key file is made, and nothing is wiped
-	o.want(exitKey, "ada", []string{"sealed with key " + o.arn, "set BLUE_KMS_KEY_ARN"}, "show", "tea")
+	o.want(exitKey, "bob", []string{"sealed with key " + o.arn, "set BLUE_KMS_KEY_ARN"}, "show", "tea")
+	slow()
+}
+
+// slowKMS asks a KMS that does not answer within 30 s, and beside whatever comes
+// meanwhile: the returned function waits, and checks that the program gave up
+// long before with exit code 6 and three tries.
+func slowKMS(t *testing.T) (check func()) {
+	o := newOffice(t, map[string]string{"BLUE_STORE": "sqlite:" + filepath.Join(t.TempDir(), "blue.db")})
+	o.want(exitOK, "ada", nil, "dialogue", "create", "Tea", "-q")
+	o.lay("ada")
+	o.layer.Play(kmsfault.Fault{Action: "kms:Decrypt", Answer: kmsfault.Slow})
+	done := make(chan outcome, 1)
+	var took time.Duration
+	go func() {
+		start := time.Now()
+		got := o.as("ada", "ada", "show", "tea")
+		took = time.Since(start)
+		done <- got
+	}()
+	return func() {
+		t.Helper()
+		got := <-done
+		o.check(got, exitKey, []string{"KMS does not answer", "asked 3 times", "no other key is used meanwhile"}, []string{"show tea, of a slow KMS"})
+		if took > 25*time.Second {
+			t.Errorf("a slow KMS was waited for %s", took)
+		}
+	}
 }
 
 // TestAsksAWS: the caller's identity is asked for where credentials of AWS are
