@@ -5,11 +5,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
 )
 
 // TestEraseOfKilled: a process that was killed when the dialogue was erased and
@@ -64,4 +67,74 @@ func TestEraseUserOfKilled(t *testing.T) {
 	if o := m.run("erase", "--user", "ada", "--confirm", "ada"); o.code != exitNotFound {
 		t.Errorf("once more: exit %d\n%s", o.code, o.stdout)
 	}
+}
+
+// TestCertificateRefused: erase verify ends with exit code 7 and the reason,
+// also where whoever holds the signing key signed what is not so.
+func TestCertificateRefused(t *testing.T) {
+	m := newMachine(t)
+	m.must("dialogue", "create", "Which cache?")
+	path := filepath.Join(m.home, "which-cache.cert")
+	m.must("erase", "which-cache", "--confirm", "which-cache", "--output", path)
+	m.must("erase", "verify", path)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := os.ReadFile(filepath.Join(m.home, ".blue", "keys", "audit.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := checkpoint.NewSigner(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _, _ := strings.Cut(string(text), "\n\n")
+	body += "\n"
+	stranger, err := checkpoint.NewSigner(bytes.Repeat([]byte{9}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signBy := func(by *checkpoint.Signer, body string) string {
+		t.Helper()
+		signed, err := by.SignStatement(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signed
+	}
+	sign := func(body string) string { return signBy(signer, body) }
+	dated := func(body string, at time.Time) string {
+		issued := regexp.MustCompile(`"issued_at": "[^"]*"`)
+		return issued.ReplaceAllString(body, `"issued_at": "`+at.UTC().Format("2006-01-02T15:04:05Z")+`"`)
+	}
+	final := strings.Replace(body, `"state": "pending"`, `"state": "final"`, 1)
+	for name, c := range map[string]struct{ text, says string }{
+		"edited, without the key":    {strings.Replace(string(text), `"items": 1,`, `"items": 2,`, 1), "invalid signature"},
+		"edited, with the key":       {sign(strings.Replace(body, `"items": 1,`, `"items": 2,`, 1)), "its event counts 1 items"},
+		"final before its date":      {sign(final), "it was made final before"},
+		"final, with a date to come": {sign(dated(final, time.Now().Add(time.Hour))), "it is final, and may not be before"},
+		"of another dialogue":        {sign(strings.Replace(body, `"id": "which-cache"`, `"id": "which-tea"`, 1)), "another event stands at its place in the log"},
+		"with its copies left out":   {sign(regexp.MustCompile(`(?s)"copies": \[.*\]`).ReplaceAllString(final, `"copies": []`)), "final_not_before is"},
+		"signed by a stranger":       {signBy(stranger, body), "no verifiable signatures"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.text == string(text) {
+				t.Fatal("nothing was changed")
+			}
+			refused := filepath.Join(t.TempDir(), "refused.cert")
+			if err := os.WriteFile(refused, []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, args := range [][]string{{"erase", "verify", refused}, {"erase", "finalize", refused}} {
+				if o := m.run(args...); o.code != exitIntegrity || !strings.Contains(unquoted(t, o.stderr), c.says) || o.stdout != "" {
+					t.Errorf("%q: exit code %d, %s%s; want %q", args, o.code, o.stdout, o.stderr, c.says)
+				}
+			}
+			if now, err := os.ReadFile(refused); err != nil || string(now) != c.text {
+				t.Errorf("the certificate is not what it was: %v", err)
+			}
+		})
+	}
+	m.must("erase", "verify", path)
 }

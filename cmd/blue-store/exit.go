@@ -147,6 +147,8 @@ func hintOf(err error) string {
 	switch {
 	case errors.Is(err, keys.ErrNoKEK):
 		return "under this KMS key BLUE_USER has no key, and was granted nothing here; unset BLUE_KMS_KEY_ARN if the store was sealed with a key file"
+	case errors.Is(err, blue.ErrErased) && !errors.Is(err, blue.ErrTampered):
+		return "it is gone for good, and its id is not given again; if older data were put back: blue-store erase replay, before anything else"
 	case errors.Is(err, blue.ErrRolledBack):
 		return "if you put the store back on purpose, run again with --accept-rollback"
 	case errors.Is(err, blue.ErrTampered):
