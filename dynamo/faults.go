@@ -27,21 +27,30 @@ type fault struct {
 	hint      string
 	throttled bool // capacity: the same request may succeed later
 	ofTable   bool // the server answers, and has a table that cannot be used
+	denied    bool // by a policy: record.ErrDenied, and message says it all
 	cause     error
 }
 
 func (f *fault) Error() string {
-	if f.cause == nil {
-		return fmt.Sprintf("%v: %s", f.kind, f.message)
+	text := f.message
+	if !f.denied {
+		text = fmt.Sprintf("%v: %s", f.kind, text)
 	}
-	return fmt.Sprintf("%v: %s: %s", f.kind, f.message, brief(f.cause))
+	if f.cause != nil {
+		text += ": " + brief(f.cause)
+	}
+	return text
 }
 
 func (f *fault) Unwrap() []error {
-	if f.cause == nil {
-		return []error{f.kind}
+	all := []error{f.kind}
+	if f.denied {
+		all = append(all, record.ErrDenied)
 	}
-	return []error{f.kind, f.cause}
+	if f.cause != nil {
+		all = append(all, f.cause)
+	}
+	return all
 }
 
 // Hint says what to type.
@@ -260,8 +269,11 @@ func (c *connection) told(code, message string, tables []record.Table) *fault {
 	case slices.Contains([]string{"MissingAuthenticationTokenException", "MissingAuthenticationToken"}, code):
 		f.message, f.hint = "there are no AWS credentials", "set AWS_PROFILE (after: aws sso login), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 	case isDenied(code):
-		f.ofTable = true
+		f.ofTable, f.denied = true, true
 		f.message, f.hint = "access to "+c.list(tables)+" is denied at "+c.at, "the credentials need dynamodb:GetItem, Query, PutItem, DeleteItem, ConditionCheckItem on the tables, Query on their indexes, and Scan before the first key is made"
+		if slices.Equal(tables, []record.Table{record.Keys}) {
+			f.hint = "with keys in KMS each user may use the wrapped keys of dialogues and their own there (deploy/iam): BLUE_USER must be what the tag blue-user of the role says; else " + f.hint
+		}
 	default:
 		return nil
 	}

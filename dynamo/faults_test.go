@@ -201,6 +201,9 @@ func TestMeanings(t *testing.T) {
 				if !strings.Contains(err.Error(), m.says) || strings.Contains(err.Error(), "RequestID") {
 					t.Errorf("the message is %v", err)
 				}
+				if errors.Is(err, record.ErrDenied) != (m.name == "denied") {
+					t.Errorf("ErrDenied is %v: %v", m.name != "denied", err)
+				}
 				if hint := hintOf(err); !strings.Contains(hint, m.hint) && !(name == "status" && m.name == "denied") {
 					t.Errorf("the hint is %q", hint)
 				}

@@ -250,6 +250,52 @@ func TestStoreFails(t *testing.T) {
 	must(t)(w.ring("ada", nil).Create(ctx, "tea"))
 }
 
+// refused is a store's denial, with what it advises.
+type refused struct{ hint string }
+
+func (refused) Error() string   { return "access to table blue_keys is denied" }
+func (r refused) Hint() string  { return r.hint }
+func (refused) Unwrap() []error { return []error{record.ErrDenied} }
+
+// closed is a store that refuses everything so.
+type closed struct {
+	record.Store
+	err error
+}
+
+func (c closed) Get(context.Context, record.Table, record.Key) (record.Record, error) {
+	return record.Record{}, c.err
+}
+
+func (c closed) Query(context.Context, record.Query) ([]record.Record, error) { return nil, c.err }
+
+func (c closed) Commit(context.Context, []record.Write) error { return c.err }
+
+// Who may not read or write the table of keys is denied the key, whichever way it
+// is asked for, and keeps the store's advice.
+func TestTableDenied(t *testing.T) {
+	w := newWorld(t)
+	store := closed{w.store, fmt.Errorf("reading: %w", refused{"ask the administrator"})}
+	r, at := NewRing(store, w.provider, "ada", nil), Table(store)
+	for name, use := range map[string]func() error{
+		"create": func() error { _, err := r.Create(ctx, "tea"); return err },
+		"active": func() error { _, err := r.Active(ctx, "tea"); return err },
+		"status": func() error { _, err := r.Status(ctx, "tea"); return err },
+		"get":    func() error { _, err := at.Get(ctx, record.Keys, headKey("tea")); return err },
+		"query": func() error {
+			_, err := at.Query(ctx, record.Query{Table: record.Keys, PK: partition("tea")})
+			return err
+		},
+		"commit": func() error { return at.Commit(ctx, nil) },
+	} {
+		err := use()
+		advice, kept := errors.AsType[refused](err)
+		if !errors.Is(err, ErrDenied) || !errors.Is(err, record.ErrUnavailable) || !kept || advice.hint == "" || Class(err) != "denied" {
+			t.Errorf("%s: %v of class %s", name, err, Class(err))
+		}
+	}
+}
+
 func TestCheckUser(t *testing.T) {
 	for _, user := range []string{"a", "ada@example.org", "zoë", `CORP\ada`, "a#b/c:d", strings.Repeat("a", 128)} {
 		if err := CheckUser(user); err != nil {

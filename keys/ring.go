@@ -81,7 +81,7 @@ func NewRing(store record.Store, provider Provider, user string, opts *Options) 
 		o.Tracer = noop.NewTracerProvider().Tracer("")
 	}
 	return &Ring{
-		store: store, provider: provider, user: user, now: o.Now, record: o.Record, tracer: o.Tracer,
+		store: Table(store), provider: provider, user: user, now: o.Now, record: o.Record, tracer: o.Tracer,
 		keks:    newCache(o.Now, o.TTL, 1, (*KEK).clone),
 		secrets: newCache(o.Now, o.TTL, o.Max, (*opened).clone),
 	}

@@ -10,6 +10,7 @@ package record
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -28,6 +29,10 @@ var (
 	ErrInvalid     = blue.ErrInvalid
 	ErrUnavailable = blue.ErrUnavailable
 )
+
+// ErrDenied: the table is there, and the caller may not do that with it. It is
+// ErrUnavailable.
+var ErrDenied = fmt.Errorf("%w: denied", ErrUnavailable)
 
 // Table is a logical table. A store maps it to a physical one (with a prefix,
 // or a file), which no MAC and no address sees.

@@ -208,9 +208,15 @@ func TestIAM(t *testing.T) {
 	g.denied(exitUnavailable, "ada", "audit", "verify")
 	g.denied(exitUnavailable, "ada", "audit", "list")
 	g.denied(exitUnavailable, "ada", "audit", "export")
-	g.denied(exitUnavailable, "bob", "erase", "milk", "--confirm", "milk")
-	args := []string{"show", demoDialogue}
-	g.check(g.as("bob", "ada", args...), exitUnavailable, []string{"denied"}, args) // the table of keys refuses ada's own key to bob
+	g.denied(exitKey, "bob", "erase", "milk", "--confirm", "milk")
+	for _, args := range [][]string{{"show", demoDialogue}, {"dialogue", "create", "Bread"}, {"keys", "grant", demoDialogue, "bob"}, {"keys", "rotate", demoDialogue}} {
+		before := len(g.tables.Refused("bob"))
+		got := g.check(g.as("bob", "ada", args...), exitKey, []string{"cannot open the seal: denied: access to table ", "blue_keys is denied", "BLUE_USER must be what the tag"}, args)
+		refused := g.tables.Refused("bob")[before:]
+		if len(refused) == 0 || !strings.HasSuffix(refused[0].Resource, "blue_keys") || got.stdout != "" {
+			g.t.Errorf("%q as ada: refused %v, says %s", args, refused, got.stdout)
+		}
+	}
 
 	t.Log("the auditor")
 	g.trust("ada", "bob", "both", "eva")
@@ -226,9 +232,9 @@ func TestIAM(t *testing.T) {
 	g.want(exitOK, "olga", nil, "audit", "verify", "--file", exported)
 	g.want(exitOK, "olga", nil, "table", "status")
 	g.unrefused("olga")
-	g.denied(exitUnavailable, "olga", "dialogue", "create", "Bread")
+	g.denied(exitKey, "olga", "dialogue", "create", "Bread")
 	g.denied(exitUnavailable, "olga", "show", "tea")
-	g.denied(exitUnavailable, "olga", "erase", "tea", "--confirm", "tea")
+	g.denied(exitKey, "olga", "erase", "tea", "--confirm", "tea")
 
 	t.Log("the eraser")
 	demo, user := filepath.Join(dir, "demo.cert"), filepath.Join(dir, "bob.cert")

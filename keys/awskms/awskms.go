@@ -102,7 +102,7 @@ func New(arn string, api API, store record.Store, opts *Options) (*Provider, err
 	if _, err := parseARN(arn); err != nil {
 		return nil, err
 	}
-	p := &Provider{arn: arn, api: api, store: store}
+	p := &Provider{arn: arn, api: api, store: keys.Table(store)}
 	if opts != nil {
 		p.opts = *opts
 	}
