@@ -144,6 +144,30 @@ func (o *office) check(got outcome, code int, words, args []string) outcome {
 	return got
 }
 
+// closed checks that a dialogue is closed to a principal: whether they say to be
+// themselves or the one who holds it, they neither read nor write it, nor change
+// who may.
+func (o *office) closed(principal, holder, dialogue string) {
+	o.t.Helper()
+	for user, says := range map[string]string{principal: "not granted to user " + principal, holder: "access denied"} {
+		for _, args := range [][]string{
+			{"show", dialogue},
+			{"export", dialogue},
+			{"dialogue", "round-register", "--dialogue-id", dialogue, "--round", "4", "--data", `{"score": 1}`},
+			{"keys", "grant", dialogue, principal},
+			{"keys", "rotate", dialogue},
+			{"keys", "revoke", dialogue, holder},
+		} {
+			if user == holder && args[1] == "revoke" {
+				continue // nobody revokes themselves
+			}
+			if got := o.check(o.as(principal, user, args...), exitKey, []string{says}, args); got.stdout != "" {
+				o.t.Errorf("%s, as %s, %q: %s", principal, user, args, got.stdout)
+			}
+		}
+	}
+}
+
 // stores are the places of a store that several people use.
 func stores(t *testing.T, story func(t *testing.T, env map[string]string)) {
 	t.Run("sqlite", func(t *testing.T) {
@@ -185,16 +209,20 @@ func TestKMS(t *testing.T) {
 			t.Error("bob reads something else than ada")
 		}
 		o.want(exitOK, "bob", []string{`"dialogue_id": "milk"`}, "dialogue", "create", "Milk", "-q")
-		o.want(exitKey, "ada", []string{"not granted to user ada"}, "show", "milk")
+		o.closed("ada", "bob", "milk") // granting opens nothing the other way
 		o.check(o.as("ada", "bob", "show", demoDialogue), exitKey, []string{"access denied"}, []string{"show as bob"})
 
 		// He is put out again, and reads nothing of what is sealed anew.
 		o.want(exitOK, "ada", []string{"revoked: bob", "key version 2, 115 items"}, "keys", "revoke", demoDialogue, "bob", "--text")
-		o.want(exitKey, "bob", nil, "show", demoDialogue)
+		o.closed("bob", "ada", demoDialogue)
 		o.want(exitOK, "ada", []string{"v2  116 items"}, "keys", "status", demoDialogue, "--text")
 		if got := o.want(exitOK, "ada", nil, "show", demoDialogue).stdout; got != first {
 			t.Error("the rotation changed the dialogue")
 		}
+		o.want(exitOK, "ada", nil, "dialogue", "round-register", "--dialogue-id", demoDialogue, "--round", "3", "--data", `{"score": 1}`)
+		o.closed("bob", "ada", demoDialogue) // nor what was written after
+		o.closed("ada", "bob", "milk")
+		o.want(exitOK, "bob", nil, "show", "milk")
 
 		// Erased, certified and checked.
 		cert := filepath.Join(t.TempDir(), "erased.cert")
