@@ -383,9 +383,12 @@ func (r *eraser) purge(ctx context.Context) error {
 	return nil
 }
 
-func (r *eraser) scrub(ctx context.Context) error {
-	if s, ok := r.s.inner.(record.Scrubber); ok {
-		return s.Scrub(ctx)
+func (r *eraser) scrub(ctx context.Context) error { return r.s.scrub(ctx) }
+
+// scrub removes from the store's files what was deleted, where it has any.
+func (s *sealing) scrub(ctx context.Context) error {
+	if files, ok := s.inner.(record.Scrubber); ok {
+		return files.Scrub(ctx)
 	}
 	return nil
 }

@@ -31,29 +31,55 @@ func files(t *testing.T, dir string) map[string][]byte {
 	return all
 }
 
-// TestEraseInFiles: after the erasure neither the wrapped keys nor the sealed
-// items are anywhere in the files of a store that is still open; before it they
-// are, which shows that the search finds them.
+// search names what of some bytes is anywhere in the files of a folder, and how
+// many of them are.
+func search(t *testing.T, dir string, secrets map[string][]byte) (found []string, distinct int) {
+	t.Helper()
+	all := files(t, dir)
+	for _, what := range slices.Sorted(maps.Keys(secrets)) {
+		before := len(found)
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			if bytes.Contains(all[name], secrets[what]) {
+				found = append(found, name+" holds "+what)
+			}
+		}
+		if len(found) > before {
+			distinct++
+		}
+	}
+	return found, distinct
+}
+
+// wraps are the wrapped keys that stand in a partition, by their sort keys.
+func (h *house) wraps(pk string) map[string][]byte {
+	h.t.Helper()
+	all := map[string][]byte{}
+	for _, r := range h.keysOf(pk) {
+		if w := r.Attrs["wrapped"].Bin(); len(w) > 0 {
+			all[r.Key.SK] = w
+		}
+	}
+	return all
+}
+
+// TestEraseInFiles: after the erasure neither the wrapped keys, be they retired
+// by a rotation before, nor the sealed items are anywhere in the files of a store
+// that is still open; before it they are, which shows that the search finds them.
 func TestEraseInFiles(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, "blue.db")
-	s, err := sqlite.Open(t.Context(), path, nil)
+	inner, err := sqlite.Open(t.Context(), filepath.Join(dir, "blue.db"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	h := newHouse(t, s)
+	defer inner.Close()
+	h := newHouse(t, &smearing{Store: inner, t: t, path: filepath.Join(dir, "blue.db.keys"), copies: 64})
 	h.fill(300, 700)
 	must(t)(h.as("ada").Grant(t.Context(), tea, "bob"))
-	must(t)(h.as("ada").Rotate(t.Context(), tea)) // pages move, and older wraps were there
+	secrets := h.wraps("dialogue#" + string(tea))
+	must(t)(h.as("ada").Rotate(t.Context(), tea)) // pages move
 	must(t)(h.as("ada").Create(t.Context(), "coffee", blue.NewDialogue{Title: "Coffee?"}))
-	secrets := map[string][]byte{}
-	for _, r := range h.keysOf("dialogue#" + string(tea)) {
-		if w := r.Attrs["wrapped"].Bin(); len(w) > 0 {
-			secrets[r.Key.SK] = w
-		}
-	}
-	if len(secrets) != 2 {
+	maps.Copy(secrets, h.wraps("dialogue#"+string(tea)))
+	if len(secrets) != 4 {
 		t.Fatalf("%d wraps", len(secrets))
 	}
 	for sk, r := range h.items() {
@@ -62,30 +88,49 @@ func TestEraseInFiles(t *testing.T) {
 		}
 		secrets["the MAC of "+sk] = r.Attrs["item_mac"].Bin()
 	}
-	find := func() (found []string) {
-		for name, text := range files(t, dir) {
-			for what, b := range secrets {
-				if bytes.Contains(text, b) {
-					found = append(found, name+" holds "+what)
-				}
-			}
-		}
-		return found
-	}
-	if n := len(find()); n < len(secrets) {
+	if _, n := search(t, dir, secrets); n != len(secrets) {
 		t.Fatalf("the search finds %d of %d", n, len(secrets))
 	}
 	must(t)(h.as("ada").Erase(t.Context(), tea))
-	if found := find(); len(found) > 0 {
+	if found, _ := search(t, dir, secrets); len(found) > 0 {
 		t.Errorf("%d are left: %v", len(found), found[:min(5, len(found))])
 	}
 	h.wantErased(300)
-	if err := s.Check(t.Context()); err != nil {
+	if err := inner.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
 	must(t)(h.as("ada").Load(t.Context(), "coffee"))
 	if len(files(t, dir)) > 6 {
 		t.Errorf("files %v", slices.Sorted(maps.Keys(files(t, dir))))
+	}
+}
+
+// TestRotateInFiles: the wrapped keys that a rotation retires are, in a file in
+// which nothing was moved, nowhere any more once it ends, while the store is open
+// and after. A file that was is written anew by an erasure.
+func TestRotateInFiles(t *testing.T) {
+	dir := t.TempDir()
+	s, err := sqlite.Open(t.Context(), filepath.Join(dir, "blue.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	h := newHouse(t, s)
+	h.fill(12, 5)
+	must(t)(h.as("ada").Grant(t.Context(), tea, "bob"))
+	retired := h.wraps("dialogue#" + string(tea))
+	if _, n := search(t, dir, retired); n != 2 {
+		t.Fatalf("the search finds %d of %d", n, len(retired))
+	}
+	must(t)(h.as("ada").Rotate(t.Context(), tea))
+	if found, _ := search(t, dir, retired); len(found) > 0 {
+		t.Errorf("after the rotation: %v", found)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if found, _ := search(t, dir, retired); len(found) > 0 {
+		t.Errorf("closed: %v", found)
 	}
 }
 

@@ -15,11 +15,12 @@ import (
 // ForgetUser is the last step of the erasure of a user (EraseUser), for when its
 // certificate was delivered: it deletes the user's names in the directory, and
 // with the last of them the plan of the erasure, by which EraseUser would do it
-// once more. directory is as for EraseUser.
+// once more, and scrubs the store's files. directory is as for EraseUser.
 //
 // Errors: ErrNotFound where no erasure of the user was begun, or they are
 // forgotten already; ErrConflict where it is not finished: run EraseUser first;
-// the store's own. Stopped, it may be run again.
+// the store's own. Stopped, it may be run again; if it was stopped before its
+// scrub, EraseUser does that one.
 func (e *EncryptedStore[S, K]) ForgetUser(ctx context.Context, user string, directory *audit.Directory) error {
 	err := keys.CheckUser(user)
 	if err == nil {
@@ -50,7 +51,10 @@ func (s *sealing) forgetUser(ctx context.Context, user string, directory *audit.
 			return err
 		}
 	}
-	return s.drop(ctx, known.plan, user, directory)
+	if err := s.drop(ctx, known.plan, user, directory); err != nil {
+		return err
+	}
+	return s.scrub(ctx)
 }
 
 // finished is ErrConflict while something of a plan is left to be done.

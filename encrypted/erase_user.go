@@ -50,18 +50,19 @@ const (
 //	erase intent    the event
 //	each dialogue   Erase or Revoke
 //	EraseKEK        the user's own key
+//	scrub           the store's files, where deleted bytes stay in them
 //	erase success   the event, with all that this run and those before it did
 //	                the caller: checkpoint, erasure.Notary.Issue, deliver it
-//	ForgetUser      the user's name and the plan, in one commit
+//	ForgetUser      the user's name and the plan, in one commit; then scrub
 //
 // Stopped anywhere before that last commit, the same two calls again finish: the
-// report and the event of the last run name everything. Afterwards EraseUser is
-// ErrNotFound. One gap is left: where the name was forgotten between two runs
-// (audit.Directory.Forget), the plan stays and is not found: of what was done
-// before, the intents in the log tell.
+// report and the event of the last run name everything. Afterwards EraseUser
+// scrubs, and is ErrNotFound. One gap is left: where the name was forgotten
+// between two runs (audit.Directory.Forget), the plan stays and is not found: of
+// what was done before, the intents in the log tell.
 //
-// Errors: ErrNotFound, with nothing written, for a user of whom nothing is known:
-// no wrap in any of the dialogues, no stored key, no plan, no name in the
+// Errors: ErrNotFound, with no record written, for a user of whom nothing is
+// known: no wrap in any of the dialogues, no stored key, no plan, no name in the
 // directory. As of Erase and Revoke. ErrRefused where the store's own user shares
 // a dialogue: let another who holds it do so. ErrTooLarge for more dialogues than
 // a plan holds: erase some of them first.
@@ -117,6 +118,9 @@ func (r *userEraser) all(ctx context.Context, dialogues iter.Seq2[blue.DialogueI
 			return err
 		}
 	}
+	if err := r.s.scrub(ctx); err != nil {
+		return err
+	}
 	r.report.addHashes(r.trace.plan.hashes)
 	r.report.StartedAt = r.trace.plan.begun()
 	var err error
@@ -151,6 +155,9 @@ func (r *userEraser) prepare(ctx context.Context, dialogues iter.Seq2[blue.Dialo
 		}
 	}
 	if len(r.tasks) == 0 && !r.trace.any() {
+		if err := r.s.scrub(ctx); err != nil { // an earlier run was stopped before its last step
+			return err
+		}
 		return fmt.Errorf("%w: nothing here is theirs: they are not known, or were erased already", blue.ErrNotFound)
 	}
 	if plan.key.SK == "" {
