@@ -2,11 +2,16 @@ package encrypted
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
@@ -17,21 +22,25 @@ import (
 // did not finish.
 type UserErasure struct {
 	User      string            `json:"user"`
-	Erased    []Erasure         `json:"erased"`     // dialogues that the user held alone
-	Revoked   []blue.DialogueID `json:"revoked"`    // dialogues that others hold too
-	Wraps     []string          `json:"wraps"`      // SHA-256 of the user's wrapped keys of those, and of their own stored key, 64 hex digits
-	StartedAt string            `json:"started_at"` // of the first of these runs
-	Event     EventPlace        `json:"event"`      // of the outcome
+	Erased    []Erasure         `json:"erased"`       // dialogues that the user held alone
+	Revoked   []blue.DialogueID `json:"revoked"`      // dialogues that others hold too
+	Wraps     []string          `json:"wraps"`        // SHA-256 of the user's wrapped keys of those, and of their own stored key, 64 hex digits
+	Items     int64             `json:"items"`        // stored records of Erased, meta included
+	Digest    string            `json:"items_digest"` // over theirs, as count draws it, 64 hex digits; "" where none was
+	StartedAt string            `json:"started_at"`   // of the first of these runs
+	Event     EventPlace        `json:"event"`        // of the outcome
 }
 
 // The item names in the events of intent and outcome: what becomes of each
-// dialogue. The intent also names the user, as the log calls them.
+// dialogue. The intent also names the user, as the log calls them. The
+// items_digest of the outcome is UserErasure.Digest.
 const (
 	ErasedItem  = "erased#"  // then the dialogue's id
 	RevokedItem = "revoked#" // then the dialogue's id
 	WrapItem    = "wrap#"    // then 64 hex digits of UserErasure.Wraps
-	BegunItem   = "begun#"   // then UserErasure.StartedAt
-	NameItem    = "name"     // the user's record in the directory
+	RecordsItem = "records#" // then UserErasure.Items, decimal; of the outcome alone
+	BegunItem   = "begun#"   // then UserErasure.StartedAt; of the outcome alone
+	NameItem    = "name"     // the user's record in the directory; of the outcome alone
 )
 
 // EraseUser takes a user out of the store: what they hold alone is erased, what
@@ -123,8 +132,14 @@ func (r *userEraser) all(ctx context.Context, dialogues iter.Seq2[blue.DialogueI
 	}
 	r.report.addHashes(r.trace.plan.hashes)
 	r.report.StartedAt = r.trace.plan.begun()
-	var err error
-	r.report.Event, err = r.o.outcome(ctx, func(to *audit.Event) { list(to, append(r.report.items(), r.marks()...)) })
+	digest, err := r.report.count()
+	if err != nil {
+		return err
+	}
+	r.report.Event, err = r.o.outcome(ctx, func(to *audit.Event) {
+		list(to, append(r.report.items(), r.marks()...))
+		to.ItemsDigest = digest
+	})
 	return err
 }
 
@@ -269,7 +284,7 @@ func (r *userEraser) once(ctx context.Context, t task) (done Erasure, err error)
 
 // marks are the items of the outcome beside what became of the dialogues.
 func (r *userEraser) marks() []audit.Item {
-	marks := []audit.Item{{SK: BegunItem + r.report.StartedAt}}
+	marks := []audit.Item{{SK: RecordsItem + strconv.FormatInt(r.report.Items, 10)}, {SK: BegunItem + r.report.StartedAt}}
 	if r.directory != nil {
 		marks = append(marks, audit.Item{SK: NameItem})
 	}
@@ -283,6 +298,32 @@ func (u *UserErasure) add(t task, done Erasure) {
 	}
 	u.Revoked = append(u.Revoked, t.dialogue)
 	u.addHashes(t.wraps)
+}
+
+// count sums up what the tombstones of the erased dialogues say. Its digest,
+// which it returns in bytes too, is
+//
+//	SHA-256( LP(dialogue id) ‖ items_digest, of each, ascending by id )
+func (u *UserErasure) count() (digest []byte, err error) {
+	u.Items, u.Digest = 0, ""
+	if len(u.Erased) == 0 {
+		return nil, nil
+	}
+	all := slices.SortedFunc(slices.Values(u.Erased), func(a, b Erasure) int { return strings.Compare(string(a.Dialogue), string(b.Dialogue)) })
+	h := sha256.New()
+	for _, e := range all {
+		one, err := hex.DecodeString(e.Digest)
+		if err != nil {
+			return nil, err
+		}
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(e.Dialogue))))
+		h.Write([]byte(e.Dialogue))
+		h.Write(one)
+		u.Items += e.Items
+	}
+	digest = h.Sum(nil)
+	u.Digest = hex.EncodeToString(digest)
+	return digest, nil
 }
 
 // addHashes adds fingerprints of wraps, each once.

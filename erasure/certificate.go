@@ -71,8 +71,8 @@ type Certificate struct {
 	StartedAt   string   `json:"started_at"`
 	FinishedAt  string   `json:"finished_at"`
 	Keys        []string `json:"key_fingerprints"` // SHA-256 of each wrapped key that was destroyed, 64 hex digits
-	Items       int64    `json:"items"`            // stored records that were destroyed
-	ItemsDigest string   `json:"items_digest"`     // 64 hex digits; "" for a user
+	Items       int64    `json:"items"`            // stored records that were destroyed; of a user: those of Erased
+	ItemsDigest string   `json:"items_digest"`     // over them, 64 hex digits; "" of a user with whom no dialogue went
 	Tables      []string `json:"tables"`           // logical tables they were destroyed in
 	Store       []string `json:"store"`            // the store these are in (record.Identified); [] if it does not say
 	Erased      []string `json:"erased"`           // of a user: dialogues that went with them
@@ -224,8 +224,8 @@ func (c *Certificate) String() string {
 	line("begun", "%s", c.StartedAt)
 	line("finished", "%s", c.FinishedAt)
 	list("keys destroyed", c.Keys)
-	if c.Subject.Kind == KindDialogue {
-		line("records destroyed", "%d in %s", c.Items, strings.Join(c.Tables, ", "))
+	line("records destroyed", "%d in %s", c.Items, strings.Join(c.Tables, ", "))
+	if c.ItemsDigest != "" {
 		line("their digest", "%s", c.ItemsDigest)
 	}
 	list("in the store", c.Store)
@@ -233,9 +233,34 @@ func (c *Certificate) String() string {
 	list("taken from", c.Revoked)
 	line("audit event", "chain %s, event %d", c.Event.Chain, c.Event.Seq)
 	line("", "%s", c.Event.Hash)
+	for i, text := range c.proven() {
+		line([]string{"under checkpoint", "", ""}[i], "%s", text)
+	}
 	b.WriteString("\n")
 	c.writeCopies(&b)
 	return b.String()
+}
+
+// shortRoot is how many characters of a root are shown, 96 bits of it: who
+// compares two by eye reads no more.
+const shortRoot = 16
+
+// proven says in up to three lines what the proof names, for a person to compare
+// with a checkpoint that they keep. Whether it holds is for Verify to say.
+func (c *Certificate) proven() []string {
+	p, err := checkpoint.ParseProof(c.Proof)
+	if err != nil {
+		return []string{"it cannot be read"}
+	}
+	signed, err := checkpoint.Peek(p.Note)
+	if err != nil {
+		return []string{"it cannot be read"}
+	}
+	return []string{
+		signed.Origin,
+		fmt.Sprintf("%d events, root %.*s…", signed.Size, shortRoot, signed.Root),
+		fmt.Sprintf("proof of chain %s, event %d: %d hashes", signed.Chain(), p.Index+1, len(p.Hashes)),
+	}
 }
 
 func (c *Certificate) writeCopies(b *strings.Builder) {

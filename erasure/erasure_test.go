@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -163,7 +164,16 @@ func TestCertificate(t *testing.T) {
 				t.Errorf("without the place another certificate: %v", err)
 			}
 			human := c.String()
-			for _, want := range []string{"(pending)", "dialogue tea", c.Keys[0], "7 in blue_dialogues", c.Event.Hash, "until 2026-02-03T10:06:01Z", "physical media"} {
+			proof, err := checkpoint.ParseProof(c.Proof)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(proof.Note, "\n")
+			for _, want := range []string{
+				"(pending)", "dialogue tea", c.Keys[0], "7 in blue_dialogues", c.Event.Hash, "until 2026-02-03T10:06:01Z", "physical media",
+				fmt.Sprintf("chain %s, event %d\n", c.Event.Chain, c.Event.Seq), "under checkpoint   " + lines[0] + "\n",
+				lines[1] + " events, root " + lines[2][:16] + "…\n", fmt.Sprintf("event %d: %d hashes\n", c.Event.Seq, len(proof.Hashes)),
+			} {
 				if !strings.Contains(human, want) {
 					t.Errorf("the text for people lacks %q:\n%s", want, human)
 				}
@@ -327,6 +337,42 @@ func TestFinalElsewhere(t *testing.T) {
 	wait(nil)
 }
 
+// TestCopiesDropped: a certificate lists every copy that the store lists from
+// before, with no earlier end, and what nobody can see.
+func TestCopiesDropped(t *testing.T) {
+	v := &vault{Store: memory.New()}
+	o := newOffice(t, v)
+	backup := record.Copy{Kind: "backup", What: "the backup", Made: o.clock, Covered: true}
+	v.copies = []record.Copy{{Kind: "point_in_time", What: "the window", Window: 40 * time.Hour, Covered: true}, backup, {Kind: "snapshot", What: "snapshots"}}
+	text := o.erased()
+	drop := func(at int) func(c *erasure.Certificate) {
+		return func(c *erasure.Certificate) { c.Copies = slices.Delete(c.Copies, at, at+1) }
+	}
+	o.refuses(text, map[string]forgery{
+		"no window": {drop(1), "it does not list the window"},
+		"no backup": {func(c *erasure.Certificate) {
+			drop(2)(c)
+			c.NotBefore = c.Copies[1].Expires
+		}, "it does not list the backup"},
+		"no snapshots":   {drop(3), "it does not list snapshots"},
+		"a short window": {func(c *erasure.Certificate) { c.Copies[1].Expires = "2026-02-04T10:01:01Z" }, "it does not list the window"},
+		"an open window": {func(c *erasure.Certificate) { c.Copies[1].Covered = false }, "it does not list the window"},
+		"a backup's end": {func(c *erasure.Certificate) {
+			c.Copies[2].Expires, c.NotBefore = "2026-02-05T10:01:01Z", "2026-02-05T10:01:01Z"
+		}, "it does not list the backup"},
+		"covered snapshots": {func(c *erasure.Certificate) { c.Copies[3].Covered = true }, "it does not list snapshots"},
+	})
+	o.clock = o.clock.Add(24 * time.Hour) // the window has ended
+	v.copies = []record.Copy{{Kind: "snapshot", What: "snapshots, spelt another way"}}
+	if _, err := o.notary().Verify(t.Context(), text); err != nil {
+		t.Errorf("when the copies have ended: %v", err)
+	}
+	v.err = blue.ErrUnavailable
+	if _, err := o.notary().Verify(t.Context(), text); !errors.Is(err, blue.ErrUnavailable) {
+		t.Errorf("the copies cannot be listed: %v", err)
+	}
+}
+
 // TestEdited: a certificate of which any member was changed fails, by its
 // signature; and one that the signer himself made false fails by what it says.
 func TestEdited(t *testing.T) {
@@ -350,30 +396,16 @@ func TestEdited(t *testing.T) {
 			}
 		}
 	}
-	resigned := func(edit func(c *erasure.Certificate)) string {
-		c := o.open(text)
-		edit(&c)
-		b, err := json.MarshalIndent(&c, "", "  ")
-		if err != nil {
-			t.Fatal(err)
-		}
-		signed, err := o.signer.SignStatement(string(b) + "\n")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return signed
-	}
-	if _, err := o.notary().Verify(ctx, resigned(func(*erasure.Certificate) {})); err != nil {
-		t.Fatalf("signed again as it is: %v", err)
-	}
-	o.clock = o.clock.Add(24 * time.Hour)
-	for name, c := range map[string]struct {
-		edit func(c *erasure.Certificate)
-		want string
-	}{
-		"final too early":     {func(c *erasure.Certificate) { c.State = erasure.Final }, "made final before"},
-		"another date":        {func(c *erasure.Certificate) { c.NotBefore = c.IssuedAt }, "final_not_before"},
-		"no copies":           {func(c *erasure.Certificate) { c.Copies = nil; c.State = erasure.Final }, "format"},
+	o.refuses(text, map[string]forgery{
+		"final too early": {func(c *erasure.Certificate) { c.State = erasure.Final }, "made final before"},
+		"another date":    {func(c *erasure.Certificate) { c.NotBefore = c.IssuedAt }, "final_not_before"},
+		"no copies": {func(c *erasure.Certificate) {
+			c.Copies, c.NotBefore, c.State, c.IssuedAt = []erasure.Copy{}, "2026-02-03T10:01:01Z", erasure.Final, "2026-02-03T10:01:01Z"
+		}, "it does not list keys in the memory of processes that run until 2026-02-03T10:06:01Z"},
+		"a cache that ends sooner": {func(c *erasure.Certificate) {
+			c.Copies[0].Expires, c.NotBefore = "2026-02-03T10:05:01Z", "2026-02-03T10:05:01Z"
+		}, "it does not list keys in the memory"},
+		"a cache not covered": {func(c *erasure.Certificate) { c.Copies[0].Covered, c.NotBefore = false, "2026-02-03T10:01:01Z" }, "it does not list keys in the memory"},
 		"a copy without end":  {func(c *erasure.Certificate) { c.Copies[0].Expires, c.NotBefore, c.State = "", "", erasure.Final }, "without an end"},
 		"another state":       {func(c *erasure.Certificate) { c.State = "done" }, "state"},
 		"another kind":        {func(c *erasure.Certificate) { c.Subject.Kind = "store" }, "kind"},
@@ -382,19 +414,23 @@ func TestEdited(t *testing.T) {
 		"another seq":         {func(c *erasure.Certificate) { c.Event.Seq-- }, "another event"},
 		"another chain":       {func(c *erasure.Certificate) { c.Event.Chain = strings.Repeat("ab", 16) }, "not in the log"},
 		"another hash":        {func(c *erasure.Certificate) { c.Event.Hash = strings.Repeat("ab", 32) }, "another event"},
-		"more items":          {func(c *erasure.Certificate) { c.Items++ }, "counts 7 items"},
+		"more items":          {func(c *erasure.Certificate) { c.Items++ }, "counts 7 records"},
+		"fewer items":         {func(c *erasure.Certificate) { c.Items = 0 }, "counts 7 records"},
 		"another digest":      {func(c *erasure.Certificate) { c.ItemsDigest = strings.Repeat("ab", 32) }, "digest"},
-		"a key more":          {func(c *erasure.Certificate) { c.Keys = append(c.Keys, strings.Repeat("ab", 32)) }, "registry"},
+		"a key more":          {func(c *erasure.Certificate) { c.Keys = append(c.Keys, strings.Repeat("ab", 32)) }, "it names the key"},
+		"a key fewer":         {func(c *erasure.Certificate) { c.Keys = []string{} }, "it does not name the key"},
+		"a key twice":         {func(c *erasure.Certificate) { c.Keys = append(c.Keys, c.Keys...) }, "a key twice"},
+		"begun later":         {func(c *erasure.Certificate) { c.StartedAt = "2026-02-03T10:01:00.000000006Z" }, "began at"},
+		"begun at no time":    {func(c *erasure.Certificate) { c.StartedAt = "" }, "began at"},
+		"finished later":      {func(c *erasure.Certificate) { c.FinishedAt = "2026-02-03T10:01:00.000000006Z" }, "was finished at"},
+		"a table fewer":       {func(c *erasure.Certificate) { c.Tables = c.Tables[:1] }, "other tables"},
+		"a dialogue more":     {func(c *erasure.Certificate) { c.Erased = []string{"coffee"} }, "other dialogues"},
 		"no proof":            {func(c *erasure.Certificate) { c.Proof = "" }, "proof"},
 		"a proof of another":  {func(c *erasure.Certificate) { c.Proof = strings.Replace(c.Proof, "\nindex ", "\nindex 1", 1) }, "proof"},
 		"no time":             {func(c *erasure.Certificate) { c.FinishedAt = "yesterday" }, "no time"},
 		"issued at no time":   {func(c *erasure.Certificate) { c.IssuedAt = "" }, "no time"},
 		"a copy's end absurd": {func(c *erasure.Certificate) { c.Copies[0].Expires = "soon" }, "no time"},
-	} {
-		if _, err := o.notary().Verify(ctx, resigned(c.edit)); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v; want %q", name, err, c.want)
-		}
-	}
+	})
 	for name, bad := range map[string]string{
 		"empty": "", "a checkpoint": o.open(text).Proof, "an array": sign(t, o.signer, "[]\n"), "null": sign(t, o.signer, "null\n"), "text": sign(t, o.signer, "hello\n"),
 		"a member more": sign(t, o.signer, strings.Replace(body, "{\n", "{\n  \"more\": 1,\n", 1)+"\n"),
@@ -414,7 +450,36 @@ func TestEdited(t *testing.T) {
 	}
 }
 
-func sign(t *testing.T, s *checkpoint.Signer, text string) string {
+// forgery is a certificate that its signer himself made false, and what it fails
+// by.
+type forgery struct {
+	edit func(c *erasure.Certificate)
+	want string
+}
+
+// refuses expects that a certificate fails once it was changed and signed again,
+// a day later too, and holds as it is.
+func (o *office) refuses(text string, forgeries map[string]forgery) {
+	o.t.Helper()
+	o.clock = o.clock.Add(24 * time.Hour)
+	forgeries[""] = forgery{edit: func(*erasure.Certificate) {}}
+	for name, f := range forgeries {
+		c := o.open(text)
+		f.edit(&c)
+		b, err := json.MarshalIndent(&c, "", "  ")
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		switch _, err = o.notary().Verify(o.t.Context(), sign(o.t, o.signer, string(b)+"\n")); {
+		case name == "" && err != nil:
+			o.t.Fatalf("signed again as it is: %v", err)
+		case name != "" && (!errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), f.want)):
+			o.t.Errorf("%s: %v; want %q", name, err, f.want)
+		}
+	}
+}
+
+func sign(t testing.TB, s *checkpoint.Signer, text string) string {
 	t.Helper()
 	signed, err := s.SignStatement(text)
 	if err != nil {
@@ -471,8 +536,8 @@ func TestCameBack(t *testing.T) {
 		"meta":              {at(record.Dialogues, pk, record.Head, record.Attrs{"n": record.N(1)}), "instead of its tombstone"},
 		"no tombstone":      {at(record.Dialogues, pk, record.Head, nil), "instead of its tombstone"},
 		"no head of keys":   {at(record.Keys, pk, "head", nil), "do not say"},
-		"another registry":  {at(record.Keys, "erased", string(tea), record.Attrs{"state": record.S("erased")}), "does not know the key"},
-		"no registry":       {at(record.Keys, "erased", string(tea), nil), ""},
+		"another registry":  {at(record.Keys, "erased", string(tea), record.Attrs{"state": record.S("erased")}), "it names the key"},
+		"no registry":       {at(record.Keys, "erased", string(tea), nil), "the registry of erasures does not know dialogue tea"},
 		"the event changed": {nil, "hash"},
 	} {
 		t.Run(name, func(t *testing.T) {

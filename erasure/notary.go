@@ -3,8 +3,6 @@ package erasure
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,7 +15,6 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit/auditor"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
 	"github.com/superviber/blue-encrypted-store/encrypted"
-	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -63,23 +60,18 @@ func (n *Notary) Issue(ctx context.Context, subject Subject, at encrypted.EventP
 }
 
 func (n *Notary) issue(ctx context.Context, subject Subject, at encrypted.EventPlace) (string, error) {
-	c := Certificate{Format: Format, Subject: subject, State: Pending, Tables: []string{string(record.Dialogues), string(record.Keys)}}
 	e, err := n.outcome(ctx, subject, at)
 	if err != nil {
 		return "", err
 	}
-	c.Event = Event{Chain: e.Chain, Seq: e.Seq, Hash: e.EventHash}
-	switch subject.Kind {
-	case KindDialogue:
-		err = n.describeDialogue(ctx, &c, e)
-	case KindUser:
-		err = n.describeUser(ctx, &c, e)
-	default:
-		err = fmt.Errorf("%w: a subject is a dialogue or a user", blue.ErrInvalid)
+	c, err := described(ctx, n.Store, subject, &e)
+	if err == nil && subject.Kind == KindDialogue {
+		err = finished(ctx, n.Store, subject.ID)
 	}
 	if err != nil {
 		return "", err
 	}
+	c.Format, c.State, c.Event = Format, Pending, Event{Chain: e.Chain, Seq: e.Seq, Hash: e.EventHash}
 	if c.Proof, err = auditor.Proof(ctx, auditor.FromStore(n.Store), e.Chain, e.Seq, n.Verifiers); err != nil {
 		return "", err
 	}
@@ -92,10 +84,22 @@ func (n *Notary) issue(ctx context.Context, subject Subject, at encrypted.EventP
 	if err := n.date(&c); err != nil {
 		return "", err
 	}
-	if err := check(ctx, n.Store, &c, n.Verifiers); err != nil {
+	if err := check(ctx, n.Store, &c, n.Verifiers, n.limits()); err != nil {
 		return "", err
 	}
 	return c.sign(n.Signer)
+}
+
+// limits are those of a verification.
+func (n *Notary) limits() limits { return (&Options{Now: n.Now, CacheTTL: n.CacheTTL}).limits() }
+
+// finished is ErrConflict while a dialogue is being erased.
+func finished(ctx context.Context, store record.Store, dialogue string) error {
+	line, err := registered(ctx, store, dialogue)
+	if err == nil && line.FinishedAt == "" {
+		err = fmt.Errorf("%w: the erasure is not finished; run it again", blue.ErrConflict)
+	}
+	return err
 }
 
 // date sets issued_at and final_not_before.
@@ -132,69 +136,20 @@ func (n *Notary) outcome(ctx context.Context, subject Subject, at encrypted.Even
 	return newest, nil
 }
 
-// describeDialogue fills in what the registry and the event say.
-func (n *Notary) describeDialogue(ctx context.Context, c *Certificate, e audit.Event) error {
-	line, err := registered(ctx, n.Store, c.Subject.ID)
-	if err != nil {
-		return err
-	}
-	if line.FinishedAt == "" {
-		return fmt.Errorf("%w: the erasure is not finished; run it again", blue.ErrConflict)
-	}
-	c.Keys, c.StartedAt = line.Wraps, line.StartedAt
-	// Where data that had been restored was erased again, the event is newer.
-	c.FinishedAt = max(line.FinishedAt, e.Timestamp)
-	c.Items, c.ItemsDigest = e.ItemCount, hex.EncodeToString(e.ItemsDigest)
-	return nil
-}
-
-// describeUser fills in what the event says, and of the dialogues that went as a
-// whole what the registry says.
-func (n *Notary) describeUser(ctx context.Context, c *Certificate, e audit.Event) error {
-	out, err := outcomeOf(&e)
-	if err != nil {
-		return err
-	}
-	c.Erased, c.Revoked, c.Keys, c.StartedAt = out.erased, out.revoked, out.wraps, out.begun
-	for _, id := range c.Erased {
-		var line keys.Erasure
-		if line, err = registered(ctx, n.Store, id); err != nil {
-			return err
-		}
-		c.Keys = append(c.Keys, line.Wraps...)
-	}
-	slices.Sort(c.Keys)
-	c.Keys = slices.Compact(c.Keys)
-	c.FinishedAt = e.Timestamp
-	return nil
-}
-
-// registered returns a dialogue's line in the registry of erasures; ErrNotFound.
-func registered(ctx context.Context, store record.Store, dialogue string) (keys.Erasure, error) {
-	lines, err := reader(store).Erasures(ctx)
-	if err != nil {
-		return keys.Erasure{}, err
-	}
-	i := slices.IndexFunc(lines, func(e keys.Erasure) bool { return e.Dialogue == dialogue })
-	if i < 0 {
-		return keys.Erasure{}, fmt.Errorf("%w: the registry of erasures does not know dialogue %s", blue.ErrNotFound, dialogue)
-	}
-	return lines[i], nil
-}
-
-// reader is a ring that reads what is clear; it is never asked for a key.
-func reader(store record.Store) *keys.Ring { return keys.NewRing(store, nil, "notary", nil) }
-
 // copies lists where what was destroyed at a time may still be.
 func (n *Notary) copies(ctx context.Context, finished string) ([]Copy, error) {
 	at, err := time.Parse(time.RFC3339Nano, finished)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the end of the erasure is no time", blue.ErrTampered)
 	}
-	ttl := cmp.Or(n.CacheTTL, defaultTTL)
-	all := []Copy{{Kind: "cache", What: "keys in the memory of processes that run", Expires: roundUp(at.Add(ttl)).Format(second), Covered: true}}
 	known, err := listed(ctx, n.Store, at, n.now())
-	return append(all, known...), err
+	return append([]Copy{cached(at, n.limits().ttl)}, known...), err
+}
+
+// cached is the copy that every certificate lists: what other processes had
+// opened when the erasure was finished.
+func cached(finished time.Time, ttl time.Duration) Copy {
+	return Copy{Kind: "cache", What: "keys in the memory of processes that run", Expires: roundUp(finished.Add(ttl)).Format(second), Covered: true}
 }
 
 // clocks is how far the clock of a client that erases may be behind the one that
@@ -273,11 +228,7 @@ func (n *Notary) Finalize(ctx context.Context, text string) (string, error) {
 	if err := n.sameStore(ctx, &c); err != nil {
 		return "", err
 	}
-	at, err := c.last(ctx, n.Store)
-	if err != nil {
-		return "", err
-	}
-	present, err := n.copies(ctx, at)
+	present, err := n.copies(ctx, c.FinishedAt)
 	if err != nil {
 		return "", err
 	}
@@ -300,24 +251,6 @@ func (n *Notary) Finalize(ctx context.Context, text string) (string, error) {
 	return c.sign(n.Signer)
 }
 
-// last is when the keys were destroyed for the last time: later than the
-// certificate says, where they had been put back and were destroyed again. From
-// then on a window counts.
-func (c *Certificate) last(ctx context.Context, store record.Store) (string, error) {
-	dialogues, at := c.Erased, c.FinishedAt
-	if c.Subject.Kind == KindDialogue {
-		dialogues = []string{c.Subject.ID}
-	}
-	for _, id := range dialogues {
-		line, err := registered(ctx, store, id)
-		if err != nil {
-			return "", err
-		}
-		at = max(at, line.FinishedAt)
-	}
-	return at, nil
-}
-
 // waiting names the first copy that is in the way at a time.
 func (c *Certificate) waiting(now string) string {
 	for _, copied := range c.Copies {
@@ -334,7 +267,7 @@ func (c *Certificate) waiting(now string) string {
 
 // Verify is the function of that name with the notary's store, keys and clock.
 func (n *Notary) Verify(ctx context.Context, text string) (Certificate, error) {
-	return Verify(ctx, text, n.Store, n.Verifiers, &Options{Now: n.Now})
+	return Verify(ctx, text, n.Store, n.Verifiers, &Options{Now: n.Now, CacheTTL: n.CacheTTL})
 }
 
 // Dialogues yields every dialogue that a store's index or its log names: those
@@ -360,12 +293,4 @@ func Dialogues(ctx context.Context, store record.Store) func(yield func(blue.Dia
 			}
 		}
 	}
-}
-
-// notFound is nil for ErrNotFound.
-func notFound(err error) error {
-	if errors.Is(err, blue.ErrNotFound) {
-		return nil
-	}
-	return err
 }

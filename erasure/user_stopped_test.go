@@ -193,6 +193,7 @@ func (o *office) wantWhole(where string, hashes []string) {
 	if !slices.Equal(c.Erased, alone) || !slices.Equal(c.Revoked, shared) || !slices.Equal(c.Keys, hashes) || len(hashes) != 4 {
 		o.t.Fatalf("%s, run again: the certificate names %v, %v and the keys %v; want %v", where, c.Erased, c.Revoked, c.Keys, hashes)
 	}
+	o.wantCounted(c, done, 8, alone...)
 	if len(done.Erased) != 2 || len(done.Revoked) != 2 || len(done.Wraps) != 2 {
 		o.t.Fatalf("%s, run again: %+v", where, done)
 	}
@@ -337,7 +338,7 @@ func (o *office) wantOutcome(where string) {
 				got = append(got, item.SK)
 			}
 		}
-		if slices.Equal(got, want) && len(items) == len(want)+4 { // two wraps, the time and the name
+		if slices.Equal(got, want) && len(items) == len(want)+5 { // two wraps, the count, the time and the name
 			return
 		}
 	}

@@ -2,7 +2,9 @@ package erasure_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -97,6 +99,21 @@ func TestUser(t *testing.T) {
 	if err != nil || !slices.Equal(c.Revoked, []string{"shared"}) || len(c.Keys) != 2 || !slices.Equal(c.Erased, []string{"theirs"}) || !slices.Contains(c.Keys, done.Wraps[0]) {
 		t.Errorf("%+v, %v", c, err)
 	}
+	o.wantCounted(c, done, 6, "theirs")
+	o.refuses(text, map[string]forgery{
+		"no items":  {func(c *erasure.Certificate) { c.Items = 0 }, "counts 6 records"},
+		"no digest": {func(c *erasure.Certificate) { c.ItemsDigest = "" }, "another digest"},
+		"a wrap fewer": {func(c *erasure.Certificate) {
+			c.Keys = slices.DeleteFunc(c.Keys, func(k string) bool { return k == done.Wraps[0] })
+		}, "it does not name the key"},
+		"keys of dialogue": {func(c *erasure.Certificate) { c.Keys = done.Wraps }, "it does not name the key"},
+		"a key more":       {func(c *erasure.Certificate) { c.Keys = append(c.Keys, strings.Repeat("ff", 32)) }, "it names the key"},
+		"begun later":      {func(c *erasure.Certificate) { c.StartedAt = "2026-02-03T10:00:00.000000006Z" }, "began at"},
+		"finished later":   {func(c *erasure.Certificate) { c.FinishedAt = "2026-02-03T10:00:00.000000006Z" }, "was finished at"},
+		"none erased":      {func(c *erasure.Certificate) { c.Erased = []string{} }, "other dialogues"},
+		"none taken":       {func(c *erasure.Certificate) { c.Revoked = []string{} }, "other dialogues"},
+		"no copies":        {func(c *erasure.Certificate) { c.Copies, c.NotBefore = []erasure.Copy{}, "2026-02-03T10:00:01Z" }, "it does not list keys in the memory"},
+	})
 	e, err := audit.ReadEvent(ctx, o.records, done.Event.Chain, done.Event.Seq)
 	if err != nil {
 		t.Fatal(err)
@@ -146,6 +163,27 @@ func TestUser(t *testing.T) {
 		if _, err := o.notary().Verify(ctx, text); err != nil {
 			t.Errorf("%s, and is gone again: %v", want, err)
 		}
+	}
+}
+
+// wantCounted: a certificate of a user counts the records of the dialogues that
+// went with them, as their tombstones do.
+func (o *office) wantCounted(c erasure.Certificate, done encrypted.UserErasure, items int64, dialogues ...string) {
+	o.t.Helper()
+	h := sha256.New()
+	for _, id := range dialogues {
+		tomb, err := o.records.Get(o.t.Context(), record.Dialogues, record.Key{PK: "dialogue#" + id, SK: record.Head})
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		fmt.Fprintf(h, "\x00\x00\x00\x00\x00\x00\x00%c%s%s", len(id), id, tomb.Attrs["items_digest"].Bin())
+		items -= tomb.Attrs["items"].Int()
+	}
+	if digest := fmt.Sprintf("%x", h.Sum(nil)); items != 0 || c.ItemsDigest != digest || done.Digest != digest || c.Items == 0 || done.Items != c.Items {
+		o.t.Errorf("%d records, digest %s; the tombstones leave %d, digest %s", c.Items, c.ItemsDigest, items, digest)
+	}
+	if want := fmt.Sprintf("%d in blue_dialogues", c.Items); !strings.Contains(c.String(), want) {
+		o.t.Errorf("the text for people lacks %q:\n%s", want, c.String())
 	}
 }
 

@@ -1,12 +1,11 @@
 package erasure
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -14,86 +13,126 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
-	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
 // Options configure Verify. Nil works.
 type Options struct {
 	Now func() time.Time // time.Now if nil
+	// CacheTTL is that of the notary who issued it (Notary.CacheTTL).
+	CacheTTL time.Duration
+}
+
+// limits are what Options come to.
+type limits struct {
+	now time.Time // UTC
+	ttl time.Duration
+}
+
+func (o *Options) limits() limits {
+	l := limits{time.Now().UTC(), defaultTTL}
+	if o == nil {
+		return l
+	}
+	if o.Now != nil {
+		l.now = o.Now().UTC()
+	}
+	l.ttl = cmp.Or(o.CacheTTL, l.ttl)
+	return l
 }
 
 // Verify checks a certificate against the store it is about: the signature; that
-// it agrees with itself and, if final, that its date has come and the store
-// lists no copy from before; that its event is in the log, says the same, and
-// is under a signed checkpoint; and that what was erased still is: the keys say
-// so, no wrapped key and no item is there, and the tombstone stands. Of a user:
-// that they hold no key in any dialogue which the store's index or its log names,
-// and have neither a key of their own nor a name in the directory. The
-// certificate is returned also where a check fails, if it could be read.
+// it agrees with itself and, if final, that its date has come; that it lists what
+// always is, and every copy that the store lists from before, none if it is
+// final; that its event is in the log and under a signed checkpoint; that its
+// keys, its records, its dialogues and its times are those of the event and of
+// the registry of erasures, no more and no fewer; and that what was erased still
+// is: the keys say so, no wrapped key and no item is there, and the tombstone
+// stands. Of a user: that they hold no key in any dialogue which the store's
+// index or its log names, and have neither a key of their own nor a name in the
+// directory. The certificate is returned also where a check fails, if it could be
+// read.
 //
 // Errors: ErrTampered says what fails, be it the certificate, or the store,
-// which may be another one, or has been restored: then erase replay is due;
-// the store's own.
+// which may be another one, or has been restored: then erase replay is due, and
+// what was erased again has a new certificate; the store's own.
 func Verify(ctx context.Context, text string, store record.Store, verifiers note.Verifiers, opts *Options) (Certificate, error) {
-	now := time.Now
-	if opts != nil && opts.Now != nil {
-		now = opts.Now
-	}
 	c, err := Open(text, verifiers)
 	if err != nil {
 		return c, err
 	}
-	if c.State == Final {
-		if err := c.checkFinal(ctx, store, now().UTC()); err != nil {
-			return c, err
-		}
-	}
-	if err := check(ctx, store, &c, verifiers); err != nil || c.Subject.Kind != KindUser {
+	if err := check(ctx, store, &c, verifiers, opts.limits()); err != nil || c.Subject.Kind != KindUser {
 		return c, err
 	}
 	return c, checkForgotten(ctx, store, c.Subject.ID)
 }
 
-// checkFinal: its date has come, and the store lists nothing that is alive.
-func (c *Certificate) checkFinal(ctx context.Context, store record.Store, now time.Time) error {
-	text := now.Format(second)
-	if text < c.NotBefore {
-		return wrong("it is final, and may not be before %s", c.NotBefore)
-	}
-	last, err := c.last(ctx, store)
-	if err != nil {
-		return err
-	}
-	at, err := time.Parse(time.RFC3339Nano, last)
-	if err != nil {
-		return wrong("finished_at is no time")
-	}
-	present, err := listed(ctx, store, at, now)
-	if err != nil {
-		return err
-	}
-	for _, copied := range present {
-		if copied.Covered && (copied.Expires == "" || copied.Expires > text) {
-			return wrong("it is final, and a copy is there: %s", copied.What)
-		}
-	}
-	return nil
-}
-
 // check compares a certificate with the store.
-func check(ctx context.Context, store record.Store, c *Certificate, verifiers note.Verifiers) error {
+func check(ctx context.Context, store record.Store, c *Certificate, verifiers note.Verifiers, l limits) error {
 	e, err := c.checkEvent(ctx, store, verifiers)
 	if err != nil {
 		return err
 	}
 	if c.Subject.Kind == KindUser {
-		return c.checkUser(ctx, store, &e)
+		err = c.checkUser(ctx, store)
+	} else {
+		err = checkErased(ctx, store, c.Subject.ID)
 	}
-	if e.ItemCount != c.Items || hex.EncodeToString(e.ItemsDigest) != c.ItemsDigest {
-		return wrong("its event counts %d items, or has another digest", e.ItemCount)
+	if err != nil {
+		return err
 	}
-	return checkErased(ctx, store, c.Subject.ID, c.Keys)
+	said, err := described(ctx, store, c.Subject, &e)
+	if err == nil {
+		err = c.compare(&said)
+	}
+	if err != nil {
+		return tampered(err)
+	}
+	return c.checkCopies(ctx, store, l)
+}
+
+// checkCopies looks for what the certificate does not list, or, where it is
+// final, for what is alive.
+func (c *Certificate) checkCopies(ctx context.Context, store record.Store, l limits) error {
+	now := l.now.Format(second)
+	if c.State == Final && now < c.NotBefore {
+		return wrong("it is final, and may not be before %s", c.NotBefore)
+	}
+	at, err := time.Parse(time.RFC3339Nano, c.FinishedAt)
+	if err != nil {
+		return wrong("finished_at is no time")
+	}
+	if always := cached(at, l.ttl); !slices.Contains(c.Copies, always) {
+		return wrong("it does not list %s until %s", always.What, always.Expires)
+	}
+	asOf := at // a pending one lists ends as they were promised
+	if c.State == Final {
+		asOf = l.now
+	}
+	present, err := listed(ctx, store, at, asOf)
+	if err != nil {
+		return err
+	}
+	for _, there := range present {
+		alive := there.Covered && (there.Expires == "" || there.Expires > now)
+		switch {
+		case alive && c.State == Final:
+			return wrong("it is final, and a copy is there: %s", there.What)
+		case (alive || !there.Covered) && !slices.ContainsFunc(c.Copies, there.within):
+			return wrong("it does not list %s", there.What)
+		}
+	}
+	return nil
+}
+
+// within reports whether a copy that a certificate lists stands for this one. Of
+// what nobody can see the kind is enough: its place may be spelt in many ways.
+func (c Copy) within(listed Copy) bool {
+	if !c.Covered {
+		return listed.Kind == c.Kind && !listed.Covered
+	}
+	lasts := listed.Expires == "" || c.Expires != "" && listed.Expires >= c.Expires
+	return listed.Kind == c.Kind && listed.What == c.What && listed.Covered && lasts
 }
 
 // checkEvent finds the event in the log and under the signed checkpoint.
@@ -131,26 +170,17 @@ func (c *Certificate) checkEvent(ctx context.Context, store record.Store, verifi
 }
 
 // checkErased looks for anything that is left of a dialogue.
-func checkErased(ctx context.Context, store record.Store, dialogue string, fingerprints []string) error {
+func checkErased(ctx context.Context, store record.Store, dialogue string) error {
 	status, err := reader(store).Status(ctx, dialogue)
 	switch {
-	case notFound(err) != nil:
-		return err
-	case err != nil:
+	case errors.Is(err, blue.ErrNotFound):
 		return wrong("the keys of dialogue %s do not say that it was erased", dialogue)
+	case err != nil:
+		return err
 	case len(status.Standing()) > 0:
 		return wrong("dialogue %s has wrapped keys again; run blue-store erase replay", dialogue)
 	case status.State != "erased":
 		return wrong("the keys of dialogue %s are %.40q, not erased", dialogue, status.State)
-	}
-	line, err := registered(ctx, store, dialogue)
-	if err != nil {
-		return err
-	}
-	for _, hash := range fingerprints {
-		if !slices.Contains(line.Wraps, hash) {
-			return wrong("the registry of erasures does not know the key %.64q", hash)
-		}
 	}
 	return checkGone(ctx, store, dialogue)
 }
@@ -178,12 +208,9 @@ func checkGone(ctx context.Context, store record.Store, dialogue string) error {
 }
 
 // checkUser looks for anything that is left of a user but their name.
-func (c *Certificate) checkUser(ctx context.Context, store record.Store, e *audit.Event) error {
-	if err := c.checkOutcome(e); err != nil {
-		return err
-	}
+func (c *Certificate) checkUser(ctx context.Context, store record.Store) error {
 	for _, id := range c.Erased {
-		if err := checkErased(ctx, store, id, nil); err != nil {
+		if err := checkErased(ctx, store, id); err != nil {
 			return err
 		}
 	}
@@ -207,36 +234,16 @@ func (c *Certificate) checkUser(ctx context.Context, store record.Store, e *audi
 	return err
 }
 
-// checkOutcome compares a user's certificate with the event.
-func (c *Certificate) checkOutcome(e *audit.Event) error {
-	out, err := outcomeOf(e)
-	if errors.Is(err, blue.ErrNotFound) {
-		return wrong("its event took nothing from anybody")
-	}
-	if err != nil {
-		return err
-	}
-	if !slices.Equal(out.erased, c.Erased) || !slices.Equal(out.revoked, c.Revoked) {
-		return wrong("its event names other dialogues")
-	}
-	for _, hash := range out.wraps {
-		if !slices.Contains(c.Keys, hash) {
-			return wrong("its event names a key that it does not")
-		}
-	}
-	if out.begun != c.StartedAt {
-		return wrong("its event says that it began at %.40q", out.begun)
-	}
-	return nil
-}
-
 // checkHolds looks among the keys of a dialogue for the user, and for keys that
 // the certificate says are gone.
 func (c *Certificate) checkHolds(ctx context.Context, store record.Store, dialogue string) error {
 	user := c.Subject.ID
 	status, err := reader(store).Status(ctx, dialogue)
+	if errors.Is(err, blue.ErrNotFound) {
+		return nil
+	}
 	if err != nil {
-		return notFound(err)
+		return err
 	}
 	if slices.Contains(status.Users(), user) || len(status.StraysOf(user)) > 0 {
 		return wrong("user %s holds a key of dialogue %s", user, dialogue)
@@ -256,40 +263,4 @@ func checkForgotten(ctx context.Context, store record.Store, user string) error 
 		err = wrong("user %s has a name in the directory; run blue-store erase --user %s", user, user)
 	}
 	return err
-}
-
-// outcome is what the event of a user's erasure says.
-type outcome struct {
-	erased, revoked []string // ids of dialogues, ascending; not nil
-	wraps           []string // SHA-256, 64 hex digits
-	begun           string
-}
-
-// outcomeOf reads the outcome of a user's erasure. ErrNotFound for one that took
-// nothing away.
-func outcomeOf(e *audit.Event) (outcome, error) {
-	all, err := e.Items()
-	if err != nil {
-		return outcome{}, err
-	}
-	out, named := outcome{erased: []string{}, revoked: []string{}}, false
-	for _, item := range all {
-		if id, ok := strings.CutPrefix(item.SK, encrypted.ErasedItem); ok {
-			out.erased = append(out.erased, id)
-		}
-		if id, ok := strings.CutPrefix(item.SK, encrypted.RevokedItem); ok {
-			out.revoked = append(out.revoked, id)
-		}
-		if hash, ok := strings.CutPrefix(item.SK, encrypted.WrapItem); ok {
-			out.wraps = append(out.wraps, hash)
-		}
-		if begun, ok := strings.CutPrefix(item.SK, encrypted.BegunItem); ok {
-			out.begun = begun
-		}
-		named = named || item.SK == encrypted.NameItem
-	}
-	if len(out.erased)+len(out.revoked)+len(out.wraps) == 0 && !named {
-		return outcome{}, fmt.Errorf("%w: the event at its place took nothing from anybody", blue.ErrNotFound)
-	}
-	return out, nil
 }
