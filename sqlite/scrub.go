@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 
+	"github.com/superviber/blue-encrypted-store/internal/failpoint"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -49,12 +50,15 @@ func (f *file) scrub(ctx context.Context) error {
 	defer conn.Close()
 	limit, cancel := context.WithTimeout(ctx, f.busy)
 	defer cancel()
+	failpoint.At("sqlite/scrub")
 	if err := retry(ctx, limit, func() error { return f.emptyLog(ctx, conn) }); err != nil {
 		return err
 	}
+	failpoint.At("sqlite/scrub")
 	if _, err := conn.ExecContext(ctx, "VACUUM"); err != nil {
 		return f.fault(ctx, "scrubbing", err)
 	}
+	failpoint.At("sqlite/scrub")
 	return retry(ctx, limit, func() error { return f.emptyLog(ctx, conn) })
 }
 

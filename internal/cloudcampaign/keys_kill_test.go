@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
@@ -18,12 +19,14 @@ import (
 func TestKeysKill(t *testing.T) {
 	t.Parallel()
 	k := &campaigntest.KeysKill{
-		Figures: "keys-kill-dynamodb", Ways: []string{string(faultproxy.LostRequest), string(faultproxy.LostAnswer)}, Step: campaigntest.Length(30, 12, 1),
+		Figures: "keys-kill-dynamodb", Step: campaigntest.Length(30, 12, 1),
+		Ways: func(string) []string { return []string{string(faultproxy.LostRequest), string(faultproxy.LostAnswer)} },
 		Machine: func(t *testing.T) campaigntest.KeysMachine {
 			w := newWorld(t)
-			proxy := faultproxy.New(w.endpoint)
+			proxy, writers := faultproxy.New(w.endpoint), faultproxy.New(w.endpoint)
 			t.Cleanup(proxy.Close)
-			return &keysMachine{newMachine(t, at(w.endpoint, w.prefix)...), proxy}
+			t.Cleanup(writers.Close)
+			return &keysMachine{newMachine(t, at(w.endpoint, w.prefix)...), proxy, writers}
 		},
 	}
 	k.Run(t)
@@ -31,7 +34,8 @@ func TestKeysKill(t *testing.T) {
 
 type keysMachine struct {
 	*machine
-	proxy *faultproxy.Proxy
+	proxy   *faultproxy.Proxy // before the command that is killed
+	writers *faultproxy.Proxy // before those that only write
 }
 
 func (m *keysMachine) Command(stdin string, env []string, args ...string) (c *exec.Cmd, stdout, stderr *bytes.Buffer) {
@@ -41,9 +45,21 @@ func (m *keysMachine) Command(stdin string, env []string, args ...string) (c *ex
 	return c, stdout, stderr
 }
 
+// Writer is at work once the first of its requests is seen.
+func (m *keysMachine) Writer(stdin string, env []string, args ...string) (*exec.Cmd, *bytes.Buffer, <-chan struct{}) {
+	c, _, stderr := m.Command(stdin, slices.Concat(env, []string{"DYNAMODB_ENDPOINT=" + m.writers.URL}), args...)
+	begun := make(chan struct{})
+	first := sync.OnceFunc(func() { close(begun) })
+	m.writers.Play(func(faultproxy.Request) faultproxy.Fault {
+		first()
+		return faultproxy.Fault{}
+	})
+	return c, stderr, begun
+}
+
 // Kill kills the program when its request comes, before the server gets it.
-func (m *keysMachine) Kill(kind string, n int, env []string, args ...string) (*os.ProcessState, string) {
-	c, _, stderr := m.Command("", append(env, "DYNAMODB_ENDPOINT="+m.proxy.URL), args...)
+func (m *keysMachine) Kill(kind string, n int, ready func(), env []string, args ...string) (*os.ProcessState, string) {
+	c, _, stderr := m.Command("", slices.Concat(env, []string{"DYNAMODB_ENDPOINT=" + m.proxy.URL}), args...)
 	started := make(chan struct{})
 	m.proxy.Play(func(r faultproxy.Request) faultproxy.Fault {
 		switch {
@@ -53,6 +69,7 @@ func (m *keysMachine) Kill(kind string, n int, env []string, args ...string) (*o
 			return faultproxy.Lose()
 		}
 		<-started
+		ready()
 		_ = c.Process.Kill()
 		return faultproxy.Fault{Kind: faultproxy.Kind(kind)}
 	})
