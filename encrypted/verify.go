@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -164,8 +165,8 @@ func (p *loaded) unused(r record.Record) *blue.Damage {
 // that no such version was ever made. Of a key that only could not be opened it
 // says nothing, and its source, which may be slow, is not asked once more.
 func newerThanKeys(ctx context.Context, ks *keyset, dialogue string, meta record.Record, err error) (*blue.Damage, error) {
-	if keys.Class(err) != "missing" {
-		return nil, err // there is such a version
+	if keys.Class(err) != "missing" || errors.Is(err, keys.ErrNoKEK) || errors.Is(err, fs.ErrNotExist) {
+		return nil, err // there is such a version, and no key to open it with
 	}
 	active, activeErr := ks.active(ctx, dialogue)
 	if activeErr != nil {
