@@ -36,14 +36,14 @@ func (x *examination) kms(ctx context.Context, s backend) {
 	if s == nil {
 		return
 	}
-	under, err := p.StoredUnder(ctx, x.config.user)
+	own, err := p.Stored(ctx, x.config.user)
 	switch {
 	case err != nil:
 		x.wrong("user key", err)
-	case under == "":
+	case own.UMK == "":
 		x.fine("user key", "not made yet")
-	case under != k.arn:
-		x.wrong("user key", withHint(fmt.Errorf("%w: it lies under another KMS key, %s", blue.ErrSealed, under), "blue-store keys rewrap"))
+	case own.UMK != k.arn:
+		x.wrong("user key", withHint(fmt.Errorf("%w: it lies under another KMS key, %s", blue.ErrSealed, own.UMK), "blue-store keys rewrap"))
 	default:
 		x.fine("user key", "stored in blue_keys for the tables %s", k.tables)
 	}

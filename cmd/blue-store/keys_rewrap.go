@@ -52,12 +52,12 @@ func (a *app) keysRewrap(ctx context.Context, from string) error {
 		if err != nil {
 			return err
 		}
-		answer.From, err = here.StoredUnder(ctx, s.config.user)
-		if err == nil && answer.From == answer.To { // by a run that may have been stopped before the grants
-			answer.From, err = here.StoredBefore(ctx, s.config.user)
-		}
+		own, err := here.Stored(ctx, s.config.user)
 		if err != nil {
 			return err
+		}
+		if answer.From = own.UMK; answer.From == answer.To { // by a run that may have been stopped before the grants
+			answer.From = own.Before
 		}
 		if answer.From == "" || answer.From == answer.To {
 			return &usageError{"your own key names no other KMS key", "if only grants of others lie under another one: --from ARN"}

@@ -84,6 +84,7 @@ func formerOf(stored record.Record) []string { return strings.Fields(stored.Attr
 // StoredKey is what blue_keys says of a user's key. Nothing of it is opened.
 type StoredKey struct {
 	UMK         string // ARN of the KMS key that wrapped it
+	Before      string // ARN of the one before the last RewrapKEK, "" where there was none
 	Fingerprint string // SHA-256 of the wrapped key, 64 hex digits: a rewrap changes it
 	CreatedAt   string // of the key itself: a rewrap keeps it
 }
@@ -95,22 +96,11 @@ func (p *Provider) Stored(ctx context.Context, user string) (StoredKey, error) {
 		return StoredKey{}, err
 	}
 	hash := sha256.Sum256(stored.Attrs[attrWrapped].Bin())
-	return StoredKey{stored.Attrs[attrUMK].Str(), hex.EncodeToString(hash[:]), stored.Attrs[attrCreated].Str()}, nil
-}
-
-// StoredUnder returns the ARN that the stored key of a user names; "" where none
-// is stored.
-func (p *Provider) StoredUnder(ctx context.Context, user string) (string, error) {
-	stored, err := p.stored(ctx, user)
-	return stored.Attrs[attrUMK].Str(), err
-}
-
-// StoredBefore returns the ARN that the stored key of a user named before the
-// last RewrapKEK; "" where there was none.
-func (p *Provider) StoredBefore(ctx context.Context, user string) (string, error) {
-	stored, err := p.stored(ctx, user)
 	former := formerOf(stored)
-	return strings.Join(former[max(0, len(former)-1):], ""), err
+	return StoredKey{
+		UMK: stored.Attrs[attrUMK].Str(), Before: strings.Join(former[max(0, len(former)-1):], ""),
+		Fingerprint: hex.EncodeToString(hash[:]), CreatedAt: stored.Attrs[attrCreated].Str(),
+	}, nil
 }
 
 // stored returns the record of a user's key, the zero value where none is.

@@ -61,17 +61,11 @@ func TestRewrap(t *testing.T) {
 	if wrong, ok := errors.AsType[*keys.WrongKeyError](destroy(w.ring("ada", "ada").Open(ctx, "dek#tea#1"))); !ok || wrong.Want != next.arn {
 		t.Errorf("the old provider: %v", wrong)
 	}
-	if under, err := fresh.StoredUnder(ctx, "ada"); err != nil || under != next.arn {
-		t.Errorf("stored under %q, %v", under, err)
-	}
-	if now, err := fresh.Stored(ctx, "ada"); err != nil || now.UMK != next.arn || now.Fingerprint == stored.Fingerprint || now.CreatedAt != stored.CreatedAt {
+	if now, err := fresh.Stored(ctx, "ada"); err != nil || now.UMK != next.arn || now.Before != w.arn || now.Fingerprint == stored.Fingerprint || now.CreatedAt != stored.CreatedAt {
 		t.Errorf("stored: %+v, %v; before: %+v", now, err, stored)
 	}
-	if before, err := fresh.StoredBefore(ctx, "ada"); err != nil || before != w.arn {
-		t.Errorf("stored before under %q, %v", before, err)
-	}
-	if before, err := fresh.StoredBefore(ctx, "nobody"); err != nil || before != "" {
-		t.Errorf("of nobody: %q, %v", before, err)
+	if none, err := fresh.Stored(ctx, "nobody"); err != nil || none != (awskms.StoredKey{}) {
+		t.Errorf("of nobody: %+v, %v", none, err)
 	}
 	if changed, err := fresh.RewrapKEK(ctx, old, "ada"); changed || err != nil {
 		t.Errorf("again: %v, %v", changed, err)
