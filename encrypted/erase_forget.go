@@ -54,7 +54,10 @@ func (s *sealing) forgetUser(ctx context.Context, user string, directory *audit.
 	if err := s.drop(ctx, known.plan, user, directory); err != nil {
 		return err
 	}
-	return s.scrub(ctx)
+	if err := s.scrub(ctx); err != nil {
+		return fmt.Errorf("their name is deleted, and its bytes may still be in the store's files: %w", err)
+	}
+	return nil
 }
 
 // finished is ErrConflict while something of a plan is left to be done.

@@ -133,7 +133,7 @@ func (a *app) eraseUser(ctx context.Context, user, confirm, output string) error
 	}
 	// Up to here a run that is repeated does everything again.
 	if err := s.store.ForgetUser(ctx, user, directory); err != nil {
-		return withHint(fmt.Errorf("the certificate holds once the name is gone: %w", err), keysHint(err, "the same command goes on, and issues it once more"))
+		return withHint(fmt.Errorf("the certificate holds once the name is gone: %w", err), keysHint(err, "the same command goes on; it issues the certificate once more, unless the name is deleted already"))
 	}
 	return nil
 }

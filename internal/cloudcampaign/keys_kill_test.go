@@ -19,7 +19,7 @@ import (
 func TestKeysKill(t *testing.T) {
 	t.Parallel()
 	k := &campaigntest.KeysKill{
-		Figures: "keys-kill-dynamodb", Step: campaigntest.Length(30, 12, 1),
+		Figures: "keys-kill-dynamodb", Step: campaigntest.Length(40, 20, 1),
 		Ways: func(string) []string { return []string{string(faultproxy.LostRequest), string(faultproxy.LostAnswer)} },
 		Machine: func(t *testing.T) campaigntest.KeysMachine {
 			w := newWorld(t)
