@@ -308,13 +308,21 @@ func (a *app) eraseVerify(ctx context.Context, path string) error {
 	}
 	certificate, err := erasure.Verify(ctx, text, s.records, verifiers, nil)
 	if err != nil {
-		return withHint(err, keysHint(err, "the certificate is not believed"))
+		return notBelieved(err)
 	}
 	answer := certificateAnswer{"blue-store/erase-verify@1", true, certificate}
 	return a.answer(answer, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "✓ holds: %s %s is erased (%s)\n", certificate.Subject.Kind, oneLine(certificate.Subject.ID), certificate.State)
 		return err
 	})
+}
+
+// notBelieved says what to do about a certificate that does not hold.
+func notBelieved(err error) error {
+	if !errors.Is(err, blue.ErrTampered) {
+		return err
+	}
+	return withHint(err, "open the store that the certificate was issued in; after older data were put back: blue-store erase replay; else ask whoever gave you the certificate")
 }
 
 // openCertificate reads a certificate and opens the store below its seal.
@@ -363,11 +371,8 @@ func (a *app) eraseFinalize(ctx context.Context, path, output string) error {
 		return err
 	}
 	final, err := notary.Finalize(ctx, text)
-	if errors.Is(err, blue.ErrTampered) {
-		return withHint(err, "it was not made final; open the store that the certificate names")
-	}
 	if err != nil {
-		return err
+		return notBelieved(err)
 	}
 	answer := eraseAnswer{Schema: "blue-store/erase@1"}
 	if err := deliver(notary, &answer, final, filepath.Clean(output)); err != nil {

@@ -111,7 +111,7 @@ func TestCertificateRefused(t *testing.T) {
 	final := strings.Replace(body, `"state": "pending"`, `"state": "final"`, 1)
 	for name, c := range map[string]struct{ text, says string }{
 		"edited, without the key":    {strings.Replace(string(text), `"items": 1,`, `"items": 2,`, 1), "invalid signature"},
-		"edited, with the key":       {sign(strings.Replace(body, `"items": 1,`, `"items": 2,`, 1)), "its event counts 1 items"},
+		"edited, with the key":       {sign(strings.Replace(body, `"items": 1,`, `"items": 2,`, 1)), "its event counts 1 records"},
 		"final before its date":      {sign(final), "it was made final before"},
 		"final, with a date to come": {sign(dated(final, time.Now().Add(time.Hour))), "it is final, and may not be before"},
 		"of another dialogue":        {sign(strings.Replace(body, `"id": "which-cache"`, `"id": "which-tea"`, 1)), "another event stands at its place in the log"},

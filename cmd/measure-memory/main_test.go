@@ -39,7 +39,7 @@ func TestMeasure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(f.Keys) != 7 || f.Runs != 2 || f.Build != build() {
+	if len(f.Keys) != 8 || f.Runs != 2 || f.Build != build() {
 		t.Errorf("figures %+v", f)
 	}
 	for _, r := range f.Keys {
