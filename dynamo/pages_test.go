@@ -174,7 +174,9 @@ func TestBackupsThatLoop(t *testing.T) {
 		if operation == "ListBackups" {
 			return 200, map[string]any{"BackupSummaries": []any{}, "LastEvaluatedBackupArn": "arn:1"}
 		}
-		return 200, map[string]any{"ContinuousBackupsDescription": map[string]any{"ContinuousBackupsStatus": "DISABLED"}}
+		return 200, map[string]any{"ContinuousBackupsDescription": map[string]any{
+			"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": map[string]any{"PointInTimeRecoveryStatus": "DISABLED"},
+		}}
 	}
 	if _, err := newStore(f.client(t), "w", func() string { return "" }).Copies(t.Context()); !errors.Is(err, record.ErrUnavailable) || !strings.Contains(err.Error(), "backups of table") {
 		t.Errorf("%v", err)
