@@ -1,0 +1,16 @@
+package encrypted_test
+
+import (
+	"flag"
+	"os"
+	"testing"
+)
+
+// TestMain lets more tests run at once than there are cores: a disk or a server
+// is mostly waited for. -parallel decides if it is given.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic("encrypted: " + err.Error())
+	}
+	os.Exit(m.Run())
+}
