@@ -29,11 +29,10 @@
 //   - A refusal is final only if what is unmet never holds again: the head has
 //     another item_mac, an item exists. A log or a lease in the way is waited
 //     for and the same transaction sent again; a missing log item, or a budget
-//     spent on contention, is settled by the fence like a lost answer. Of a
-//     request that was sent more than once, its event is looked for before a
-//     refusal is believed: an earlier copy may have landed. So a ConflictError or
-//     VoidedError is definite whatever is still under way, and nothing rests on
-//     the service's memory for tokens.
+//     spent on contention, is settled by the fence like a lost answer; so is
+//     every refusal of a request that was sent more than once, for an earlier copy
+//     may have landed. So a ConflictError or VoidedError is definite whatever is
+//     still under way, and nothing rests on the service's memory for tokens.
 //   - A log is deleted only after a definite answer that it is pending no more,
 //     or, left over by a crashed writer, by a transaction that checks that the
 //     head is the one just read (sweep). So a log that is pending and not whole

@@ -13,8 +13,10 @@ import (
 
 // settle runs the transaction of a commit to a definite end: landed, or never
 // to land. A copy of the request may still be under way when it is refused, so
-// a refusal is definite only if what is unmet can never hold again; and it may be
-// the commit's own success, by an earlier copy, that stands in its way.
+// a refusal is definite only if what is unmet can never hold again. Of what was
+// sent more than once none is: it may be the commit's own success, by an earlier
+// copy, that stands in its way. The service's memory for tokens would tell, for
+// ten minutes, and not everywhere: DynamoDB Local executes two copies at once.
 func (s *Store) settle(ctx context.Context, writes []record.Write, actions []action) error {
 	token, sent := s.newID(), 0
 	var err error
@@ -43,30 +45,11 @@ func (s *Store) settle(ctx context.Context, writes []record.Write, actions []act
 			}
 		}
 		if sent > 1 {
-			return s.unlessLanded(ctx, writes, actions, conflict)
+			break
 		}
 		return conflict
 	}
 	return s.resolve(ctx, writes, actions, err)
-}
-
-// unlessLanded returns the refusal of a commit that was sent more than once, but
-// nil if it has landed all the same: its own record stands where its fence would.
-// The service's memory for tokens would tell as well, for ten minutes, and not
-// everywhere: DynamoDB Local executes two copies that come at once.
-func (s *Store) unlessLanded(ctx context.Context, writes []record.Write, actions []action, refusal error) error {
-	w := fenced(writes)
-	if w == nil {
-		return refusal
-	}
-	found, err := s.snapshot(ctx, w.Table, []record.Key{w.Record.Key})
-	switch {
-	case err != nil:
-		return fmt.Errorf("%w: %w", record.ErrUnavailable, err)
-	case public(found[0]).Equal(w.Record):
-		return s.visible(ctx, actions)
-	}
-	return refusal
 }
 
 // unblock looks why the head refused a commit. If it is still the one that

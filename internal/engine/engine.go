@@ -167,7 +167,8 @@ func (s *Store) Create(ctx context.Context, id blue.DialogueID, d blue.NewDialog
 //
 // A conflict means another writer was faster if the head has moved since: the
 // request is then asked again and says itself what it makes of an item that
-// is there now. On a head that stands, the conflict is the answer.
+// is there now. On a head that stands, the conflict is the answer, if what it
+// names is there; else somebody's commit is just landing.
 func (s *Store) update(ctx context.Context, id blue.DialogueID, request func(*transaction) error) error {
 	var lost error // of the last try
 	var lostOn *record.Record
@@ -176,7 +177,7 @@ func (s *Store) update(ctx context.Context, id blue.DialogueID, request func(*tr
 		if err != nil {
 			return err
 		}
-		if lost != nil && head(records).Equal(*lostOn) {
+		if lost != nil && head(records).Equal(*lostOn) && holds(records, lost) {
 			return s.unwritten(ctx, records, lost)
 		}
 		tx, err := loadTransaction(id, records, s.now())
@@ -216,6 +217,12 @@ func elsewhere(id blue.DialogueID, err error) bool {
 	}
 	conflict, ok := errors.AsType[*record.ConflictError](err)
 	return ok && conflict.Key.PK != partition(id)
+}
+
+// holds reports whether what a conflict names is among a dialogue's records.
+func holds(records []record.Record, lost error) bool {
+	conflict, _ := errors.AsType[*record.ConflictError](lost)
+	return conflict.Table == record.Dialogues && slices.ContainsFunc(records, func(r record.Record) bool { return r.Key == conflict.Key })
 }
 
 // unwritten answers a request that read a dialogue to change it and did not.
