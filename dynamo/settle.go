@@ -44,7 +44,7 @@ func (s *Store) settle(ctx context.Context, writes []record.Write, actions []act
 				continue
 			}
 		}
-		if sent > 1 {
+		if sent > 1 && fenced(writes) != nil {
 			break
 		}
 		return conflict
