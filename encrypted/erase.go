@@ -132,7 +132,7 @@ func (r *eraser) all(ctx context.Context) error {
 		return err
 	}
 	r.o.read = true // a failure from here on is one of an erasure
-	for _, step := range []func(context.Context) error{r.begin, r.bury, r.destroy, r.clear, r.purge, r.scrub, r.conclude, r.finish} {
+	for _, step := range []func(context.Context) error{r.begin, r.bury, r.destroy, r.clear, r.purge, r.s.scrub, r.conclude, r.finish} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -382,8 +382,6 @@ func (r *eraser) purge(ctx context.Context) error {
 	}
 	return nil
 }
-
-func (r *eraser) scrub(ctx context.Context) error { return r.s.scrub(ctx) }
 
 // scrub removes from the store's files what was deleted, where it has any.
 func (s *sealing) scrub(ctx context.Context) error {

@@ -1,16 +1,9 @@
 package encrypted_test
 
 import (
-	"flag"
-	"os"
 	"testing"
+
+	"github.com/superviber/blue-encrypted-store/internal/dynamolocal/localtest"
 )
 
-// TestMain lets more tests run at once than there are cores: a disk or a server
-// is mostly waited for. -parallel decides if it is given.
-func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", "6"); err != nil {
-		panic("encrypted: " + err.Error())
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { localtest.Main(m) }

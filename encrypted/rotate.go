@@ -354,7 +354,7 @@ func (p *loaded) sum(k *envelope.Keys) envelope.Sum {
 	return sum
 }
 
-// find returns the index of an item that is there.
+// find returns the index of an item, or where it would be.
 func (p *loaded) find(sk string) int {
 	i, _ := slices.BinarySearchFunc(p.items, sk, func(r record.Record, sk string) int { return strings.Compare(r.Key.SK, sk) })
 	return i

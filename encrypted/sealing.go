@@ -109,18 +109,18 @@ func (s *sealing) getAmongAll(ctx context.Context, ks *keyset, o *operation, key
 	if err != nil {
 		return record.Record{}, err
 	}
+	var r record.Record
 	if p != nil {
-		for _, r := range p.items {
-			if r.Key == key {
-				opened, err := open(p.keys[key.SK], r)
-				if err != nil {
-					return record.Record{}, err
-				}
-				return opened, o.succeeded(ctx, 0, []record.Record{r})
-			}
-		}
+		r = p.items[min(p.find(key.SK), len(p.items)-1)]
 	}
-	return record.Record{}, fmt.Errorf("%w: %s", blue.ErrNotFound, key.SK)
+	if r.Key != key {
+		return record.Record{}, fmt.Errorf("%w: %s", blue.ErrNotFound, key.SK)
+	}
+	opened, err := open(p.keys[key.SK], r)
+	if err != nil {
+		return record.Record{}, err
+	}
+	return opened, o.succeeded(ctx, 0, []record.Record{r})
 }
 
 // claimed returns the key id of an item if it is one of its dialogue's, else

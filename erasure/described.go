@@ -22,13 +22,14 @@ import (
 // the registry does not know it, or the event took nothing from anybody.
 func described(ctx context.Context, store record.Store, subject Subject, e *audit.Event) (Certificate, error) {
 	c := Certificate{Subject: subject, Tables: tables(), ItemsDigest: hex.EncodeToString(e.ItemsDigest)}
+	err := fmt.Errorf("%w: a subject is a dialogue or a user", blue.ErrInvalid)
 	switch subject.Kind {
 	case KindDialogue:
-		return c, c.describeDialogue(ctx, store, e)
+		err = c.describeDialogue(ctx, store, e)
 	case KindUser:
-		return c, c.describeUser(ctx, store, e)
+		err = c.describeUser(ctx, store, e)
 	}
-	return c, fmt.Errorf("%w: a subject is a dialogue or a user", blue.ErrInvalid)
+	return c, err
 }
 
 // tables are the logical tables in which an erasure destroys.

@@ -129,7 +129,7 @@ func (a *app) master(ctx context.Context, s *session, answer *keysAnswer) error 
 }
 
 // stored writes a time as the tables do.
-func stored(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000000000Z") }
+func stored(at time.Time) string { return at.UTC().Format(timeForm) }
 
 func (k keysAnswer) text(w io.Writer) error {
 	var b strings.Builder

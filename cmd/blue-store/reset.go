@@ -25,8 +25,8 @@ func resetCommand(a *app) *cobra.Command {
 		Long: "Removes the SQLite files of the store, its keys, the memory of this client and the anchors of\n" +
 			"its audit log. Nothing of it can be read again. A master key that is a proper one stays, since\n" +
 			"other stores may be sealed under it; a file that can be no key is renamed, and the next write\n" +
-			"makes a fresh key. Where that cannot be told, nothing is removed. It asks for the name of the database file on a terminal; elsewhere\n" +
-			"--confirm must give it. DynamoDB is never reset.",
+			"makes a fresh key. Where that cannot be told, nothing is removed. It asks for the name of the\n" +
+			"database file on a terminal; elsewhere --confirm must give it. DynamoDB is never reset.",
 		Example: "  blue-store reset\n  blue-store reset --confirm blue.db",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.reset(c.Context(), confirm) },

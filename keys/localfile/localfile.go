@@ -72,8 +72,7 @@ func Open(path string, opts *Options) *Provider {
 // Errors: *FileError, which is ErrSealed, for a file that is missing (then it is
 // fs.ErrNotExist too), not a proper key, or on a network file system;
 // ErrUnavailable where a new file cannot be written; ErrInvalid for an empty
-// path; and MayCreate's own. a new file cannot be written; ErrInvalid
-// for an empty path; and MayCreate's own.
+// path; and MayCreate's own.
 func (p *Provider) UMK(ctx context.Context) (keys.UMK, error) {
 	secret, err := p.read(ctx)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -5,6 +5,7 @@ package localtest
 
 import (
 	"context"
+	"flag"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -27,6 +28,16 @@ var endpoint = testrule.Endpoint(dynamolocal.Kind, func(ctx context.Context, cac
 func Endpoint(t testing.TB) string {
 	t.Helper()
 	return endpoint(t)
+}
+
+// Main runs the tests of a package, for its TestMain, and does not return. More
+// run at once than there are cores, for a server or a disk is mostly waited for;
+// -parallel decides if it is given.
+func Main(m *testing.M) {
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic("localtest: " + err.Error())
+	}
+	os.Exit(m.Run())
 }
 
 // Jar returns the cache folder of the jar, for the few tests of starting and
