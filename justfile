@@ -45,7 +45,7 @@ bench:
 
 # the long form of the campaigns: kills, tampering, fuzzing
 campaign:
-    BLUE_CAMPAIGN=long go test -timeout 5h ./internal/campaign ./internal/cloudcampaign ./audit/auditor
+    BLUE_CAMPAIGN=long go test -timeout 5h ./internal/campaign ./internal/cloudcampaign ./internal/keyscampaign ./audit/auditor
 
 # every test in the modes of FIPS 140-3 that are not the default
 fips:

@@ -10,6 +10,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/internal/dynamotest"
+	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -35,7 +36,7 @@ func BenchmarkAudit(b *testing.B) {
 	} {
 		records := open(b)
 		umk := filepath.Join(b.TempDir(), "umk.key")
-		with, without := openSuite(umk, records, nil), openSuite(umk, unaudited{records}, nil)
+		with, without := sealedtest.Open(umk, records, nil), sealedtest.Open(umk, unaudited{records}, nil)
 		b.Run(name+"/load", func(b *testing.B) {
 			id := blue.DialogueID(fmt.Sprintf("load-%d", time.Now().UnixNano()))
 			fillAudit(b, with, id)

@@ -10,6 +10,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
+	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
 )
 
 // benchItems is how many records the dialogue of a benchmark has.
@@ -37,7 +38,7 @@ func fillBench(b *testing.B, s blue.DialogueStore, id blue.DialogueID) {
 // turn, and reports how many times longer the sealed load takes.
 func BenchmarkLoad1000(b *testing.B) {
 	records := openSQLite(b)
-	sealed := openSuite(filepath.Join(b.TempDir(), "umk.key"), records, nil)
+	sealed := sealedtest.Open(filepath.Join(b.TempDir(), "umk.key"), records, nil)
 	unsealed := engine.New(records, nil)
 	fillBench(b, sealed, "sealed")
 	fillBench(b, unsealed, "unsealed")

@@ -18,6 +18,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit/auditor"
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/internal/dynamotest"
+	"github.com/superviber/blue-encrypted-store/internal/engine"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -98,7 +99,7 @@ func (h *house) refuses(s sealedStore) {
 		"salvage": func() error { _, err := s.Salvage(ctx, tea); return err },
 		"get":     func() error { _, err := s.Get(ctx, tea, (&blue.Dialogue{}).EntityKey()); return err },
 		"get tension": func() error {
-			_, err := s.Below().Get(ctx, record.Dialogues, record.Key{PK: "dialogue#" + string(tea), SK: "round#00"})
+			_, err := engine.Below(s.Store).Get(ctx, record.Dialogues, record.Key{PK: "dialogue#" + string(tea), SK: "round#00"})
 			return err
 		},
 		"create": func() error { _, err := s.Create(ctx, tea, blue.NewDialogue{Title: "Tea?"}); return err },

@@ -8,9 +8,6 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Below returns the sealing store that lies under the engine.
-func (e *EncryptedStore[S, K]) Below() record.Store { return e.sealing }
-
 // Root returns what the sealed root says of keys: active and least version, and
 // the messages under the active one.
 func (e *EncryptedStore[S, K]) Root(t testing.TB, id blue.DialogueID) (active, least uint32, messages uint64) {

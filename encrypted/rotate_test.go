@@ -17,6 +17,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/envelope"
 	"github.com/superviber/blue-encrypted-store/internal/dynamotest"
+	"github.com/superviber/blue-encrypted-store/internal/engine"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -592,7 +593,7 @@ func TestRetiredUnderHands(t *testing.T) {
 		h := newHouse(t, memory.New())
 		h.fill(100, 10)
 		s := h.as("ada")
-		below := s.Below()
+		below := engine.Below(s.Store)
 		items, err := below.Query(t.Context(), record.Query{Table: record.Dialogues, PK: "dialogue#tea", ForUpdate: true})
 		if err != nil {
 			t.Fatal(err)

@@ -21,6 +21,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/export"
+	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/storetest"
 )
@@ -95,7 +96,7 @@ func newLockstep(t *testing.T) *lockstep {
 		l.draw(1) // a log keeps the source it begins with
 		s.store = plain(nil).Open(t, s.records, clock)
 		if s.sealed {
-			s.store = openSealed(umk, s.records, clock)
+			s.store = sealedtest.Open(umk, s.records, clock)
 		}
 		l.stores = append(l.stores, s)
 	}

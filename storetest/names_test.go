@@ -16,7 +16,7 @@ const leastCases = 150
 
 // TestSameNames runs the suite on every harness and compares the names of the
 // leaf cases, skipped ones included. On SQLite and DynamoDB Local it only lists
-// them: they run in packages sqlite, dynamo and encrypted.
+// them: they run in packages sqlite, dynamo, encrypted and internal/cloudsuite.
 func TestSameNames(t *testing.T) {
 	ran := map[string][]string{}
 	all := harnesses(t)

@@ -5,13 +5,13 @@ package campaign
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
 )
 
 // canary stands in every text of a round, so that a plain copy anywhere on
@@ -82,7 +82,7 @@ func (w *world) register(dialogue string, round int, data, mark string, skip int
 	go func() { ended <- c.Wait() }()
 	kill := time.After(delay)
 	if mark != anyMoment {
-		kill = appears(reached, ended)
+		kill = campaigntest.Appears(reached, ended)
 	}
 	select {
 	case <-kill:
@@ -99,24 +99,4 @@ func (w *world) register(dialogue string, round int, data, mark string, skip int
 		w.t.Fatalf("round %d of %s: exit code %d: %s", round, dialogue, c.ProcessState.ExitCode(), stderr)
 	}
 	return attempt{killed, bytes.Contains(stdout.Bytes(), []byte(`"status": "success"`)), time.Since(start)}
-}
-
-// appears closes its channel once the file is there or the process is not.
-func appears(path string, ended chan error) <-chan time.Time {
-	there := make(chan time.Time, 1)
-	go func() {
-		for {
-			if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-				there <- time.Now()
-				return
-			}
-			select {
-			case err := <-ended:
-				ended <- err
-				return
-			case <-time.After(time.Millisecond):
-			}
-		}
-	}()
-	return there
 }

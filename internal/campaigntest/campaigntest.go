@@ -1,22 +1,24 @@
 // Package campaigntest is what the campaigns share: the built program, the
-// length of a run, the files of figures, and the campaign of killed commands on
-// keys, which is the same on both stores.
+// length of a run, the files of figures.
 //
-// What belongs here: what both internal/campaign and internal/cloudcampaign
-// need. What does not: what only one does to the program or the store, and
-// their worlds (there).
+// What belongs here: what more than one of internal/campaign,
+// internal/cloudcampaign and internal/keyscampaign needs. What does not: what
+// only one does to the program or the store, and their worlds (there).
 package campaigntest
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Root is the root of the checkout, seen from the folder of a campaign, which
@@ -110,4 +112,25 @@ func Figures(t testing.TB, name string, counts any) {
 	if err := os.WriteFile(filepath.Join(folder, name+".json"), append(text, '\n'), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Appears returns a channel that tells when the file is there, and never if the
+// process ended before, whose error is in ended and stays there.
+func Appears(path string, ended chan error) <-chan time.Time {
+	there := make(chan time.Time, 1)
+	go func() {
+		for {
+			if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+				there <- time.Now()
+				return
+			}
+			select {
+			case err := <-ended:
+				ended <- err
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}()
+	return there
 }

@@ -9,14 +9,14 @@ import (
 	"testing"
 
 	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
+	"github.com/superviber/blue-encrypted-store/internal/dynamolocal/localtest"
 )
 
 var program = &campaigntest.Program{}
 
 // TestMain lets the collector wait: writers, proxy and SDK make much garbage
 // and keep little, and a quarter of their time went to collecting it. DynamoDB
-// Local, two thirds of all that the histories cost, runs for minutes here: with
-// Java's second compiler, which is off elsewhere, a request takes half as long.
+// Local is two thirds of all that the histories cost.
 //
 // As a process of TestProcesses, the binary runs no test.
 func TestMain(m *testing.M) {
@@ -33,8 +33,6 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	debug.SetGCPercent(400)
-	if os.Getenv("_JAVA_OPTIONS") == "" {
-		os.Setenv("_JAVA_OPTIONS", "-XX:TieredStopAtLevel=4")
-	}
+	localtest.Minutes()
 	program.Main(m)
 }

@@ -60,8 +60,10 @@ func (o Options) program(lib string, port int, data string, more ...string) *loc
 	}
 }
 
+// javaCommand starts soon, for most servers live for seconds: one compiler. It
+// collects with one thread, which takes a tenth off a long suite.
 func javaCommand(lib string, port int, data string, more []string) *exec.Cmd {
-	args := append([]string{"-XX:TieredStopAtLevel=1", "-Djava.library.path=" + lib}, more...)
+	args := append([]string{"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Djava.library.path=" + lib}, more...)
 	args = append(args, "-cp", filepath.Join(lib, "*"), "com.amazonaws.services.dynamodbv2.local.main.ServerRunner",
 		"-sharedDb", "-disableTelemetry", "-port", strconv.Itoa(port))
 	if data == "" {

@@ -58,6 +58,11 @@ func New(records record.Store, opts *Options) *Store {
 	return s
 }
 
+// Below returns the record store under an engine: what a test writes there past
+// the engine is what a later version of the program would. It is no method, for
+// sealed stores show theirs to users.
+func Below(s *Store) record.Store { return s.records }
+
 // partition is the PK of a dialogue in record.Dialogues.
 func partition(id blue.DialogueID) string { return "dialogue#" + string(id) }
 

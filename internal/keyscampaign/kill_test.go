@@ -1,4 +1,4 @@
-package campaigntest
+package keyscampaign
 
 import (
 	"bytes"
@@ -9,47 +9,48 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
 	"github.com/superviber/blue-encrypted-store/internal/kmstest"
 )
 
-// KeysKill is the campaign that kills the commands on keys at their steps, on
+// campaign is the campaign that kills the commands on keys at their steps, on
 // one store: rotate, grant, revoke, rewrap, erase of a dialogue and of a user.
 //
 // Beside each command that is killed a writer registers rounds of one entity or
-// of 120 (keys_writer.go): it was at work before the command began, and one of
+// of 120 (writer_test.go): it was at work before the command began, and one of
 // its processes runs when the command dies. In the long form each step of each
 // way meets both sizes, in the others one of them. A writer also comes between
 // the kill and the same command again, or beside that one. After each kill
 // another process reads; the same command again ends with 0; nothing readable is
 // lost, nothing erased comes back, and the audit log is in order
-// (keys_killed.go).
-type KeysKill struct {
-	Figures string                        // the name of their file
-	Ways    func(command string) []string // to be killed at a step of a command
-	Step    int                           // from one kill to the next, but for the long form, where it is 1
-	// Machine returns a machine with an empty store of its own.
-	Machine func(t *testing.T) KeysMachine
+// (killed_test.go).
+type campaign struct {
+	file string                        // of the figures
+	ways func(command string) []string // to be killed at a step of a command
+	step int                           // from one kill to the next, but for the long form, where it is 1
+	// fresh returns a machine with an empty store of its own.
+	fresh func(t *testing.T) machine
 
 	mu sync.Mutex
-	keysFigures
+	figures
 }
 
-// KeysMachine is what differs between the stores.
-type KeysMachine interface {
-	// Command prepares a run of the program, which writes below the folder
+// machine is what differs between the stores.
+type machine interface {
+	// command prepares a run of the program, which writes below the folder
 	// it is in; env goes on top of the machine's.
-	Command(stdin string, env []string, args ...string) (c *exec.Cmd, stdout, stderr *bytes.Buffer)
-	// Writer is Command for a run that writes; begun is closed when it is at
+	command(stdin string, env []string, args ...string) (c *exec.Cmd, stdout, stderr *bytes.Buffer)
+	// writer is command for a run that writes; begun is closed when it is at
 	// work in the store. One at a time.
-	Writer(stdin string, env []string, args ...string) (c *exec.Cmd, stderr *bytes.Buffer, begun <-chan struct{})
-	// Kill runs the program and kills it at its n-th step, from 0, if it gets
+	writer(stdin string, env []string, args ...string) (c *exec.Cmd, stderr *bytes.Buffer, begun <-chan struct{})
+	// kill runs the program and kills it at its n-th step, from 0, if it gets
 	// there, once ready has returned. It returns how the program ended and
 	// what it said on standard error.
-	Kill(way string, n int, ready func(), env []string, args ...string) (*os.ProcessState, string)
+	kill(way string, n int, ready func(), env []string, args ...string) (*os.ProcessState, string)
 }
 
-// keysFigures are the figures of the campaign.
-type keysFigures struct {
+// figures are the figures of the campaign.
+type figures struct {
 	Kills        int            `json:"kills"`
 	BesideSmall  int            `json:"beside_small"`        // a process of a writer of one entity ran when the command was killed
 	BesideBig    int            `json:"beside_big"`          // of 120
@@ -77,8 +78,8 @@ type keysFigures struct {
 // each of the two stores.
 const leastBeside = 100
 
-// keysCommand is a command that is killed. The owner runs it, or the guest.
-type keysCommand struct {
+// command is a command that is killed. The owner runs it, or the guest.
+type command struct {
 	name   string
 	shared bool // the guest holds the dialogue before
 	may    int  // exit code of the guest's show afterwards
@@ -86,23 +87,23 @@ type keysCommand struct {
 }
 
 const (
-	keysErase     = "erase"
-	keysEraseUser = "erase-user"
-	keysRewrap    = "rewrap"
+	eraseDialogue = "erase"
+	eraseUser     = "erase-user"
+	rewrap        = "rewrap"
 )
 
-var keysCommands = []keysCommand{
-	{keysErase, true, exitErased, []string{"erase", keysDialogue, "--confirm", keysDialogue, "--output", keysCertificate}},
-	{keysEraseUser, true, exitKey, []string{"erase", "--user", keysGuest, "--confirm", keysGuest, "--output", keysCertificate}},
-	{"rotate", true, 0, []string{"keys", "rotate", keysDialogue}},
-	{"grant", false, 0, []string{"keys", "grant", keysDialogue, keysGuest}},
-	{"revoke", true, exitKey, []string{"keys", "revoke", keysDialogue, keysGuest}},
-	{keysRewrap, true, 0, []string{"keys", "rewrap"}},
+var commands = []command{
+	{eraseDialogue, true, exitErased, []string{"erase", dialogue, "--confirm", dialogue, "--output", certificate}},
+	{eraseUser, true, exitKey, []string{"erase", "--user", guestUser, "--confirm", guestUser, "--output", certificate}},
+	{"rotate", true, 0, []string{"keys", "rotate", dialogue}},
+	{"grant", false, 0, []string{"keys", "grant", dialogue, guestUser}},
+	{"revoke", true, exitKey, []string{"keys", "revoke", dialogue, guestUser}},
+	{rewrap, true, 0, []string{"keys", "rewrap"}},
 }
 
 // sweep is a row of kills of one command in one way.
 type sweep struct {
-	keysCommand
+	command
 	way    string
 	name   string // what it has beyond those
 	sizes  []int  // of the writers' rounds, in turn
@@ -114,11 +115,11 @@ type sweep struct {
 }
 
 // Run runs the campaign.
-func (k *KeysKill) Run(t *testing.T) {
+func (k *campaign) run(t *testing.T) {
 	k.ByCommand, k.ByWay = map[string]int{}, map[string]int{}
 	t.Run("sweeps", func(t *testing.T) {
 		for _, s := range k.sweeps() {
-			t.Run(s.keysCommand.name+" "+filepath.Base(s.way)+s.name, func(t *testing.T) {
+			t.Run(s.command.name+" "+filepath.Base(s.way)+s.name, func(t *testing.T) {
 				t.Parallel()
 				if s.kms {
 					kmstest.Endpoint(t) // or skips
@@ -132,40 +133,40 @@ func (k *KeysKill) Run(t *testing.T) {
 		}
 	})
 	k.judge(t)
-	Figures(t, k.Figures, &k.keysFigures)
+	campaigntest.Figures(t, k.file, &k.figures)
 }
 
 // sweeps are all rows of the campaign. Rewrap is about KMS alone; of the others
 // a few are killed there too.
-func (k *KeysKill) sweeps() []sweep {
-	small, big := []int{1}, []int{keysBigRound}
+func (k *campaign) sweeps() []sweep {
+	small, big := []int{1}, []int{bigRound}
 	var all []sweep
-	for i, c := range keysCommands {
-		ways := k.Ways(c.name)
+	for i, c := range commands {
+		ways := k.ways(c.name)
 		for j, way := range ways {
-			s := sweep{keysCommand: c, way: way, serial: i + j, step: 1, kms: c.name == keysRewrap}
-			if Long() {
+			s := sweep{command: c, way: way, serial: i + j, step: 1, kms: c.name == rewrap}
+			if campaigntest.Long() {
 				s.name, s.sizes = " small", small
 				all = append(all, s)
 				s.name, s.sizes, s.serial = " big", big, i+j+1
 				all = append(all, s)
 				continue
 			}
-			s.sizes, s.step, s.from = append(small, big...), k.Step, j*k.Step/len(ways)
+			s.sizes, s.step, s.from = append(small, big...), k.step, j*k.step/len(ways)
 			all = append(all, s)
 		}
-		if c.name != keysRewrap {
-			all = append(all, sweep{keysCommand: c, way: ways[i%len(ways)], name: " KMS", sizes: append(small, big...), serial: i,
-				from: 1 + i, step: 3, most: Length(1, 1, 4), kms: true})
+		if c.name != rewrap {
+			all = append(all, sweep{command: c, way: ways[i%len(ways)], name: " KMS", sizes: append(small, big...), serial: i,
+				from: 1 + i, step: 3, most: campaigntest.Length(1, 1, 4), kms: true})
 		}
 	}
 	return all
 }
 
 // judge fails a campaign that proves nothing.
-func (k *KeysKill) judge(t *testing.T) {
-	f := &k.keysFigures
-	erasures := f.ByCommand[keysErase] + f.ByCommand[keysEraseUser]
+func (k *campaign) judge(t *testing.T) {
+	f := &k.figures
+	erasures := f.ByCommand[eraseDialogue] + f.ByCommand[eraseUser]
 	if !testing.Short() && (f.Kills < 20 || f.Begun == 0 || f.Begun == erasures || f.Told == 0) {
 		t.Errorf("the mix proves nothing: %+v", *f)
 	}
@@ -175,10 +176,10 @@ func (k *KeysKill) judge(t *testing.T) {
 	if !testing.Short() && (f.LandedSmall == 0 || f.LandedBig == 0 || f.ToldBeside == 0) {
 		t.Errorf("beside a kill %d small and %d big writers were acknowledged, and %d told of the erasure", f.LandedSmall, f.LandedBig, f.ToldBeside)
 	}
-	if Long() && (f.BesideSmall+f.BesideBig < leastBeside || 3*min(f.BesideSmall, f.BesideBig) < f.Kills) {
+	if campaigntest.Long() && (f.BesideSmall+f.BesideBig < leastBeside || 3*min(f.BesideSmall, f.BesideBig) < f.Kills) {
 		t.Errorf("%d small and %d big writers ran beside %d kills", f.BesideSmall, f.BesideBig, f.Kills)
 	}
-	if Long() && f.Halfway == 0 && f.ByCommand[keysRewrap] > 0 {
+	if campaigntest.Long() && f.Halfway == 0 && f.ByCommand[rewrap] > 0 {
 		t.Error("no rewrap was halfway when it was killed")
 	}
 	if f.Certificates == 0 {
@@ -186,8 +187,8 @@ func (k *KeysKill) judge(t *testing.T) {
 	}
 }
 
-func (k *KeysKill) count(change func(f *keysFigures)) {
+func (k *campaign) count(change func(f *figures)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	change(&k.keysFigures)
+	change(&k.figures)
 }

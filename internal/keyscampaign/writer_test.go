@@ -1,4 +1,4 @@
-package campaigntest
+package keyscampaign
 
 import (
 	"bytes"
@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// keysWriter registers rounds in the owner's dialogue, a process for each, one
+// writer registers rounds in the owner's dialogue, a process for each, one
 // after the other until it is stopped. What an erasure refuses it tries again.
-type keysWriter struct {
-	r       *keysKill
+type writer struct {
+	r       *attempt
 	mayTell bool // of the erasure, and whether a round may land
 	mayLand bool
 
@@ -26,9 +26,9 @@ type keysWriter struct {
 }
 
 // writer begins one, and returns when it is at work.
-func (r *keysKill) writer(mayTell, mayLand bool) *keysWriter {
+func (r *attempt) writer(mayTell, mayLand bool) *writer {
 	r.t.Helper()
-	w := &keysWriter{r: r, mayTell: mayTell, mayLand: mayLand, begun: make(chan struct{}), ended: make(chan struct{})}
+	w := &writer{r: r, mayTell: mayTell, mayLand: mayLand, begun: make(chan struct{}), ended: make(chan struct{})}
 	go w.write()
 	r.t.Cleanup(w.end)
 	select {
@@ -39,7 +39,7 @@ func (r *keysKill) writer(mayTell, mayLand bool) *keysWriter {
 	return w
 }
 
-func (w *keysWriter) write() {
+func (w *writer) write() {
 	defer close(w.ended)
 	for first := true; !w.stop.Load() && !w.r.t.Failed(); first = false {
 		switch code := w.r.writes(w.mayTell, w.mayLand, w.run(first)); {
@@ -54,13 +54,13 @@ func (w *keysWriter) write() {
 
 // run is how a writer runs its processes, of which the first says when it is at
 // work.
-func (w *keysWriter) run(first bool) func(stdin string, args ...string) (code int, stderr string) {
+func (w *writer) run(first bool) func(stdin string, args ...string) (code int, stderr string) {
 	return func(stdin string, args ...string) (int, string) {
 		var c *exec.Cmd
 		var stderr *bytes.Buffer
 		if first {
 			var begun <-chan struct{}
-			c, stderr, begun = w.r.machine.Writer(stdin, w.r.owner, args...)
+			c, stderr, begun = w.r.machine.writer(stdin, w.r.owner, args...)
 			over := make(chan struct{})
 			defer close(over)
 			go func() {
@@ -72,7 +72,7 @@ func (w *keysWriter) run(first bool) func(stdin string, args ...string) (code in
 			}()
 			first = false
 		} else {
-			c, _, stderr = w.r.machine.Command(stdin, w.r.owner, args...)
+			c, _, stderr = w.r.machine.command(stdin, w.r.owner, args...)
 		}
 		if err := c.Start(); err != nil {
 			return -1, err.Error()
@@ -85,7 +85,7 @@ func (w *keysWriter) run(first bool) func(stdin string, args ...string) (code in
 }
 
 // beside waits for the moment at which a process of the writer is there.
-func (w *keysWriter) beside() bool {
+func (w *writer) beside() bool {
 	for !w.runs.Load() {
 		select {
 		case <-w.ended:
@@ -97,32 +97,32 @@ func (w *keysWriter) beside() bool {
 }
 
 // end lets the last round end.
-func (w *keysWriter) end() {
+func (w *writer) end() {
 	w.stop.Store(true)
 	<-w.ended
 }
 
 // writes registers the next round, which may be refused for an erasure, or must
 // be, and returns the exit code.
-func (r *keysKill) writes(mayTell, mayLand bool, run func(stdin string, args ...string) (int, string)) int {
+func (r *attempt) writes(mayTell, mayLand bool, run func(stdin string, args ...string) (int, string)) int {
 	r.t.Helper()
 	code := r.registers(r.round, r.size, exitErased, run)
 	switch {
 	case code == 0 && mayLand:
 		r.round++
 		r.entities += r.size
-		r.count(func(f *keysFigures) {
-			if r.size == keysBigRound {
+		r.count(func(f *figures) {
+			if r.size == bigRound {
 				f.Big++
 			} else {
 				f.Small++
 			}
 		})
 	case code == exitErased && mayTell:
-		r.count(func(f *keysFigures) { f.Told++ })
+		r.count(func(f *figures) { f.Told++ })
 	default:
 		if code == 0 {
-			r.count(func(f *keysFigures) { f.Returned++ })
+			r.count(func(f *figures) { f.Returned++ })
 		}
 		r.t.Errorf("a writer: exit code %d", code)
 	}
@@ -131,9 +131,9 @@ func (r *keysKill) writes(mayTell, mayLand bool, run func(stdin string, args ...
 
 // registers registers a round of perspectives and tensions; what is busy is
 // tried again. Any exit code but 0 and the other one fails.
-func (r *keysKill) registers(round, n, other int, run func(stdin string, args ...string) (int, string)) int {
+func (r *attempt) registers(round, n, other int, run func(stdin string, args ...string) (int, string)) int {
 	r.t.Helper()
-	text, args := roundOf(round, n), []string{"dialogue", "round-register", "--dialogue-id", keysDialogue, "--round", fmt.Sprint(round), "--data", "-"}
+	text, args := roundOf(round, n), []string{"dialogue", "round-register", "--dialogue-id", dialogue, "--round", fmt.Sprint(round), "--data", "-"}
 	for deadline := time.Now().Add(time.Minute); ; {
 		code, stderr := run(text, args...)
 		if code == exitBusy && time.Now().Before(deadline) {
@@ -147,8 +147,8 @@ func (r *keysKill) registers(round, n, other int, run func(stdin string, args ..
 }
 
 // alone runs the program for the owner.
-func (r *keysKill) alone(stdin string, args ...string) (int, string) {
-	c, _, stderr := r.machine.Command(stdin, r.owner, args...)
+func (r *attempt) alone(stdin string, args ...string) (int, string) {
+	c, _, stderr := r.machine.command(stdin, r.owner, args...)
 	if err := c.Run(); c.ProcessState == nil {
 		return -1, err.Error()
 	}
@@ -157,20 +157,20 @@ func (r *keysKill) alone(stdin string, args ...string) (int, string) {
 
 // roundOf is a round of n entities, whose texts no other round has.
 func roundOf(round, n int) string {
-	data := map[string]any{"score": 1, "title": keysText}
+	data := map[string]any{"score": 1, "title": secretText}
 	for _, s := range []struct {
 		list, letter, text string
 		n                  int
 	}{{"perspectives", "P", "content", min(n, 99)}, {"tensions", "T", "description", max(0, n-99)}} {
 		var list []map[string]any
 		for i := range s.n {
-			list = append(list, map[string]any{"local_id": fmt.Sprintf("MUFFIN-%s%03d", s.letter, i), "label": "a label", s.text: fmt.Sprintf("%s %d %s %d", keysText, round, s.letter, i)})
+			list = append(list, map[string]any{"local_id": fmt.Sprintf("MUFFIN-%s%03d", s.letter, i), "label": "a label", s.text: fmt.Sprintf("%s %d %s %d", secretText, round, s.letter, i)})
 		}
 		data[s.list] = list
 	}
 	text, err := json.Marshal(data)
 	if err != nil {
-		panic("campaigntest: " + err.Error())
+		panic("keyscampaign: " + err.Error())
 	}
 	return string(text)
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package campaign
+package keyscampaign
 
 import (
 	"bytes"
@@ -15,6 +15,12 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
 )
 
+// Marks around a commit (package failpoint).
+const (
+	beforeCommit = "sqlite/before-commit"
+	afterCommit  = "sqlite/after-commit"
+)
+
 // Marks in a scrub of the store's files, before each of its statements:
 // checkpoint, VACUUM, checkpoint, for one file and then the other.
 const (
@@ -22,38 +28,34 @@ const (
 	insideScrub = "sqlite/inside-scrub" // the process goes on, so it dies in that statement or soon after
 )
 
-// TestKeysKill kills every command on keys before and after each of its
+// TestSQLite kills every command on keys before and after each of its
 // commits, and those that erase also in their scrubs of the files.
-func TestKeysKill(t *testing.T) {
+func TestSQLite(t *testing.T) {
 	t.Parallel()
-	k := &campaigntest.KeysKill{
-		Figures: "keys-kill-sqlite", Step: campaigntest.Length(12, 4, 1),
-		Ways: func(command string) []string {
+	k := &campaign{
+		file: "keys-kill-sqlite", step: campaigntest.Length(12, 4, 1),
+		ways: func(command string) []string {
 			if strings.HasPrefix(command, "erase") {
 				return []string{beforeCommit, afterCommit, atScrub, insideScrub}
 			}
 			return []string{beforeCommit, afterCommit}
 		},
-		Machine: func(t *testing.T) campaigntest.KeysMachine { return keysMachine{newWorld(t)} },
+		fresh: func(t *testing.T) machine { return sqliteMachine{newHome(t)} },
 	}
-	k.Run(t)
+	k.run(t)
 }
 
-type keysMachine struct{ *world }
+type sqliteMachine struct{ *home }
 
-func (m keysMachine) Command(stdin string, env []string, args ...string) (c *exec.Cmd, stdout, stderr *bytes.Buffer) {
-	return m.command(strings.NewReader(stdin), env, args...)
-}
-
-// Writer is at work once it is about to commit something.
-func (m keysMachine) Writer(stdin string, env []string, args ...string) (*exec.Cmd, *bytes.Buffer, <-chan struct{}) {
+// writer is at work once it is about to commit something.
+func (m sqliteMachine) writer(stdin string, env []string, args ...string) (*exec.Cmd, *bytes.Buffer, <-chan struct{}) {
 	reached, begun := filepath.Join(m.t.TempDir(), "reached"), make(chan struct{})
-	c, _, stderr := m.Command(stdin, slices.Concat(env, marked(beforeCommit, 0, reached), []string{"BLUE_FAILPOINT_WAIT=0s"}), args...)
+	c, _, stderr := m.command(stdin, slices.Concat(env, marked(beforeCommit, 0, reached), []string{"BLUE_FAILPOINT_WAIT=0s"}), args...)
 	over := make(chan error, 1)
 	m.t.Cleanup(func() { over <- nil })
 	go func() {
 		select {
-		case <-appears(reached, over):
+		case <-campaigntest.Appears(reached, over):
 			close(begun)
 		case err := <-over:
 			over <- err
@@ -68,18 +70,18 @@ func marked(mark string, n int, reached string) []string {
 	return []string{"BLUE_FAILPOINT=" + mark, "BLUE_FAILPOINT_SKIP=" + fmt.Sprint(n), "BLUE_FAILPOINT_REACHED=" + reached}
 }
 
-func (m keysMachine) Kill(way string, n int, ready func(), env []string, args ...string) (*os.ProcessState, string) {
+func (m sqliteMachine) kill(way string, n int, ready func(), env []string, args ...string) (*os.ProcessState, string) {
 	reached := filepath.Join(m.dir, "reached")
 	stops := marked(way, n, reached)
 	if way == insideScrub {
 		stops = append(marked(atScrub, n, reached), "BLUE_FAILPOINT_WAIT=0s")
 	}
-	c, _, stderr := m.Command("", slices.Concat(env, stops), args...)
+	c, _, stderr := m.command("", slices.Concat(env, stops), args...)
 	check(m.t, c.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
 	select {
-	case <-appears(reached, ended):
+	case <-campaigntest.Appears(reached, ended):
 		ready()
 		_ = c.Process.Kill()
 		<-ended

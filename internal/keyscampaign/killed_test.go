@@ -1,4 +1,4 @@
-package campaigntest
+package keyscampaign
 
 import (
 	"bytes"
@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	keysTitle       = "Killed keys"
-	keysDialogue    = "killed-keys"
-	keysGuest       = "ada"
-	keysOwn         = "own" // the guest's own dialogue
-	keysText        = "what nobody else may read"
-	keysEntities    = 99 // of round 0; more than one commit of a rotation
-	keysBigRound    = 120
-	keysCertificate = "killed.cert"
+	title         = "Killed keys"
+	dialogue      = "killed-keys"
+	guestUser     = "ada"
+	guestDialogue = "own" // the guest's own dialogue
+	secretText    = "what nobody else may read"
+	firstRound    = 99 // of round 0; more than one commit of a rotation
+	bigRound      = 120
+	certificate   = "killed.cert"
 
 	exitNotFound = 3
 	exitKey      = 6
@@ -28,12 +28,12 @@ const (
 	exitErased   = 9
 )
 
-// keysKill is one kill.
-type keysKill struct {
-	*KeysKill
+// attempt is one kill.
+type attempt struct {
+	*campaign
 	sweep
 	t            *testing.T
-	machine      KeysMachine
+	machine      machine
 	owner, guest []string // environments
 	before       []string // the guest's until rewrap
 	size         int      // of the writer's rounds
@@ -43,21 +43,21 @@ type keysKill struct {
 
 // kill has the command killed at its n-th step, and checks all else; false if
 // it ended by itself.
-func (k *KeysKill) kill(t *testing.T, s sweep, n, serial int) bool {
-	r := &keysKill{KeysKill: k, sweep: s, t: t, machine: k.Machine(t), guest: []string{"BLUE_USER=" + keysGuest},
-		size: s.sizes[serial%len(s.sizes)], round: 1, entities: keysEntities}
+func (k *campaign) kill(t *testing.T, s sweep, n, serial int) bool {
+	r := &attempt{campaign: k, sweep: s, t: t, machine: k.fresh(t), guest: []string{"BLUE_USER=" + guestUser},
+		size: s.sizes[serial%len(s.sizes)], round: 1, entities: firstRound}
 	runner := r.prepare()
-	w := r.writer(s.keysCommand.name == keysErase, true)
+	w := r.writer(s.command.name == eraseDialogue, true)
 	w.marked.Store(true)
 	killed, beside := r.stopped(n, w, runner)
 	w.end()
 	begun, halfway := r.looks()
-	switch erased := begun && s.keysCommand.name == keysErase; serial % 3 {
+	switch erased := begun && s.command.name == eraseDialogue; serial % 3 {
 	case 1:
 		r.writes(erased, !erased, r.alone)
 		r.again(runner)
 	case 2:
-		w := r.writer(s.keysCommand.name == keysErase, !erased)
+		w := r.writer(s.command.name == eraseDialogue, !erased)
 		r.again(runner)
 		w.end()
 	default:
@@ -67,7 +67,7 @@ func (k *KeysKill) kill(t *testing.T, s sweep, n, serial int) bool {
 	if t.Failed() {
 		t.Logf("a writer of %d; then %d", r.size, serial%3)
 	}
-	k.count(func(f *keysFigures) {
+	k.count(func(f *figures) {
 		if !killed {
 			f.Ended++
 			return
@@ -84,9 +84,9 @@ func (k *KeysKill) kill(t *testing.T, s sweep, n, serial int) bool {
 }
 
 // add counts a kill, and the writer that was beside it.
-func (f *keysFigures) add(r *keysKill, w *keysWriter, beside bool) {
+func (f *figures) add(r *attempt, w *writer, beside bool) {
 	f.Kills++
-	f.ByCommand[r.keysCommand.name]++
+	f.ByCommand[r.command.name]++
 	f.ByWay[r.way]++
 	if r.kms {
 		f.UnderKMS++
@@ -95,7 +95,7 @@ func (f *keysFigures) add(r *keysKill, w *keysWriter, beside bool) {
 		return
 	}
 	all, landed := &f.BesideSmall, &f.LandedSmall
-	if r.size == keysBigRound {
+	if r.size == bigRound {
 		all, landed = &f.BesideBig, &f.LandedBig
 	}
 	*all++
@@ -110,20 +110,20 @@ func (f *keysFigures) add(r *keysKill, w *keysWriter, beside bool) {
 // prepare makes the owner's dialogue and, where they matter, the guest's own, and
 // returns the environment in which the command runs. For rewrap the guest changes
 // from one KMS key to another, and the owner has not yet.
-func (r *keysKill) prepare() (runner []string) {
-	command := r.keysCommand.name
+func (r *attempt) prepare() (runner []string) {
+	command := r.command.name
 	if r.kms {
 		at := func(user, arn string) []string {
 			return []string{"BLUE_USER=" + user, "BLUE_KMS_KEY_ARN=" + arn, "AWS_ENDPOINT_URL_KMS=" + kmstest.Endpoint(r.t), "AWS_ACCESS_KEY_ID=" + user, "AWS_SECRET_ACCESS_KEY=not-a-secret-of-anyone"}
 		}
 		arn := kmstest.Key(r.t)
-		r.owner, r.guest = at("tester", arn), at(keysGuest, arn)
+		r.owner, r.guest = at("tester", arn), at(guestUser, arn)
 	}
 	r.before, runner = r.guest, r.owner
-	if command == keysRewrap || command == keysEraseUser {
-		r.must(r.guest, "dialogue", "create", keysOwn, "--question", keysText)
+	if command == rewrap || command == eraseUser {
+		r.must(r.guest, "dialogue", "create", guestDialogue, "--question", secretText)
 	}
-	if command == keysRewrap {
+	if command == rewrap {
 		next := kmstest.Key(r.t)
 		r.guest = append([]string{}, r.guest...)
 		for i, v := range r.guest {
@@ -133,21 +133,21 @@ func (r *keysKill) prepare() (runner []string) {
 		}
 		runner = r.guest
 	}
-	r.must(r.owner, "dialogue", "create", keysTitle, "--question", keysText)
-	r.registers(0, keysEntities, 0, r.alone)
+	r.must(r.owner, "dialogue", "create", title, "--question", secretText)
+	r.registers(0, firstRound, 0, r.alone)
 	if r.shared {
-		r.must(r.owner, "keys", "grant", keysDialogue, keysGuest)
+		r.must(r.owner, "keys", "grant", dialogue, guestUser)
 	}
 	return runner
 }
 
 // stopped runs the command and kills it, and reports whether the writer was
 // beside it then.
-func (r *keysKill) stopped(n int, w *keysWriter, runner []string) (killed, beside bool) {
+func (r *attempt) stopped(n int, w *writer, runner []string) (killed, beside bool) {
 	r.t.Helper()
-	state, stderr := r.machine.Kill(r.way, n, func() { beside = w.beside() }, runner, r.args...)
+	state, stderr := r.machine.kill(r.way, n, func() { beside = w.beside() }, runner, r.args...)
 	if code := state.ExitCode(); state.Exited() && code != 0 {
-		r.t.Errorf("%s by itself: exit code %d: %s", r.keysCommand.name, code, stderr)
+		r.t.Errorf("%s by itself: exit code %d: %s", r.command.name, code, stderr)
 	}
 	return !state.Exited(), beside
 }
@@ -156,32 +156,32 @@ func (r *keysKill) stopped(n int, w *keysWriter, runner []string) (killed, besid
 // a rewrap is done in part: what the guest reads with one of the two KMS keys,
 // they read at every moment. What only the guest loses the owner reads at every
 // moment.
-func (r *keysKill) looks() (begun, halfway bool) {
+func (r *attempt) looks() (begun, halfway bool) {
 	r.t.Helper()
-	command := r.keysCommand.name
-	switch code, _, stderr := r.run(r.owner, "verify", keysDialogue); {
-	case code == exitErased && command == keysErase:
+	command := r.command.name
+	switch code, _, stderr := r.run(r.owner, "verify", dialogue); {
+	case code == exitErased && command == eraseDialogue:
 		return true, false
 	case code != 0:
 		r.t.Errorf("verify after the kill: exit code %d: %s", code, stderr)
 	}
-	if command == keysEraseUser { // the owner looks: a process of the guest's would be given a new name
-		code, _, stderr := r.run(r.owner, "show", keysOwn)
+	if command == eraseUser { // the owner looks: a process of the guest's would be given a new name
+		code, _, stderr := r.run(r.owner, "show", guestDialogue)
 		if code != exitKey && code != exitErased {
 			r.t.Errorf("the owner and the guest's own dialogue: exit code %d: %s", code, stderr)
 		}
 		return code == exitErased, false
 	}
-	if command != keysRewrap {
+	if command != rewrap {
 		return false, false
 	}
 	opened := map[bool]int{}
-	for _, id := range []string{keysOwn, keysDialogue} {
+	for _, id := range []string{guestDialogue, dialogue} {
 		was, _, _ := r.run(r.before, "show", id)
 		is, _, stderr := r.run(r.guest, "show", id)
 		if was != 0 && is != 0 {
 			r.t.Errorf("the guest reads %s with neither key: exit codes %d and %d: %s", id, was, is, stderr)
-			r.count(func(f *keysFigures) { f.Lost++ })
+			r.count(func(f *figures) { f.Lost++ })
 		}
 		opened[is == 0]++
 	}
@@ -190,44 +190,44 @@ func (r *keysKill) looks() (begun, halfway bool) {
 
 // again runs the same command, which must end with 0; or say that there is
 // nothing more to do, where a user was erased whose certificate is there.
-func (r *keysKill) again(runner []string) {
+func (r *attempt) again(runner []string) {
 	r.t.Helper()
 	delivered := r.delivered()
 	switch code, _, stderr := r.run(runner, r.args...); {
-	case code == exitNotFound && r.keysCommand.name == keysEraseUser && delivered:
-		r.count(func(f *keysFigures) { f.Forgotten++ })
+	case code == exitNotFound && r.command.name == eraseUser && delivered:
+		r.count(func(f *figures) { f.Forgotten++ })
 	case code != 0:
-		r.t.Errorf("%s again: exit code %d: %s", r.keysCommand.name, code, stderr)
+		r.t.Errorf("%s again: exit code %d: %s", r.command.name, code, stderr)
 	default:
-		r.count(func(f *keysFigures) { f.Again++ })
+		r.count(func(f *figures) { f.Again++ })
 	}
 }
 
 // delivered reports whether a certificate lies in its file.
-func (r *keysKill) delivered() bool {
-	c, _, _ := r.machine.Command("", nil)
-	_, err := os.Stat(filepath.Join(c.Dir, keysCertificate))
+func (r *attempt) delivered() bool {
+	c, _, _ := r.machine.command("", nil)
+	_, err := os.Stat(filepath.Join(c.Dir, certificate))
 	return err == nil
 }
 
 // ends checks what stands at the end: the texts, who reads them, and the log.
-func (r *keysKill) ends() {
+func (r *attempt) ends() {
 	r.t.Helper()
-	switch r.keysCommand.name {
-	case keysErase:
-		r.isErased(keysDialogue, keysTitle)
+	switch r.command.name {
+	case eraseDialogue:
+		r.isErased(dialogue, title)
 		r.writes(true, false, r.alone)
-	case keysEraseUser:
+	case eraseUser:
 		r.isWhole()
-		r.isErased(keysOwn, keysOwn)
+		r.isErased(guestDialogue, guestDialogue)
 	default:
 		r.isWhole()
 	}
-	if code, _, stderr := r.run(r.guest, "show", keysDialogue); code != r.may {
+	if code, _, stderr := r.run(r.guest, "show", dialogue); code != r.may {
 		r.t.Errorf("the guest: exit code %d, want %d: %s", code, r.may, stderr)
 	}
-	if r.keysCommand.name == keysRewrap {
-		r.must(r.guest, "verify", keysOwn)
+	if r.command.name == rewrap {
+		r.must(r.guest, "verify", guestDialogue)
 	}
 	var log struct {
 		Verdict  string            `json:"verdict"`
@@ -238,15 +238,15 @@ func (r *keysKill) ends() {
 	if log.Found > 0 || log.Verdict == "tampered" {
 		r.t.Errorf("the audit log is %s: %s", log.Verdict, log.Findings)
 	}
-	r.count(func(f *keysFigures) { f.Findings += log.Found })
+	r.count(func(f *figures) { f.Findings += log.Found })
 }
 
 // isWhole looks at every text: those of round 0, and the writers'.
-func (r *keysKill) isWhole() {
+func (r *attempt) isWhole() {
 	r.t.Helper()
-	r.must(r.owner, "verify", keysDialogue)
+	r.must(r.owner, "verify", dialogue)
 	var doc struct{ Perspectives, Tensions []map[string]any }
-	r.decode(r.must(r.owner, "show", keysDialogue), &doc)
+	r.decode(r.must(r.owner, "show", dialogue), &doc)
 	texts := map[any]bool{}
 	for _, e := range doc.Perspectives {
 		texts[e["content"]] = true
@@ -255,37 +255,37 @@ func (r *keysKill) isWhole() {
 		texts[e["description"]] = true
 	}
 	for text := range texts {
-		if s, _ := text.(string); !strings.HasPrefix(s, keysText) {
+		if s, _ := text.(string); !strings.HasPrefix(s, secretText) {
 			r.t.Errorf("a text is %q", s)
 		}
 	}
 	if lost := r.entities - len(texts); lost != 0 {
 		r.t.Errorf("%d entities are lost of %d", lost, r.entities)
-		r.count(func(f *keysFigures) { f.Lost += lost })
+		r.count(func(f *figures) { f.Lost += lost })
 	}
 }
 
 // isErased checks that nothing of a dialogue can be had, by the certificate too,
 // and that its name is not given again.
-func (r *keysKill) isErased(dialogue, title string) {
+func (r *attempt) isErased(dialogue, title string) {
 	r.t.Helper()
 	for _, args := range [][]string{{"verify", dialogue}, {"show", dialogue}, {"dialogue", "create", title}} {
 		if code, _, stderr := r.run(r.owner, args...); code != exitErased {
-			r.count(func(f *keysFigures) { f.Returned++ })
+			r.count(func(f *figures) { f.Returned++ })
 			r.t.Errorf("%s of what was erased: exit code %d: %s", args[0], code, stderr)
 		}
 	}
 	if r.delivered() {
-		r.must(r.owner, "erase", "verify", keysCertificate)
-		r.count(func(f *keysFigures) { f.Certificates++ })
+		r.must(r.owner, "erase", "verify", certificate)
+		r.count(func(f *figures) { f.Certificates++ })
 	}
-	c, _, _ := r.machine.Command("", nil)
+	c, _, _ := r.machine.command("", nil)
 	err := fs.WalkDir(os.DirFS(c.Dir), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
 		text, err := os.ReadFile(filepath.Join(c.Dir, path))
-		if bytes.Contains(text, []byte(keysText)) {
+		if bytes.Contains(text, []byte(secretText)) {
 			r.t.Errorf("%s holds plain text", path)
 		}
 		return err
@@ -296,9 +296,9 @@ func (r *keysKill) isErased(dialogue, title string) {
 }
 
 // run runs the program to its end.
-func (r *keysKill) run(env []string, args ...string) (code int, stdout, stderr string) {
+func (r *attempt) run(env []string, args ...string) (code int, stdout, stderr string) {
 	r.t.Helper()
-	c, out, errs := r.machine.Command("", env, args...)
+	c, out, errs := r.machine.command("", env, args...)
 	if err := c.Run(); c.ProcessState == nil {
 		r.t.Fatal(err)
 	}
@@ -306,7 +306,7 @@ func (r *keysKill) run(env []string, args ...string) (code int, stdout, stderr s
 }
 
 // must runs the program and expects exit code 0.
-func (r *keysKill) must(env []string, args ...string) string {
+func (r *attempt) must(env []string, args ...string) string {
 	r.t.Helper()
 	code, stdout, stderr := r.run(env, args...)
 	if code != 0 {
@@ -315,7 +315,7 @@ func (r *keysKill) must(env []string, args ...string) string {
 	return stdout
 }
 
-func (r *keysKill) decode(text string, v any) {
+func (r *attempt) decode(text string, v any) {
 	r.t.Helper()
 	if err := json.Unmarshal([]byte(text), v); err != nil {
 		r.t.Fatalf("%v in %.200q", err, text)
