@@ -104,7 +104,7 @@ func TestStop(t *testing.T) {
 	}
 	start := time.Now()
 	jobs = shuffled(jobs)
-	for i, s := range jobs[:min(len(jobs), campaigntest.Length(40, 160, len(jobs)))] {
+	for i, s := range jobs[:min(len(jobs), campaigntest.Length(40, 100, len(jobs)))] {
 		next <- s
 		if i%100 == 99 {
 			t.Logf("%d of %d runs begun", i+1, len(jobs))
