@@ -18,17 +18,16 @@ import (
 //
 // Beside each command that is killed a writer registers rounds of one entity or
 // of 120 (writer_test.go): it was at work before the command began, and one of
-// its processes runs when the command dies. In the long form each step meets both
-// sizes, on SQLite in each way, on DynamoDB one in each of its two ways; in the
-// other forms one of them. A writer also comes between the kill and the same
-// command again, or beside that one. After each kill another process reads; the
-// same command again ends with 0; nothing readable is lost, nothing erased comes
-// back, and the audit log is in order (killed_test.go).
+// its processes runs when the command dies. In the long form each step of each
+// way meets both sizes, in the others one of them. A writer also comes between
+// the kill and the same command again, or beside that one. After each kill
+// another process reads; the same command again ends with 0; nothing readable is
+// lost, nothing erased comes back, and the audit log is in order
+// (killed_test.go).
 type campaign struct {
 	file string                        // of the figures
 	ways func(command string) []string // to be killed at a step of a command
 	step int                           // from one kill to the next; 1 in the long form
-	each bool                          // in the long form each step of each way meets both sizes
 	// fresh returns a machine with an empty store of its own.
 	fresh func(t *testing.T) machine
 
@@ -146,7 +145,7 @@ func (k *campaign) sweeps() []sweep {
 		ways := k.ways(c.name)
 		for j, way := range ways {
 			s := sweep{command: c, way: way, serial: i + j, step: 1, kms: c.name == rewrap}
-			if k.each && campaigntest.Long() {
+			if campaigntest.Long() {
 				s.name, s.sizes = " small", small
 				all = append(all, s)
 				s.name, s.sizes, s.serial = " big", big, i+j+1
