@@ -64,6 +64,18 @@ func TestPurge(t *testing.T) {
 		if err := s.Purge(ctx, simPK); err != nil || left() != 0 {
 			t.Errorf("%v, %d pieces left", err, left())
 		}
+		// One that learns while another purges takes its items from under it.
+		between := h.w.newID()
+		pieces(between, 3)
+		other := h.process("other", &link{w: h.w})
+		s.api = listed{s.api, func() {
+			if err := other.deleteLog(ctx, simPK, pending{between, 2}); err != nil {
+				t.Error(err)
+			}
+		}}
+		if err := s.Purge(ctx, simPK); err != nil || left() != 0 {
+			t.Errorf("%v, %d pieces left, of which others took two meanwhile", err, left())
+		}
 		// A writer that learns now that it has lost takes its log along.
 		late := h.w.newID()
 		pieces(late, 3)
@@ -75,6 +87,18 @@ func TestPurge(t *testing.T) {
 			t.Error(wrong)
 		}
 	})
+}
+
+// listed is an api behind which something happens after each page.
+type listed struct {
+	api
+	then func()
+}
+
+func (l listed) page(ctx context.Context, table record.Table, pk string, bounds span, after string, limit int) ([]record.Record, string, error) {
+	records, next, err := l.api.page(ctx, table, pk, bounds, after, limit)
+	l.then()
+	return records, next, err
 }
 
 // TestCopies reads windows and backups of a server that has them; nothing that

@@ -324,12 +324,20 @@ func (s *Store) clear(ctx context.Context, pk string, p pending) (cleared bool, 
 // deleteLog removes the items of a log that is certainly not pending any more.
 func (s *Store) deleteLog(ctx context.Context, pk string, p pending) error {
 	for i := range p.items {
-		err := s.transact(ctx, s.newID(), []action{{table: record.Dialogues, record: record.Record{Key: logKey(pk, p.b, i)}}})
-		if r, refused := errors.AsType[*refusal](err); err != nil && (!refused || r.passing()) {
-			return known(err)
+		if err := s.deleteLogItem(ctx, logKey(pk, p.b, i)); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// deleteLogItem removes one item of a log, which somebody else may have done.
+func (s *Store) deleteLogItem(ctx context.Context, key record.Key) error {
+	err := s.transact(ctx, s.newID(), []action{{table: record.Dialogues, record: record.Record{Key: key}}})
+	if r, refused := errors.AsType[*refusal](err); refused && r.causes[0] == unmet {
+		return nil
+	}
+	return known(err)
 }
 
 // sweep removes the logs of crashed writers: each item by a transaction that
