@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/envelope"
@@ -202,7 +201,7 @@ func (f *file) parse(open *os.File, size int64) (*envelope.Secret, error) {
 		return envelope.NewSecret(key)
 	case n == 0:
 		return nil, f.noKey(f.says.restore, "is empty; %s is 32 bytes", f.says.one)
-	case len(key) > keySize && isNewline(key[keySize:]): // the key's own last byte may be one too
+	case len(key) > keySize && len(key) <= keySize+2 && len(bytes.Trim(key[keySize:], "\r\n")) == 0: // the key's own last byte may be one too
 		return nil, f.fault("remove what follows the first 32 bytes, if they are your key", "has %d bytes: 32 and a trailing newline", n)
 	case isHex(text):
 		return nil, f.fault(raw, "holds 64 hexadecimal characters; %s is 32 raw bytes", f.says.one)
@@ -211,10 +210,6 @@ func (f *file) parse(open *os.File, size int64) (*envelope.Secret, error) {
 	default:
 		return nil, f.noKey(f.says.restore, "has %d bytes; %s is exactly 32", max(size, int64(n)), f.says.one)
 	}
-}
-
-func isNewline(b []byte) bool {
-	return slices.Contains([]string{"\n", "\r\n", "\r"}, string(b))
 }
 
 func isHex(text []byte) bool {

@@ -59,6 +59,8 @@ func TestContent(t *testing.T) {
 		{"33, the key's last byte a newline too", append(append(bytes.Clone(key[:31]), '\n'), '\n'), "PATH has 33 bytes: 32 and a trailing newline"},
 		{"34 with CRLF, the key's last byte a return too", append(append(bytes.Clone(key[:31]), '\r'), "\r\n"...), "PATH has 34 bytes: 32 and a trailing newline"},
 		{"34 with CRLF", append(bytes.Clone(key), "\r\n"...), "PATH has 34 bytes: 32 and a trailing newline"},
+		{"34 with two newlines", append(bytes.Clone(key), "\n\n"...), "PATH has 34 bytes: 32 and a trailing newline"},
+		{"35 with three", append(bytes.Clone(key), "\n\n\n"...), "PATH has 35 bytes; a key is exactly 32"},
 		{"64 hex", []byte(hex.EncodeToString(key)), "PATH holds 64 hexadecimal characters; a key is 32 raw bytes"},
 		{"64 upper-case hex and newline", []byte(strings.ToUpper(hex.EncodeToString(key)) + "\n"), "PATH holds 64 hexadecimal characters; a key is 32 raw bytes"},
 		{"64 other bytes", bytes.Repeat([]byte("z"), 64), "PATH has 64 bytes; a key is exactly 32"},
