@@ -14,6 +14,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/internal/dynamotest"
 	"github.com/superviber/blue-encrypted-store/internal/faultproxy"
+	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -47,7 +48,7 @@ func newWorld(t *testing.T) *world {
 
 // open opens a sealed store, as another process would.
 func (w *world) open(records record.Store) sealedStore {
-	provider := localfile.Open(w.umk, &localfile.Options{MayCreate: func(context.Context) (bool, error) { return true, nil }})
+	provider := sealedtest.Key(w.umk)
 	s := encrypted.New(records, provider, "muffin", audit.NewLog(records, "muffin", nil), nil)
 	w.Cleanup(func() { s.Close() })
 	return s

@@ -28,6 +28,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"
@@ -115,7 +116,7 @@ func newCanaryWorld(t *testing.T) *canaryWorld {
 	w.tracer = sdktrace.NewTracerProvider(sdktrace.WithSyncer(w.spans))
 	w.logger = slog.New(slog.NewJSONHandler(&w.logged, &slog.HandlerOptions{AddSource: false, Level: slog.LevelDebug}))
 	w.records = &storetest.Faulty{Inner: memory.New()}
-	w.provider = &watchedProvider{Provider: localfile.Open(w.umk, &localfile.Options{MayCreate: func(context.Context) (bool, error) { return true, nil }}), log: w.logger}
+	w.provider = &watchedProvider{Provider: sealedtest.Key(w.umk), log: w.logger}
 	w.store = w.open(w.provider, "muffin")
 	return w
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/internal/kmstest"
+	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
 	"github.com/superviber/blue-encrypted-store/keys/awskms"
-	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
@@ -91,7 +91,7 @@ func TestEraseUserInFiles(t *testing.T) {
 		"key file": {func(t *testing.T) membership {
 			umk := filepath.Join(t.TempDir(), "umk.key")
 			return func(records record.Store, user string, log *audit.Log) member {
-				p := localfile.Open(umk, &localfile.Options{MayCreate: func(context.Context) (bool, error) { return true, nil }})
+				p := sealedtest.Key(umk)
 				return encrypted.New(records, p, user, log, nil)
 			}
 		}, 2},

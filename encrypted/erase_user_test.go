@@ -10,6 +10,7 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -47,7 +48,7 @@ func TestEraseUser(t *testing.T) {
 		h := newHouse(t, memory.New())
 		directory := audit.NewDirectory(h.records)
 		open := func(records record.Store, k *keeper) *encrypted.EncryptedStore[record.Store, *keeper] {
-			k.Provider = localfile.Open(h.umk, &localfile.Options{MayCreate: func(context.Context) (bool, error) { return true, nil }})
+			k.Provider = sealedtest.Key(h.umk)
 			s := encrypted.New(records, k, "ada", audit.NewLog(records, "ada", &audit.Options{Principals: directory}), nil)
 			t.Cleanup(func() { s.Close() })
 			return s

@@ -18,6 +18,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/envelope"
 	"github.com/superviber/blue-encrypted-store/internal/dynamotest"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
+	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -42,7 +43,7 @@ func newHouse(t testing.TB, records record.Store) *house {
 func (h *house) as(user string) sealedStore { return h.over(h.records, user) }
 
 func (h *house) over(records record.Store, user string) sealedStore {
-	provider := localfile.Open(h.umk, &localfile.Options{MayCreate: func(context.Context) (bool, error) { return true, nil }})
+	provider := sealedtest.Key(h.umk)
 	s := encrypted.New(records, provider, user, audit.NewLog(records, user, nil), &encrypted.Options{RotateAfter: h.after})
 	h.t.Cleanup(func() { s.Close() })
 	return s

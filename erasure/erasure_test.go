@@ -21,6 +21,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/erasure"
 	"github.com/superviber/blue-encrypted-store/internal/dynamotest"
+	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -60,7 +61,7 @@ func newOffice(t testing.TB, records record.Store) *office {
 func (o *office) now() time.Time { return o.clock }
 
 func (o *office) as(user string) sealedStore {
-	provider := localfile.Open(o.umk, &localfile.Options{MayCreate: func(context.Context) (bool, error) { return true, nil }})
+	provider := sealedtest.Key(o.umk)
 	log := audit.NewLog(o.records, user, &audit.Options{Now: o.now, Signer: func(context.Context) (*checkpoint.Signer, error) { return o.signer, nil }, Principals: o.directory, Interval: 1000 * time.Hour})
 	o.logs = append(o.logs, log)
 	s := encrypted.New(o.records, provider, user, log, &encrypted.Options{Now: o.now})

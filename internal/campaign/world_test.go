@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
 )
 
 // world is one user's machine: a home, a folder for temporary files, and an
@@ -34,11 +36,7 @@ func newWorld(t testing.TB) *world {
 			t.Fatal(err)
 		}
 	}
-	w.env = []string{
-		"HOME=" + filepath.Join(dir, "home"), "BLUE_USER=tester",
-		"TMPDIR=" + filepath.Join(dir, "tmp"), "PATH=" + os.Getenv("PATH"),
-		"GODEBUG=" + os.Getenv("GODEBUG"), // the mode of FIPS 140-3
-	}
+	w.env = campaigntest.Env(filepath.Join(dir, "home"), filepath.Join(dir, "tmp"))
 	return w
 }
 
@@ -55,14 +53,11 @@ type result struct {
 // command prepares a run of the program; env goes on top of the world's.
 func (w *world) command(stdin io.Reader, env []string, args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
 	w.t.Helper()
-	c := exec.Command(program.Path(w.t), args...)
-	var stdout, stderr bytes.Buffer
-	c.Env, c.Stdin, c.Stdout, c.Stderr = slices.Concat(w.env, env), stdin, &stdout, &stderr
-	c.Dir = w.dir
+	c, stdout, stderr := program.Command(w.t, w.dir, slices.Concat(w.env, env), stdin, args...)
 	if w.prepare != nil {
 		w.prepare(c)
 	}
-	return c, &stdout, &stderr
+	return c, stdout, stderr
 }
 
 // run runs the program to its end.

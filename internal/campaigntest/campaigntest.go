@@ -1,5 +1,5 @@
-// Package campaigntest is what the campaigns share: the built program, the
-// length of a run, the files of figures.
+// Package campaigntest is what the campaigns share: the built program and its
+// environment, the length of a run, the files of figures.
 //
 // What belongs here: what more than one of internal/campaign,
 // internal/cloudcampaign and internal/keyscampaign needs. What does not: what
@@ -7,10 +7,12 @@
 package campaigntest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -44,6 +46,25 @@ func (p *Program) Path(t testing.TB) string {
 		t.Fatal(p.err)
 	}
 	return p.path
+}
+
+// Command prepares a run of the program in a folder.
+func (p *Program) Command(t testing.TB, dir string, env []string, stdin io.Reader, args ...string) (c *exec.Cmd, stdout, stderr *bytes.Buffer) {
+	t.Helper()
+	c = exec.Command(p.Path(t), args...)
+	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
+	c.Dir, c.Env, c.Stdin, c.Stdout, c.Stderr = dir, env, stdin, stdout, stderr
+	return c, stdout, stderr
+}
+
+// Env is the environment of a user "tester", which holds nothing of whoever runs
+// the tests; more goes on top.
+func Env(home, tmp string, more ...string) []string {
+	return append([]string{
+		"HOME=" + home, "USERPROFILE=" + home, "BLUE_USER=tester", "TMPDIR=" + tmp,
+		"PATH=" + os.Getenv("PATH"), "SystemRoot=" + os.Getenv("SystemRoot"),
+		"GODEBUG=" + os.Getenv("GODEBUG"), // the mode of FIPS 140-3
+	}, more...)
 }
 
 func (p *Program) build() (err error) {

@@ -21,6 +21,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/dynamo"
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
+	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/sqlite"
@@ -130,7 +131,7 @@ func TestProcesses(t *testing.T) {
 			p := at(t)
 			p.UMK, p.Anchors = filepath.Join(t.TempDir(), "umk.key"), filepath.Join(t.TempDir(), "anchors")
 			p.Lanes, p.Operations = 4, campaigntest.Length(2, 5, 25)
-			umk, err := localfile.Open(p.UMK, &localfile.Options{MayCreate: func(context.Context) (bool, error) { return true, nil }}).UMK(t.Context())
+			umk, err := sealedtest.Key(p.UMK).UMK(t.Context())
 			check(t, err)
 			umk.Destroy()
 			records, err := p.records(t.Context()) // made before the processes come

@@ -1,15 +1,15 @@
 package cloudcampaign
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
 )
 
 // machine is one user's: a home, and an environment that holds nothing of the
@@ -23,11 +23,7 @@ type machine struct {
 func newMachine(t *testing.T, env ...string) *machine {
 	t.Helper()
 	home := t.TempDir()
-	return &machine{t, home, append([]string{
-		"HOME=" + home, "USERPROFILE=" + home, "BLUE_USER=tester", "BLUE_STORE=dynamodb", "AWS_EC2_METADATA_DISABLED=true",
-		"TMPDIR=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "SystemRoot=" + os.Getenv("SystemRoot"),
-		"GODEBUG=" + os.Getenv("GODEBUG"), // the mode of FIPS 140-3
-	}, env...)}
+	return &machine{t, home, campaigntest.Env(home, t.TempDir(), append([]string{"BLUE_STORE=dynamodb", "AWS_EC2_METADATA_DISABLED=true"}, env...)...)}
 }
 
 // result is what a process answered.
@@ -39,9 +35,7 @@ type result struct {
 
 func (m *machine) run(args ...string) result {
 	m.t.Helper()
-	c := exec.Command(program.Path(m.t), args...)
-	var stdout, stderr bytes.Buffer
-	c.Env, c.Stdout, c.Stderr, c.Dir = m.env, &stdout, &stderr, m.home
+	c, stdout, stderr := program.Command(m.t, m.home, m.env, nil, args...)
 	err := c.Run()
 	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
 		m.t.Fatal(err)

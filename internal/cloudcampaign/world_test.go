@@ -1,7 +1,6 @@
 package cloudcampaign
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -18,6 +17,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/dynamo"
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/internal/dynamolocal/localtest"
+	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -65,7 +65,7 @@ func (w *world) records(t testing.TB, endpoint string, client aws.HTTPClient) *d
 // open seals records, as a new process does.
 func (w *world) open(t testing.TB, records record.Store) sealedStore {
 	t.Helper()
-	provider := localfile.Open(w.umk, &localfile.Options{MayCreate: func(context.Context) (bool, error) { return true, nil }})
+	provider := sealedtest.Key(w.umk)
 	store := encrypted.New(records, provider, "muffin", audit.NewLog(records, "muffin", nil), &encrypted.Options{Heads: &heads{}})
 	t.Cleanup(func() { store.Close() })
 	return store

@@ -114,7 +114,7 @@ type sweep struct {
 	kms    bool   // keys lie in KMS
 }
 
-// Run runs the campaign.
+// run runs the campaign.
 func (k *campaign) run(t *testing.T) {
 	k.ByCommand, k.ByWay = map[string]int{}, map[string]int{}
 	t.Run("sweeps", func(t *testing.T) {

@@ -23,13 +23,13 @@ import (
 	"github.com/superviber/blue-encrypted-store/storetest"
 )
 
-// User is whose stores these are.
-const User = "muffin"
+// user is whose stores these are.
+const user = "muffin"
 
 // Store is a sealed store with the key of a file.
 type Store = *encrypted.EncryptedStore[record.Store, *localfile.Provider]
 
-// Open opens a store of User with a key file, which is made when it is missing.
+// Open opens a store of one user with a key file, which is made when it is missing.
 // A nil clock is time.Now.
 func Open(umk string, records record.Store, now func() time.Time) Store {
 	return seal(records, Key(umk), now)
@@ -41,8 +41,8 @@ func Key(umk string) *localfile.Provider {
 }
 
 func seal[K keys.Provider](records record.Store, provider K, now func() time.Time) *encrypted.EncryptedStore[record.Store, K] {
-	log := audit.NewLog(records, User, &audit.Options{Now: now})
-	return encrypted.New(records, provider, User, log, &encrypted.Options{Now: now})
+	log := audit.NewLog(records, user, &audit.Options{Now: now})
+	return encrypted.New(records, provider, user, log, &encrypted.Options{Now: now})
 }
 
 // File is the harness of stores with a key file. A stranger has another.
@@ -57,7 +57,7 @@ func File(t *testing.T, records func(*testing.T) record.Store) storetest.Harness
 // KMS is the harness of stores with keys in KMS: nothing but the provider
 // differs. A stranger has another KMS key.
 func KMS(t *testing.T, records func(*testing.T) record.Store) storetest.Harness {
-	client := kmstest.Client(kmstest.Endpoint(t), User)
+	client := kmstest.Client(kmstest.Endpoint(t), user)
 	of := func(arn string) func(*testing.T, record.Store) *awskms.Provider {
 		return func(t *testing.T, records record.Store) *awskms.Provider {
 			t.Helper()
