@@ -13,23 +13,23 @@ test:
 
 # start DynamoDB Local in the background, in a container or by its jar
 up *ARGS:
-    go run ./cmd/local-dynamodb up {{ARGS}}
+    go run ./tools/local-dynamodb up {{ARGS}}
 
 # wait until it answers
 wait-ready *ARGS:
-    go run ./cmd/local-dynamodb wait-ready {{ARGS}}
+    go run ./tools/local-dynamodb wait-ready {{ARGS}}
 
 # DynamoDB Local with its tables
 setup *ARGS: (up ARGS)
-    DYNAMODB_ENDPOINT="$(go run ./cmd/local-dynamodb endpoint)" go run ./cmd/setup-tables
+    DYNAMODB_ENDPOINT="$(go run ./tools/local-dynamodb endpoint)" go run ./tools/setup-tables
 
 # stop DynamoDB Local; its tables stay
 down:
-    go run ./cmd/local-dynamodb down
+    go run ./tools/local-dynamodb down
 
 # remove DynamoDB Local and its tables, after you type its name; never keys
 nuke *ARGS:
-    go run ./cmd/local-dynamodb nuke {{ARGS}}
+    go run ./tools/local-dynamodb nuke {{ARGS}}
 
 # the demo, on a store of its own
 demo:
@@ -45,7 +45,7 @@ bench:
 
 # the long form of the campaigns: kills, tampering, fuzzing
 campaign:
-    BLUE_CAMPAIGN=long go test -timeout 5h ./internal/campaign ./internal/cloudcampaign ./internal/keyscampaign ./audit/auditor
+    BLUE_CAMPAIGN=long go test -timeout 5h ./internal/testing/campaign ./internal/testing/cloudcampaign ./internal/testing/keyscampaign ./audit/auditor
 
 # every test in the modes of FIPS 140-3 that are not the default
 fips:
@@ -54,5 +54,5 @@ fips:
 
 # how many keys are in memory after a store was closed, for both builds
 measure-memory *ARGS:
-    go run ./cmd/measure-memory {{ARGS}}
-    GOEXPERIMENT=runtimesecret go run ./cmd/measure-memory {{ARGS}}
+    go run ./tools/measure-memory {{ARGS}}
+    GOEXPERIMENT=runtimesecret go run ./tools/measure-memory {{ARGS}}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/superviber/blue-encrypted-store/internal/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
 )
 
 // replay applies requests to a snapshot in memory, with the rules of this

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/superviber/blue-encrypted-store/internal/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
 )
 
 // deliberate lists where the recorded cases and this package differ: per case

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/gofrs/uuid/v5"
 
-	"github.com/superviber/blue-encrypted-store/internal/dynamolocal/localtest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 

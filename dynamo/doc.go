@@ -6,7 +6,7 @@
 // definition of the tables (tables.go), and the turning of the SDK's errors
 // into ours. What does not: entities (internal/engine), ciphers and keys
 // (encrypted, envelope, keys), where the endpoint comes from (cmd), and how a
-// local server is started (internal/dynamolocal).
+// local server is started (internal/testing/dynamolocal).
 //
 // # Protocol
 //

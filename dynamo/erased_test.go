@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/superviber/blue-encrypted-store/internal/dynamolocal/localtest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 

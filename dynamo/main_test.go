@@ -3,7 +3,7 @@ package dynamo
 import (
 	"testing"
 
-	"github.com/superviber/blue-encrypted-store/internal/dynamolocal/localtest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 )
 
 func TestMain(m *testing.M) { localtest.Main(m) }

@@ -8,7 +8,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
-	"github.com/superviber/blue-encrypted-store/internal/faultproxy"
+	"github.com/superviber/blue-encrypted-store/internal/testing/faultproxy"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 

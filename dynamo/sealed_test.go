@@ -12,9 +12,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/dynamo"
 	"github.com/superviber/blue-encrypted-store/encrypted"
-	"github.com/superviber/blue-encrypted-store/internal/dynamotest"
-	"github.com/superviber/blue-encrypted-store/internal/faultproxy"
-	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/faultproxy"
+	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/record"
 )

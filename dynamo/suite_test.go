@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/superviber/blue-encrypted-store/dynamo"
-	"github.com/superviber/blue-encrypted-store/internal/dynamotest"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/record/recordtest"
 	"github.com/superviber/blue-encrypted-store/storetest"

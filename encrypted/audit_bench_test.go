@@ -9,8 +9,8 @@ import (
 	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/dynamotest"
-	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 

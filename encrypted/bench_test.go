@@ -10,7 +10,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
-	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
 )
 
 // benchItems is how many records the dialogue of a benchmark has.

@@ -28,7 +28,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/envelope"
-	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"

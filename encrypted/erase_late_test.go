@@ -8,8 +8,8 @@ import (
 	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/dynamotest"
-	"github.com/superviber/blue-encrypted-store/internal/faultproxy"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/faultproxy"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 

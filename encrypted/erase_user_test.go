@@ -10,7 +10,7 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
-	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"

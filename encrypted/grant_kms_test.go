@@ -10,8 +10,8 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
-	"github.com/superviber/blue-encrypted-store/internal/kmsfault"
-	"github.com/superviber/blue-encrypted-store/internal/kmstest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/kmsfault"
+	"github.com/superviber/blue-encrypted-store/internal/testing/kmstest"
 	"github.com/superviber/blue-encrypted-store/keys/awskms"
 	"github.com/superviber/blue-encrypted-store/record"
 )

@@ -4,7 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/sqlite"
@@ -26,7 +26,7 @@ func openSQLite(t testing.TB) *sqlite.Store {
 func inMemory(*testing.T) record.Store   { return memory.New() }
 func inSQLite(t *testing.T) record.Store { return openSQLite(t) }
 
-// The suites on DynamoDB Local are in internal/cloudsuite.
+// The suites on DynamoDB Local are in internal/testing/cloudsuite.
 
 func TestSuiteMemory(t *testing.T) {
 	t.Parallel() // all of them: a disk is mostly waited for

@@ -19,7 +19,7 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/erasure"
-	"github.com/superviber/blue-encrypted-store/internal/dynamotest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 

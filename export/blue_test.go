@@ -8,7 +8,7 @@ import (
 
 	"github.com/superviber/blue-encrypted-store/internal/engine"
 	"github.com/superviber/blue-encrypted-store/internal/importer"
-	"github.com/superviber/blue-encrypted-store/internal/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
 	"github.com/superviber/blue-encrypted-store/memory"
 )
 

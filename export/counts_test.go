@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/superviber/blue-encrypted-store/internal/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
 )
 
 // references is how many each recorded dialogue has (Blue's alignment_refs).

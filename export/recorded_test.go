@@ -10,7 +10,7 @@ import (
 	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
 )
 
 // recording is what Blue left of one dialogue: its export, and the tables that

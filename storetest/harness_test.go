@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/superviber/blue-encrypted-store/internal/dynamotest"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
-	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/sqlite"

@@ -21,7 +21,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/export"
-	"github.com/superviber/blue-encrypted-store/internal/sealedtest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/storetest"
 )

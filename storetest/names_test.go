@@ -16,7 +16,7 @@ const leastCases = 150
 
 // TestSameNames runs the suite on every harness and compares the names of the
 // leaf cases, skipped ones included. On SQLite and DynamoDB Local it only lists
-// them: they run in packages sqlite, dynamo, encrypted and internal/cloudsuite.
+// them: they run in packages sqlite, dynamo, encrypted and internal/testing/cloudsuite.
 func TestSameNames(t *testing.T) {
 	ran := map[string][]string{}
 	all := harnesses(t)

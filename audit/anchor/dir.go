@@ -14,7 +14,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
-	"github.com/superviber/blue-encrypted-store/internal/durable"
+	"github.com/superviber/blue-encrypted-store/internal/fsutil"
 )
 
 // Dir keeps the newest note of each chain in a file:
@@ -209,7 +209,7 @@ func (d *Dir) read(chain string) (string, error) {
 func (d *Dir) write(chain, note string) error {
 	path := d.file(chain)
 	folder := filepath.Dir(path)
-	if err := durable.MakeFolder(folder); err != nil {
+	if err := fsutil.MakeFolder(folder); err != nil {
 		return err
 	}
 	temp, err := os.CreateTemp(folder, "."+chain+".*.tmp") // mode 0600 at most
@@ -227,7 +227,7 @@ func (d *Dir) write(chain, note string) error {
 	if err := os.Rename(temp.Name(), path); err != nil {
 		return err
 	}
-	return durable.SyncFolder(folder)
+	return fsutil.SyncFolder(folder)
 }
 
 func fill(temp *os.File, note string) error {

@@ -20,7 +20,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
-	"github.com/superviber/blue-encrypted-store/internal/kmstest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/kmstest"
 )
 
 var buckets atomic.Int64

@@ -10,7 +10,7 @@ import (
 
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
-	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 

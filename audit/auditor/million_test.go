@@ -15,7 +15,7 @@ import (
 
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
-	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )

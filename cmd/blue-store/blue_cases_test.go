@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/superviber/blue-encrypted-store/internal/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
 )
 
 // recordedCase is one pair of files below shared/blue/cases/errors: what was

@@ -15,7 +15,7 @@ import (
 	"github.com/gofrs/uuid/v5"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/dynamolocal/localtest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 )
 
 // TestDynamoDBStore runs the commands on a DynamoDB Local: what works on

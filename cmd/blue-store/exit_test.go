@@ -19,7 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
 )
 
 // constants reads the exit codes out of exit.go.

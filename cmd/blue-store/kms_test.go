@@ -15,9 +15,9 @@ import (
 
 	"github.com/gofrs/uuid/v5"
 
-	"github.com/superviber/blue-encrypted-store/internal/dynamolocal/localtest"
-	"github.com/superviber/blue-encrypted-store/internal/kmsfault"
-	"github.com/superviber/blue-encrypted-store/internal/kmstest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/kmsfault"
+	"github.com/superviber/blue-encrypted-store/internal/testing/kmstest"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )

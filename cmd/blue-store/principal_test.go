@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/kmstest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/kmstest"
 )
 
 // TestCallerIdentity asks an STS on the wire who is calling; one that does not

@@ -12,7 +12,7 @@ import (
 
 	"github.com/gofrs/uuid/v5"
 
-	"github.com/superviber/blue-encrypted-store/internal/dynamolocal/localtest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 )
 
 // withTables runs the program with DynamoDB's settings.

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 

@@ -5,7 +5,7 @@
 // What belongs here: the one rule, for every program, dynamo.Config and
 // awskms.Config. What does not: credentials, regions and the asking (dynamo,
 // keys/awskms), the reading of the environment (cmd hands it in), and the
-// servers of the tests (internal/dynamolocal, internal/kmslocal).
+// servers of the tests (internal/testing/dynamolocal, internal/testing/kmslocal).
 package endpoint
 
 import (

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
 )
 
 func sharedFolder(t *testing.T, name string) (*Source, string) {

@@ -12,7 +12,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/internal/endpoint"
-	"github.com/superviber/blue-encrypted-store/internal/kmstest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/kmstest"
 	"github.com/superviber/blue-encrypted-store/keys/awskms"
 	"github.com/superviber/blue-encrypted-store/memory"
 )

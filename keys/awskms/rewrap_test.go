@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/kmsfault"
-	"github.com/superviber/blue-encrypted-store/internal/kmstest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/kmsfault"
+	"github.com/superviber/blue-encrypted-store/internal/testing/kmstest"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/awskms"
 	"github.com/superviber/blue-encrypted-store/record"

@@ -12,7 +12,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/envelope"
-	"github.com/superviber/blue-encrypted-store/internal/kmsfault"
+	"github.com/superviber/blue-encrypted-store/internal/testing/kmsfault"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/awskms"
 	"github.com/superviber/blue-encrypted-store/record"

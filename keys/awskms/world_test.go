@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/superviber/blue-encrypted-store/envelope"
-	"github.com/superviber/blue-encrypted-store/internal/kmsfault"
-	"github.com/superviber/blue-encrypted-store/internal/kmstest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/kmsfault"
+	"github.com/superviber/blue-encrypted-store/internal/testing/kmstest"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/awskms"
 	"github.com/superviber/blue-encrypted-store/keys/keystest"

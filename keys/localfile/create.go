@@ -10,7 +10,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/envelope"
-	"github.com/superviber/blue-encrypted-store/internal/durable"
+	"github.com/superviber/blue-encrypted-store/internal/fsutil"
 )
 
 // create makes the key if the store is empty and returns the one that is then
@@ -73,7 +73,7 @@ func (f *file) write() (made bool, err error) {
 // returns, the name is on disk, whoever gave it.
 func (f *file) link() (made bool, err error) {
 	folder := filepath.Dir(f.path)
-	if err := durable.MakeFolder(folder); err != nil {
+	if err := fsutil.MakeFolder(folder); err != nil {
 		return false, err
 	}
 	f.at("folder")
@@ -97,7 +97,7 @@ func (f *file) link() (made bool, err error) {
 	}
 	made = err == nil
 	f.at("linked")
-	if err := durable.SyncFolder(folder); err != nil {
+	if err := fsutil.SyncFolder(folder); err != nil {
 		return false, err
 	}
 	f.at("done")

@@ -1,6 +1,0 @@
-//go:build !unix
-
-package durable
-
-// SyncFolder does nothing: a folder cannot be flushed here.
-func SyncFolder(string) error { return nil }

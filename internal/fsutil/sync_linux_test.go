@@ -1,0 +1,83 @@
+package fsutil
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+)
+
+// asNobody runs do as a user who may read nothing of ours, root or not. The
+// thread that became that user ends with its goroutine.
+func asNobody(t *testing.T, do func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if os.Geteuid() == 0 {
+			runtime.LockOSThread()
+			if err := errors.Join(syscall.Setfsgid(65534), syscall.Setfsuid(65534)); err != nil {
+				t.Errorf("becoming nobody: %v", err)
+				return
+			}
+		}
+		do()
+	}()
+	<-done
+}
+
+// TestNameIsFlushed: a folder that can be written to and not opened shows who
+// flushes it. A name that was made there is an error then, at any depth; one
+// that was there before is not.
+func TestNameIsFlushed(t *testing.T) {
+	closed := filepath.Join(openHome(t), "closed")
+	old := filepath.Join(closed, "old")
+	for _, dir := range []string{closed, old} {
+		if err := errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o777)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(closed, 0o333); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(closed, 0o700) })
+	asNobody(t, func() {
+		for _, path := range []string{"new", "above/below"} {
+			if err := MakeFolder(filepath.Join(closed, path)); !errors.Is(err, fs.ErrPermission) {
+				t.Errorf("%s was made in a folder that cannot be flushed: %v", path, err)
+			}
+		}
+		for _, path := range []string{"old", "old/new"} {
+			if err := MakeFolder(filepath.Join(closed, path)); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+	})
+}
+
+// openHome is a temporary folder that other users can enter.
+func openHome(t *testing.T) string {
+	t.Helper()
+	home, err := os.MkdirTemp("", "durable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(home) })
+	if err := os.Chmod(home, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return home
+}
+
+func TestSyncFolder(t *testing.T) {
+	dir := t.TempDir()
+	if err := SyncFolder(dir); err != nil {
+		t.Error(err)
+	}
+	if err := SyncFolder(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+}

@@ -1,0 +1,205 @@
+package campaign
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/internal/demo"
+	"github.com/superviber/blue-encrypted-store/internal/engine"
+	"github.com/superviber/blue-encrypted-store/internal/importer"
+	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
+	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/keys/localfile"
+	"github.com/superviber/blue-encrypted-store/record"
+	"github.com/superviber/blue-encrypted-store/sqlite"
+)
+
+// tester is the user of the stores that tests open themselves.
+const tester = "tester"
+
+// opened is a store opened in this process, as the program opens it.
+type opened struct {
+	home     string
+	records  *sqlite.Store
+	provider *localfile.Provider
+	store    *encrypted.EncryptedStore[*sqlite.Store, keys.Provider]
+}
+
+// openStore opens the sealed store below a home; now may be nil.
+func openStore(t testing.TB, home string, now func() time.Time) *opened {
+	t.Helper()
+	path := filepath.Join(home, "db", "blue.db")
+	records, err := sqlite.Open(t.Context(), path, &sqlite.Options{Views: engine.Views()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider := localfile.Open(filepath.Join(home, "keys", "umk.key"), &localfile.Options{MayCreate: records.Empty})
+	log := audit.NewLog(records, tester, &audit.Options{Now: now})
+	o := &opened{home: home, records: records, provider: provider}
+	o.store = encrypted.New[*sqlite.Store, keys.Provider](records, provider, tester, log,
+		&encrypted.Options{Now: now, Heads: encrypted.HeadDir(filepath.Join(home, "heads", "here"))})
+	t.Cleanup(o.close)
+	return o
+}
+
+func (o *opened) close() {
+	o.store.Close()
+	o.records.Close()
+}
+
+// recorded are the names of the recorded dialogues beside the demo's.
+var recorded = []string{"local-prod-parity", "supersession", "synthetic-coverage", "ukfs"}
+
+// sources reads the four recorded dialogues and the demo.
+func sources(t testing.TB) []*importer.Source {
+	t.Helper()
+	src, err := importer.ReadFolder(demo.FS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []*importer.Source{src}
+	for _, name := range recorded {
+		text, err := os.ReadFile(shareddata.Path(t, "blue", "dialogues", name, "inputs.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if src, err = importer.ReadOperations(text); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, src)
+	}
+	return all
+}
+
+// importAll imports the sources and returns the dialogues as loaded.
+func importAll(t testing.TB, store blue.DialogueStore, sources []*importer.Source) []*blue.Snapshot {
+	t.Helper()
+	var all []*blue.Snapshot
+	for _, src := range sources {
+		res, err := importer.Run(t.Context(), store, nil, src, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := store.Load(t.Context(), res.Dialogue)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// partition returns the sealed records of a dialogue as they are stored.
+func (o *opened) partition(t testing.TB, id blue.DialogueID) []record.Record {
+	t.Helper()
+	items, err := o.records.Query(t.Context(), record.Query{Table: record.Dialogues, PK: "dialogue#" + string(id)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return items
+}
+
+// payload opens one stored record with Go's envelope; nil if it has none.
+func (o *opened) payload(t testing.TB, id blue.DialogueID, r record.Record) []byte {
+	t.Helper()
+	sealed, ok := r.Attrs["content_encrypted"]
+	if !ok {
+		return nil
+	}
+	ring := keys.NewRing(o.records, o.provider, tester, nil)
+	defer ring.Close()
+	k, err := ring.Open(t.Context(), r.Attrs["key_id"].Str())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Destroy()
+	addr, err := envelope.ItemAddress(string(id), r.Key.SK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := k.Open(addr, sealed.Bin(), r.Attrs["content_nonce"].Bin())
+	if err != nil {
+		t.Fatalf("%s %s: %v", id, r.Key.SK, err)
+	}
+	return text
+}
+
+// dek derives a data key from the key file and the stored wrap, by docs/format.md. The
+// program has no way to print one.
+func (o *opened) dek(ctx context.Context, id blue.DialogueID, version uint32) ([]byte, error) {
+	wraps, err := o.records.Query(ctx, record.Query{Table: record.Keys, PK: "dialogue#" + string(id)})
+	if err != nil {
+		return nil, err
+	}
+	umk, err := o.provider.UMK(ctx)
+	if err != nil {
+		return nil, err
+	}
+	kek, err := o.provider.DeriveKEK(ctx, umk, tester)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range wraps {
+		if w.Key.SK != fmt.Sprintf("wrap#%010d#%s", version, tester) {
+			continue
+		}
+		b := keys.Binding{User: tester, Dialogue: string(id), Version: version}
+		secret, err := o.provider.UnwrapDEK(ctx, kek, b, w.Attrs["wrapped"].Bin())
+		if err != nil {
+			return nil, err
+		}
+		dek, err := secret.Derive(fmt.Sprintf("blue/1/dek/%s/%d", id, version))
+		if err != nil {
+			return nil, err
+		}
+		return dek.InsecureBytes(), nil
+	}
+	return nil, errors.New("there is no wrap")
+}
+
+// compact is a JSON value with its members in one order and its fractions in
+// one spelling, for comparison. Whole numbers stay as they are.
+func compact(t testing.TB, text []byte) string {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		t.Fatal(err)
+	}
+	out, err := json.Marshal(fractions(v))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+func fractions(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if f, err := v.Float64(); err == nil && strings.ContainsAny(v.String(), ".eE") {
+			return f
+		}
+	case []any:
+		for i := range v {
+			v[i] = fractions(v[i])
+		}
+	case map[string]any:
+		for name := range v {
+			v[name] = fractions(v[name])
+		}
+	}
+	return v
+}

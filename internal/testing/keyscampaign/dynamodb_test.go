@@ -1,0 +1,75 @@
+package keyscampaign
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/faultproxy"
+)
+
+// TestDynamoDB kills every command on keys at its requests to DynamoDB: the
+// server gets the request, or does not. The long form kills at each, the others
+// at some.
+func TestDynamoDB(t *testing.T) {
+	t.Parallel()
+	k := &campaign{
+		file: "keys-kill-dynamodb", step: campaigntest.Length(40, 20, 1),
+		ways: func(string) []string { return []string{string(faultproxy.LostRequest), string(faultproxy.LostAnswer)} },
+		fresh: func(t *testing.T) machine {
+			tables := dynamotest.Config(t)
+			proxy, writers := faultproxy.New(tables.Endpoint), faultproxy.New(tables.Endpoint)
+			t.Cleanup(proxy.Close)
+			t.Cleanup(writers.Close)
+			h := newHome(t, "BLUE_STORE=dynamodb", "AWS_EC2_METADATA_DISABLED=true", "DYNAMODB_ENDPOINT="+tables.Endpoint, "BLUE_TABLE_PREFIX="+tables.Prefix)
+			return &dynamoMachine{h, proxy, writers}
+		},
+	}
+	k.run(t)
+}
+
+type dynamoMachine struct {
+	*home
+	proxy   *faultproxy.Proxy // before the command that is killed
+	writers *faultproxy.Proxy // before those that only write
+}
+
+// writer is at work once the first of its requests is seen.
+func (m *dynamoMachine) writer(stdin string, env []string, args ...string) (*exec.Cmd, *bytes.Buffer, <-chan struct{}) {
+	c, _, stderr := m.command(stdin, slices.Concat(env, []string{"DYNAMODB_ENDPOINT=" + m.writers.URL}), args...)
+	begun := make(chan struct{})
+	first := sync.OnceFunc(func() { close(begun) })
+	m.writers.Play(func(faultproxy.Request) faultproxy.Fault {
+		first()
+		return faultproxy.Fault{}
+	})
+	return c, stderr, begun
+}
+
+// kill kills the program when its request comes, before the server gets it.
+func (m *dynamoMachine) kill(kind string, n int, ready func(), env []string, args ...string) (*os.ProcessState, string) {
+	c, _, stderr := m.command("", slices.Concat(env, []string{"DYNAMODB_ENDPOINT=" + m.proxy.URL}), args...)
+	started := make(chan struct{})
+	m.proxy.Play(func(r faultproxy.Request) faultproxy.Fault {
+		switch {
+		case r.N <= n:
+			return faultproxy.Fault{}
+		case r.N > n+1: // of the dying process
+			return faultproxy.Lose()
+		}
+		<-started
+		ready()
+		_ = c.Process.Kill()
+		return faultproxy.Fault{Kind: faultproxy.Kind(kind)}
+	})
+	check(m.t, c.Start())
+	close(started)
+	_ = c.Wait()
+	m.proxy.Settle()
+	return c.ProcessState, stderr.String()
+}

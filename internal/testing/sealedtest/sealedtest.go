@@ -1,0 +1,89 @@
+// Package sealedtest declares the sealed stores that the suite of storetest runs
+// on: the same store, with keys in a file or in KMS, over any records.
+//
+// What belongs here: harnesses, and the one way in which tests open a sealed
+// store with a key file. What does not: cases (storetest), and records
+// (internal/testing/dynamotest, or the test itself).
+package sealedtest
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/internal/engine"
+	"github.com/superviber/blue-encrypted-store/internal/testing/kmstest"
+	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/keys/awskms"
+	"github.com/superviber/blue-encrypted-store/keys/localfile"
+	"github.com/superviber/blue-encrypted-store/record"
+	"github.com/superviber/blue-encrypted-store/storetest"
+)
+
+// user is whose stores these are.
+const user = "muffin"
+
+// Store is a sealed store with the key of a file.
+type Store = *encrypted.EncryptedStore[record.Store, *localfile.Provider]
+
+// Open opens a store of one user with a key file, which is made when it is missing.
+// A nil clock is time.Now.
+func Open(umk string, records record.Store, now func() time.Time) Store {
+	return seal(records, Key(umk), now)
+}
+
+// Key is the provider of a key file, which is made when it is missing.
+func Key(umk string) *localfile.Provider {
+	return localfile.Open(umk, &localfile.Options{MayCreate: func(context.Context) (bool, error) { return true, nil }})
+}
+
+func seal[K keys.Provider](records record.Store, provider K, now func() time.Time) *encrypted.EncryptedStore[record.Store, K] {
+	log := audit.NewLog(records, user, &audit.Options{Now: now})
+	return encrypted.New(records, provider, user, log, &encrypted.Options{Now: now})
+}
+
+// File is the harness of stores with a key file. A stranger has another.
+func File(t *testing.T, records func(*testing.T) record.Store) storetest.Harness {
+	dir := t.TempDir()
+	of := func(name string) func(*testing.T, record.Store) *localfile.Provider {
+		return func(*testing.T, record.Store) *localfile.Provider { return Key(filepath.Join(dir, name)) }
+	}
+	return harness(records, of("umk.key"), of("other.key"))
+}
+
+// KMS is the harness of stores with keys in KMS: nothing but the provider
+// differs. A stranger has another KMS key.
+func KMS(t *testing.T, records func(*testing.T) record.Store) storetest.Harness {
+	client := kmstest.Client(kmstest.Endpoint(t), user)
+	of := func(arn string) func(*testing.T, record.Store) *awskms.Provider {
+		return func(t *testing.T, records record.Store) *awskms.Provider {
+			t.Helper()
+			provider, err := awskms.New(arn, client, records, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return provider
+		}
+	}
+	h := harness(records, of(kmstest.Key(t)), of(kmstest.Key(t)))
+	h.StoredKEK = true
+	return h
+}
+
+func harness[K keys.Provider](records func(*testing.T) record.Store, own, other func(*testing.T, record.Store) K) storetest.Harness {
+	return storetest.Harness{
+		Records: records, Encrypted: true,
+		Open: func(t *testing.T, r record.Store, now func() time.Time) storetest.Store {
+			return seal(r, own(t, r), now)
+		},
+		Stranger: func(t *testing.T, r record.Store, now func() time.Time) storetest.Store {
+			return seal(r, other(t, r), now)
+		},
+		Below: func(t *testing.T, r record.Store, now func() time.Time) record.Store {
+			return engine.Below(seal(r, own(t, r), now).Store)
+		},
+	}
+}
