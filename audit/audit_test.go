@@ -169,8 +169,8 @@ func chainsIn(t testing.TB, store record.Store) []string {
 	t.Helper()
 	var chains []string
 	for _, digit := range "0123456789abcdef" {
-		for _, r := range query(t, store, "chains#"+string(digit)) {
-			if _, chain, _ := strings.Cut(r.Key.SK, "#"); !slices.Contains(chains, chain) {
+		for _, r := range query(t, store, record.IndexPartition(string(digit))) {
+			if _, chain, _ := strings.Cut(r.Key.Item, "#"); !slices.Contains(chains, chain) {
 				chains = append(chains, chain)
 			}
 		}
@@ -178,9 +178,9 @@ func chainsIn(t testing.TB, store record.Store) []string {
 	return chains
 }
 
-func query(t testing.TB, store record.Store, pk string) []record.Record {
+func query(t testing.TB, store record.Store, pk record.Partition) []record.Record {
 	t.Helper()
-	all, err := store.Query(context.WithoutCancel(t.Context()), record.Query{Table: record.Audit, PK: pk})
+	all, err := store.Query(context.WithoutCancel(t.Context()), record.Query{Table: record.Audit, Partition: pk})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func eventsIn(t testing.TB, store record.Store, chain string) []audit.Event {
 	t.Helper()
 	var events []audit.Event
 	previous := hash([]byte("blue/1/chain/" + chain))
-	for i := range query(t, store, "audit#"+chain) {
+	for i := range query(t, store, record.ChainPartition(chain)) {
 		e, err := audit.ReadEvent(context.WithoutCancel(t.Context()), store, chain, uint64(i)+1)
 		if err != nil || e.Previous != previous {
 			t.Fatalf("chain %s seq %d: %v, previous %s, want %s", chain, i+1, err, e.Previous, previous)
@@ -244,7 +244,7 @@ func TestReadCommits(t *testing.T) {
 	}{
 		"intact": {func(*testing.T, record.Store, []audit.Event) {}, nil, 3},
 		"pointer gone": {func(t *testing.T, s record.Store, _ []audit.Event) {
-			remove(t, s, record.Key{PK: "dialogue#d", SK: "000000000002"})
+			remove(t, s, record.Key{Partition: "dialogue#d", Item: "000000000002"})
 		}, blue.ErrTampered, 1},
 		"event gone": {func(t *testing.T, s record.Store, e []audit.Event) {
 			remove(t, s, keyOf(e[1]))
@@ -253,7 +253,7 @@ func TestReadCommits(t *testing.T) {
 			edit(t, s, keyOf(e[2]), "principal", record.S("someone"))
 		}, blue.ErrTampered, 2},
 		"pointer bent": {func(t *testing.T, s record.Store, e []audit.Event) {
-			edit(t, s, record.Key{PK: "dialogue#d", SK: "000000000003"}, "seq", record.N(1))
+			edit(t, s, record.Key{Partition: "dialogue#d", Item: "000000000003"}, "seq", record.N(1))
 		}, blue.ErrTampered, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -284,7 +284,7 @@ func TestReadCommits(t *testing.T) {
 }
 
 func keyOf(e audit.Event) record.Key {
-	return record.Key{PK: "audit#" + e.Chain, SK: fmt.Sprintf("%012d", e.Seq)}
+	return record.Key{Partition: record.ChainPartition(e.Chain), Item: fmt.Sprintf("%012d", e.Seq)}
 }
 
 func remove(t *testing.T, s record.Store, key record.Key) {

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
@@ -73,8 +72,9 @@ func (c *chain) settle(err error, e, void Event, now time.Time) bool {
 // and nothing of it can be any more.
 func definite(err error) bool {
 	if c, ok := errors.AsType[*record.ConflictError](err); ok {
-		// There a stranger stands in our chain.
-		return !strings.HasPrefix(c.Key.PK, eventPrefix) && !strings.HasPrefix(c.Key.PK, notePrefix)
+		// Another process wrote to this chain's key.
+		_, isEvent := c.Key.Partition.Chain()
+		return !isEvent && !c.Key.Partition.IsCheckpoint()
 	}
 	if errors.Is(err, record.ErrUnavailable) {
 		return false // whatever else it was

@@ -80,7 +80,7 @@ func TestCommits(t *testing.T) {
 		t.Errorf("key ids %q, %q", events[0].KeyID, events[5].KeyID)
 	}
 	for day, first := range map[string]int64{"2026-02-03": 1, "2026-02-04": 4} {
-		r, err := w.Get(t.Context(), record.Audit, record.Key{PK: "chains#" + chain[:1], SK: day + "#" + chain})
+		r, err := w.Get(t.Context(), record.Audit, record.Key{Partition: record.IndexPartition(chain), Item: day + "#" + chain})
 		if want := (record.Attrs{"first": record.N(first)}); err != nil || !r.Equal(record.Record{Key: r.Key, Attrs: want}) {
 			t.Errorf("index of %s: %v, %v", day, r.Attrs, err)
 		}
@@ -89,7 +89,7 @@ func TestCommits(t *testing.T) {
 
 // TestGenesis: what becomes of a chain by the answer to its genesis.
 func TestGenesis(t *testing.T) {
-	conflict := &record.ConflictError{Table: record.Audit, Key: record.Key{PK: "audit#0", SK: "000000000001"}}
+	conflict := &record.ConflictError{Table: record.Audit, Key: record.Key{Partition: "audit#0", Item: "000000000001"}}
 	for name, c := range map[string]struct {
 		before, after func(int, []record.Write) error
 		want          error // of the operation
@@ -202,8 +202,8 @@ func TestDays(t *testing.T) {
 	index := func() map[string]int64 {
 		found := map[string]int64{}
 		chain := chainsIn(t, w)[0]
-		for _, r := range query(t, w, "chains#"+chain[:1]) {
-			found[r.Key.SK[:10]] = r.Attrs["first"].Int()
+		for _, r := range query(t, w, record.IndexPartition(chain)) {
+			found[r.Key.Item[:10]] = r.Attrs["first"].Int()
 		}
 		return found
 	}
@@ -252,7 +252,7 @@ func TestDays(t *testing.T) {
 	day(3)
 	w.heal()
 	chain := chainsIn(t, w)[0]
-	there := record.Record{Key: record.Key{PK: "chains#" + chain[:1], SK: "2026-02-06#" + chain}, Attrs: record.Attrs{"first": record.N(7)}}
+	there := record.Record{Key: record.Key{Partition: record.IndexPartition(chain), Item: "2026-02-06#" + chain}, Attrs: record.Attrs{"first": record.N(7)}}
 	if err := w.Store.Commit(t.Context(), []record.Write{{Table: record.Audit, Record: there}}); err != nil {
 		t.Fatal(err)
 	}

@@ -11,12 +11,10 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-const notePrefix = "checkpoint#"
-
 // noteWrite puts the signed note over a chain's first size events.
 func noteWrite(chain string, size uint64, note string) record.Write {
 	return record.Write{Table: record.Audit, Record: record.Record{
-		Key: record.Key{PK: notePrefix + chain, SK: twelve(size)}, Attrs: record.Attrs{"note": record.S(note)},
+		Key: record.Key{Partition: record.CheckpointPartition(chain), Item: twelve(size)}, Attrs: record.Attrs{"note": record.S(note)},
 	}}
 }
 

@@ -85,7 +85,7 @@ func TestAnotherCheckpoint(t *testing.T) {
 	w := newWorld()
 	log := audit.NewLog(w, "muffin", &audit.Options{Signer: signs(t)})
 	mustRead(t, log)
-	key := record.Key{PK: "checkpoint#" + chainsIn(t, w)[0], SK: "000000000002"}
+	key := record.Key{Partition: record.CheckpointPartition(chainsIn(t, w)[0]), Item: "000000000002"}
 	strange := record.Record{Key: key, Attrs: record.Attrs{"note": record.S("strange")}}
 	if err := w.Store.Commit(t.Context(), []record.Write{{Table: record.Audit, Record: strange}}); err != nil {
 		t.Fatal(err)
@@ -298,7 +298,7 @@ func TestCloseInAlarm(t *testing.T) {
 type stuck struct{ *world }
 
 func (s stuck) Commit(ctx context.Context, writes []record.Write) error {
-	if len(writes) == 1 && writes[0].Record.Key.PK[0] == 'c' {
+	if len(writes) == 1 && writes[0].Record.Key.Partition[0] == 'c' {
 		<-ctx.Done()
 		return ctx.Err()
 	}

@@ -50,7 +50,7 @@ func (d *Directory) Pseudonym(ctx context.Context, name string) (string, error) 
 	if name == "" {
 		return "", fmt.Errorf("%w: a principal without a name", blue.ErrInvalid)
 	}
-	key := record.Key{PK: principalsPK, SK: name}
+	key := record.Key{Partition: principalsPK, Item: name}
 	r, err := d.store.Get(ctx, record.Keys, key)
 	if errors.Is(err, blue.ErrNotFound) {
 		r, err = d.enter(ctx, key)
@@ -89,14 +89,14 @@ func pseudonym(r record.Record) (string, error) {
 		return "", fmt.Errorf("%w: a principal's record has a pepper of %d bytes instead of %d", blue.ErrTampered, len(pepper), pepperSize)
 	}
 	h := hmac.New(sha256.New, pepper)
-	h.Write(appendLP(appendLP(nil, []byte("blue/1/principal")), []byte(r.Key.SK)))
+	h.Write(appendLP(appendLP(nil, []byte("blue/1/principal")), []byte(r.Key.Item)))
 	return "p-" + hex.EncodeToString(h.Sum(nil)[:16]), nil
 }
 
 // Names returns the name of every pseudonym that can still be told.
 // ErrTampered for a record that is not whole.
 func (d *Directory) Names(ctx context.Context) (map[string]string, error) {
-	all, err := d.store.Query(ctx, record.Query{Table: record.Keys, PK: principalsPK})
+	all, err := d.store.Query(ctx, record.Query{Table: record.Keys, Partition: principalsPK})
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (d *Directory) Names(ctx context.Context) (map[string]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		names[p] = r.Key.SK
+		names[p] = r.Key.Item
 	}
 	return names, nil
 }
@@ -134,7 +134,7 @@ func (d *Directory) NamesOf(ctx context.Context, user string) ([]string, error) 
 // log that is open goes on with it; the next one takes a new one. also are
 // writes of the directory's store that stand or fall with it. ErrNotFound.
 func (d *Directory) Forget(ctx context.Context, name string, also ...record.Write) error {
-	key := record.Key{PK: principalsPK, SK: name}
+	key := record.Key{Partition: principalsPK, Item: name}
 	r, err := d.store.Get(ctx, record.Keys, key)
 	if err != nil {
 		return err

@@ -25,7 +25,7 @@ func TestPseudonym(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := w.Get(t.Context(), record.Keys, record.Key{PK: "principals", SK: "muffin"})
+	r, err := w.Get(t.Context(), record.Keys, record.Key{Partition: "principals", Item: "muffin"})
 	if err != nil || len(r.Attrs) != 2 || len(r.Attrs["pepper"].Bin()) != 32 || len(r.Attrs["created_at"].Str()) != 30 {
 		t.Fatalf("record %v, %v", r, err)
 	}
@@ -88,7 +88,7 @@ func TestPseudonymFaults(t *testing.T) {
 		"put lost":           {func(w *world) { w.before = nth(1, errLost) }, "muffin", errLost},
 		"put lands, unheard": {func(w *world) { w.after = nth(1, errLost) }, "muffin", nil},
 		"no name":            {func(*world) {}, "", blue.ErrInvalid},
-		"long name":          {func(*world) {}, strings.Repeat("m", record.MaxSK+1), blue.ErrTooLarge},
+		"long name":          {func(*world) {}, strings.Repeat("m", record.MaxItem+1), blue.ErrTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
@@ -100,7 +100,7 @@ func TestPseudonymFaults(t *testing.T) {
 		})
 	}
 	w := newWorld()
-	short := record.Record{Key: record.Key{PK: "principals", SK: "muffin"}, Attrs: record.Attrs{"pepper": record.B([]byte("short"))}}
+	short := record.Record{Key: record.Key{Partition: "principals", Item: "muffin"}, Attrs: record.Attrs{"pepper": record.B([]byte("short"))}}
 	if err := w.Commit(t.Context(), []record.Write{{Table: record.Keys, Record: short}}); err != nil {
 		t.Fatal(err)
 	}

@@ -196,7 +196,7 @@ func (e *Event) Write(items []Item) error {
 
 // maxNames bounds what a stored event may inflate to: the keys of the
 // greatest commit.
-const maxNames = record.MaxBatch * (record.MaxSK + 1)
+const maxNames = record.MaxBatch * (record.MaxItem + 1)
 
 // Items returns what a commit wrote. ErrTampered if the event does not hold
 // together.
@@ -229,7 +229,7 @@ func (e *Event) Items() ([]Item, error) {
 func ItemsDigest(items []record.Record) []byte {
 	h := sha256.New()
 	for _, r := range items {
-		h.Write(appendLP(nil, []byte(r.Key.SK)))
+		h.Write(appendLP(nil, []byte(r.Key.Item)))
 		h.Write(r.Attrs["item_mac"].Bin())
 	}
 	return h.Sum(nil)

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -12,14 +11,12 @@ import (
 // named by the first digit of the chain, not by the day: a reader asks for all
 // of them and need not believe in any clock.
 
-const indexPrefix = "chains#"
-
 // day returns the UTC day of an event, YYYY-MM-DD.
 func (e *Event) day() string { return e.Timestamp[:len("2006-01-02")] }
 
 // indexKey is where the index holds that a chain had events on a day.
 func indexKey(chain, day string) record.Key {
-	return record.Key{PK: indexPrefix + chain[:1], SK: day + "#" + chain}
+	return record.Key{Partition: record.IndexPartition(chain), Item: day + "#" + chain}
 }
 
 // indexRecord is put beside the event: first is the seq of the chain's first
@@ -58,5 +55,5 @@ func (c *chain) unindexed(void Event) {
 // onIndex reports whether a commit failed because the index knows the day.
 func onIndex(err error) bool {
 	c, ok := errors.AsType[*record.ConflictError](err)
-	return ok && c.Table == record.Audit && strings.HasPrefix(c.Key.PK, indexPrefix)
+	return ok && c.Table == record.Audit && c.Key.Partition.IsIndex()
 }

@@ -44,16 +44,14 @@ func (e *Event) columns(operation, outcome *string, seq, version *int64) []colum
 	}
 }
 
-const eventPrefix = "audit#"
-
 // eventKey is where an event lies.
 func eventKey(chain string, seq uint64) record.Key {
-	return record.Key{PK: eventPrefix + chain, SK: twelve(seq)}
+	return record.Key{Partition: record.ChainPartition(chain), Item: twelve(seq)}
 }
 
 // pointerKey is where the pointer to the event of a dialogue's commit lies.
 func pointerKey(dialogue string, version uint64) record.Key {
-	return record.Key{PK: "dialogue#" + dialogue, SK: twelve(version)}
+	return record.DialogueKey(dialogue, twelve(version))
 }
 
 func twelve(n uint64) string { return fmt.Sprintf("%012d", n) }
@@ -142,13 +140,13 @@ func ReadCommit(ctx context.Context, store record.Store, dialogue string, versio
 // A pointer or event that is missing or broken ends in an error; the events
 // read so far are returned with it.
 func ReadCommits(ctx context.Context, store record.Store, dialogue string) ([]Event, error) {
-	pointers, err := store.Query(ctx, record.Query{Table: record.Audit, PK: "dialogue#" + dialogue})
+	pointers, err := store.Query(ctx, record.Query{Table: record.Audit, Partition: record.DialoguePartition(dialogue)})
 	if err != nil {
 		return nil, err
 	}
 	events := make([]Event, 0, len(pointers))
 	for i, p := range pointers {
-		if p.Key.SK != twelve(uint64(i)+1) {
+		if p.Key.Item != twelve(uint64(i)+1) {
 			return events, fmt.Errorf("%w: the audit pointer of version %d of dialogue %s is gone", blue.ErrTampered, i+1, dialogue)
 		}
 		e, err := readPointed(ctx, store, dialogue, p)
@@ -161,9 +159,9 @@ func ReadCommits(ctx context.Context, store record.Store, dialogue string) ([]Ev
 }
 
 func readPointed(ctx context.Context, store record.Store, dialogue string, pointer record.Record) (Event, error) {
-	version, err := strconv.ParseUint(pointer.Key.SK, 10, 64)
+	version, err := strconv.ParseUint(pointer.Key.Item, 10, 64)
 	if err != nil {
-		return Event{}, fmt.Errorf("%w: audit pointer %q of dialogue %s", blue.ErrTampered, pointer.Key.SK, dialogue)
+		return Event{}, fmt.Errorf("%w: audit pointer %q of dialogue %s", blue.ErrTampered, pointer.Key.Item, dialogue)
 	}
 	e, err := ReadEvent(ctx, store, pointer.Attrs["chain"].Str(), uint64(pointer.Attrs["seq"].Int()))
 	if err != nil {

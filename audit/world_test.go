@@ -65,15 +65,15 @@ func (w *world) keys(n int) []string {
 	var keys []string
 	for _, write := range w.commits[n] {
 		k := write.Record.Key
-		for _, part := range []string{k.PK, k.SK} {
+		for _, part := range []string{string(k.Partition), k.Item} {
 			if i := strings.LastIndex(part, "#"); i >= 0 && checkpoint.IsChain(part[i+1:]) {
-				k.PK, k.SK = strings.ReplaceAll(k.PK, part[i+1:], "{chain}"), strings.ReplaceAll(k.SK, part[i+1:], "{chain}")
+				k.Partition, k.Item = record.Partition(strings.ReplaceAll(string(k.Partition), part[i+1:], "{chain}")), strings.ReplaceAll(k.Item, part[i+1:], "{chain}")
 			}
 		}
-		if strings.HasPrefix(k.PK, "chains#") {
-			k.PK = "chains#{digit}"
+		if k.Partition.IsIndex() {
+			k.Partition = "chains#{digit}"
 		}
-		keys = append(keys, k.PK+" "+k.SK)
+		keys = append(keys, k.String())
 	}
 	return keys
 }
@@ -91,7 +91,7 @@ func nth(n int, err error) func(int, []record.Write) error {
 // to fails every commit to partitions of a prefix.
 func to(prefix string, err error) func(int, []record.Write) error {
 	return func(_ int, writes []record.Write) error {
-		if slices.ContainsFunc(writes, func(w record.Write) bool { return strings.HasPrefix(w.Record.Key.PK, prefix) }) {
+		if slices.ContainsFunc(writes, func(w record.Write) bool { return strings.HasPrefix(string(w.Record.Key.Partition), prefix) }) {
 			return err
 		}
 		return nil
@@ -215,9 +215,9 @@ func stored(t testing.TB, store record.Store) []string {
 	t.Helper()
 	var sizes []string
 	for _, chain := range chainsIn(t, store) {
-		for _, r := range query(t, store, "checkpoint#"+chain) {
-			sizes = append(sizes, strings.TrimLeft(r.Key.SK, "0"))
-			checkNote(t, eventsIn(t, store, chain), number(t, r.Key.SK), r.Attrs["note"].Str())
+		for _, r := range query(t, store, record.CheckpointPartition(chain)) {
+			sizes = append(sizes, strings.TrimLeft(r.Key.Item, "0"))
+			checkNote(t, eventsIn(t, store, chain), number(t, r.Key.Item), r.Attrs["note"].Str())
 		}
 	}
 	return sizes

@@ -17,7 +17,7 @@ type api interface {
 	// from first (inclusive) to last (exclusive, "" for no bound), at most
 	// limit records (0: what a page holds). next is "" at the end, else the
 	// sort key to begin after, at which an item need not stand.
-	page(ctx context.Context, table record.Table, pk string, bounds span, after string, limit int) (records []record.Record, next string, err error)
+	page(ctx context.Context, table record.Table, pk record.Partition, bounds span, after string, limit int) (records []record.Record, next string, err error)
 	// transact is TransactWriteItems. A *refusal says which conditions
 	// failed; errUnknown that nobody can say whether it took effect.
 	transact(ctx context.Context, token string, actions []action) error

@@ -23,7 +23,7 @@ import (
 // commit fits the actions of its final transaction (record.CheckBatch).
 
 // logItems returns the puts of a log that holds the records.
-func (s *Store) logItems(pk, b string, records []record.Record) []action {
+func (s *Store) logItems(pk record.Partition, b string, records []record.Record) []action {
 	var text []byte
 	for _, r := range records {
 		text = appendRecord(text, r)
@@ -37,7 +37,7 @@ func (s *Store) logItems(pk, b string, records []record.Record) []action {
 }
 
 func appendRecord(to []byte, r record.Record) []byte {
-	to = appendBytes(to, r.Key.SK)
+	to = appendBytes(to, r.Key.Item)
 	to = binary.AppendUvarint(to, uint64(len(r.Attrs)))
 	for _, name := range r.Names() {
 		v := r.Attrs[name]
@@ -63,11 +63,11 @@ func appendBytes[T string | []byte](to []byte, x T) []byte {
 var errChunk = errors.New("not the records of a log")
 
 // recordsOf reads what appendRecord wrote. Any input is safe.
-func recordsOf(pk string, text []byte) ([]record.Record, error) {
+func recordsOf(pk record.Partition, text []byte) ([]record.Record, error) {
 	t := &chunkReader{left: text}
 	var records []record.Record
 	for len(t.left) > 0 && t.err == nil {
-		r := record.Record{Key: record.Key{PK: pk, SK: string(t.bytes())}, Attrs: record.Attrs{}}
+		r := record.Record{Key: record.Key{Partition: pk, Item: string(t.bytes())}, Attrs: record.Attrs{}}
 		for n := t.uvarint(); n > 0 && t.err == nil; n-- {
 			name := string(t.bytes())
 			r.Attrs[name] = t.value()

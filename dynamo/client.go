@@ -46,12 +46,12 @@ func (c *client) get(ctx context.Context, table record.Table, key record.Key) (r
 }
 
 func storableKey(k record.Key) bool {
-	return storable(k.PK, record.MaxPK) && storable(k.SK, record.MaxSK)
+	return storable(string(k.Partition), record.MaxPartition) && storable(k.Item, record.MaxItem)
 }
 
-func (c *client) page(ctx context.Context, table record.Table, pk string, bounds span, after string, limit int) ([]record.Record, string, error) {
+func (c *client) page(ctx context.Context, table record.Table, pk record.Partition, bounds span, after string, limit int) ([]record.Record, string, error) {
 	name, err := c.table(table)
-	if err != nil || !storable(pk, record.MaxPK) {
+	if err != nil || !storable(string(pk), record.MaxPartition) {
 		return nil, "", err
 	}
 	e := rangeOf(pk, bounds)
@@ -63,24 +63,24 @@ func (c *client) page(ctx context.Context, table record.Table, pk string, bounds
 		in.Limit = aws.Int32(int32(min(limit, math.MaxInt32)))
 	}
 	if after != "" {
-		in.ExclusiveStartKey = keyItem(record.Key{PK: pk, SK: after})
+		in.ExclusiveStartKey = keyItem(record.Key{Partition: pk, Item: after})
 	}
 	out, err := c.api.Query(ctx, in)
 	if err != nil {
 		return nil, "", c.readFault(ctx, err, table)
 	}
 	records := fromItems(out.Items)
-	if n := len(records); n > 0 && bounds.last != "" && records[n-1].Key.SK == bounds.last {
+	if n := len(records); n > 0 && bounds.last != "" && records[n-1].Key.Item == bounds.last {
 		return records[:n-1], "", nil
 	}
 	return nextPage(records, out.LastEvaluatedKey, pk)
 }
 
 // nextPage is a page with the sort key to go on after, "" for the last one.
-func nextPage(records []record.Record, last item, pk string) ([]record.Record, string, error) {
+func nextPage(records []record.Record, last item, pk record.Partition) ([]record.Record, string, error) {
 	next := text(last[sortKey])
-	if len(last) > 0 && (next == "" || text(last[partitionKey]) != pk) {
-		return nil, "", stuck(pk)
+	if len(last) > 0 && (next == "" || text(last[partitionKey]) != string(pk)) {
+		return nil, "", stuck(string(pk))
 	}
 	return records, next, nil
 }
@@ -217,7 +217,7 @@ func (c *client) index(ctx context.Context, index record.Index, pk string) ([]re
 	if index != record.ByStatus && index != record.ByTensionStatus && index != record.ByExpert {
 		return nil, fmt.Errorf("%w: record: unknown index %q", record.ErrInvalid, index)
 	}
-	if !storable(pk, record.MaxPK) {
+	if !storable(string(pk), record.MaxPartition) {
 		return nil, ctx.Err()
 	}
 	name, err := c.table(record.Dialogues)
@@ -248,7 +248,7 @@ func (c *client) index(ctx context.Context, index record.Index, pk string) ([]re
 	}
 	slices.SortFunc(records, func(a, b record.Record) int {
 		return cmp.Or(strings.Compare(a.Attrs[second].Str(), b.Attrs[second].Str()),
-			strings.Compare(a.Key.PK, b.Key.PK), strings.Compare(a.Key.SK, b.Key.SK))
+			cmp.Compare(a.Key.Partition, b.Key.Partition), strings.Compare(a.Key.Item, b.Key.Item))
 	})
 	return records, nil
 }

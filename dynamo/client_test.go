@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -44,7 +45,7 @@ func localClient(t *testing.T) *client {
 }
 
 func creating(sk string, attrs record.Attrs) action {
-	return action{table: record.Dialogues, record: record.Record{Key: record.Key{PK: "dialogue#d", SK: sk}, Attrs: attrs}, when: condition{absent: true}}
+	return action{table: record.Dialogues, record: record.Record{Key: record.Key{Partition: "dialogue#d", Item: sk}, Attrs: attrs}, when: condition{absent: true}}
 }
 
 func replacing(sk string, attrs record.Attrs, when condition) action {
@@ -177,7 +178,7 @@ func TestPages(t *testing.T) {
 			}
 			pages++
 			for _, r := range records {
-				got = append(got, r.Key.SK)
+				got = append(got, r.Key.Item)
 			}
 			if next == "" {
 				break
@@ -191,8 +192,8 @@ func TestPages(t *testing.T) {
 			t.Errorf("3.6 MB came in %d pages", pages)
 		}
 	}
-	for _, pk := range []string{"", "dialogue#x", "\xff", strings.Repeat("p", record.MaxPK+1)} {
-		if records, next, err := c.page(t.Context(), record.Dialogues, pk, span{}, "", 0); len(records) != 0 || next != "" || err != nil {
+	for _, pk := range []string{"", "dialogue#x", "\xff", strings.Repeat("p", record.MaxPartition+1)} {
+		if records, next, err := c.page(t.Context(), record.Dialogues, record.Partition(pk), span{}, "", 0); len(records) != 0 || next != "" || err != nil {
 			t.Errorf("partition %.20q: %d records, %v", pk, len(records), err)
 		}
 	}
@@ -201,7 +202,7 @@ func TestPages(t *testing.T) {
 func TestSnapshot(t *testing.T) {
 	c := localClient(t)
 	mustTransact(t, c, creating("a", number(1)), creating("b", number(2)))
-	at := func(sk string) record.Key { return record.Key{PK: "dialogue#d", SK: sk} }
+	at := func(sk string) record.Key { return record.Key{Partition: "dialogue#d", Item: sk} }
 	records, err := c.snapshot(t.Context(), record.Dialogues, []record.Key{at("b"), at("x"), at(""), at("a"), at("\xff")})
 	if err != nil {
 		t.Fatal(err)
@@ -229,11 +230,11 @@ func TestSnapshot(t *testing.T) {
 func TestGet(t *testing.T) {
 	c := localClient(t)
 	mustTransact(t, c, creating("a", record.Attrs{"n": record.N(1), "_own": record.S("x"), "GSI3SK": record.S("")}), creating("\ufffd", number(1)))
-	r, exists, err := c.get(t.Context(), record.Dialogues, record.Key{PK: "dialogue#d", SK: "a"})
+	r, exists, err := c.get(t.Context(), record.Dialogues, record.Key{Partition: "dialogue#d", Item: "a"})
 	if err != nil || !exists || len(r.Attrs) != 3 || r.Attrs["_own"].Str() != "x" || r.Attrs["GSI3SK"].Type() != record.String {
 		t.Errorf("read %v, %v, %v", r, exists, err)
 	}
-	for _, k := range []record.Key{{}, {PK: "dialogue#d"}, {SK: "a"}, {PK: "dialogue#d", SK: "A"}, {PK: "dialogue#d", SK: "\xff"}, {PK: "dialogue#d", SK: strings.Repeat("s", record.MaxSK+1)}} {
+	for _, k := range []record.Key{{}, {Partition: "dialogue#d"}, {Item: "a"}, {Partition: "dialogue#d", Item: "A"}, {Partition: "dialogue#d", Item: "\xff"}, {Partition: "dialogue#d", Item: strings.Repeat("s", record.MaxItem+1)}} {
 		if _, exists, err := c.get(t.Context(), record.Dialogues, k); exists || err != nil {
 			t.Errorf("%.40v: %v, %v", k, exists, err)
 		}
@@ -254,7 +255,7 @@ func TestDamagedItem(t *testing.T) {
 		t.Fatal(err)
 	}
 	records, _, err := c.page(t.Context(), record.Dialogues, "dialogue#d", span{}, "", 0)
-	if err != nil || len(records) != 2 || records[0].Key.SK != "a" || records[0].Attrs != nil || !records[1].Attrs["n"].Equal(record.N(2)) {
+	if err != nil || len(records) != 2 || records[0].Key.Item != "a" || records[0].Attrs != nil || !records[1].Attrs["n"].Equal(record.N(2)) {
 		t.Errorf("page: %v, %v", records, err)
 	}
 }
@@ -270,7 +271,7 @@ func TestIndexRows(t *testing.T) {
 			"GSI2PK": record.S("tension_status#open"), "GSI2SK": record.S(fmt.Sprintf("%s%d", long, i%7)), "status": record.S("open"),
 			"entity_type": record.S("tension"), "content_encrypted": record.B([]byte("sealed")), "item_mac": record.B(bytes.Repeat([]byte{1}, 32)),
 		})
-		a.record.Key.PK = fmt.Sprintf("dialogue#%d", i%3)
+		a.record.Key.Partition = record.DialoguePartition(strconv.Itoa(i % 3))
 		if actions = append(actions, a); len(actions) == 100 {
 			mustTransact(t, c, actions...)
 			actions = nil
@@ -280,7 +281,7 @@ func TestIndexRows(t *testing.T) {
 	if err != nil || len(records) != 1500 {
 		t.Fatalf("%d rows, %v", len(records), err)
 	}
-	place := func(r record.Record) string { return r.Attrs["GSI2SK"].Str() + r.Key.PK + r.Key.SK }
+	place := func(r record.Record) string { return r.Attrs["GSI2SK"].Str() + string(r.Key.Partition) + r.Key.Item }
 	if !slices.IsSortedFunc(records, func(a, b record.Record) int { return strings.Compare(place(a), place(b)) }) {
 		t.Error("the rows are not in order")
 	}

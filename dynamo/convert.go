@@ -26,8 +26,8 @@ const (
 
 func keyItem(k record.Key) item {
 	return item{
-		partitionKey: &types.AttributeValueMemberS{Value: k.PK},
-		sortKey:      &types.AttributeValueMemberS{Value: k.SK},
+		partitionKey: &types.AttributeValueMemberS{Value: string(k.Partition)},
+		sortKey:      &types.AttributeValueMemberS{Value: k.Item},
 	}
 }
 
@@ -69,16 +69,16 @@ func storedName(name string, v record.Value) string {
 // indexAttributes are the attributes that indexes have as keys, with the
 // greatest length of such a key in bytes.
 var indexAttributes = map[string]int{
-	"GSI1PK": record.MaxPK, "GSI1SK": record.MaxSK,
-	"GSI2PK": record.MaxPK, "GSI2SK": record.MaxSK,
-	"GSI3PK": record.MaxPK, "GSI3SK": record.MaxSK,
+	"GSI1PK": record.MaxPartition, "GSI1SK": record.MaxItem,
+	"GSI2PK": record.MaxPartition, "GSI2SK": record.MaxItem,
+	"GSI3PK": record.MaxPartition, "GSI3SK": record.MaxItem,
 }
 
 // fromItem is toItem's inverse. An item that no record makes (another type, a
 // number that is no int64) comes back with its key and without attributes, so
 // that whoever verifies records can name it as damaged.
 func fromItem(in item) record.Record {
-	r := record.Record{Key: record.Key{PK: text(in[partitionKey]), SK: text(in[sortKey])}, Attrs: record.Attrs{}}
+	r := record.Record{Key: record.Key{Partition: record.Partition(text(in[partitionKey])), Item: text(in[sortKey])}, Attrs: record.Attrs{}}
 	for name, v := range in {
 		if name == partitionKey || name == sortKey {
 			continue

@@ -11,7 +11,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-var someKey = record.Key{PK: "dialogue#d", SK: "tension#00#01"}
+var someKey = record.Key{Partition: "dialogue#d", Item: "tension#00#01"}
 
 // TestConvertThereAndBack: every record comes back as it was, and what stands
 // under the name of an index key is what an index takes.

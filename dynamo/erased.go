@@ -32,7 +32,7 @@ var (
 // Under another head a pending log is rolled forward, or, where it is not whole,
 // taken off the head: the commit it belongs to is then lost. Only an erasure
 // may do that.
-func (s *Store) Purge(ctx context.Context, pk string) error {
+func (s *Store) Purge(ctx context.Context, pk record.Partition) error {
 	if err := s.checkOpen(); err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (s *Store) Purge(ctx context.Context, pk string) error {
 func (s *Store) unmark(ctx context.Context, head record.Record) error {
 	p, readable := pendingOf(head)
 	if readable {
-		if err := s.drain(ctx, head.Key.PK, p); !errors.Is(err, blue.ErrTampered) {
+		if err := s.drain(ctx, head.Key.Partition, p); !errors.Is(err, blue.ErrTampered) {
 			return err
 		}
 	}
@@ -69,7 +69,7 @@ func (s *Store) unmark(ctx context.Context, head record.Record) error {
 }
 
 // deleteLogs removes all logs of a partition that was erased.
-func (s *Store) deleteLogs(ctx context.Context, pk string) error {
+func (s *Store) deleteLogs(ctx context.Context, pk record.Partition) error {
 	items, err := s.pages(ctx, logQuery(pk), span{})
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (s *Store) deleteLogs(ctx context.Context, pk string) error {
 }
 
 // Leftovers implements record.Purger.
-func (s *Store) Leftovers(ctx context.Context, pk string) (int, error) {
+func (s *Store) Leftovers(ctx context.Context, pk record.Partition) (int, error) {
 	if err := s.checkOpen(); err != nil {
 		return 0, err
 	}

@@ -95,7 +95,7 @@ type listed struct {
 	then func()
 }
 
-func (l listed) page(ctx context.Context, table record.Table, pk string, bounds span, after string, limit int) ([]record.Record, string, error) {
+func (l listed) page(ctx context.Context, table record.Table, pk record.Partition, bounds span, after string, limit int) ([]record.Record, string, error) {
 	records, next, err := l.api.page(ctx, table, pk, bounds, after, limit)
 	l.then()
 	return records, next, err

@@ -107,10 +107,10 @@ func compared(equal record.Attrs) []string {
 // rangeOf is the key condition of a Query over a span. DynamoDB has no
 // condition with an exclusive bound above and a bound below, so BETWEEN takes
 // last along and page drops it.
-func rangeOf(pk string, bounds span) *expression {
+func rangeOf(pk record.Partition, bounds span) *expression {
 	e := newExpression()
 	s := func(v string) string { return e.value(&types.AttributeValueMemberS{Value: v}) }
-	e.and("%s = %s", e.name(partitionKey), s(pk))
+	e.and("%s = %s", e.name(partitionKey), s(string(pk)))
 	switch {
 	case bounds.first != "" && bounds.last != "":
 		e.and("%s BETWEEN %s AND %s", e.name(sortKey), s(bounds.first), s(bounds.last))

@@ -20,8 +20,8 @@ import (
 // twoActions touch two tables.
 func twoActions() []action {
 	return []action{
-		{table: record.Dialogues, record: record.Record{Key: record.Key{PK: "dialogue#d", SK: "meta"}, Attrs: record.Attrs{"n": record.N(1)}}, when: condition{absent: true}},
-		{table: record.Audit, record: record.Record{Key: record.Key{PK: "chain", SK: "1"}, Attrs: record.Attrs{"n": record.N(1)}}, when: condition{absent: true}},
+		{table: record.Dialogues, record: record.Record{Key: record.Key{Partition: "dialogue#d", Item: "meta"}, Attrs: record.Attrs{"n": record.N(1)}}, when: condition{absent: true}},
+		{table: record.Audit, record: record.Record{Key: record.Key{Partition: "chain", Item: "1"}, Attrs: record.Attrs{"n": record.N(1)}}, when: condition{absent: true}},
 	}
 }
 

@@ -92,7 +92,7 @@ func (h *history) mac() record.Value {
 // load reads a partition as the sealing store does: a plain Query, and if that
 // is inconsistent, the Settle rule.
 func (h *history) load(ctx context.Context, s *Store, forUpdate bool) (view, error) {
-	q := record.Query{Table: record.Dialogues, PK: simPK, ForUpdate: forUpdate && !h.bug.plainUpdate}
+	q := record.Query{Table: record.Dialogues, Partition: simPK, ForUpdate: forUpdate && !h.bug.plainUpdate}
 	var last string
 	var same int
 	var since time.Time
@@ -225,12 +225,12 @@ func (w *writer) writes(v view, op, attempt string, big, touch bool) []record.Wr
 		writes = append(writes, w.shared(v, shared, created)...)
 		for i := range n {
 			writes = append(writes, record.Write{Table: record.Dialogues, Record: record.Record{
-				Key:   record.Key{PK: simPK, SK: itemSK(v.version+1, i)},
+				Key:   record.Key{Partition: simPK, Item: itemSK(v.version+1, i)},
 				Attrs: record.Attrs{"op": record.S(op), macName: record.S(attempt), "payload": record.B(make([]byte, h.scale.payload))},
 			}})
 		}
 	}
-	key := record.Key{PK: "audit#" + w.name + "." + strconv.Itoa(w.chain), SK: fmt.Sprintf("%012d", w.seq)}
+	key := record.Key{Partition: record.Partition("audit#" + w.name + "." + strconv.Itoa(w.chain)), Item: fmt.Sprintf("%012d", w.seq)}
 	kind := "commit"
 	if touch {
 		kind = "touch"
@@ -245,7 +245,7 @@ func (w *writer) writes(v view, op, attempt string, big, touch bool) []record.Wr
 func (w *writer) shared(v view, i int, created bool) []record.Write {
 	item := func(i int, n int64, prev record.Attrs) record.Write {
 		return record.Write{Table: record.Dialogues, Prev: prev, Record: record.Record{
-			Key: record.Key{PK: simPK, SK: sharedSK(i)}, Attrs: record.Attrs{"count": record.N(n), macName: w.h.mac()},
+			Key: record.Key{Partition: simPK, Item: sharedSK(i)}, Attrs: record.Attrs{"count": record.N(n), macName: w.h.mac()},
 		}}
 	}
 	if created {
@@ -309,7 +309,7 @@ func (h *history) sees(ctx context.Context, s *Store, op string) {
 	if i < 0 {
 		return // a touch
 	}
-	_, err = s.Get(ctx, record.Dialogues, record.Key{PK: simPK, SK: itemSK(i+1, 1)})
+	_, err = s.Get(ctx, record.Dialogues, record.Key{Partition: simPK, Item: itemSK(i+1, 1)})
 	if errors.Is(err, record.ErrNotFound) || errors.Is(err, blue.ErrTampered) {
 		h.fail("acknowledged and not there", "%s: %v", op, err)
 	}

@@ -102,13 +102,13 @@ func TestBigKeepsMustNotExist(t *testing.T) {
 		writes := w.writes(v, "second", "second.1", true, false)
 		taken := v.records[itemSK(1, 4)]
 		for i := range writes {
-			if writes[i].Record.Key.SK == itemSK(2, 7) {
+			if writes[i].Record.Key.Item == itemSK(2, 7) {
 				writes[i].Record.Key = taken.Key
 			}
 		}
 		err = w.store.Commit(ctx, writes)
 		if c, ok := errors.AsType[*record.ConflictError](err); !ok || c.Key != taken.Key {
-			t.Errorf("got %v, want a conflict on %s", err, taken.Key.SK)
+			t.Errorf("got %v, want a conflict on %s", err, taken.Key.Item)
 		}
 		if after, err := h.load(ctx, w.store, false); err != nil || after.version != 1 {
 			t.Errorf("version %d, %v after a refused commit", after.version, err)
@@ -127,20 +127,20 @@ func TestLargestCommit(t *testing.T) {
 				writes := []record.Write{{Table: record.Dialogues, Record: record.Record{Key: headKey(simPK), Attrs: record.Attrs{macName: h.mac()}}}}
 				for i := range c.records {
 					writes = append(writes, record.Write{Table: record.Dialogues, Record: record.Record{
-						Key:   record.Key{PK: simPK, SK: fmt.Sprintf("item#%06d", i)},
+						Key:   record.Key{Partition: simPK, Item: fmt.Sprintf("item#%06d", i)},
 						Attrs: record.Attrs{"payload": record.B(make([]byte, c.size)), "n": record.N(int64(-i)), "yes": record.T(i%2 == 0), "s": record.S("é")},
 					}})
 				}
 				if err := s.Commit(context.Background(), writes); err != nil {
 					t.Fatal(err)
 				}
-				records, err := s.Query(context.Background(), record.Query{Table: record.Dialogues, PK: simPK, Exact: true})
+				records, err := s.Query(context.Background(), record.Query{Table: record.Dialogues, Partition: simPK, Exact: true})
 				if err != nil || len(records) != len(writes) {
 					t.Fatalf("%d records, %v; want %d", len(records), err, len(writes))
 				}
 				for i, r := range records[:c.records] {
 					if !r.Equal(writes[i+1].Record) {
-						t.Fatalf("%s came back changed", r.Key.SK)
+						t.Fatalf("%s came back changed", r.Key.Item)
 					}
 				}
 				for _, wrong := range h.w.wrong {
@@ -165,7 +165,7 @@ func TestTooMuchBesideNewRecords(t *testing.T) {
 				if i < changes {
 					size, prev = changed, record.Attrs{macName: h.mac()}
 				}
-				key := record.Key{PK: simPK, SK: fmt.Sprintf("item#%06d", i)}
+				key := record.Key{Partition: simPK, Item: fmt.Sprintf("item#%06d", i)}
 				writes = append(writes, record.Write{Table: record.Dialogues, Prev: prev, Record: record.Record{Key: key, Attrs: record.Attrs{"payload": record.B(make([]byte, size))}}})
 			}
 			return writes
@@ -190,12 +190,12 @@ func TestDamagedLog(t *testing.T) {
 		head.record = head.record.Clone()
 		head.record.Attrs[attrPending] = record.S(h.w.newID() + "/3")
 		for _, q := range []record.Query{{}, {ForUpdate: true}, {Exact: true}} {
-			q.Table, q.PK = record.Dialogues, simPK
+			q.Table, q.Partition = record.Dialogues, simPK
 			if _, err := w.store.Query(ctx, q); !errors.Is(err, blue.ErrTampered) {
 				t.Errorf("%+v: %v", q, err)
 			}
 		}
-		if _, err := w.store.Get(ctx, record.Dialogues, record.Key{PK: simPK, SK: "none"}); !errors.Is(err, blue.ErrTampered) {
+		if _, err := w.store.Get(ctx, record.Dialogues, record.Key{Partition: simPK, Item: "none"}); !errors.Is(err, blue.ErrTampered) {
 			t.Errorf("get: %v", err)
 		}
 	})
@@ -204,7 +204,7 @@ func TestDamagedLog(t *testing.T) {
 // FuzzRecordsOf: no input of a log does harm, and what can be read is what
 // would be written.
 func FuzzRecordsOf(f *testing.F) {
-	r := record.Record{Key: record.Key{PK: "p", SK: "s"}, Attrs: record.Attrs{
+	r := record.Record{Key: record.Key{Partition: "p", Item: "s"}, Attrs: record.Attrs{
 		"b": record.B([]byte{1, 0}), "n": record.N(-1 << 63), "s": record.S("é"), "t": record.T(true), "e": record.S(""),
 	}}
 	f.Add(appendRecord(appendRecord(nil, r), r))
@@ -217,8 +217,8 @@ func FuzzRecordsOf(f *testing.F) {
 		}
 		var again []byte
 		for _, r := range records {
-			if again = appendRecord(again, r); r.Key.PK != "p" {
-				t.Fatalf("partition %q", r.Key.PK)
+			if again = appendRecord(again, r); r.Key.Partition != "p" {
+				t.Fatalf("partition %q", r.Key.Partition)
 			}
 		}
 		back, err := recordsOf("p", again)

@@ -44,8 +44,8 @@ func pendingOf(head record.Record) (pending, bool) {
 	return pending{b, items}, ok && err == nil
 }
 
-func logKey(pk, b string, i int) record.Key {
-	return record.Key{PK: logPrefix + pk, SK: fmt.Sprintf("%s#%04d", b, i)}
+func logKey(pk record.Partition, b string, i int) record.Key {
+	return record.Key{Partition: logPrefix + pk, Item: fmt.Sprintf("%s#%04d", b, i)}
 }
 
 // big commits through the redo log.
@@ -82,7 +82,7 @@ func (s *Store) big(ctx context.Context, writes []record.Write) error {
 // lost is the end of a big commit that has not landed and never can: it may go
 // first next time. If the dialogue was erased there is no next time, nor anybody
 // to sweep, so the log goes.
-func (s *Store) lost(ctx context.Context, pk string, p pending) {
+func (s *Store) lost(ctx context.Context, pk record.Partition, p pending) {
 	if erased := s.turns.take(ctx, s, pk); erased {
 		_ = s.deleteLog(ctx, pk, p) // else record.Purger does
 	}
@@ -90,12 +90,12 @@ func (s *Store) lost(ctx context.Context, pk string, p pending) {
 
 // split parts the writes of a big commit: new records go into the log, the
 // rest into the final transaction.
-func split(writes []record.Write) (pk string, created []record.Record, final []action) {
+func split(writes []record.Write) (pk record.Partition, created []record.Record, final []action) {
 	for _, w := range writes {
 		a := actionOf(w)
 		switch {
 		case a.onHead():
-			pk = w.Record.Key.PK
+			pk = w.Record.Key.Partition
 			final = append(final, a)
 		case w.Table == record.Dialogues && w.Prev == nil:
 			created = append(created, w.Record)
@@ -125,7 +125,7 @@ func markPending(final []action, p pending) []action {
 // commit makes records, and after one the final's condition on the head fails.
 // It reads by transactions, for the commit that made the head may not be
 // visible everywhere.
-func (s *Store) begin(ctx context.Context, pk string, writes []record.Write, created []record.Record) error {
+func (s *Store) begin(ctx context.Context, pk record.Partition, writes []record.Write, created []record.Record) error {
 	head, exists, err := s.api.get(ctx, record.Dialogues, headKey(pk))
 	if err != nil {
 		return err
@@ -181,17 +181,17 @@ func (s *Store) logOf(ctx context.Context, head record.Record) (logged []record.
 	if !pending {
 		return nil, true, nil
 	}
-	return s.readLog(ctx, head.Key.PK, p)
+	return s.readLog(ctx, head.Key.Partition, p)
 }
 
 // logQuery asks for the logs of a partition.
-func logQuery(pk string) record.Query {
-	return record.Query{Table: record.Dialogues, PK: logPrefix + pk}
+func logQuery(pk record.Partition) record.Query {
+	return record.Query{Table: record.Dialogues, Partition: logPrefix + pk}
 }
 
 // readLog reads a log. A log is deleted only after it is certain that it is
 // pending no more, so one that is pending and not whole was tampered with.
-func (s *Store) readLog(ctx context.Context, pk string, p pending) (logged []record.Record, whole bool, err error) {
+func (s *Store) readLog(ctx context.Context, pk record.Partition, p pending) (logged []record.Record, whole bool, err error) {
 	items, err := s.pages(ctx, logQuery(pk), span{p.b + "#", p.b + "$"})
 	if err != nil {
 		return nil, false, err
@@ -211,7 +211,7 @@ func (s *Store) readLog(ctx context.Context, pk string, p pending) (logged []rec
 	return nil, false, err
 }
 
-func (s *Store) isPending(ctx context.Context, pk string, p pending) (bool, error) {
+func (s *Store) isPending(ctx context.Context, pk record.Partition, p pending) (bool, error) {
 	head, _, err := s.api.get(ctx, record.Dialogues, headKey(pk))
 	now, still := pendingOf(head)
 	return still && now == p, err
@@ -229,13 +229,13 @@ func overlay(records, logged []record.Record) []record.Record {
 			records = append(records, r)
 		}
 	}
-	slices.SortFunc(records, func(a, b record.Record) int { return strings.Compare(a.Key.SK, b.Key.SK) })
+	slices.SortFunc(records, func(a, b record.Record) int { return strings.Compare(a.Key.Item, b.Key.Item) })
 	return records
 }
 
 // drain rolls a log forward: apply, clear, delete. Any number of writers may
 // do it at once, and it may be cut anywhere and begun again.
-func (s *Store) drain(ctx context.Context, pk string, p pending) error {
+func (s *Store) drain(ctx context.Context, pk record.Partition, p pending) error {
 	logged, whole, err := s.readLog(ctx, pk, p)
 	if err != nil || !whole {
 		return err
@@ -251,7 +251,7 @@ func (s *Store) drain(ctx context.Context, pk string, p pending) error {
 }
 
 // apply puts the records of a log, must-not-exist, while it is pending.
-func (s *Store) apply(ctx context.Context, pk string, p pending, logged []record.Record) error {
+func (s *Store) apply(ctx context.Context, pk record.Partition, p pending, logged []record.Record) error {
 	guard := action{
 		table: record.Dialogues, record: record.Record{Key: headKey(pk)}, check: true,
 		when: condition{equal: record.Attrs{attrPending: record.S(p.String())}},
@@ -300,7 +300,7 @@ func (s *Store) applyPiece(ctx context.Context, actions []action) (done bool, er
 
 // clear takes _pending off the head. cleared says that the log is ours to
 // delete: it is certain that it is pending no more, and nobody else took it off.
-func (s *Store) clear(ctx context.Context, pk string, p pending) (cleared bool, err error) {
+func (s *Store) clear(ctx context.Context, pk record.Partition, p pending) (cleared bool, err error) {
 	for tried := false; ; tried = true {
 		head, _, err := s.api.get(ctx, record.Dialogues, headKey(pk))
 		if now, still := pendingOf(head); err != nil || !still || now != p {
@@ -322,7 +322,7 @@ func (s *Store) clear(ctx context.Context, pk string, p pending) (cleared bool, 
 }
 
 // deleteLog removes the items of a log that is certainly not pending any more.
-func (s *Store) deleteLog(ctx context.Context, pk string, p pending) error {
+func (s *Store) deleteLog(ctx context.Context, pk record.Partition, p pending) error {
 	for i := range p.items {
 		if err := s.deleteLogItem(ctx, logKey(pk, p.b, i)); err != nil {
 			return err
@@ -344,7 +344,7 @@ func (s *Store) deleteLogItem(ctx context.Context, key record.Key) error {
 // checks that the head is the one just read. A plain delete would lose data,
 // however old the log looks: its final transaction may still arrive. After
 // this one that final fails on its own check of the log item.
-func (s *Store) sweep(ctx context.Context, pk string, head record.Record) {
+func (s *Store) sweep(ctx context.Context, pk record.Partition, head record.Record) {
 	items, err := s.pages(ctx, logQuery(pk), span{last: bornAt(s.now().Add(-s.limits.leftover))})
 	if err != nil {
 		return
@@ -352,7 +352,7 @@ func (s *Store) sweep(ctx context.Context, pk string, head record.Record) {
 	p, _ := pendingOf(head)
 	guard := action{table: record.Dialogues, record: record.Record{Key: headKey(pk)}, check: true, when: asRead(head)}
 	for _, r := range items {
-		if b, _, _ := strings.Cut(r.Key.SK, "#"); b == p.b {
+		if b, _, _ := strings.Cut(r.Key.Item, "#"); b == p.b {
 			continue
 		}
 		err := s.transact(ctx, s.newID(), []action{guard, {table: record.Dialogues, record: record.Record{Key: r.Key}}})

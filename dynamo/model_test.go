@@ -210,11 +210,11 @@ func (w *world) apply(a action) {
 	if a.check {
 		return
 	}
-	p := place{a.table, record.Key{PK: a.record.Key.PK}}
-	i, found := slices.BinarySearch(w.sks[p], a.record.Key.SK)
+	p := place{a.table, record.Key{Partition: a.record.Key.Partition}}
+	i, found := slices.BinarySearch(w.sks[p], a.record.Key.Item)
 	switch {
 	case len(a.record.Attrs) > 0 && !found:
-		w.sks[p] = slices.Insert(w.sks[p], i, a.record.Key.SK)
+		w.sks[p] = slices.Insert(w.sks[p], i, a.record.Key.Item)
 	case len(a.record.Attrs) == 0 && found:
 		w.sks[p] = slices.Delete(w.sks[p], i, i+1)
 	}
@@ -320,20 +320,20 @@ func (l *link) get(ctx context.Context, table record.Table, key record.Key) (rec
 	return r, len(r.Attrs) > 0, nil
 }
 
-func (l *link) page(ctx context.Context, table record.Table, pk string, bounds span, after string, limit int) (records []record.Record, next string, err error) {
+func (l *link) page(ctx context.Context, table record.Table, pk record.Partition, bounds span, after string, limit int) (records []record.Record, next string, err error) {
 	if err := l.reading(ctx); err != nil {
 		return nil, "", err
 	}
 	l.w.mu.Lock()
 	defer l.w.mu.Unlock()
-	for _, sk := range l.w.sks[place{table, record.Key{PK: pk}}] {
+	for _, sk := range l.w.sks[place{table, record.Key{Partition: pk}}] {
 		if sk < bounds.first || bounds.last != "" && sk >= bounds.last || sk <= after {
 			continue
 		}
 		if len(records) == l.w.pageSize || limit > 0 && len(records) == limit {
-			return records, records[len(records)-1].Key.SK, nil
+			return records, records[len(records)-1].Key.Item, nil
 		}
-		records = append(records, l.w.cell(table, record.Key{PK: pk, SK: sk}).record)
+		records = append(records, l.w.cell(table, record.Key{Partition: pk, Item: sk}).record)
 	}
 	return records, "", nil
 }
@@ -379,4 +379,4 @@ func (w *world) store(a api, owner string, l limits) *Store {
 	return s
 }
 
-func isLog(a action) bool { return strings.HasPrefix(a.record.Key.PK, logPrefix) }
+func isLog(a action) bool { return strings.HasPrefix(string(a.record.Key.Partition), logPrefix) }

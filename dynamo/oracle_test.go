@@ -27,11 +27,11 @@ func look(records []record.Record) (v view, wrong string) {
 	v.records = make(map[string]record.Record, len(records))
 	items := 0
 	for _, r := range records {
-		if _, twice := v.records[r.Key.SK]; twice {
-			return v, "a record is there twice: " + r.Key.SK
+		if _, twice := v.records[r.Key.Item]; twice {
+			return v, "a record is there twice: " + r.Key.Item
 		}
-		v.records[r.Key.SK] = r
-		if strings.Contains(r.Key.SK, "item#") {
+		v.records[r.Key.Item] = r
+		if strings.Contains(r.Key.Item, "item#") {
 			items++
 		}
 		for name := range r.Attrs {
@@ -40,7 +40,7 @@ func look(records []record.Record) (v view, wrong string) {
 			}
 		}
 	}
-	v.head = v.records[record.Head]
+	v.head = v.records[record.Meta]
 	if len(v.head.Attrs) == 0 {
 		if len(records) > 0 {
 			return v, "records without a head"
@@ -144,12 +144,12 @@ func (h *history) accounts(v view) {
 		h.fail("a lost update of the head", "%d landed, the head counts %d", touches, v.touched)
 	}
 	for p, sks := range h.w.sks {
-		if strings.HasPrefix(p.key.PK, logPrefix) && len(sks) > 0 {
+		if strings.HasPrefix(string(p.key.Partition), logPrefix) && len(sks) > 0 {
 			h.fail("a log is left", "%v", sks)
 		}
 	}
 	for p, c := range h.w.cells {
-		if c.locked || p.key.SK == record.Head && (c.record.Attrs[attrPending].Type() != 0 || c.record.Attrs[attrLease].Type() != 0) {
+		if c.locked || p.key.Item == record.Meta && (c.record.Attrs[attrPending].Type() != 0 || c.record.Attrs[attrLease].Type() != 0) {
 			h.fail("a mark is left", "%v", p)
 		}
 	}

@@ -76,10 +76,10 @@ var readings = []struct {
 	read  func(t *testing.T, s *Store) ([]record.Record, error)
 }{
 	{"partition", keyOf, "dialogue#d", func(t *testing.T, s *Store) ([]record.Record, error) {
-		return s.Query(t.Context(), record.Query{Table: record.Audit, PK: "dialogue#d"})
+		return s.Query(t.Context(), record.Query{Table: record.Audit, Partition: "dialogue#d"})
 	}},
 	{"part of a partition", keyOf, "dialogue#d", func(t *testing.T, s *Store) ([]record.Record, error) {
-		return s.Query(t.Context(), record.Query{Table: record.Audit, PK: "dialogue#d", Limit: 5})
+		return s.Query(t.Context(), record.Query{Table: record.Audit, Partition: "dialogue#d", Limit: 5})
 	}},
 	{"index", withIndex, "index GSI1 of table blue_dialogues", func(t *testing.T, s *Store) ([]record.Record, error) {
 		return s.Index(t.Context(), record.ByStatus, "status#open")
@@ -144,7 +144,7 @@ func TestPagesEmptyOrSmall(t *testing.T) {
 				got, err := r.read(t, p.store(t))
 				var sks []string
 				for _, found := range got {
-					sks = append(sks, found.Key.SK)
+					sks = append(sks, found.Key.Item)
 				}
 				if err != nil || !slices.Equal(sks, []string{"b", "c"}) || p.asked != len(pages) {
 					t.Errorf("%q in %d pages, %v; want b, c in %d", sks, p.asked, err, len(pages))

@@ -108,7 +108,7 @@ func (w *world) checkChain(when string, loads int) {
 		w.Fatal(err)
 	}
 	chain, last := commits[0].Chain, ""
-	events, err := w.records.Query(w.Context(), record.Query{Table: record.Audit, PK: "audit#" + chain})
+	events, err := w.records.Query(w.Context(), record.Query{Table: record.Audit, Partition: record.ChainPartition(chain)})
 	if err != nil {
 		w.Fatal(err)
 	}

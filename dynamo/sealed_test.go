@@ -92,7 +92,7 @@ const others = 4 // writes of a round beside its moves
 // stored is the partition as it lies there, and its size in bytes.
 func (w *world) stored() (items []record.Record, bytes int) {
 	w.Helper()
-	items, err := w.records.Query(w.Context(), record.Query{Table: record.Dialogues, PK: "dialogue#" + string(id)})
+	items, err := w.records.Query(w.Context(), record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(id))})
 	if err != nil {
 		w.Fatal(err)
 	}

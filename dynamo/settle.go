@@ -65,7 +65,7 @@ func (s *Store) unblock(ctx context.Context, actions []action) (again bool, err 
 			return false, err
 		}
 		if p, pending := pendingOf(head); pending {
-			return true, s.drain(ctx, head.Key.PK, p)
+			return true, s.drain(ctx, head.Key.Partition, p)
 		}
 		if !slices.Contains(a.when.missing, attrLease) {
 			return true, nil
@@ -118,16 +118,16 @@ func fenced(writes []record.Write) *record.Write {
 // partition of its head; the audit log's index of days, which it may have
 // written too, a user may not even be allowed to read (deploy/iam/user.json).
 func (s *Store) visible(ctx context.Context, actions []action) error {
-	of := map[string]bool{}
+	of := map[record.Partition]bool{}
 	for _, a := range actions {
 		if a.onHead() {
-			of[a.record.Key.PK] = true
+			of[a.record.Key.Partition] = true
 		}
 	}
 	for _, table := range []record.Table{record.Dialogues, record.Audit, record.Keys} {
 		var keys []record.Key
 		for _, a := range actions {
-			if a.table == table && !a.check && of[a.record.Key.PK] {
+			if a.table == table && !a.check && of[a.record.Key.Partition] {
 				keys = append(keys, a.record.Key)
 			}
 		}
@@ -226,7 +226,7 @@ func known(err error) error {
 // put is still under way.
 func (r *refusal) onLog(actions []action) bool {
 	for i, c := range r.causes {
-		if c == unmet && strings.HasPrefix(actions[i].record.Key.PK, logPrefix) {
+		if c == unmet && strings.HasPrefix(string(actions[i].record.Key.Partition), logPrefix) {
 			return true
 		}
 	}

@@ -84,7 +84,7 @@ func (w *world) readBack(b blue.RoundBatch) {
 	if diff := cmp.Diff(b.Moves, got); diff != "" {
 		w.Errorf("moves (-written +read):\n%.2000s", diff)
 	}
-	log, err := w.records.Query(w.Context(), record.Query{Table: record.Dialogues, PK: "_log#dialogue#" + string(id)})
+	log, err := w.records.Query(w.Context(), record.Query{Table: record.Dialogues, Partition: record.Partition("_log#dialogue#" + string(id))})
 	if err != nil || len(log) > 0 {
 		w.Errorf("%d items of a log are left (%v)", len(log), err)
 	}
@@ -125,7 +125,7 @@ func TestManyItems(t *testing.T) {
 	w.round(b)
 	w.readBack(b)
 	items, bytes := w.stored()
-	if len(items) != 3000 || bytes < 2*pageSize || !slices.IsSortedFunc(items, func(a, b record.Record) int { return strings.Compare(a.Key.SK, b.Key.SK) }) {
+	if len(items) != 3000 || bytes < 2*pageSize || !slices.IsSortedFunc(items, func(a, b record.Record) int { return strings.Compare(a.Key.Item, b.Key.Item) }) {
 		t.Errorf("%d items of %d bytes, or not in order", len(items), bytes)
 	}
 	counts := w.counted(func() error { _, err := w.store.Load(t.Context(), id); return err })

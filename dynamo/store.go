@@ -85,20 +85,20 @@ func (s *Store) Get(ctx context.Context, table record.Table, key record.Key) (re
 		case exists:
 			return public(r), nil
 		case !again:
-			return record.Record{}, fmt.Errorf("%w: record %s %s", record.ErrNotFound, key.PK, key.SK)
+			return record.Record{}, fmt.Errorf("%w: record %s %s", record.ErrNotFound, key.Partition, key.Item)
 		}
 	}
-	return record.Record{}, fmt.Errorf("%w: %s %s", record.ErrBusy, key.PK, key.SK)
+	return record.Record{}, fmt.Errorf("%w: %s %s", record.ErrBusy, key.Partition, key.Item)
 }
 
 // find is one try of Get: the item; absent, the head and its pending log; not
 // there, the item again, for an earlier log may have been applied between.
 func (s *Store) find(ctx context.Context, table record.Table, key record.Key) (r record.Record, exists, again bool, err error) {
 	r, exists, err = s.api.get(ctx, table, key)
-	if err != nil || exists || table != record.Dialogues || key.SK == record.Head {
+	if err != nil || exists || table != record.Dialogues || key.Item == record.Meta {
 		return r, exists, false, err
 	}
-	head, _, err := s.api.get(ctx, table, headKey(key.PK))
+	head, _, err := s.api.get(ctx, table, headKey(key.Partition))
 	if err != nil {
 		return r, false, false, err
 	}
@@ -137,7 +137,7 @@ func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, err
 			return publicAll(records), nil
 		}
 	}
-	return nil, fmt.Errorf("%w: %s changed while it was read", record.ErrBusy, q.PK)
+	return nil, fmt.Errorf("%w: %s changed while it was read", record.ErrBusy, q.Partition)
 }
 
 // read is one try of Query; again says that it must be made once more.
@@ -161,7 +161,7 @@ func (s *Store) read(ctx context.Context, q record.Query) (records []record.Reco
 // be read again.
 func (s *Store) prepare(ctx context.Context, head record.Record) (changed bool, err error) {
 	if p, pending := pendingOf(head); pending {
-		return true, s.drain(ctx, head.Key.PK, p)
+		return true, s.drain(ctx, head.Key.Partition, p)
 	}
 	if s.turns.respects(head, s.now(), s.limits.lease) {
 		return true, s.turns.wait(ctx, s, head)
@@ -176,7 +176,7 @@ func (s *Store) prepare(ctx context.Context, head record.Record) (changed bool, 
 // What it cannot see is a new item of a transaction that is decided and not
 // yet applied there: nobody knows its key. Hence Settle.
 func (s *Store) exact(ctx context.Context, q record.Query) (records []record.Record, again bool, err error) {
-	before, _, err := s.api.get(ctx, q.Table, headKey(q.PK))
+	before, _, err := s.api.get(ctx, q.Table, headKey(q.Partition))
 	if err != nil {
 		return nil, false, err
 	}
@@ -184,7 +184,7 @@ func (s *Store) exact(ctx context.Context, q record.Query) (records []record.Rec
 	if err != nil {
 		return nil, false, err
 	}
-	head := record.Record{Key: headKey(q.PK)}
+	head := record.Record{Key: headKey(q.Partition)}
 	if h := headOf(listed); h != nil {
 		head = *h
 	}
@@ -228,7 +228,7 @@ func (s *Store) transactions(records []record.Record) func(yield func([]record.R
 		var piece []record.Record
 		bytes := 0
 		for _, r := range records {
-			if r.Key.SK == record.Head {
+			if r.Key.Item == record.Meta {
 				continue
 			}
 			if len(piece) > 0 && (len(piece)+1 >= s.limits.actions || bytes+r.Size() > s.limits.bytes-record.MaxRecord) {
@@ -251,7 +251,7 @@ func (s *Store) pages(ctx context.Context, q record.Query, bounds span) ([]recor
 	var all []record.Record
 	after, left := q.After, q.Limit
 	for {
-		page, next, err := s.api.page(ctx, q.Table, q.PK, bounds, after, left)
+		page, next, err := s.api.page(ctx, q.Table, q.Partition, bounds, after, left)
 		if err != nil {
 			return nil, err
 		}
@@ -261,7 +261,7 @@ func (s *Store) pages(ctx context.Context, q record.Query, bounds span) ([]recor
 			return all, nil
 		}
 		if next <= after {
-			return nil, stuck(q.PK)
+			return nil, stuck(string(q.Partition))
 		}
 		after = next
 	}
@@ -336,7 +336,7 @@ func actionOf(w record.Write) action {
 	return a
 }
 
-func (a action) onHead() bool { return a.table == record.Dialogues && a.record.Key.SK == record.Head }
+func (a action) onHead() bool { return a.table == record.Dialogues && a.record.Key.Item == record.Meta }
 
 // asRead is the condition that a head is just what was read, the store's own
 // attributes included.
@@ -353,14 +353,14 @@ func asRead(head record.Record) condition {
 	return c
 }
 
-func headKey(pk string) record.Key { return record.Key{PK: pk, SK: record.Head} }
+func headKey(pk record.Partition) record.Key { return record.Key{Partition: pk, Item: record.Meta} }
 
 func sameAttrs(a, b record.Record) bool {
 	return record.Record{Attrs: a.Attrs}.Equal(record.Record{Attrs: b.Attrs})
 }
 
 func headOf(records []record.Record) *record.Record {
-	i := slices.IndexFunc(records, func(r record.Record) bool { return r.Key.SK == record.Head })
+	i := slices.IndexFunc(records, func(r record.Record) bool { return r.Key.Item == record.Meta })
 	if i < 0 {
 		return nil
 	}

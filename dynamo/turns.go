@@ -30,7 +30,7 @@ type turns struct {
 	owner string
 
 	mu   sync.Mutex
-	seen map[string]sighting // by partition
+	seen map[record.Partition]sighting // by partition
 }
 
 // sighting is when this process first saw a lease.
@@ -39,17 +39,19 @@ type sighting struct {
 	at    time.Time
 }
 
-func newTurns(owner string) *turns { return &turns{owner: owner, seen: map[string]sighting{}} }
+func newTurns(owner string) *turns {
+	return &turns{owner: owner, seen: map[record.Partition]sighting{}}
+}
 
 // first returns when this process first saw the lease of a head.
 func (t *turns) first(head record.Record, now time.Time) time.Time {
 	lease := head.Attrs[attrLease].Str()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.seen[head.Key.PK].lease != lease {
-		t.seen[head.Key.PK] = sighting{lease, now}
+	if t.seen[head.Key.Partition].lease != lease {
+		t.seen[head.Key.Partition] = sighting{lease, now}
 	}
-	return t.seen[head.Key.PK].at
+	return t.seen[head.Key.Partition].at
 }
 
 // respects reports whether a writer must wait for the lease of a head before
@@ -76,7 +78,7 @@ func (t *turns) wait(ctx context.Context, s *Store, head record.Record) error {
 			return t.put(ctx, s, bare, head)
 		}
 		if err := s.pause(ctx, leasePoll); err != nil {
-			return fmt.Errorf("waiting for a big commit to %s: %w", head.Key.PK, err)
+			return fmt.Errorf("waiting for a big commit to %s: %w", head.Key.Partition, err)
 		}
 		var err error
 		if head, _, err = s.api.get(ctx, record.Dialogues, head.Key); err != nil {
@@ -89,7 +91,7 @@ func (t *turns) wait(ctx context.Context, s *Store, head record.Record) error {
 
 // take puts a lease on the head after a big commit has lost it. If another big
 // writer has one, prepare does the rest. A tombstone takes none.
-func (t *turns) take(ctx context.Context, s *Store, pk string) (erased bool) {
+func (t *turns) take(ctx context.Context, s *Store, pk record.Partition) (erased bool) {
 	for range maxContended {
 		head, exists, err := s.api.get(ctx, record.Dialogues, headKey(pk))
 		if _, held := head.Attrs[attrLease]; err != nil || !exists || held || record.IsErased(head) {

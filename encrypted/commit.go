@@ -20,7 +20,7 @@ func (s *sealing) Commit(ctx context.Context, writes []record.Write) error {
 	if err != nil {
 		return err
 	}
-	dialogue, err := dialogueOf(head.Record.Key.PK)
+	dialogue, err := dialogueOf(head.Record.Key.Partition)
 	if err != nil {
 		return err
 	}
@@ -78,12 +78,12 @@ func headOf(writes []record.Write) (head *record.Write, err error) {
 		if w.Table != record.Dialogues {
 			return nil, fmt.Errorf("%w: encrypted: table %s is not sealed", blue.ErrInvalid, w.Table)
 		}
-		if w.Record.Key.SK == record.Head {
+		if w.Record.Key.Item == record.Meta {
 			head = &writes[i]
 		}
 	}
 	if head == nil {
-		return nil, fmt.Errorf("%w: encrypted: a commit without %s", blue.ErrInvalid, record.Head)
+		return nil, fmt.Errorf("%w: encrypted: a commit without %s", blue.ErrInvalid, record.Meta)
 	}
 	return head, nil
 }
@@ -152,7 +152,7 @@ func (c *commit) seal(lease *audit.Lease, writes []record.Write) (sealed []recor
 	sealed = make([]record.Write, 0, len(writes)+2)
 	var head record.Write
 	for _, w := range writes {
-		if w.Record.Key.SK == record.Head {
+		if w.Record.Key.Item == record.Meta {
 			head = w
 			continue
 		}
@@ -183,7 +183,7 @@ func (c *commit) seal(lease *audit.Lease, writes []record.Write) (sealed []recor
 
 // sealItem seals one item but meta and moves the root along.
 func (c *commit) sealItem(w record.Write) (record.Write, error) {
-	sk := w.Record.Key.SK
+	sk := w.Record.Key.Item
 	below := record.Write{Table: w.Table, Prev: condition(w.Prev), Check: w.Check}
 	below.Record.Key = w.Record.Key
 	if w.Check {

@@ -64,10 +64,10 @@ func (s *sealing) diagnose(ctx context.Context, ks *keyset, dialogue string, p *
 		named[d.Item] = &d
 	}
 	for _, r := range p.items {
-		sk := r.Key.SK
+		sk := r.Key.Item
 		d := named[sk]
 		switch {
-		case sk == record.Head:
+		case sk == record.Meta:
 			d = p.diagnoseMeta(r, d, h)
 		case d != nil:
 			d = diagnoseBroken(ctx, ks, dialogue, r, d, h)
@@ -89,7 +89,7 @@ func (s *sealing) diagnose(ctx context.Context, ks *keyset, dialogue string, p *
 		p.damage = append(p.damage, blue.Damage{Class: blue.DamageMissing, Item: "audit log", Detail: h.err.Error()})
 	}
 	if len(p.damage) == 0 {
-		p.damage = append(p.damage, blue.Damage{Class: blue.DamageChanged, Item: record.Head,
+		p.damage = append(p.damage, blue.Damage{Class: blue.DamageChanged, Item: record.Meta,
 			Detail: "its root does not match the items, and the audit events do not say which"})
 	}
 	slices.SortFunc(p.damage, func(a, b blue.Damage) int { return strings.Compare(a.Item, b.Item) })
@@ -103,14 +103,14 @@ func (p *loaded) diagnoseMeta(meta record.Record, d *blue.Damage, h *history) *b
 		h.last.RootHash == audit.RootHash(meta.Attrs[attrRoot].Bin()) {
 		return d
 	}
-	return &blue.Damage{Class: blue.DamageRolledBack, Item: record.Head,
+	return &blue.Damage{Class: blue.DamageRolledBack, Item: record.Meta,
 		Detail: fmt.Sprintf("version %d is stored, the audit log holds version %d", p.root.Version, h.last.RootVersion)}
 }
 
 // diagnoseBroken tells an item whose MAC fails: nobody wrote it, it belongs
 // elsewhere, or it was changed in place.
 func diagnoseBroken(ctx context.Context, ks *keyset, dialogue string, r record.Record, d *blue.Damage, h *history) *blue.Damage {
-	sk := r.Key.SK
+	sk := r.Key.Item
 	from := origin(ctx, ks, dialogue, r, h)
 	if _, known := h.written[sk]; !known && h.err == nil && d.Class != blue.DamageMoved {
 		d = &blue.Damage{Class: blue.DamageExtra, Item: sk, Detail: "the audit log holds no write of it"}
@@ -150,7 +150,7 @@ func origin(ctx context.Context, ks *keyset, dialogue string, r record.Record, h
 // diagnoseAuthentic tells an item whose MAC holds, but whose version is not
 // the newest that was written.
 func diagnoseAuthentic(ctx context.Context, ks *keyset, r record.Record, h *history) *blue.Damage {
-	sk := r.Key.SK
+	sk := r.Key.Item
 	w, known := h.written[sk]
 	if !known {
 		if h.err != nil {
@@ -170,7 +170,7 @@ func diagnoseAuthentic(ctx context.Context, ks *keyset, r record.Record, h *hist
 func (p *loaded) missing(h *history) []string {
 	present := make(map[string]bool, len(p.items))
 	for _, r := range p.items {
-		present[r.Key.SK] = true
+		present[r.Key.Item] = true
 	}
 	var gone []string
 	for sk := range h.written {
@@ -205,7 +205,7 @@ func (s *sealing) salvage(ctx context.Context, dialogue string) ([]record.Record
 func (s *sealing) salvaged(ctx context.Context, o *operation) ([]record.Record, []blue.Damage, error) {
 	ks := newKeyset(s.ring)
 	defer ks.destroy()
-	p, err := s.load(ctx, ks, o, record.Query{Table: record.Dialogues, PK: "dialogue#" + o.dialogue}, nil)
+	p, err := s.load(ctx, ks, o, record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(o.dialogue)}, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -221,8 +221,8 @@ func (s *sealing) salvaged(ctx context.Context, o *operation) ([]record.Record, 
 	}
 	var good, opened []record.Record
 	for _, r := range p.items {
-		k := p.keys[r.Key.SK]
-		if k == nil || damaged[r.Key.SK] {
+		k := p.keys[r.Key.Item]
+		if k == nil || damaged[r.Key.Item] {
 			continue
 		}
 		plain, err := open(k, r)
@@ -250,7 +250,7 @@ func (s *sealing) unvouched(ctx context.Context, dialogue string, p *loaded) err
 	}
 	verdicts := map[*envelope.Keys]error{}
 	for _, r := range p.items {
-		k := p.keys[r.Key.SK]
+		k := p.keys[r.Key.Item]
 		if k == nil {
 			continue
 		}
@@ -262,8 +262,8 @@ func (s *sealing) unvouched(ctx context.Context, dialogue string, p *loaded) err
 		switch {
 		case verdict == nil:
 		case errors.Is(verdict, blue.ErrTampered):
-			p.keys[r.Key.SK] = nil
-			p.damage = append(p.damage, blue.Damage{Class: blue.DamageChanged, Item: r.Key.SK, Detail: "its key does not go back to the one this client has seen"})
+			p.keys[r.Key.Item] = nil
+			p.damage = append(p.damage, blue.Damage{Class: blue.DamageChanged, Item: r.Key.Item, Detail: "its key does not go back to the one this client has seen"})
 		default:
 			return verdict
 		}
@@ -280,14 +280,14 @@ func (s *sealing) checkHistory(ctx context.Context, dialogue string) error {
 
 func (s *sealing) compareHistory(ctx context.Context, o *operation) error {
 	dialogue := o.dialogue
-	meta, err := s.inner.Get(ctx, record.Dialogues, record.Key{PK: "dialogue#" + dialogue, SK: record.Head})
+	meta, err := s.inner.Get(ctx, record.Dialogues, record.MetaKey(dialogue))
 	if err != nil {
 		return err
 	}
 	o.read, o.keyID = true, claimed(dialogue, meta)
 	tampered := func(class, detail string) error {
 		return &blue.TamperError{Dialogue: blue.DialogueID(dialogue), RolledBack: class == blue.DamageRolledBack,
-			Damage: []blue.Damage{{Class: class, Item: record.Head, Detail: detail}}}
+			Damage: []blue.Damage{{Class: class, Item: record.Meta, Detail: detail}}}
 	}
 	version := uint64(meta.Attrs[attrVersion].Int())
 	event, err := audit.ReadCommit(ctx, s.inner, dialogue, version)
@@ -361,7 +361,7 @@ func (s *sealing) checkAbsence(ctx context.Context, dialogue string, h *Head) (p
 		return false, err
 	}
 	gone := &blue.TamperError{Dialogue: blue.DialogueID(dialogue), RolledBack: !logged,
-		Damage: []blue.Damage{{Class: blue.DamageMissing, Item: record.Head, Detail: "the whole dialogue is gone"}}}
+		Damage: []blue.Damage{{Class: blue.DamageMissing, Item: record.Meta, Detail: "the whole dialogue is gone"}}}
 	return false, gone
 }
 
@@ -376,7 +376,7 @@ func (s *sealing) checkFree(ctx context.Context, dialogue string) error {
 		if err := s.erased(ctx, dialogue); err != nil {
 			return err // put back by a restore
 		}
-		return &record.ConflictError{Table: record.Dialogues, Key: record.Key{PK: "dialogue#" + dialogue, SK: record.Head}}
+		return &record.ConflictError{Table: record.Dialogues, Key: record.MetaKey(dialogue)}
 	}
 	return err
 }

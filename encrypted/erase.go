@@ -171,7 +171,7 @@ func (r *eraser) look(ctx context.Context) (done bool, err error) {
 // isDone fills the report from the registry, if there is nothing left to do.
 func (r *eraser) isDone(ctx context.Context, tomb record.Record) (bool, error) {
 	if p, ok := r.s.inner.(record.Purger); ok {
-		if left, err := p.Leftovers(ctx, tomb.Key.PK); err != nil || left > 0 {
+		if left, err := p.Leftovers(ctx, tomb.Key.Partition); err != nil || left > 0 {
 			return false, err
 		}
 	}
@@ -213,7 +213,7 @@ func (r *eraser) finish(ctx context.Context) error {
 }
 
 func (r *eraser) partition() record.Query {
-	return record.Query{Table: record.Dialogues, PK: headKey(r.o.dialogue).PK, ForUpdate: true}
+	return record.Query{Table: record.Dialogues, Partition: headKey(r.o.dialogue).Partition, ForUpdate: true}
 }
 
 // bury puts the tombstone in the place of meta as it is read.
@@ -237,7 +237,7 @@ func (r *eraser) bury(ctx context.Context) error {
 			attrItems:  record.N(0),
 			attrDigest: record.B(make([]byte, sha256.Size)),
 		}}}
-		if meta.Key.SK != "" {
+		if meta.Key.Item != "" {
 			put.Prev = asFound(meta)
 			put.Record = counted(put.Record, []record.Record{meta})
 		}
@@ -313,7 +313,7 @@ func (r *eraser) others(ctx context.Context) ([]record.Record, error) {
 	r.tomb = tomb
 	left := make([]record.Record, 0, len(items))
 	for _, item := range items {
-		if item.Key.SK != record.Head {
+		if item.Key.Item != record.Meta {
 			left = append(left, item)
 		}
 	}
@@ -378,7 +378,7 @@ func (r *eraser) inTurn(ctx context.Context, step func() error) error {
 
 func (r *eraser) purge(ctx context.Context) error {
 	if p, ok := r.s.inner.(record.Purger); ok {
-		return p.Purge(ctx, headKey(r.o.dialogue).PK)
+		return p.Purge(ctx, headKey(r.o.dialogue).Partition)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
 
@@ -51,12 +52,12 @@ func search(t *testing.T, dir string, secrets map[string][]byte) (found []string
 }
 
 // wraps are the wrapped keys that stand in a partition, by their sort keys.
-func (h *house) wraps(pk string) map[string][]byte {
+func (h *house) wraps(pk record.Partition) map[string][]byte {
 	h.t.Helper()
 	all := map[string][]byte{}
 	for _, r := range h.keysOf(pk) {
 		if w := r.Attrs["wrapped"].Bin(); len(w) > 0 {
-			all[r.Key.SK] = w
+			all[r.Key.Item] = w
 		}
 	}
 	return all
@@ -75,10 +76,10 @@ func TestEraseInFiles(t *testing.T) {
 	h := newHouse(t, &smearing{Store: inner, t: t, path: filepath.Join(dir, "blue.db.keys"), copies: 64})
 	h.fill(300, 700)
 	must(t)(h.as("ada").Grant(t.Context(), tea, "bob"))
-	secrets := h.wraps("dialogue#" + string(tea))
+	secrets := h.wraps(record.DialoguePartition(string(tea)))
 	must(t)(h.as("ada").Rotate(t.Context(), tea)) // pages move
 	must(t)(h.as("ada").Create(t.Context(), "coffee", blue.NewDialogue{Title: "Coffee?"}))
-	maps.Copy(secrets, h.wraps("dialogue#"+string(tea)))
+	maps.Copy(secrets, h.wraps(record.DialoguePartition(string(tea))))
 	if len(secrets) != 4 {
 		t.Fatalf("%d wraps", len(secrets))
 	}
@@ -118,7 +119,7 @@ func TestRotateInFiles(t *testing.T) {
 	h := newHouse(t, s)
 	h.fill(12, 5)
 	must(t)(h.as("ada").Grant(t.Context(), tea, "bob"))
-	retired := h.wraps("dialogue#" + string(tea))
+	retired := h.wraps(record.DialoguePartition(string(tea)))
 	if _, n := search(t, dir, retired); n != 2 {
 		t.Fatalf("the search finds %d of %d", n, len(retired))
 	}

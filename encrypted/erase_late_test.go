@@ -63,7 +63,7 @@ func TestEraseLateWriter(t *testing.T) {
 				}
 				late += proxy.Release()
 				proxy.Settle()
-				pieces, lookErr := direct.Leftovers(t.Context(), "dialogue#"+string(tea))
+				pieces, lookErr := direct.Leftovers(t.Context(), record.DialoguePartition(string(tea)))
 				if lookErr != nil {
 					t.Fatal(lookErr)
 				}
@@ -130,7 +130,7 @@ func TestEraseCountsWhatItDestroys(t *testing.T) {
 	stored := h.items()
 	first := "~"
 	for sk := range stored {
-		if sk != record.Head {
+		if sk != record.Meta {
 			first = min(first, sk)
 		}
 	}

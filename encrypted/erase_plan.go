@@ -49,7 +49,7 @@ type userPlan struct {
 // readPlan returns what earlier runs left for a user. ErrTampered for a record
 // that is none of ours.
 func (s *sealing) readPlan(ctx context.Context, name string) (*userPlan, error) {
-	p := &userPlan{key: record.Key{PK: plansPK, SK: name}}
+	p := &userPlan{key: record.Key{Partition: plansPK, Item: name}}
 	r, err := s.inner.Get(ctx, record.Keys, p.key)
 	if errors.Is(err, blue.ErrNotFound) {
 		return p, nil

@@ -28,14 +28,14 @@ import (
 // not wait seconds for each.
 type steady struct{ record.Store }
 
-func (s steady) Purge(ctx context.Context, pk string) error {
+func (s steady) Purge(ctx context.Context, pk record.Partition) error {
 	if p, ok := s.Store.(record.Purger); ok {
 		return p.Purge(ctx, pk)
 	}
 	return nil
 }
 
-func (s steady) Leftovers(ctx context.Context, pk string) (int, error) {
+func (s steady) Leftovers(ctx context.Context, pk record.Partition) (int, error) {
 	if p, ok := s.Store.(record.Purger); ok {
 		return p.Leftovers(ctx, pk)
 	}
@@ -50,9 +50,9 @@ func (s steady) Scrub(ctx context.Context) error {
 }
 
 // keysOf is the partition of the dialogue's keys.
-func (h *house) keysOf(pk string) []record.Record {
+func (h *house) keysOf(pk record.Partition) []record.Record {
 	h.t.Helper()
-	all, err := h.records.Query(h.t.Context(), record.Query{Table: record.Keys, PK: pk})
+	all, err := h.records.Query(h.t.Context(), record.Query{Table: record.Keys, Partition: pk})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func (h *house) keysOf(pk string) []record.Record {
 func (h *house) wantErased(items int64) {
 	h.t.Helper()
 	stored := h.items()
-	tomb := stored[record.Head]
+	tomb := stored[record.Meta]
 	if len(stored) != 1 || !record.IsErased(tomb) || tomb.Attrs["items"].Int() != items {
 		h.t.Errorf("%d items are stored, the tombstone is %v; want it alone, over %d", len(stored), tomb.Attrs, items)
 	}
@@ -73,12 +73,12 @@ func (h *house) wantErased(items int64) {
 			h.t.Errorf("the tombstone has %s", name)
 		}
 	}
-	shelf := h.keysOf("dialogue#" + string(tea))
-	if len(shelf) != 1 || shelf[0].Key.SK != "head" || shelf[0].Attrs["state"].Str() != "erased" {
+	shelf := h.keysOf(record.DialoguePartition(string(tea)))
+	if len(shelf) != 1 || shelf[0].Key.Item != "head" || shelf[0].Attrs["state"].Str() != "erased" {
 		h.t.Errorf("the keys are %v", shelf)
 	}
 	if p, ok := h.records.(record.Purger); ok {
-		if n, err := p.Leftovers(h.t.Context(), "dialogue#"+string(tea)); n != 0 || err != nil {
+		if n, err := p.Leftovers(h.t.Context(), record.DialoguePartition(string(tea))); n != 0 || err != nil {
 			h.t.Errorf("%d pieces of logs are left, %v", n, err)
 		}
 	}
@@ -99,7 +99,7 @@ func (h *house) refuses(s sealedStore) {
 		"salvage": func() error { _, err := s.Salvage(ctx, tea); return err },
 		"get":     func() error { _, err := s.Get(ctx, tea, (&blue.Dialogue{}).EntityKey()); return err },
 		"get tension": func() error {
-			_, err := engine.Below(s.Store).Get(ctx, record.Dialogues, record.Key{PK: "dialogue#" + string(tea), SK: "round#00"})
+			_, err := engine.Below(s.Store).Get(ctx, record.Dialogues, record.DialogueKey(string(tea), "round#00"))
 			return err
 		},
 		"create": func() error { _, err := s.Create(ctx, tea, blue.NewDialogue{Title: "Tea?"}); return err },
@@ -114,7 +114,7 @@ func (h *house) refuses(s sealedStore) {
 	}
 	for _, status := range []blue.DialogueStatus{blue.DialogueOpen, blue.DialogueConverged} {
 		rows, err := h.records.Index(ctx, record.ByStatus, "status#"+string(status))
-		if err != nil || slices.ContainsFunc(rows, func(r record.Record) bool { return strings.Contains(r.Key.PK, string(tea)) }) {
+		if err != nil || slices.ContainsFunc(rows, func(r record.Record) bool { return strings.Contains(string(r.Key.Partition), string(tea)) }) {
 			h.t.Errorf("a list shows it: %v", err)
 		}
 	}
@@ -164,10 +164,10 @@ func digestOf(items map[string]record.Record) string {
 	fold := func(batch []record.Record) {
 		digest = sum(append(digest, audit.ItemsDigest(batch)...))
 	}
-	fold([]record.Record{items[record.Head]})
+	fold([]record.Record{items[record.Meta]})
 	var rest []record.Record
 	for _, sk := range slices.Sorted(maps.Keys(items)) {
-		if sk != record.Head {
+		if sk != record.Meta {
 			rest = append(rest, items[sk])
 		}
 	}
@@ -213,11 +213,11 @@ type order struct {
 }
 
 func (o *order) Commit(ctx context.Context, writes []record.Write) error {
-	head, err := o.Store.Get(ctx, record.Keys, record.Key{PK: "dialogue#" + string(tea), SK: "head"})
+	head, err := o.Store.Get(ctx, record.Keys, record.DialogueKey(string(tea), "head"))
 	if err != nil {
 		o.t.Error(err)
 	}
-	meta, err := o.Store.Get(ctx, record.Dialogues, record.Key{PK: "dialogue#" + string(tea), SK: record.Head})
+	meta, err := o.Store.Get(ctx, record.Dialogues, record.MetaKey(string(tea)))
 	if err != nil {
 		o.t.Error(err)
 	}
@@ -225,18 +225,18 @@ func (o *order) Commit(ctx context.Context, writes []record.Write) error {
 		gone := len(w.Record.Attrs) == 0 && !w.Check
 		switch {
 		case w.Table == record.Keys && gone && (head.Attrs["state"].Str() != "erasing" || !record.IsErased(meta)):
-			o.t.Errorf("%s destroyed while the keys are %s and the tombstone stands: %v", w.Record.Key.SK, head.Attrs["state"].Str(), record.IsErased(meta))
+			o.t.Errorf("%s destroyed while the keys are %s and the tombstone stands: %v", w.Record.Key.Item, head.Attrs["state"].Str(), record.IsErased(meta))
 		case w.Table == record.Dialogues && head.Attrs["state"].Str() != "erasing":
-			o.t.Errorf("%s written while the keys are %s", w.Record.Key.SK, head.Attrs["state"].Str())
+			o.t.Errorf("%s written while the keys are %s", w.Record.Key.Item, head.Attrs["state"].Str())
 		case w.Table == record.Dialogues && gone && !record.IsErased(meta):
-			o.t.Errorf("%s deleted before the tombstone", w.Record.Key.SK)
+			o.t.Errorf("%s deleted before the tombstone", w.Record.Key.Item)
 		case w.Table == record.Dialogues && len(w.Prev) == 0:
-			o.t.Errorf("%s is written unconditioned", w.Record.Key.SK)
+			o.t.Errorf("%s is written unconditioned", w.Record.Key.Item)
 		}
 		if w.Table == record.Dialogues && gone {
-			wraps, err := o.Store.Query(ctx, record.Query{Table: record.Keys, PK: "dialogue#" + string(tea)})
+			wraps, err := o.Store.Query(ctx, record.Query{Table: record.Keys, Partition: record.DialoguePartition(string(tea))})
 			if err != nil || len(wraps) != 1 {
-				o.t.Errorf("%s deleted while %d records of keys are there", w.Record.Key.SK, len(wraps))
+				o.t.Errorf("%s deleted while %d records of keys are there", w.Record.Key.Item, len(wraps))
 			}
 		}
 	}
@@ -288,7 +288,7 @@ func (f *frail) Get(ctx context.Context, table record.Table, key record.Key) (r 
 	return r, err
 }
 
-func (f *frail) Purge(ctx context.Context, pk string) error {
+func (f *frail) Purge(ctx context.Context, pk record.Partition) error {
 	return f.step(func() error { return f.steady.Purge(ctx, pk) })
 }
 
@@ -420,13 +420,13 @@ func TestEraseDamaged(t *testing.T) {
 			return 5
 		},
 		"meta is damaged": func(h *house) int64 {
-			r := h.items()[record.Head].Clone()
+			r := h.items()[record.Meta].Clone()
 			r.Attrs = record.Attrs{"key_id": record.N(4)}
 			h.put(r)
 			return 5
 		},
 		"no wrap is there": func(h *house) int64 {
-			for _, r := range h.keysOf("dialogue#" + string(tea)) {
+			for _, r := range h.keysOf(record.DialoguePartition(string(tea))) {
 				w := record.Write{Table: record.Keys, Record: record.Record{Key: r.Key}, Prev: r.Attrs}
 				if err := h.records.Commit(h.t.Context(), []record.Write{w}); err != nil {
 					h.t.Fatal(err)
@@ -449,7 +449,7 @@ func TestEraseDamaged(t *testing.T) {
 func TestForgedTombstone(t *testing.T) {
 	h := newHouse(t, memory.New())
 	h.fill(5, 1)
-	h.put(record.Record{Key: record.Key{PK: "dialogue#" + string(tea), SK: record.Head}, Attrs: record.Attrs{
+	h.put(record.Record{Key: record.MetaKey(string(tea)), Attrs: record.Attrs{
 		"entity_type": record.S(record.Erased), "erased_at": record.S("2026-02-03T10:00:00.000000000Z")}})
 	s := h.as("ada")
 	for name, use := range map[string]func() error{

@@ -175,7 +175,7 @@ func (r *userEraser) prepare(ctx context.Context, dialogues iter.Seq2[blue.Dialo
 		}
 		return fmt.Errorf("%w: nothing here is theirs: they are not known, or were erased already", blue.ErrNotFound)
 	}
-	if plan.key.SK == "" {
+	if plan.key.Item == "" {
 		if err := r.s.enter(ctx, plan, r.report.User); err != nil {
 			return err
 		}
@@ -237,7 +237,7 @@ func (r *userEraser) intend(ctx context.Context) error {
 	}
 	planned.addHashes(r.trace.plan.hashes)
 	return r.o.note(ctx, audit.Intent, func(to *audit.Event) {
-		list(to, append([]audit.Item{{SK: r.trace.plan.key.SK}}, planned.items()...))
+		list(to, append([]audit.Item{{SK: r.trace.plan.key.Item}}, planned.items()...))
 	})
 }
 

@@ -132,10 +132,10 @@ func eraseUserInFiles(t *testing.T, open membership, wraps int, stopped bool) {
 	must(t)(theirs.Load(ctx, "tea"))
 
 	secrets := map[string][]byte{"the name": []byte(user)}
-	for _, pk := range []string{"dialogue#tea", "dialogue#coffee", "user#" + user} {
+	for _, pk := range []record.Partition{"dialogue#tea", "dialogue#coffee", record.UserPartition(user)} {
 		for sk, w := range (&house{t: t, records: s}).wraps(pk) {
 			if sk != "wrap#0000000001#ada" {
-				secrets[pk+" "+sk] = w
+				secrets[string(pk)+" "+sk] = w
 			}
 		}
 	}

@@ -170,7 +170,7 @@ func TestForgetUserTooEarly(t *testing.T) {
 		h.fill(3, 5)
 		must(t)(h.as("ada").Grant(ctx, tea, "bob"))
 		must(t)(h.as("bob").Create(ctx, "coffee", blue.NewDialogue{Title: "Coffee?"}))
-		records := &refusing{Store: h.records, pk: "dialogue#" + string(lost)}
+		records := &refusing{Store: h.records, pk: record.DialoguePartition(string(lost))}
 		if _, err := h.over(records, "ada").EraseUser(ctx, "bob", each(tea, "coffee"), nil); err == nil {
 			t.Fatal("it was not stopped")
 		}
@@ -211,9 +211,9 @@ func TestEraseUserStray(t *testing.T) {
 	h := newHouse(t, memory.New())
 	h.fill(3, 5)
 	must(t)(h.as("ada").Grant(ctx, tea, "bob"))
-	for _, r := range h.keysOf("dialogue#" + string(tea)) {
-		if r.Key.SK == "wrap#0000000001#bob" {
-			r.Key.SK = "wrap#1#bob"
+	for _, r := range h.keysOf(record.DialoguePartition(string(tea))) {
+		if r.Key.Item == "wrap#0000000001#bob" {
+			r.Key.Item = "wrap#1#bob"
 			if err := h.records.Commit(ctx, []record.Write{{Table: record.Keys, Record: r}}); err != nil {
 				t.Fatal(err)
 			}
@@ -235,20 +235,20 @@ func TestEraseAgainWithStray(t *testing.T) {
 	h := newHouse(t, memory.New())
 	h.fill(3, 5)
 	var wrap record.Record
-	for _, r := range h.keysOf("dialogue#" + string(tea)) {
-		if r.Key.SK != "head" {
+	for _, r := range h.keysOf(record.DialoguePartition(string(tea))) {
+		if r.Key.Item != "head" {
 			wrap = r
 		}
 	}
 	must(t)(h.as("ada").Erase(ctx, tea))
-	wrap.Key.SK = "wrap#1#ada"
+	wrap.Key.Item = "wrap#1#ada"
 	if err := h.records.Commit(ctx, []record.Write{{Table: record.Keys, Record: wrap}}); err != nil {
 		t.Fatal(err)
 	}
 	if done, err := h.as("ada").Erase(ctx, tea); err != nil || done.Already {
 		t.Errorf("%+v, %v", done, err)
 	}
-	if left := h.keysOf("dialogue#" + string(tea)); len(left) != 1 {
+	if left := h.keysOf(record.DialoguePartition(string(tea))); len(left) != 1 {
 		t.Errorf("%d records are left among the keys", len(left))
 	}
 }
@@ -267,11 +267,11 @@ func (c *counting) Commit(ctx context.Context, writes []record.Write) error {
 // refusing refuses every commit to one partition.
 type refusing struct {
 	record.Store
-	pk string
+	pk record.Partition
 }
 
 func (r *refusing) Commit(ctx context.Context, writes []record.Write) error {
-	if slices.ContainsFunc(writes, func(w record.Write) bool { return w.Record.Key.PK == r.pk }) {
+	if slices.ContainsFunc(writes, func(w record.Write) bool { return w.Record.Key.Partition == r.pk }) {
 		return blue.ErrUnavailable
 	}
 	return r.Store.Commit(ctx, writes)
@@ -286,7 +286,7 @@ type interjecting struct {
 
 func (i *interjecting) Commit(ctx context.Context, writes []record.Write) error {
 	err := i.Store.Commit(ctx, writes)
-	if do := i.do; do != nil && slices.ContainsFunc(writes, func(w record.Write) bool { return w.Record.Key.PK == i.on }) {
+	if do := i.do; do != nil && slices.ContainsFunc(writes, func(w record.Write) bool { return string(w.Record.Key.Partition) == i.on }) {
 		i.do = nil
 		do()
 	}

@@ -44,7 +44,7 @@ func (s *sealing) checkTombstone(ctx context.Context, dialogue string, head reco
 	if err := s.erased(ctx, dialogue); err != nil {
 		return err
 	}
-	return &blue.TamperError{Dialogue: blue.DialogueID(dialogue), Damage: []blue.Damage{{Class: blue.DamageChanged, Item: record.Head,
+	return &blue.TamperError{Dialogue: blue.DialogueID(dialogue), Damage: []blue.Damage{{Class: blue.DamageChanged, Item: record.Meta,
 		Detail: "a tombstone stands there, and the keys of the dialogue were not erased"}}}
 }
 
@@ -70,14 +70,14 @@ func (s *sealing) absent(ctx context.Context, dialogue string, cause error) erro
 }
 
 func headKey(dialogue string) record.Key {
-	return record.Key{PK: "dialogue#" + dialogue, SK: record.Head}
+	return record.MetaKey(dialogue)
 }
 
 // headAmong returns the head of a partition's records, without a key if it is
 // not there.
 func headAmong(items []record.Record) record.Record {
 	for _, r := range items {
-		if r.Key.SK == record.Head {
+		if r.Key.Item == record.Meta {
 			return r
 		}
 	}

@@ -114,14 +114,14 @@ func (s *sealing) Witness(ctx context.Context, records []record.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	dialogue, err := dialogueOf(records[0].Key.PK)
+	dialogue, err := dialogueOf(records[0].Key.Partition)
 	if err != nil {
 		return err
 	}
 	ctx, o := s.operate(ctx, "witness", audit.Decrypt, dialogue)
 	var version uint64
 	for _, r := range records {
-		if r.Key.SK == record.Head {
+		if r.Key.Item == record.Meta {
 			o.keyID, version = r.Attrs[attrKeyID].Str(), uint64(r.Attrs[attrVersion].Int())
 		}
 	}

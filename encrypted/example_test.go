@@ -51,7 +51,7 @@ func dialogue(ctx context.Context, store blue.DialogueStore) error {
 
 // stored returns an item as it lies below the seal.
 func stored(ctx context.Context, records *memory.Store, sk string) record.Record {
-	r, err := records.Get(ctx, record.Dialogues, record.Key{PK: "dialogue#which-cache", SK: sk})
+	r, err := records.Get(ctx, record.Dialogues, record.Key{Partition: "dialogue#which-cache", Item: sk})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -64,11 +64,11 @@ func replace(ctx context.Context, records *memory.Store, items ...record.Record)
 	writes := make([]record.Write, 0, len(items)+1)
 	head := false
 	for _, r := range items {
-		head = head || r.Key.SK == record.Head
+		head = head || r.Key.Item == record.Meta
 		writes = append(writes, record.Write{Table: record.Dialogues, Record: r, Prev: record.Attrs{}})
 	}
 	if !head {
-		writes = append(writes, record.Write{Table: record.Dialogues, Record: stored(ctx, records, record.Head), Prev: record.Attrs{}})
+		writes = append(writes, record.Write{Table: record.Dialogues, Record: stored(ctx, records, record.Meta), Prev: record.Attrs{}})
 	}
 	if err := records.Commit(ctx, writes); err != nil {
 		log.Fatal(err)
@@ -119,7 +119,7 @@ func ExampleEncryptedStore_Load() {
 		}},
 		{"put an item in another's place", func(ctx context.Context, records *memory.Store, _ record.Record) {
 			item := stored(ctx, records, "expert#muffin")
-			item.Key.SK = "tension#00#01"
+			item.Key.Item = "tension#00#01"
 			replace(ctx, records, item)
 		}},
 		{"strip the MAC", func(ctx context.Context, records *memory.Store, _ record.Record) {
@@ -180,7 +180,7 @@ func ExampleEncryptedStore_Verify() {
 	if err := dialogue(ctx, seen); err != nil {
 		log.Fatal(err)
 	}
-	before, err := records.Query(ctx, record.Query{Table: record.Dialogues, PK: "dialogue#which-cache"})
+	before, err := records.Query(ctx, record.Query{Table: record.Dialogues, Partition: "dialogue#which-cache"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 func (e *EncryptedStore[S, K]) Root(t testing.TB, id blue.DialogueID) (active, least uint32, messages uint64) {
 	t.Helper()
 	ctx, s := context.Background(), e.sealing
-	meta, err := s.inner.Get(ctx, record.Dialogues, record.Key{PK: "dialogue#" + string(id), SK: record.Head})
+	meta, err := s.inner.Get(ctx, record.Dialogues, record.MetaKey(string(id)))
 	if err != nil {
 		t.Fatal(err)
 	}

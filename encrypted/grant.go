@@ -85,7 +85,7 @@ func (e *EncryptedStore[S, K]) KeyStatus(ctx context.Context, id blue.DialogueID
 	if err != nil {
 		return KeyStatus{}, err
 	}
-	items, err := e.sealing.inner.Query(ctx, record.Query{Table: record.Dialogues, PK: "dialogue#" + string(id)})
+	items, err := e.sealing.inner.Query(ctx, record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(id))})
 	if err != nil {
 		return KeyStatus{}, err
 	}

@@ -91,7 +91,7 @@ func (h *house) become(then map[string]record.Record) {
 	now := h.items()
 	for _, r := range append(values(then), missingOf(now, then)...) {
 		w := record.Write{Table: record.Dialogues, Record: r}
-		if _, there := now[r.Key.SK]; there {
+		if _, there := now[r.Key.Item]; there {
 			w.Prev = record.Attrs{}
 		}
 		writes = append(writes, w)

@@ -145,7 +145,7 @@ func (s *sealing) checkFreshness(dialogue string, h *Head, r root) error {
 		return nil
 	}
 	return &blue.TamperError{Dialogue: blue.DialogueID(dialogue), RolledBack: true,
-		Damage: []blue.Damage{{Class: blue.DamageRolledBack, Item: record.Head, Detail: detail}}}
+		Damage: []blue.Damage{{Class: blue.DamageRolledBack, Item: record.Meta, Detail: detail}}}
 }
 
 // seen remembers a state that was loaded, if it is newer than what h says.

@@ -3,7 +3,6 @@ package encrypted
 import (
 	"crypto/hmac"
 	"fmt"
-	"strings"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/envelope"
@@ -26,8 +25,8 @@ const (
 var ours = []string{attrContent, attrCiphertext, attrNonce, attrKeyID, attrAADHash, attrMAC, attrVersion, attrRoot}
 
 // dialogueOf returns the dialogue of a partition key.
-func dialogueOf(pk string) (string, error) {
-	dialogue, ok := strings.CutPrefix(pk, "dialogue#")
+func dialogueOf(pk record.Partition) (string, error) {
+	dialogue, ok := pk.Dialogue()
 	if !ok || dialogue == "" {
 		return "", fmt.Errorf("%w: encrypted: partition key %q", blue.ErrInvalid, pk)
 	}
@@ -37,11 +36,11 @@ func dialogueOf(pk string) (string, error) {
 // seal returns a record with its payload encrypted and every attribute under
 // its MAC. extra is what meta carries of the root.
 func seal(k *envelope.Keys, r record.Record, extra record.Attrs) (record.Record, error) {
-	dialogue, err := dialogueOf(r.Key.PK)
+	dialogue, err := dialogueOf(r.Key.Partition)
 	if err != nil {
 		return record.Record{}, err
 	}
-	addr, err := envelope.ItemAddress(dialogue, r.Key.SK)
+	addr, err := envelope.ItemAddress(dialogue, r.Key.Item)
 	if err != nil {
 		return record.Record{}, err
 	}
@@ -75,11 +74,11 @@ func open(k *envelope.Keys, r record.Record) (record.Record, error) {
 	if !sealed {
 		return r, nil
 	}
-	dialogue, err := dialogueOf(r.Key.PK)
+	dialogue, err := dialogueOf(r.Key.Partition)
 	if err != nil {
 		return record.Record{}, err
 	}
-	addr, err := envelope.ItemAddress(dialogue, r.Key.SK)
+	addr, err := envelope.ItemAddress(dialogue, r.Key.Item)
 	if err != nil {
 		return record.Record{}, err
 	}
@@ -102,7 +101,7 @@ const (
 // authentic reports whether a record's MAC is that of its attributes under
 // the key, at the sort key given.
 func authentic(k *envelope.Keys, r record.Record, sk string) bool {
-	at := record.Record{Key: record.Key{PK: r.Key.PK, SK: sk}, Attrs: r.Attrs}
+	at := record.Record{Key: record.Key{Partition: r.Key.Partition, Item: sk}, Attrs: r.Attrs}
 	mac := k.ItemMAC(record.Dialogues, at)
 	return hmac.Equal(mac[:], r.Attrs[attrMAC].Bin())
 }

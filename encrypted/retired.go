@@ -39,9 +39,9 @@ func (s *sealing) outlived(dialogue string, items []record.Record, h *Head, caus
 		return cause
 	}
 	for _, r := range items {
-		if version := uint64(r.Attrs[attrVersion].Int()); r.Key.SK == record.Head && version < h.Version {
+		if version := uint64(r.Attrs[attrVersion].Int()); r.Key.Item == record.Meta && version < h.Version {
 			return &blue.TamperError{Dialogue: blue.DialogueID(dialogue), RolledBack: true, Damage: []blue.Damage{{Class: blue.DamageRolledBack,
-				Item: record.Head, Detail: fmt.Sprintf("version %d is stored, this client has seen version %d; its key is gone", version, h.Version)}}}
+				Item: record.Meta, Detail: fmt.Sprintf("version %d is stored, this client has seen version %d; its key is gone", version, h.Version)}}}
 		}
 	}
 	return cause

@@ -16,7 +16,7 @@ import (
 // keyRecord reads a record of the dialogue's keys.
 func (h *house) keyRecord(sk string) record.Record {
 	h.t.Helper()
-	r, err := h.records.Get(h.t.Context(), record.Keys, record.Key{PK: "dialogue#" + string(tea), SK: sk})
+	r, err := h.records.Get(h.t.Context(), record.Keys, record.DialogueKey(string(tea), sk))
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -77,25 +77,25 @@ func TestRevokeBlocked(t *testing.T) {
 		"lines that nobody granted": func(h *house, wrap record.Record) {
 			for n := range 200 {
 				r := wrap.Clone()
-				r.Key.SK = fmt.Sprintf("wrap#0000000001#x%d", n)
+				r.Key.Item = fmt.Sprintf("wrap#0000000001#x%d", n)
 				r.Attrs["user"], r.Attrs["proof"] = record.S(fmt.Sprintf("x%d", n)), record.B(make([]byte, 32))
 				h.lay(r)
 			}
 		},
 		"a line where the next version goes": func(h *house, wrap record.Record) {
-			wrap.Key.SK = "wrap#0000000002#ada"
+			wrap.Key.Item = "wrap#0000000002#ada"
 			h.lay(wrap)
 		},
 		"many lines of versions to come": func(h *house, wrap record.Record) {
 			for n := range 200 {
-				wrap.Key.SK = fmt.Sprintf("wrap#%010d#bob", 5+n)
+				wrap.Key.Item = fmt.Sprintf("wrap#%010d#bob", 5+n)
 				h.lay(wrap)
 			}
 		},
 		"another active version": func(h *house, wrap record.Record) {
 			head := h.keyRecord("head")
 			head.Attrs["active_version"] = record.N(2)
-			wrap.Key.SK = "wrap#0000000002#ada"
+			wrap.Key.Item = "wrap#0000000002#ada"
 			h.lay(head, wrap)
 		},
 		"a version of his own": func(h *house, _ record.Record) { h.plant(2, "ada", "bob") },
@@ -152,7 +152,7 @@ func TestRevokeReplaced(t *testing.T) {
 		h.lay(head)
 	}
 	met := &interloper{Store: h.records, when: func(call string, table record.Table, key record.Key) bool {
-		return call == "Get" && table == record.Keys && key.SK == "head" && h.keyRecord("head").Attrs["active_version"].Int() == 2
+		return call == "Get" && table == record.Keys && key.Item == "head" && h.keyRecord("head").Attrs["active_version"].Int() == 2
 	}, meets: replace}
 	if got, err := h.over(met, "ada").Revoke(ctx, tea, "bob"); !errors.Is(err, blue.ErrTampered) || got.Items != 0 {
 		t.Errorf("under another version 2: %+v, %v", got, err)

@@ -50,7 +50,7 @@ func newRoot(k *envelope.Keys) root {
 
 // openRoot opens the root of a meta record with the key that meta names.
 func openRoot(k *envelope.Keys, dialogue string, meta record.Attrs) (root, error) {
-	addr, err := envelope.ItemAddress(dialogue, record.Head)
+	addr, err := envelope.ItemAddress(dialogue, record.Meta)
 	if err != nil {
 		return root{}, err
 	}
@@ -69,7 +69,7 @@ func openRoot(k *envelope.Keys, dialogue string, meta record.Attrs) (root, error
 
 // seal returns meta's two root attributes.
 func (r *root) seal(k *envelope.Keys, dialogue string) (record.Attrs, error) {
-	addr, err := envelope.ItemAddress(dialogue, record.Head)
+	addr, err := envelope.ItemAddress(dialogue, record.Meta)
 	if err != nil {
 		return nil, err
 	}

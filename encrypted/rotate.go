@@ -124,7 +124,7 @@ func (r *rotation) all(ctx context.Context) error {
 
 // load reads and verifies the dialogue.
 func (r *rotation) load(ctx context.Context) (*loaded, error) {
-	p, _, err := r.s.fresh(ctx, r.ks, r.o, record.Query{Table: record.Dialogues, PK: "dialogue#" + r.o.dialogue, ForUpdate: true})
+	p, _, err := r.s.fresh(ctx, r.ks, r.o, record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(r.o.dialogue), ForUpdate: true})
 	if err == nil && p == nil {
 		err = blue.ErrNotFound
 	}
@@ -281,9 +281,9 @@ func (r *rotation) renew(ctx context.Context, p *loaded, keyID string) (*envelop
 		if err != nil {
 			return nil, err
 		}
-		p.keys[item.Key.SK] = k
+		p.keys[item.Key.Item] = k
 	}
-	p.meta = p.keys[record.Head]
+	p.meta = p.keys[record.Meta]
 	k, err := r.ks.get(ctx, keyID)
 	if err != nil {
 		return nil, err
@@ -295,7 +295,7 @@ func (r *rotation) renew(ctx context.Context, p *loaded, keyID string) (*envelop
 func (p *loaded) below(version uint32) (batch []record.Record, all bool) {
 	bytes := 0
 	for _, item := range p.items {
-		if item.Key.SK == record.Head || p.keys[item.Key.SK].Version() >= version {
+		if item.Key.Item == record.Meta || p.keys[item.Key.Item].Version() >= version {
 			continue
 		}
 		bytes += item.Size()
@@ -326,8 +326,8 @@ func (r *rotation) commit(ctx context.Context, p *loaded, k *envelope.Keys, batc
 		c.root.LeastKey = k.Version()
 	}
 	writes := make([]record.Write, 0, len(batch)+1)
-	for _, item := range append(batch, p.items[p.find(record.Head)]) {
-		plain, err := open(p.keys[item.Key.SK], item)
+	for _, item := range append(batch, p.items[p.find(record.Meta)]) {
+		plain, err := open(p.keys[item.Key.Item], item)
 		if err != nil {
 			return err
 		}
@@ -347,7 +347,7 @@ func (r *rotation) commit(ctx context.Context, p *loaded, k *envelope.Keys, batc
 func (p *loaded) sum(k *envelope.Keys) envelope.Sum {
 	var sum envelope.Sum
 	for _, item := range p.items {
-		if sk := item.Key.SK; sk != record.Head {
+		if sk := item.Key.Item; sk != record.Meta {
 			sum.Add(k.Element(sk, item.Attrs[attrMAC].Bin()))
 		}
 	}
@@ -356,7 +356,7 @@ func (p *loaded) sum(k *envelope.Keys) envelope.Sum {
 
 // find returns the index of an item, or where it would be.
 func (p *loaded) find(sk string) int {
-	i, _ := slices.BinarySearchFunc(p.items, sk, func(r record.Record, sk string) int { return strings.Compare(r.Key.SK, sk) })
+	i, _ := slices.BinarySearchFunc(p.items, sk, func(r record.Record, sk string) int { return strings.Compare(r.Key.Item, sk) })
 	return i
 }
 
@@ -364,8 +364,8 @@ func (p *loaded) find(sk string) int {
 func (p *loaded) moveTo(sealed []record.Write, k *envelope.Keys, r root) {
 	for _, w := range sealed {
 		if w.Table == record.Dialogues {
-			p.items[p.find(w.Record.Key.SK)] = w.Record
-			p.keys[w.Record.Key.SK] = k
+			p.items[p.find(w.Record.Key.Item)] = w.Record
+			p.keys[w.Record.Key.Item] = k
 		}
 	}
 	p.meta, p.root = k, r

@@ -83,13 +83,13 @@ func must(t testing.TB) func(any, error) {
 // items are the stored items by sort key.
 func (h *house) items() map[string]record.Record {
 	h.t.Helper()
-	all, err := h.records.Query(h.t.Context(), record.Query{Table: record.Dialogues, PK: "dialogue#" + string(tea)})
+	all, err := h.records.Query(h.t.Context(), record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(tea))})
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	m := make(map[string]record.Record, len(all))
 	for _, r := range all {
-		m[r.Key.SK] = r
+		m[r.Key.Item] = r
 	}
 	return m
 }
@@ -98,9 +98,9 @@ func (h *house) items() map[string]record.Record {
 // the key would.
 func (h *house) put(items ...record.Record) {
 	h.t.Helper()
-	writes := []record.Write{{Table: record.Dialogues, Record: h.items()[record.Head], Prev: record.Attrs{}}}
+	writes := []record.Write{{Table: record.Dialogues, Record: h.items()[record.Meta], Prev: record.Attrs{}}}
 	for _, r := range items {
-		if r.Key.SK == record.Head {
+		if r.Key.Item == record.Meta {
 			writes[0].Record = r
 			continue
 		}
@@ -560,7 +560,7 @@ func (i *interloper) meet(call string, table record.Table, key record.Key) {
 // whoever was overtaken reads again.
 func TestRetiredUnderHands(t *testing.T) {
 	wrapOf1 := func(call string, table record.Table, key record.Key) bool {
-		return call == "Get" && table == record.Keys && strings.HasPrefix(key.SK, "wrap#0000000001#")
+		return call == "Get" && table == record.Keys && strings.HasPrefix(key.Item, "wrap#0000000001#")
 	}
 	for name, use := range map[string]func(s sealedStore) error{
 		"Load":    func(s sealedStore) error { _, err := s.Load(context.Background(), tea); return err },
@@ -595,12 +595,12 @@ func TestRetiredUnderHands(t *testing.T) {
 		h.fill(100, 10)
 		s := h.as("ada")
 		below := engine.Below(s.Store)
-		items, err := below.Query(t.Context(), record.Query{Table: record.Dialogues, PK: "dialogue#tea", ForUpdate: true})
+		items, err := below.Query(t.Context(), record.Query{Table: record.Dialogues, Partition: "dialogue#tea", ForUpdate: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		must(t)(s.Rotate(t.Context(), tea))
-		head := items[slices.IndexFunc(items, func(r record.Record) bool { return r.Key.SK == record.Head })]
+		head := items[slices.IndexFunc(items, func(r record.Record) bool { return r.Key.Item == record.Meta })]
 		err = below.Commit(t.Context(), []record.Write{{Table: record.Dialogues, Record: head, Prev: head.Attrs}})
 		if conflict, ok := errors.AsType[*record.ConflictError](err); !ok || !conflict.OnHead() {
 			t.Errorf("a write on what was rotated meanwhile: %v; want a conflict on the head", err)
@@ -620,7 +620,7 @@ func TestOldStatePutBack(t *testing.T) {
 	seen := encrypted.New[record.Store](records, provider, "ada", audit.NewLog(records, "ada", nil), &encrypted.Options{Heads: heads})
 	defer seen.Close()
 	old := slices.Collect(maps.Values(h.items()))
-	wrap, err := records.Get(ctx, record.Keys, record.Key{PK: "dialogue#tea", SK: "wrap#0000000001#ada"})
+	wrap, err := records.Get(ctx, record.Keys, record.Key{Partition: "dialogue#tea", Item: "wrap#0000000001#ada"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -628,13 +628,13 @@ func TestOldStatePutBack(t *testing.T) {
 	now := h.items()
 
 	// One item of before, and then its wrapped key too.
-	item := old[slices.IndexFunc(old, func(r record.Record) bool { return strings.HasPrefix(r.Key.SK, "move#") })]
+	item := old[slices.IndexFunc(old, func(r record.Record) bool { return strings.HasPrefix(r.Key.Item, "move#") })]
 	h.put(item)
 	wantDamage := func(name string, s sealedStore) {
 		t.Helper()
 		_, err := s.Load(ctx, tea)
 		tampered, ok := errors.AsType[*blue.TamperError](err)
-		if !ok || len(tampered.Damage) != 1 || tampered.Damage[0].Item != item.Key.SK || !strings.Contains(tampered.Damage[0].Detail, "version 1, which this dialogue does not use") {
+		if !ok || len(tampered.Damage) != 1 || tampered.Damage[0].Item != item.Key.Item || !strings.Contains(tampered.Damage[0].Detail, "version 1, which this dialogue does not use") {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := s.Rotate(ctx, tea); !errors.Is(err, blue.ErrTampered) {
@@ -649,7 +649,7 @@ func TestOldStatePutBack(t *testing.T) {
 	if err := records.Commit(ctx, []record.Write{{Table: record.Keys, Record: record.Record{Key: wrap.Key}, Prev: wrap.Attrs}}); err != nil {
 		t.Fatal(err)
 	}
-	h.put(now[item.Key.SK])
+	h.put(now[item.Key.Item])
 
 	// The whole dialogue of before, without its key.
 	h.put(old...)
@@ -712,7 +712,7 @@ func TestRotateOnOldHead(t *testing.T) {
 	h := newHouse(t, memory.New())
 	h.fill(10, 10)
 	head := func() record.Record {
-		r, err := h.records.Get(ctx, record.Keys, record.Key{PK: "dialogue#tea", SK: "head"})
+		r, err := h.records.Get(ctx, record.Keys, record.Key{Partition: "dialogue#tea", Item: "head"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -722,7 +722,7 @@ func TestRotateOnOldHead(t *testing.T) {
 	must(t)(h.as("ada").Grant(ctx, tea, "bob"))
 	// Stopped where version 1 is about to be retired: both versions stand.
 	stopped := &interloper{Store: h.records, when: func(call string, table record.Table, key record.Key) bool {
-		return call == "Commit" && table == record.Keys && h.items()[record.Head].Attrs["key_id"].Str() == "dek#tea#2"
+		return call == "Commit" && table == record.Keys && h.items()[record.Meta].Attrs["key_id"].Str() == "dek#tea#2"
 	}}
 	dying, stop := context.WithCancel(ctx)
 	stopped.meets = stop

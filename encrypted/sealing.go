@@ -52,7 +52,7 @@ func (s *sealing) Get(ctx context.Context, table record.Table, key record.Key) (
 	if table != record.Dialogues {
 		return record.Record{}, fmt.Errorf("%w: encrypted: table %s is not sealed", blue.ErrInvalid, table)
 	}
-	dialogue, err := dialogueOf(key.PK)
+	dialogue, err := dialogueOf(key.Partition)
 	if err != nil {
 		return record.Record{}, err
 	}
@@ -105,18 +105,18 @@ func (s *sealing) get(ctx context.Context, o *operation, key record.Key) (record
 // getAmongAll is get of an item under an older key than this client has seen: a
 // rotation is under way, and the root alone vouches for what it has not reached.
 func (s *sealing) getAmongAll(ctx context.Context, ks *keyset, o *operation, key record.Key) (record.Record, error) {
-	p, _, err := s.fresh(ctx, ks, o, record.Query{Table: record.Dialogues, PK: key.PK})
+	p, _, err := s.fresh(ctx, ks, o, record.Query{Table: record.Dialogues, Partition: key.Partition})
 	if err != nil {
 		return record.Record{}, err
 	}
 	var r record.Record
 	if p != nil {
-		r = p.items[min(p.find(key.SK), len(p.items)-1)]
+		r = p.items[min(p.find(key.Item), len(p.items)-1)]
 	}
 	if r.Key != key {
-		return record.Record{}, fmt.Errorf("%w: %s", blue.ErrNotFound, key.SK)
+		return record.Record{}, fmt.Errorf("%w: %s", blue.ErrNotFound, key.Item)
 	}
-	opened, err := open(p.keys[key.SK], r)
+	opened, err := open(p.keys[key.Item], r)
 	if err != nil {
 		return record.Record{}, err
 	}
@@ -138,7 +138,7 @@ func (s *sealing) Query(ctx context.Context, q record.Query) ([]record.Record, e
 	if q.Table != record.Dialogues {
 		return nil, fmt.Errorf("%w: encrypted: table %s is not sealed", blue.ErrInvalid, q.Table)
 	}
-	dialogue, err := dialogueOf(q.PK)
+	dialogue, err := dialogueOf(q.Partition)
 	if err != nil {
 		return nil, err
 	}
@@ -244,12 +244,12 @@ func (s *sealing) load(ctx context.Context, ks *keyset, o *operation, q record.Q
 
 // sameMeta reports whether meta still is as it was among the items.
 func (s *sealing) sameMeta(ctx context.Context, dialogue string, items []record.Record) (bool, error) {
-	now, err := s.inner.Get(ctx, record.Dialogues, record.Key{PK: "dialogue#" + dialogue, SK: record.Head})
+	now, err := s.inner.Get(ctx, record.Dialogues, record.MetaKey(dialogue))
 	if err != nil && !errors.Is(err, blue.ErrNotFound) {
 		return false, err
 	}
 	for _, r := range items {
-		if r.Key.SK == record.Head {
+		if r.Key.Item == record.Meta {
 			return err == nil && now.Equal(r), nil
 		}
 	}

@@ -27,7 +27,7 @@ func (s *sealing) checkKeys(ctx context.Context, dialogue string, h *Head, k *en
 // checkNext refuses an active key that no holder of the one in use made: the next
 // rotation would. One that cannot be opened is no damage.
 func (s *sealing) checkNext(ctx context.Context, dialogue string) error {
-	meta, err := s.inner.Get(ctx, record.Dialogues, record.Key{PK: "dialogue#" + dialogue, SK: record.Head})
+	meta, err := s.inner.Get(ctx, record.Dialogues, record.MetaKey(dialogue))
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func TestPlantedVersion(t *testing.T) {
 // for users, and makes it the active one.
 func (h *house) plant(version uint32, users ...string) {
 	h.t.Helper()
-	ctx, head := h.t.Context(), record.Key{PK: "dialogue#" + string(tea), SK: "head"}
+	ctx, head := h.t.Context(), record.DialogueKey(string(tea), "head")
 	was, err := h.records.Get(ctx, record.Keys, head)
 	if err != nil {
 		h.t.Fatal(err)
@@ -80,7 +80,7 @@ func (h *house) plant(version uint32, users ...string) {
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		h.lay(record.Record{Key: record.Key{PK: head.PK, SK: b.SK()}, Attrs: record.Attrs{
+		h.lay(record.Record{Key: record.Key{Partition: head.Partition, Item: b.SK()}, Attrs: record.Attrs{
 			"wrapped": record.B(wrapped), "umk": record.S(umk), "user": record.S(user), "version": record.N(int64(version)),
 			"created_at": was.Attrs["created_at"], "proof": record.B(proof[:]),
 		}})
@@ -146,11 +146,11 @@ func TestForgedKey(t *testing.T) {
 	check(t, err)
 	var forged record.Record
 	for sk, r := range h.items() {
-		if strings.HasPrefix(sk, "move#") && (forged.Key.SK == "" || sk < forged.Key.SK) {
+		if strings.HasPrefix(sk, "move#") && (forged.Key.Item == "" || sk < forged.Key.Item) {
 			forged = r.Clone()
 		}
 	}
-	addr, err := envelope.ItemAddress(string(tea), forged.Key.SK)
+	addr, err := envelope.ItemAddress(string(tea), forged.Key.Item)
 	check(t, err)
 	ciphertext, nonce, err := forger.Seal(addr, []byte(`{"expert":"Muffin","context":"FORGED"}`))
 	check(t, err)
@@ -217,7 +217,7 @@ func (h heads) Put(head encrypted.Head) error {
 func copyTables(t *testing.T, from, to record.Store) {
 	t.Helper()
 	for _, table := range []record.Table{record.Dialogues, record.Keys} {
-		q := record.Query{Table: table, PK: "dialogue#" + string(tea)}
+		q := record.Query{Table: table, Partition: record.DialoguePartition(string(tea))}
 		there, err := to.Query(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)

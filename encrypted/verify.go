@@ -38,7 +38,7 @@ func (p *loaded) open(ctx context.Context, t trace.Tracer) (opened []record.Reco
 	measure(span, p.items)
 	opened = make([]record.Record, len(p.items))
 	for i, r := range p.items {
-		if opened[i], err = open(p.keys[r.Key.SK], r); err != nil {
+		if opened[i], err = open(p.keys[r.Key.Item], r); err != nil {
 			return nil, err
 		}
 	}
@@ -56,8 +56,8 @@ func (s *sealing) verify(ctx context.Context, ks *keyset, dialogue string, items
 		return p, err
 	}
 	for _, r := range items {
-		sk := r.Key.SK
-		if sk == record.Head {
+		sk := r.Key.Item
+		if sk == record.Meta {
 			continue
 		}
 		k, damage, err := check(ctx, ks, dialogue, r)
@@ -90,7 +90,7 @@ func (s *sealing) verify(ctx context.Context, ks *keyset, dialogue string, items
 // openMeta finds and opens meta and its root.
 func openMeta(ctx context.Context, ks *keyset, dialogue string, p *loaded) error {
 	for _, r := range p.items {
-		if r.Key.SK != record.Head {
+		if r.Key.Item != record.Meta {
 			continue
 		}
 		k, damage, err := check(ctx, ks, dialogue, r)
@@ -103,17 +103,17 @@ func openMeta(ctx context.Context, ks *keyset, dialogue string, p *loaded) error
 		if damage == nil {
 			p.root, err = openRoot(k, dialogue, r.Attrs)
 			if err != nil {
-				damage = &blue.Damage{Class: blue.DamageMalformed, Item: record.Head, Detail: "its root does not open"}
+				damage = &blue.Damage{Class: blue.DamageMalformed, Item: record.Meta, Detail: "its root does not open"}
 			}
 		}
 		if damage != nil {
 			p.damage = append(p.damage, *damage)
 			return nil
 		}
-		p.meta, p.keys[record.Head] = k, k
+		p.meta, p.keys[record.Meta] = k, k
 		return nil
 	}
-	p.damage = append(p.damage, blue.Damage{Class: blue.DamageMissing, Item: record.Head})
+	p.damage = append(p.damage, blue.Damage{Class: blue.DamageMissing, Item: record.Meta})
 	return nil
 }
 
@@ -121,7 +121,7 @@ func openMeta(ctx context.Context, ks *keyset, dialogue string, p *loaded) error
 // item is authentic; an error, that its key could not be had.
 func check(ctx context.Context, ks *keyset, dialogue string, r record.Record) (*envelope.Keys, *blue.Damage, error) {
 	damaged := func(class, detail string) (*envelope.Keys, *blue.Damage, error) {
-		return nil, &blue.Damage{Class: class, Item: r.Key.SK, Detail: detail}, nil
+		return nil, &blue.Damage{Class: class, Item: r.Key.Item, Detail: detail}, nil
 	}
 	if len(r.Attrs) == 0 {
 		return damaged(blue.DamageMalformed, "the store could not read it as an item")
@@ -142,7 +142,7 @@ func check(ctx context.Context, ks *keyset, dialogue string, r record.Record) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	if !authentic(k, r, r.Key.SK) {
+	if !authentic(k, r, r.Key.Item) {
 		if why := misshapen(r.Attrs); why != "" {
 			return damaged(blue.DamageMalformed, why)
 		}
@@ -158,7 +158,7 @@ func (p *loaded) unused(r record.Record) *blue.Damage {
 	if err != nil || p.meta == nil || version >= p.root.LeastKey && version <= p.root.ActiveKey {
 		return nil
 	}
-	return &blue.Damage{Class: blue.DamageChanged, Item: r.Key.SK, Detail: fmt.Sprintf("key_id names version %d, which this dialogue does not use", version)}
+	return &blue.Damage{Class: blue.DamageChanged, Item: r.Key.Item, Detail: fmt.Sprintf("key_id names version %d, which this dialogue does not use", version)}
 }
 
 // newerThanKeys turns meta's missing key into damage where the key table says
@@ -176,5 +176,5 @@ func newerThanKeys(ctx context.Context, ks *keyset, dialogue string, meta record
 	if version <= active.Version() {
 		return nil, err
 	}
-	return &blue.Damage{Class: blue.DamageChanged, Item: record.Head, Detail: fmt.Sprintf("key_id names version %d, which was never made", version)}, nil
+	return &blue.Damage{Class: blue.DamageChanged, Item: record.Meta, Detail: fmt.Sprintf("key_id names version %d, which was never made", version)}, nil
 }

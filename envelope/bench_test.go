@@ -21,7 +21,7 @@ func sealedItems(tb testing.TB, k *envelope.Keys, n int) ([]envelope.Address, []
 		if err != nil {
 			tb.Fatal(err)
 		}
-		records[i] = record.Record{Key: record.Key{PK: "dialogue#storage-choice", SK: sk}, Attrs: record.Attrs{
+		records[i] = record.Record{Key: record.Key{Partition: "dialogue#storage-choice", Item: sk}, Attrs: record.Attrs{
 			"entity_type": record.S("tension"), "status": record.S("open"),
 			"created_at": record.S("2026-03-01T09:30:00.000000000Z"), "updated_at": record.S("2026-03-01T09:30:00.000000000Z"),
 			"GSI2PK": record.S("tension_status#open"), "GSI2SK": record.S("storage-choice#T0001"),
@@ -72,7 +72,7 @@ func BenchmarkSealOpen(b *testing.B) {
 			var sum envelope.Sum
 			for i := range records {
 				mac := k.ItemMAC(record.Dialogues, records[i])
-				sum.Add(k.Element(records[i].Key.SK, mac[:]))
+				sum.Add(k.Element(records[i].Key.Item, mac[:]))
 				open(b, i)
 			}
 		}

@@ -238,7 +238,7 @@ func TestDestroyedKeys(t *testing.T) {
 // TestKeysAreSafeForConcurrentUse is for the race detector as well.
 func TestKeysAreSafeForConcurrentUse(t *testing.T) {
 	k, addr := keysOf(t, 1, "a", 1), addressOf(t, "a", "meta")
-	r := record.Record{Key: record.Key{PK: "dialogue#a", SK: "meta"}, Attrs: record.Attrs{"status": record.S("open")}}
+	r := record.Record{Key: record.Key{Partition: "dialogue#a", Item: "meta"}, Attrs: record.Attrs{"status": record.S("open")}}
 	item, element, tag := k.ItemMAC(record.Dialogues, r), k.Element("meta", []byte("m")), k.Tag("meta", []byte("m"))
 	var group sync.WaitGroup
 	for range 8 {

@@ -24,8 +24,8 @@ func (k *Keys) ItemMAC(table record.Table, r record.Record) [32]byte {
 	return macsOf(k.item).sum(func(m *mac) {
 		b := appendLP(m.buf, "blue/1/item")
 		b = appendLP(b, string(table))
-		b = appendLP(b, r.Key.PK)
-		b = appendLP(b, r.Key.SK)
+		b = appendLP(b, r.Key.Partition)
+		b = appendLP(b, r.Key.Item)
 		m.buf = m.appendAttrs(b, r.Attrs)
 	})
 }

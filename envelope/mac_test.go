@@ -26,7 +26,7 @@ func values() *rapid.Generator[record.Value] {
 func records() *rapid.Generator[record.Record] {
 	return rapid.Custom(func(t *rapid.T) record.Record {
 		return record.Record{
-			Key:   record.Key{PK: rapid.StringN(1, 12, -1).Draw(t, "PK"), SK: rapid.StringN(1, 12, -1).Draw(t, "SK")},
+			Key:   record.Key{Partition: record.Partition(rapid.StringN(1, 12, -1).Draw(t, "PK")), Item: rapid.StringN(1, 12, -1).Draw(t, "SK")},
 			Attrs: rapid.MapOfN(rapid.StringMatching(`[a-zA-Z][a-z_]{0,4}`), values(), 1, 8).Draw(t, "attrs"),
 		}
 	})
@@ -56,9 +56,9 @@ func TestItemMACCoversEverything(t *testing.T) {
 			c.Attrs["zzzzzz"] = c.Attrs[name]
 			delete(c.Attrs, name)
 		case 4:
-			c.Key.PK += "x"
+			c.Key.Partition += "x"
 		case 5:
-			c.Key.SK = "x" + c.Key.SK
+			c.Key.Item = "x" + c.Key.Item
 		case 6:
 			table = record.Audit
 		}
@@ -87,8 +87,8 @@ func TestItemMACIsItsFormula(t *testing.T) {
 		lp := func(b []byte) { number(len(b)); h.Write(b) }
 		lp([]byte("blue/1/item"))
 		lp([]byte("blue_keys"))
-		lp([]byte(r.Key.PK))
-		lp([]byte(r.Key.SK))
+		lp([]byte(r.Key.Partition))
+		lp([]byte(r.Key.Item))
 		number(len(r.Attrs))
 		for _, name := range slices.Sorted(maps.Keys(r.Attrs)) {
 			lp([]byte(name))

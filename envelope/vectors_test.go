@@ -76,7 +76,7 @@ func (v dynamoValue) value(t testing.TB) record.Value {
 
 func recordOf(t testing.TB, item map[string]dynamoValue) record.Record {
 	t.Helper()
-	r := record.Record{Key: record.Key{PK: *item["PK"].S, SK: *item["SK"].S}, Attrs: record.Attrs{}}
+	r := record.Record{Key: record.Key{Partition: record.Partition(*item["PK"].S), Item: *item["SK"].S}, Attrs: record.Attrs{}}
 	for name, v := range item {
 		if name != "PK" && name != "SK" {
 			r.Attrs[name] = v.value(t)
@@ -225,7 +225,7 @@ func derived(t testing.TB, hexKey, info string) string {
 
 func readItem(t *testing.T, v vector) (map[string]any, error) {
 	r := recordOf(t, v.Item)
-	id := strings.TrimPrefix(r.Key.PK, "dialogue#")
+	id := strings.TrimPrefix(string(r.Key.Partition), "dialogue#")
 	dialogue, version, err := envelope.ParseKeyID(r.Attrs["key_id"].Str())
 	if err != nil {
 		return nil, invalid(err, "key_id")
@@ -233,7 +233,7 @@ func readItem(t *testing.T, v vector) (map[string]any, error) {
 	if dialogue != id {
 		return nil, refusal("key_id")
 	}
-	addr, err := envelope.ItemAddress(id, r.Key.SK)
+	addr, err := envelope.ItemAddress(id, r.Key.Item)
 	if err != nil {
 		return nil, invalid(err, "address")
 	}
@@ -257,7 +257,7 @@ func readItem(t *testing.T, v vector) (map[string]any, error) {
 	if err != nil {
 		return nil, whyNot(t, err, key("dek"), nonce, ciphertext, aad)
 	}
-	element, tag := k.Element(r.Key.SK, stored), k.Tag(r.Key.SK, stored)
+	element, tag := k.Element(r.Key.Item, stored), k.Tag(r.Key.Item, stored)
 	return map[string]any{
 		"address": string(addr), "aad_hash": addr.Hash(),
 		"dek": key("dek"), "k_item": key("item"), "k_root": key("root"), "k_seal": key("seal"),

@@ -83,12 +83,12 @@ func newCloud(t *testing.T) (*office, *cloud) {
 	return o, c
 }
 
-const teaPK = "dialogue#" + string(tea)
+var teaPK = record.DialoguePartition(string(tea))
 
 // partition returns what a table holds of tea.
 func (o *office) partition(table record.Table) []record.Record {
 	o.t.Helper()
-	all, err := o.records.Query(o.t.Context(), record.Query{Table: table, PK: teaPK})
+	all, err := o.records.Query(o.t.Context(), record.Query{Table: table, Partition: teaPK})
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func (o *office) restore(table record.Table, all []record.Record) {
 func only(all []record.Record, prefix string) []record.Record {
 	var some []record.Record
 	for _, r := range all {
-		if strings.HasPrefix(r.Key.SK, prefix) {
+		if strings.HasPrefix(r.Key.Item, prefix) {
 			some = append(some, r)
 		}
 	}

@@ -507,14 +507,14 @@ func TestCameBack(t *testing.T) {
 	ctx := t.Context()
 	at := func(table record.Table, pk, sk string, attrs record.Attrs) func(o *office) {
 		return func(o *office) {
-			key := record.Key{PK: pk, SK: sk}
+			key := record.Key{Partition: record.Partition(pk), Item: sk}
 			w := record.Write{Table: table, Record: record.Record{Key: key, Attrs: attrs}}
 			if old, err := o.records.Get(ctx, table, key); err == nil {
 				w.Prev = old.Attrs
 			}
 			writes := []record.Write{w}
-			if table == record.Dialogues && sk != record.Head {
-				meta, err := o.records.Get(ctx, table, record.Key{PK: pk, SK: record.Head})
+			if table == record.Dialogues && sk != record.Meta {
+				meta, err := o.records.Get(ctx, table, record.Key{Partition: record.Partition(pk), Item: record.Meta})
 				if err != nil {
 					o.t.Fatal(err)
 				}
@@ -534,8 +534,8 @@ func TestCameBack(t *testing.T) {
 		"a wrap":            {at(record.Keys, pk, "wrap#0000000001#ada", wrap), "wrapped keys again"},
 		"an active head":    {at(record.Keys, pk, "head", record.Attrs{"state": record.S("active"), "active_version": record.N(1)}), "not erased"},
 		"an item":           {at(record.Dialogues, pk, "round#00", record.Attrs{"n": record.N(1)}), "instead of its tombstone"},
-		"meta":              {at(record.Dialogues, pk, record.Head, record.Attrs{"n": record.N(1)}), "instead of its tombstone"},
-		"no tombstone":      {at(record.Dialogues, pk, record.Head, nil), "instead of its tombstone"},
+		"meta":              {at(record.Dialogues, pk, record.Meta, record.Attrs{"n": record.N(1)}), "instead of its tombstone"},
+		"no tombstone":      {at(record.Dialogues, pk, record.Meta, nil), "instead of its tombstone"},
 		"no head of keys":   {at(record.Keys, pk, "head", nil), "do not say"},
 		"another registry":  {at(record.Keys, "erased", string(tea), record.Attrs{"state": record.S("erased")}), "it names the key"},
 		"no registry":       {at(record.Keys, "erased", string(tea), nil), "the registry of erasures does not know dialogue tea"},

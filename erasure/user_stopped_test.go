@@ -59,12 +59,12 @@ func (o *office) wrapsOf(user string, dialogues []string) []string {
 	o.t.Helper()
 	var hashes []string
 	for _, id := range dialogues {
-		all, err := o.records.Query(o.t.Context(), record.Query{Table: record.Keys, PK: "dialogue#" + id})
+		all, err := o.records.Query(o.t.Context(), record.Query{Table: record.Keys, Partition: record.DialoguePartition(id)})
 		if err != nil {
 			o.t.Fatal(err)
 		}
 		for _, r := range all {
-			if strings.HasSuffix(r.Key.SK, "#"+user) {
+			if strings.HasSuffix(r.Key.Item, "#"+user) {
 				hashes = append(hashes, fmt.Sprintf("%x", sha256.Sum256(r.Attrs["wrapped"].Bin())))
 			}
 		}
@@ -76,7 +76,7 @@ func (o *office) wrapsOf(user string, dialogues []string) []string {
 // plans are the records of erasures of users that are not finished.
 func (o *office) plans() []record.Record {
 	o.t.Helper()
-	all, err := o.records.Query(o.t.Context(), record.Query{Table: record.Keys, PK: "erasing"})
+	all, err := o.records.Query(o.t.Context(), record.Query{Table: record.Keys, Partition: "erasing"})
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -162,8 +162,8 @@ func stoppedAt(t *testing.T, umk string, at int, lands bool) bool {
 	}
 	where := fmt.Sprintf("stopped at call %d", at)
 	for _, p := range o.plans() {
-		if strings.Contains(p.Key.SK, "bob") || !strings.HasPrefix(p.Key.SK, "p-") {
-			t.Fatalf("%s: the plan is kept under %s", where, p.Key.SK)
+		if strings.Contains(p.Key.Item, "bob") || !strings.HasPrefix(p.Key.Item, "p-") {
+			t.Fatalf("%s: the plan is kept under %s", where, p.Key.Item)
 		}
 	}
 	if !o.knows("bob") {
@@ -229,7 +229,7 @@ type forgetful struct {
 }
 
 func (f *forgetful) Commit(ctx context.Context, writes []record.Write) error {
-	forgets := func(w record.Write) bool { return w.Record.Key.PK == "principals" && len(w.Record.Attrs) == 0 }
+	forgets := func(w record.Write) bool { return w.Record.Key.Partition == "principals" && len(w.Record.Attrs) == 0 }
 	if f.refused == 0 && slices.ContainsFunc(writes, forgets) {
 		f.refused++
 		return errDead
@@ -299,7 +299,7 @@ func TestUserPlanAltered(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := o.records.Commit(t.Context(), []record.Write{{Table: record.Keys, Record: record.Record{Key: record.Key{PK: "erasing", SK: pseudonym}, Attrs: attrs}}}); err != nil {
+		if err := o.records.Commit(t.Context(), []record.Write{{Table: record.Keys, Record: record.Record{Key: record.Key{Partition: "erasing", Item: pseudonym}, Attrs: attrs}}}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := o.as("ada").EraseUser(t.Context(), "bob", dialogues(o), o.directory); !errors.Is(err, blue.ErrTampered) {
@@ -399,7 +399,7 @@ func TestUserPlanChanges(t *testing.T) {
 			if _, err := dead.as("ada").Erase(ctx, "d-mine"); err == nil {
 				t.Fatal("it was not stopped")
 			}
-			if lines, err := o.records.Query(ctx, record.Query{Table: record.Keys, PK: "erased"}); err != nil || len(lines) != 1 {
+			if lines, err := o.records.Query(ctx, record.Query{Table: record.Keys, Partition: "erased"}); err != nil || len(lines) != 1 {
 				t.Fatalf("it had not begun: %v", err)
 			}
 		}, []string{"c-theirs"}, []string{"a-first", "b-shared"}, 3},
@@ -426,7 +426,7 @@ type stopping struct {
 }
 
 func (s *stopping) Commit(ctx context.Context, writes []record.Write) error {
-	s.dead = s.dead || slices.ContainsFunc(writes, func(w record.Write) bool { return w.Record.Key.PK == "dialogue#b-shared" })
+	s.dead = s.dead || slices.ContainsFunc(writes, func(w record.Write) bool { return w.Record.Key.Partition == "dialogue#b-shared" })
 	if s.dead {
 		return errDead
 	}

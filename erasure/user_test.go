@@ -37,7 +37,7 @@ func TestUser(t *testing.T) {
 	o.fill(ada, "water", 1)
 	var taken record.Attrs
 	for _, r := range o.wrapsIn("shared") {
-		if strings.HasSuffix(r.Key.SK, "#bob") {
+		if strings.HasSuffix(r.Key.Item, "#bob") {
 			taken = r.Attrs
 			delete(taken, "user")
 		}
@@ -172,7 +172,7 @@ func (o *office) wantCounted(c erasure.Certificate, done encrypted.UserErasure, 
 	o.t.Helper()
 	h := sha256.New()
 	for _, id := range dialogues {
-		tomb, err := o.records.Get(o.t.Context(), record.Dialogues, record.Key{PK: "dialogue#" + id, SK: record.Head})
+		tomb, err := o.records.Get(o.t.Context(), record.Dialogues, record.MetaKey(id))
 		if err != nil {
 			o.t.Fatal(err)
 		}
@@ -190,16 +190,16 @@ func (o *office) wantCounted(c erasure.Certificate, done encrypted.UserErasure, 
 // wrapsIn are the wraps of a dialogue.
 func (o *office) wrapsIn(dialogue string) []record.Record {
 	o.t.Helper()
-	all, err := o.records.Query(o.t.Context(), record.Query{Table: record.Keys, PK: "dialogue#" + dialogue})
+	all, err := o.records.Query(o.t.Context(), record.Query{Table: record.Keys, Partition: record.DialoguePartition(dialogue)})
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	return slices.DeleteFunc(all, func(r record.Record) bool { return r.Key.SK == "head" })
+	return slices.DeleteFunc(all, func(r record.Record) bool { return r.Key.Item == "head" })
 }
 
 func (o *office) put(dialogue, sk string, attrs record.Attrs) {
 	o.t.Helper()
-	err := o.records.Commit(o.t.Context(), []record.Write{{Table: record.Keys, Record: record.Record{Key: record.Key{PK: "dialogue#" + dialogue, SK: sk}, Attrs: attrs}}})
+	err := o.records.Commit(o.t.Context(), []record.Write{{Table: record.Keys, Record: record.Record{Key: record.DialogueKey(dialogue, sk), Attrs: attrs}}})
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func (o *office) put(dialogue, sk string, attrs record.Attrs) {
 
 func (o *office) drop(dialogue, sk string) {
 	o.t.Helper()
-	err := o.records.Commit(o.t.Context(), []record.Write{{Table: record.Keys, Record: record.Record{Key: record.Key{PK: "dialogue#" + dialogue, SK: sk}}, Prev: record.Attrs{}}})
+	err := o.records.Commit(o.t.Context(), []record.Write{{Table: record.Keys, Record: record.Record{Key: record.DialogueKey(dialogue, sk)}, Prev: record.Attrs{}}})
 	if err != nil {
 		o.t.Fatal(err)
 	}

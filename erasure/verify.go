@@ -187,8 +187,8 @@ func checkErased(ctx context.Context, store record.Store, dialogue string) error
 
 // checkGone looks for items, and for the tombstone.
 func checkGone(ctx context.Context, store record.Store, dialogue string) error {
-	pk := "dialogue#" + dialogue
-	left, err := store.Query(ctx, record.Query{Table: record.Dialogues, PK: pk})
+	pk := record.DialoguePartition(dialogue)
+	left, err := store.Query(ctx, record.Query{Table: record.Dialogues, Partition: pk})
 	switch {
 	case err != nil:
 		return err

@@ -168,7 +168,7 @@ func TestAdvanceBelievesNoLine(t *testing.T) {
 	w := newWorld(t)
 	must(t)(w.ring("ada", nil).Create(ctx, "tea"))
 	w.grant("ada", "tea", "eve")
-	kept := w.store.records[record.Key{PK: "dialogue#tea", SK: "wrap#0000000001#eve"}].Clone()
+	kept := w.store.records[record.Key{Partition: "dialogue#tea", Item: "wrap#0000000001#eve"}].Clone()
 	w.advance1("ada", "tea", 1, "eve")
 	w.store.records[kept.Key] = kept
 	w.advance1("ada", "tea", 2)
@@ -191,7 +191,7 @@ func TestGrant(t *testing.T) {
 	if must(t)(w.ring("bob", nil).Open(ctx, "dek#tea#1")) != want {
 		t.Error("bob has other keys")
 	}
-	before := w.store.records[record.Key{PK: "dialogue#tea", SK: "wrap#0000000001#bob"}].Clone()
+	before := w.store.records[record.Key{Partition: "dialogue#tea", Item: "wrap#0000000001#bob"}].Clone()
 	for _, user := range []string{"bob", "ada"} {
 		if granted, err := r.Grant(ctx, "tea", user); err != nil || granted {
 			t.Errorf("Grant to %s again: %v, %v", user, granted, err)

@@ -209,7 +209,7 @@ func (r *Ring) DropStrays(ctx context.Context, dialogue, user string) error {
 // Stored returns the SHA-256 of each key that a provider stores for a user
 // (partition user#{user}), 64 hex digits, ascending by sort key.
 func (r *Ring) Stored(ctx context.Context, user string) ([]string, error) {
-	stored, err := r.store.Query(ctx, record.Query{Table: record.Keys, PK: "user#" + user})
+	stored, err := r.store.Query(ctx, record.Query{Table: record.Keys, Partition: record.UserPartition(user)})
 	if err != nil {
 		return nil, fmt.Errorf("reading the stored key of user %s: %w", user, err)
 	}
@@ -232,7 +232,7 @@ func (s *shelf) begun() error {
 
 // Erasures returns the registry, ascending by dialogue.
 func (r *Ring) Erasures(ctx context.Context) ([]Erasure, error) {
-	lines, err := r.store.Query(ctx, record.Query{Table: record.Keys, PK: registryPK})
+	lines, err := r.store.Query(ctx, record.Query{Table: record.Keys, Partition: registryPK})
 	if err != nil {
 		return nil, fmt.Errorf("reading the registry of erasures: %w", err)
 	}
@@ -246,7 +246,7 @@ func (r *Ring) Erasures(ctx context.Context) ([]Erasure, error) {
 // registered returns the registry's line of a dialogue, without attributes
 // where there is none.
 func (r *Ring) registered(ctx context.Context, dialogue string) (record.Record, error) {
-	key := record.Key{PK: registryPK, SK: dialogue}
+	key := record.Key{Partition: registryPK, Item: dialogue}
 	line, err := r.store.Get(ctx, record.Keys, key)
 	if errors.Is(err, record.ErrNotFound) {
 		return record.Record{Key: key}, nil
@@ -256,7 +256,7 @@ func (r *Ring) registered(ctx context.Context, dialogue string) (record.Record, 
 
 func erasureOf(line record.Record) Erasure {
 	e := Erasure{
-		Dialogue: line.Key.SK, State: line.Attrs[attrState].Str(),
+		Dialogue: line.Key.Item, State: line.Attrs[attrState].Str(),
 		StartedAt: line.Attrs[attrStarted].Str(), FinishedAt: line.Attrs[attrFinished].Str(),
 	}
 	for hash := range slices.Chunk(line.Attrs[attrWraps].Bin(), sha256.Size) {

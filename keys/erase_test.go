@@ -16,7 +16,7 @@ import (
 func (w *world) hashes(dialogue string) []string {
 	var all []string
 	for key, r := range w.store.records {
-		if key.PK == "dialogue#"+dialogue && key.SK != headOfTea {
+		if key.Partition == record.DialoguePartition(dialogue) && key.Item != headOfTea {
 			sum := sha256.Sum256(r.Attrs["wrapped"].Bin())
 			all = append(all, hex.EncodeToString(sum[:]))
 		}
@@ -109,15 +109,15 @@ func TestEraseWhatIsLeft(t *testing.T) {
 		"a wrap elsewhere": func(w *world) { w.move("tea", adasWrap, "tea", "elsewhere") },
 		"another key file": func(w *world) { w.provider = newFakeProvider(w.t, "umk:b") },
 		"restored": func(w *world) {
-			kept := w.store.records[record.Key{PK: "dialogue#tea", SK: adasWrap}].Clone()
+			kept := w.store.records[record.Key{Partition: "dialogue#tea", Item: adasWrap}].Clone()
 			if _, err := erase(w.ring("ada", nil), "tea"); err != nil {
 				w.t.Fatal(err)
 			}
 			w.store.records[kept.Key] = kept
 		},
 		"restored with its head": func(w *world) {
-			kept := w.store.records[record.Key{PK: "dialogue#tea", SK: adasWrap}].Clone()
-			head := w.store.records[record.Key{PK: "dialogue#tea", SK: headOfTea}].Clone()
+			kept := w.store.records[record.Key{Partition: "dialogue#tea", Item: adasWrap}].Clone()
+			head := w.store.records[record.Key{Partition: "dialogue#tea", Item: headOfTea}].Clone()
 			if _, err := erase(w.ring("ada", nil), "tea"); err != nil {
 				w.t.Fatal(err)
 			}
@@ -233,10 +233,10 @@ func TestEraseAlone(t *testing.T) {
 func TestStrays(t *testing.T) {
 	w := newWorld(t)
 	must(t)(w.ring("ada", nil).Create(ctx, "tea"))
-	wrapped := w.store.records[record.Key{PK: "dialogue#tea", SK: adasWrap}]
+	wrapped := w.store.records[record.Key{Partition: "dialogue#tea", Item: adasWrap}]
 	for _, sk := range []string{"wrap#1#bob", "WRAP", "zzz#ada"} {
 		rec := wrapped.Clone()
-		rec.Key.SK = sk
+		rec.Key.Item = sk
 		rec.Attrs["user"] = record.S("bob")
 		if sk == "zzz#ada" {
 			delete(rec.Attrs, "user")

@@ -20,20 +20,20 @@ const (
 
 // edit changes one stored record behind everyone's back.
 func (w *world) edit(dialogue, sk string, change func(record.Attrs)) {
-	key := record.Key{PK: "dialogue#" + dialogue, SK: sk}
+	key := record.DialogueKey(dialogue, sk)
 	r := w.store.records[key].Clone()
 	change(r.Attrs)
 	w.store.records[key] = r
 }
 
 func (w *world) drop(dialogue, sk string) {
-	delete(w.store.records, record.Key{PK: "dialogue#" + dialogue, SK: sk})
+	delete(w.store.records, record.DialogueKey(dialogue, sk))
 }
 
 // move copies a record to another place, as an attacker who can write would.
 func (w *world) move(from, fromSK, to, toSK string) {
-	r := w.store.records[record.Key{PK: "dialogue#" + from, SK: fromSK}].Clone()
-	r.Key = record.Key{PK: "dialogue#" + to, SK: toSK}
+	r := w.store.records[record.DialogueKey(from, fromSK)].Clone()
+	r.Key = record.DialogueKey(to, toSK)
 	w.store.records[r.Key] = r
 }
 
@@ -193,7 +193,7 @@ func TestWrongKeyError(t *testing.T) {
 func TestBitFlips(t *testing.T) {
 	w := newWorld(t)
 	must(t)(w.ring("ada", nil).Create(ctx, "tea"))
-	original := slices.Clone(w.store.records[record.Key{PK: "dialogue#tea", SK: adasWrap}].Attrs["wrapped"].Bin())
+	original := slices.Clone(w.store.records[record.Key{Partition: "dialogue#tea", Item: adasWrap}].Attrs["wrapped"].Bin())
 	if len(original) != 60 {
 		t.Fatalf("a wrap of %d bytes", len(original))
 	}
@@ -229,7 +229,7 @@ func TestErasedMeanwhile(t *testing.T) {
 		must(t)(w.ring("ada", nil).Create(ctx, "tea"))
 		r := w.ring("ada", nil)
 		w.store.onGet = func(_ context.Context, key record.Key) {
-			if key.SK == sk {
+			if key.Item == sk {
 				w.edit("tea", headOfTea, set("state", record.S("erasing")))
 				w.drop("tea", adasWrap)
 			}
@@ -283,7 +283,7 @@ func TestTableDenied(t *testing.T) {
 		"status": func() error { _, err := r.Status(ctx, "tea"); return err },
 		"get":    func() error { _, err := at.Get(ctx, record.Keys, headKey("tea")); return err },
 		"query": func() error {
-			_, err := at.Query(ctx, record.Query{Table: record.Keys, PK: partition("tea")})
+			_, err := at.Query(ctx, record.Query{Table: record.Keys, Partition: partition("tea")})
 			return err
 		},
 		"commit": func() error { return at.Commit(ctx, nil) },

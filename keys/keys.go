@@ -150,7 +150,7 @@ func (b Binding) Check() error {
 }
 
 // SK returns the sort key of the binding's wrap in blue_keys.
-func (b Binding) SK() string { return wrapKey(b).SK }
+func (b Binding) SK() string { return wrapKey(b).Item }
 
 // Wrapped is an encrypted dialogue secret: envelope.WrapSize bytes under a KEK,
 // or more if a Granter wrapped it by other means.

@@ -33,14 +33,14 @@ const (
 	timeLayout = "2006-01-02T15:04:05.000000000Z"
 )
 
-func partition(dialogue string) string { return "dialogue#" + dialogue }
+func partition(dialogue string) record.Partition { return record.DialoguePartition(dialogue) }
 
 func headKey(dialogue string) record.Key {
-	return record.Key{PK: partition(dialogue), SK: headSK}
+	return record.Key{Partition: partition(dialogue), Item: headSK}
 }
 
 func wrapKey(b Binding) record.Key {
-	return record.Key{PK: partition(b.Dialogue), SK: wrapPrefix(b.Version) + b.User}
+	return record.Key{Partition: partition(b.Dialogue), Item: wrapPrefix(b.Version) + b.User}
 }
 
 // wrapPrefix begins the sort keys of all wraps of one version.
@@ -85,7 +85,7 @@ func readHead(dialogue string, head record.Record) (uint32, error) {
 // readWrap returns what a wrap holds, after its clear attributes have been
 // compared with the place it was found at; *TamperError.
 func readWrap(b Binding, wrap record.Record) (w Wrapped, umk string, err error) {
-	sk := wrap.Key.SK
+	sk := wrap.Key.Item
 	for _, a := range []struct {
 		name string
 		typ  record.Type

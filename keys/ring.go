@@ -193,7 +193,7 @@ func (o *opened) clone() (*opened, error) {
 // The caller destroys it.
 func (r *Ring) held(ctx context.Context, b Binding) (*opened, error) {
 	at := wrapKey(b)
-	o, _, err := r.secrets.get(ctx, at.PK+" "+at.SK, func(ctx context.Context) (*opened, time.Time, error) {
+	o, _, err := r.secrets.get(ctx, at.String(), func(ctx context.Context) (*opened, time.Time, error) {
 		return r.unwrap(ctx, b)
 	})
 	if err != nil {
@@ -287,7 +287,7 @@ func judge(b Binding, err error, want, have string) error {
 	case want == have:
 		return err
 	case err == nil:
-		return damaged(b.Dialogue, blue.DamageChanged, wrapKey(b).SK, "opens under "+have+" but names "+want)
+		return damaged(b.Dialogue, blue.DamageChanged, wrapKey(b).Item, "opens under "+have+" but names "+want)
 	case errors.As(err, &tampered) && tampered.Damage[0].Class == blue.DamageChanged:
 		return &WrongKeyError{Want: want, Have: have}
 	default:
@@ -320,7 +320,10 @@ func (r *Ring) make(ctx context.Context, dialogue string) (err error) {
 // longer the one in memory, which it then drops.
 func (r *Ring) stale(err error) bool {
 	lost, conflict := errors.AsType[*record.ConflictError](err)
-	if !conflict || !strings.HasPrefix(lost.Key.PK, "user#") {
+	if !conflict {
+		return false
+	}
+	if _, isUser := lost.Key.Partition.User(); !isUser {
 		return false
 	}
 	r.keks.forget("")
@@ -362,16 +365,16 @@ func (r *Ring) active(ctx context.Context, dialogue string) (uint32, error) {
 
 // missing says whether a version is gone for all or was not given to us.
 func (r *Ring) missing(ctx context.Context, b Binding) error {
-	all, err := r.store.Query(ctx, record.Query{Table: record.Keys, PK: partition(b.Dialogue)})
+	all, err := r.store.Query(ctx, record.Query{Table: record.Keys, Partition: partition(b.Dialogue)})
 	if err != nil {
 		return err
 	}
 	for _, rec := range all {
-		if strings.HasPrefix(rec.Key.SK, wrapPrefix(b.Version)) {
+		if strings.HasPrefix(rec.Key.Item, wrapPrefix(b.Version)) {
 			return fmt.Errorf("%w: key version %d is not granted to user %s", ErrDenied, b.Version, b.User)
 		}
 	}
-	return missing("there is no key version %d: %s is missing", b.Version, wrapKey(b).SK)
+	return missing("there is no key version %d: %s is missing", b.Version, wrapKey(b).Item)
 }
 
 func (r *Ring) kek(ctx context.Context) (*KEK, time.Time, error) {

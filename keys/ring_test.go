@@ -68,7 +68,7 @@ func TestCreateCommit(t *testing.T) {
 			t.Errorf("%v: want a put into blue_keys that must not exist", write.Record.Key)
 		}
 	}
-	wantHead := record.Record{Key: record.Key{PK: "dialogue#tea", SK: "head"}, Attrs: record.Attrs{
+	wantHead := record.Record{Key: record.Key{Partition: "dialogue#tea", Item: "head"}, Attrs: record.Attrs{
 		"active_version": record.N(1), "state": record.S("active"), "created_at": record.S("2026-01-02T03:04:05.000000006Z"),
 		"turn": head.Record.Attrs["turn"],
 	}}
@@ -82,7 +82,7 @@ func TestCreateCommit(t *testing.T) {
 	if n := len(wrapped.Bin()); n != 60 {
 		t.Errorf("wrapped has %d bytes", n)
 	}
-	wantWrap := record.Record{Key: record.Key{PK: "dialogue#tea", SK: "wrap#0000000001#ada"}, Attrs: record.Attrs{
+	wantWrap := record.Record{Key: record.Key{Partition: "dialogue#tea", Item: "wrap#0000000001#ada"}, Attrs: record.Attrs{
 		"wrapped": wrapped, "umk": record.S("umk:a"), "user": record.S("ada"), "version": record.N(1), "created_at": record.S("2026-01-02T03:04:05.000000006Z"),
 		"proof": wrap.Record.Attrs["proof"],
 	}}
@@ -107,7 +107,7 @@ func TestCreateRace(t *testing.T) {
 			seen.Add(50)
 			var first sync.Map
 			w.store.onGet = func(ctx context.Context, k record.Key) {
-				if id := ctx.Value(callerKey{}); id != nil && k.SK == headSK {
+				if id := ctx.Value(callerKey{}); id != nil && k.Item == headSK {
 					if _, twice := first.LoadOrStore(id, true); !twice {
 						seen.Done()
 						seen.Wait()
@@ -138,7 +138,7 @@ func TestCreateRace(t *testing.T) {
 			if n := w.provider.generated.Load(); n != 50 {
 				t.Errorf("%d keys were offered; the race was not run", n)
 			}
-			if all, _ := w.store.Query(ctx, record.Query{Table: record.Keys, PK: "dialogue#tea"}); len(all) != 2 {
+			if all, _ := w.store.Query(ctx, record.Query{Table: record.Keys, Partition: "dialogue#tea"}); len(all) != 2 {
 				t.Errorf("%d records are stored; want head and wrap", len(all))
 			}
 		})

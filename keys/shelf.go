@@ -32,17 +32,17 @@ type wrap struct {
 
 // readShelf reads a dialogue's keys.
 func (r *Ring) readShelf(ctx context.Context, dialogue string) (*shelf, error) {
-	all, err := r.store.Query(ctx, record.Query{Table: record.Keys, PK: partition(dialogue)})
+	all, err := r.store.Query(ctx, record.Query{Table: record.Keys, Partition: partition(dialogue)})
 	if err != nil {
 		return nil, err
 	}
 	s := &shelf{dialogue: dialogue, head: record.Record{Key: headKey(dialogue)}}
 	for _, rec := range all {
-		if rec.Key.SK == headSK {
+		if rec.Key.Item == headSK {
 			s.head = rec
 			continue
 		}
-		s.wraps = append(s.wraps, wrap{parseWrapKey(dialogue, rec.Key.SK), rec})
+		s.wraps = append(s.wraps, wrap{parseWrapKey(dialogue, rec.Key.Item), rec})
 	}
 	return s, nil
 }
@@ -160,7 +160,7 @@ func (r *Ring) tryChange(ctx context.Context, dialogue string, plan func(*shelf)
 	if err != nil || len(writes) == 0 {
 		return true, err
 	}
-	defer r.secrets.forget(partition(dialogue) + " ")
+	defer r.secrets.forget(string(partition(dialogue)) + " ")
 	err = r.store.Commit(ctx, writes)
 	if err != nil {
 		_, lost := errors.AsType[*record.ConflictError](err)

@@ -88,7 +88,7 @@ func (r *Ring) Status(ctx context.Context, dialogue string) (Status, error) {
 
 func (w wrap) stray() Stray {
 	hash := w.hash()
-	return Stray{SK: w.record.Key.SK, User: w.record.Attrs[attrUser].Str(), Fingerprint: hex.EncodeToString(hash[:])}
+	return Stray{SK: w.record.Key.Item, User: w.record.Attrs[attrUser].Str(), Fingerprint: hex.EncodeToString(hash[:])}
 }
 
 // Standing returns the fingerprint of every record beside the head: of wraps

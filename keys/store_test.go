@@ -63,7 +63,7 @@ func TestRingOnStore(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if all, err := store.Query(ctx, record.Query{Table: record.Keys, PK: "dialogue#tea"}); err != nil || len(all) != 2 {
+	if all, err := store.Query(ctx, record.Query{Table: record.Keys, Partition: "dialogue#tea"}); err != nil || len(all) != 2 {
 		t.Errorf("%d records, %v; want head and wrap", len(all), err)
 	}
 	if _, err := ring(home, "bob").Open(ctx, "dek#tea#1"); !errors.Is(err, blue.ErrSealed) {

@@ -21,7 +21,9 @@ type cloud struct {
 	store record.Store
 }
 
-func userKey(user string) record.Key { return record.Key{PK: "user#" + user, SK: "kek"} }
+func userKey(user string) record.Key {
+	return record.Key{Partition: record.UserPartition(user), Item: "kek"}
+}
 
 func (p cloud) DeriveKEK(ctx context.Context, umk UMK, user string) (*KEK, error) {
 	stored, err := p.store.Get(ctx, record.Keys, userKey(user))
@@ -167,7 +169,7 @@ func TestErasedKEKAgain(t *testing.T) {
 	bob := w.inCloud("bob")
 	must(t)(bob.Create(ctx, "first"))
 	w.store.onCommit = func(writes []record.Write) {
-		if strings.HasPrefix(writes[0].Record.Key.PK, "dialogue#") {
+		if strings.HasPrefix(string(writes[0].Record.Key.Partition), "dialogue#") {
 			w.store.mu.Lock()
 			delete(w.store.records, userKey("bob"))
 			w.store.mu.Unlock()
@@ -176,7 +178,7 @@ func TestErasedKEKAgain(t *testing.T) {
 	if _, err := bob.Create(ctx, "late"); !errors.Is(err, blue.ErrBusy) {
 		t.Errorf("%v; want ErrBusy", err)
 	}
-	if all, _ := w.store.Query(ctx, record.Query{Table: record.Keys, PK: partition("late")}); len(all) > 0 {
+	if all, _ := w.store.Query(ctx, record.Query{Table: record.Keys, Partition: partition("late")}); len(all) > 0 {
 		t.Errorf("%d records were left", len(all))
 	}
 }

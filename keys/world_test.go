@@ -141,11 +141,11 @@ func (s *fakeStore) Query(_ context.Context, q record.Query) ([]record.Record, e
 	defer s.mu.Unlock()
 	var found []record.Record
 	for key, r := range s.records {
-		if key.PK == q.PK && key.SK > q.After {
+		if key.Partition == q.Partition && key.Item > q.After {
 			found = append(found, r)
 		}
 	}
-	slices.SortFunc(found, func(a, b record.Record) int { return cmp.Compare(a.Key.SK, b.Key.SK) })
+	slices.SortFunc(found, func(a, b record.Record) int { return cmp.Compare(a.Key.Item, b.Key.Item) })
 	return found, nil
 }
 

@@ -25,7 +25,7 @@ type Store struct {
 }
 
 // table is PK → SK → attributes.
-type table map[string]map[string]record.Attrs
+type table map[record.Partition]map[string]record.Attrs
 
 var _ record.Store = (*Store)(nil)
 
@@ -46,9 +46,9 @@ func (s *Store) Get(ctx context.Context, name record.Table, key record.Key) (rec
 	if err != nil {
 		return record.Record{}, err
 	}
-	attrs, ok := t[key.PK][key.SK]
+	attrs, ok := t[key.Partition][key.Item]
 	if !ok {
-		return record.Record{}, fmt.Errorf("%w: record %s %s", record.ErrNotFound, key.PK, key.SK)
+		return record.Record{}, fmt.Errorf("%w: record %s %s", record.ErrNotFound, key.Partition, key.Item)
 	}
 	return record.Record{Key: key, Attrs: deepCopy(attrs)}, nil
 }
@@ -64,7 +64,7 @@ func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, err
 	if err != nil {
 		return nil, err
 	}
-	partition := t[q.PK]
+	partition := t[q.Partition]
 	sks := slices.Sorted(maps.Keys(partition))
 	sks = slices.DeleteFunc(sks, func(sk string) bool { return sk <= q.After })
 	if q.Limit > 0 {
@@ -73,7 +73,7 @@ func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, err
 	records := make([]record.Record, 0, len(sks))
 	for _, sk := range sks {
 		records = append(records, record.Record{
-			Key:   record.Key{PK: q.PK, SK: sk},
+			Key:   record.Key{Partition: q.Partition, Item: sk},
 			Attrs: deepCopy(partition[sk]),
 		})
 	}
@@ -105,7 +105,7 @@ func (s *Store) check(writes []record.Write) error {
 	var onHead error
 	for _, w := range writes {
 		k := w.Record.Key
-		attrs, exists := s.tables[w.Table][k.PK][k.SK]
+		attrs, exists := s.tables[w.Table][k.Partition][k.Item]
 		if w.Holds(record.Record{Key: k, Attrs: attrs}, exists) {
 			continue
 		}
@@ -124,15 +124,15 @@ func (s *Store) apply(w record.Write) {
 	switch {
 	case w.Check:
 	case len(w.Record.Attrs) == 0:
-		delete(t[k.PK], k.SK)
-		if len(t[k.PK]) == 0 {
-			delete(t, k.PK)
+		delete(t[k.Partition], k.Item)
+		if len(t[k.Partition]) == 0 {
+			delete(t, k.Partition)
 		}
 	default:
-		if t[k.PK] == nil {
-			t[k.PK] = map[string]record.Attrs{}
+		if t[k.Partition] == nil {
+			t[k.Partition] = map[string]record.Attrs{}
 		}
-		t[k.PK][k.SK] = deepCopy(w.Record.Attrs)
+		t[k.Partition][k.Item] = deepCopy(w.Record.Attrs)
 	}
 }
 
@@ -157,14 +157,14 @@ func (s *Store) Index(ctx context.Context, index record.Index, pk string) ([]rec
 			}
 			attrs = maps.Clone(attrs)
 			maps.DeleteFunc(attrs, func(_ string, v record.Value) bool { return v.Type() == record.Bytes })
-			records = append(records, record.Record{Key: record.Key{PK: p, SK: sk}, Attrs: attrs})
+			records = append(records, record.Record{Key: record.Key{Partition: p, Item: sk}, Attrs: attrs})
 		}
 	}
 	slices.SortFunc(records, func(a, b record.Record) int {
 		return cmp.Or(
 			cmp.Compare(a.Attrs[second].Str(), b.Attrs[second].Str()),
-			cmp.Compare(a.Key.PK, b.Key.PK),
-			cmp.Compare(a.Key.SK, b.Key.SK))
+			cmp.Compare(a.Key.Partition, b.Key.Partition),
+			cmp.Compare(a.Key.Item, b.Key.Item))
 	})
 	return records, nil
 }

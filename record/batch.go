@@ -14,7 +14,7 @@ func CheckQuery(q Query) error {
 		return fmt.Errorf("%w: record: %s is read whole", ErrInvalid, Dialogues)
 	case q.Limit < 0:
 		return fmt.Errorf("%w: record: a query for %d records", ErrInvalid, q.Limit)
-	case len(q.After) > MaxSK || !utf8.ValidString(q.After):
+	case len(q.After) > MaxItem || !utf8.ValidString(q.After):
 		return fmt.Errorf("%w: record: a query after what is no sort key", ErrInvalid)
 	}
 	return nil
@@ -35,14 +35,14 @@ func CheckBatch(writes []Write) error {
 		key   Key
 	}
 	seen := make(map[place]bool, len(writes))
-	var partition string
+	var partition Partition
 	var dialogues, keys, changes, bytes int
 	head := false
 	for _, w := range writes {
 		k := w.Record.Key
 		at := place{w.Table, k}
 		if seen[at] {
-			return fmt.Errorf("%w: record: two writes to %s %s", ErrInvalid, k.PK, k.SK)
+			return fmt.Errorf("%w: record: two writes to %s %s", ErrInvalid, k.Partition, k.Item)
 		}
 		seen[at] = true
 		if err := checkWrite(w); err != nil {
@@ -50,12 +50,12 @@ func CheckBatch(writes []Write) error {
 		}
 		switch w.Table {
 		case Dialogues:
-			if dialogues > 0 && partition != k.PK {
+			if dialogues > 0 && partition != k.Partition {
 				return fmt.Errorf("%w: record: writes to two partitions", ErrInvalid)
 			}
-			partition = k.PK
+			partition = k.Partition
 			dialogues++
-			head = head || k.SK == Head && !w.Check
+			head = head || k.Item == Meta && !w.Check
 		case Keys:
 			keys++
 		case Audit:
@@ -87,7 +87,7 @@ func checkFinal(writes []Write, bytes int) error {
 	}
 	var actions, finalBytes, logBytes int
 	for _, w := range writes {
-		if w.Table == Dialogues && w.Prev == nil && w.Record.Key.SK != Head {
+		if w.Table == Dialogues && w.Prev == nil && w.Record.Key.Item != Meta {
 			logBytes += w.Record.LogSize()
 			continue
 		}
@@ -104,12 +104,12 @@ func checkFinal(writes []Write, bytes int) error {
 func checkWrite(w Write) error {
 	k := w.Record.Key
 	switch {
-	case k.PK == "" || k.SK == "":
+	case k.Partition == "" || k.Item == "":
 		return fmt.Errorf("%w: record: an empty key", ErrInvalid)
-	case len(k.PK) > MaxPK:
-		return fmt.Errorf("%w: a partition key of %d bytes; at most %d fit", ErrTooLarge, len(k.PK), MaxPK)
-	case len(k.SK) > MaxSK:
-		return fmt.Errorf("%w: a sort key of %d bytes; at most %d fit", ErrTooLarge, len(k.SK), MaxSK)
+	case len(k.Partition) > MaxPartition:
+		return fmt.Errorf("%w: a partition key of %d bytes; at most %d fit", ErrTooLarge, len(k.Partition), MaxPartition)
+	case len(k.Item) > MaxItem:
+		return fmt.Errorf("%w: a sort key of %d bytes; at most %d fit", ErrTooLarge, len(k.Item), MaxItem)
 	case w.Check && len(w.Record.Attrs) > 0:
 		return fmt.Errorf("%w: record: a check that writes", ErrInvalid)
 	case len(w.Fence) > 0 && (w.Prev != nil || w.Check):
@@ -118,17 +118,17 @@ func checkWrite(w Write) error {
 		return fmt.Errorf("%w: record: a delete without a condition", ErrInvalid)
 	}
 	if size := w.Record.Size(); size > MaxRecord {
-		return fmt.Errorf("%w: %s is %d bytes as stored; at most %d fit", ErrTooLarge, k.SK, size, MaxRecord)
+		return fmt.Errorf("%w: %s is %d bytes as stored; at most %d fit", ErrTooLarge, k.Item, size, MaxRecord)
 	}
-	if !utf8.ValidString(k.PK) || !utf8.ValidString(k.SK) {
+	if !utf8.ValidString(string(k.Partition)) || !utf8.ValidString(k.Item) {
 		return fmt.Errorf("%w: record: a key that is not UTF-8", ErrInvalid)
 	}
 	for name, v := range w.Record.Attrs {
 		if !utf8.ValidString(name) || !utf8.ValidString(v.str) {
-			return fmt.Errorf("%w: record: attribute %q of %s is not UTF-8", ErrInvalid, name, k.SK)
+			return fmt.Errorf("%w: record: attribute %q of %s is not UTF-8", ErrInvalid, name, k.Item)
 		}
 		if v.typ == 0 || name == "" || strings.HasPrefix(name, "_") || name == "PK" || name == "SK" {
-			return fmt.Errorf("%w: record: attribute %q of %s", ErrInvalid, name, k.SK)
+			return fmt.Errorf("%w: record: attribute %q of %s", ErrInvalid, name, k.Item)
 		}
 	}
 	return nil

@@ -12,7 +12,7 @@ const Erased = "erased"
 
 // IsErased reports whether a head is of that kind.
 func IsErased(head Record) bool {
-	return head.Key.SK == Head && head.Attrs["entity_type"].Str() == Erased
+	return head.Key.Item == Meta && head.Attrs["entity_type"].Str() == Erased
 }
 
 // Purger is implemented by stores that keep more of a partition of Dialogues
@@ -22,9 +22,9 @@ type Purger interface {
 	// tombstone. Under any other head it gives up a commit of which the rest
 	// is lost, so that the partition can be read again, and deletes nothing.
 	// Run again it goes on.
-	Purge(ctx context.Context, pk string) error
+	Purge(ctx context.Context, pk Partition) error
 	// Leftovers counts what Purge would delete.
-	Leftovers(ctx context.Context, pk string) (int, error)
+	Leftovers(ctx context.Context, pk Partition) (int, error)
 }
 
 // Scrubber is implemented by stores whose files still hold bytes of a record

@@ -44,23 +44,11 @@ const (
 	Keys      Table = "blue_keys"      // apart: own file or table, own backup, never in the same commit
 )
 
-// Head is the sort key of the record that every commit to a partition of
-// Dialogues writes. Conditioned as it was read, it makes commits to one
-// partition take turns.
-const Head = "meta"
-
-// Key addresses one record inside a table. Partitions are read whole, in
-// ascending byte order of SK.
-type Key struct {
-	PK string // at most MaxPK bytes
-	SK string // at most MaxSK bytes
-}
-
 // Limits of the strictest store (DynamoDB's, Service Quotas), which are
 // everyone's, with the same error.
 const (
-	MaxPK         = 2048      // bytes of a partition key
-	MaxSK         = 1024      // bytes of a sort key
+	MaxPartition  = 2048      // bytes of a partition key
+	MaxItem       = 1024      // bytes of a sort key
 	MaxRecord     = 400 << 10 // bytes of a record by Size
 	MaxBatch      = 10_000    // writes in one commit
 	MaxBatchBytes = 30 << 20  // bytes of all records in one commit
@@ -173,7 +161,7 @@ func (r Record) Names() []string { return slices.Sorted(maps.Keys(r.Attrs)) }
 // formats"): UTF-8 of names and strings, raw binary, 1 for a boolean, and for
 // a number one byte for two digits, plus one, plus one if negative.
 func (r Record) Size() int {
-	size := len("PK") + len(r.Key.PK) + len("SK") + len(r.Key.SK)
+	size := len("PK") + len(r.Key.Partition) + len("SK") + len(r.Key.Item)
 	for name, v := range r.Attrs {
 		size += len(name)
 		switch v.typ {
@@ -215,8 +203,8 @@ type Write struct {
 
 // Query asks for a partition.
 type Query struct {
-	Table Table
-	PK    string
+	Table     Table
+	Partition Partition
 	// ForUpdate says that the caller will commit on top of what it reads
 	// and hands no content on before; the commit's audit event then stands
 	// for the read too. A backend may ignore it.
@@ -286,7 +274,7 @@ type VoidedError struct {
 }
 
 func (e *VoidedError) Error() string {
-	return "the commit did not land: " + e.Key.PK + " " + e.Key.SK + " is fenced"
+	return "the commit was not written: " + e.Key.String() + " is fenced"
 }
 
 func (e *VoidedError) Unwrap() error { return ErrBusy }
@@ -298,11 +286,11 @@ type ConflictError struct {
 }
 
 func (e *ConflictError) Error() string {
-	return "another writer was first at " + e.Key.PK + " " + e.Key.SK
+	return "another writer was first at " + e.Key.String()
 }
 
 func (e *ConflictError) Unwrap() error { return ErrConflict }
 
 // OnHead reports whether the conflict is on the partition's head alone, so
 // that the caller may read again and redo its work.
-func (e *ConflictError) OnHead() bool { return e.Table == Dialogues && e.Key.SK == Head }
+func (e *ConflictError) OnHead() bool { return e.Table == Dialogues && e.Key.Item == Meta }

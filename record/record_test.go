@@ -38,7 +38,7 @@ func TestSize(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			r := record.Record{Key: record.Key{PK: "p", SK: "s"}, Attrs: c.attrs}
+			r := record.Record{Key: record.Key{Partition: "p", Item: "s"}, Attrs: c.attrs}
 			if got := r.Size(); got != c.want {
 				t.Errorf("size %d, want %d", got, c.want)
 			}
@@ -86,7 +86,7 @@ func TestValues(t *testing.T) {
 }
 
 func TestCloneAndNames(t *testing.T) {
-	r := record.Record{Key: record.Key{PK: "p", SK: "s"}, Attrs: record.Attrs{"b": record.N(1), "a": record.N(2), "B": record.N(3)}}
+	r := record.Record{Key: record.Key{Partition: "p", Item: "s"}, Attrs: record.Attrs{"b": record.N(1), "a": record.N(2), "B": record.N(3)}}
 	c := r.Clone()
 	if !c.Equal(r) {
 		t.Error("a clone differs")
@@ -102,13 +102,13 @@ func TestCloneAndNames(t *testing.T) {
 
 func TestConflictError(t *testing.T) {
 	at := func(table record.Table, sk string) *record.ConflictError {
-		return &record.ConflictError{Table: table, Key: record.Key{PK: "dialogue#d", SK: sk}}
+		return &record.ConflictError{Table: table, Key: record.Key{Partition: "dialogue#d", Item: sk}}
 	}
 	err := fmt.Errorf("committing: %w", at(record.Dialogues, "tension#00#01"))
 	if !errors.Is(err, record.ErrConflict) || !strings.Contains(err.Error(), "tension#00#01") {
 		t.Errorf("the error is %v", err)
 	}
-	if !at(record.Dialogues, record.Head).OnHead() || at(record.Audit, record.Head).OnHead() || at(record.Dialogues, "tension#00#01").OnHead() {
+	if !at(record.Dialogues, record.Meta).OnHead() || at(record.Audit, record.Meta).OnHead() || at(record.Dialogues, "tension#00#01").OnHead() {
 		t.Error("OnHead names another record")
 	}
 }

@@ -7,5 +7,5 @@ const Unfinished = "unfinished_copy"
 
 // IsUnfinished reports whether a head is of that kind.
 func IsUnfinished(head Record) bool {
-	return head.Key.SK == Head && head.Attrs["entity_type"].Str() == Unfinished
+	return head.Key.Item == Meta && head.Attrs["entity_type"].Str() == Unfinished
 }

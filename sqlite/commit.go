@@ -115,7 +115,7 @@ func (b *batch) holds(ctx context.Context, w record.Write) (bool, error) {
 	k := w.Record.Key
 	var text string
 	var blobs []byte
-	err = stmt.QueryRowContext(ctx, k.PK, k.SK).Scan(&text, &blobs)
+	err = stmt.QueryRowContext(ctx, k.Partition, k.Item).Scan(&text, &blobs)
 	if errors.Is(err, sql.ErrNoRows) {
 		return w.Holds(record.Record{}, false), nil
 	}
@@ -147,7 +147,7 @@ func (b *batch) write(ctx context.Context, w record.Write) error {
 	}
 	k := w.Record.Key
 	query := "DELETE FROM " + string(w.Table) + " WHERE PK = ? AND SK = ?"
-	args := []any{k.PK, k.SK}
+	args := []any{k.Partition, k.Item}
 	if len(w.Record.Attrs) > 0 {
 		query = "INSERT INTO " + string(w.Table) + " (PK, SK, attrs, blobs) VALUES (?, ?, ?, ?)" +
 			" ON CONFLICT (PK, SK) DO UPDATE SET attrs = excluded.attrs, blobs = excluded.blobs"

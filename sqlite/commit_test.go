@@ -28,9 +28,9 @@ func locked(t *testing.T, path string) *sql.DB {
 func TestBusy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	s := open(t, path, &sqlite.Options{BusyTimeout: 30 * time.Millisecond})
-	mustCommit(t, s, put(record.Head, generation(0)))
+	mustCommit(t, s, put(record.Meta, generation(0)))
 	other := locked(t, path)
-	next := []record.Write{put("a", generation(0)), change(record.Head, generation(0), generation(1))}
+	next := []record.Write{put("a", generation(0)), change(record.Meta, generation(0), generation(1))}
 	if err := s.Commit(t.Context(), next); !errors.Is(err, record.ErrBusy) || errors.Is(err, record.ErrConflict) {
 		t.Errorf("commit: %v, want ErrBusy", err)
 	}
@@ -105,12 +105,12 @@ func TestOpenWaits(t *testing.T) {
 func TestCancelledCommitIsDefinite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	s := open(t, path, nil)
-	mustCommit(t, s, put(record.Head, generation(0)))
+	mustCommit(t, s, put(record.Meta, generation(0)))
 	const seed = 58
 	random := rand.New(rand.NewPCG(seed, seed))
 	gen, failed := 0, 0
 	for i := range 150 {
-		writes := []record.Write{change(record.Head, generation(gen), generation(gen+1))}
+		writes := []record.Write{change(record.Meta, generation(gen), generation(gen+1))}
 		for j := range 100 {
 			writes = append(writes, put(numbered("claim", i*100+j), generation(gen+1)))
 		}
@@ -172,11 +172,11 @@ func TestDestroyedKeysAreGone(t *testing.T) {
 func TestLaterProcessesSeeCommits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	stores := []*sqlite.Store{open(t, path, nil), open(t, path, nil)}
-	mustCommit(t, stores[0], put(record.Head, generation(0)))
+	mustCommit(t, stores[0], put(record.Meta, generation(0)))
 	for gen := range 50 {
 		writer, reader := stores[gen%2], stores[1-gen%2]
-		mustCommit(t, writer, change(record.Head, generation(gen), generation(gen+1)))
-		r, err := reader.Get(t.Context(), record.Dialogues, record.Key{PK: pk, SK: record.Head})
+		mustCommit(t, writer, change(record.Meta, generation(gen), generation(gen+1)))
+		r, err := reader.Get(t.Context(), record.Dialogues, record.Key{Partition: pk, Item: record.Meta})
 		if err != nil || r.Attrs["gen"].Int() != int64(gen+1) {
 			t.Fatalf("generation %d: read %v, %v", gen+1, r.Attrs, err)
 		}
@@ -189,7 +189,7 @@ func BenchmarkQuery1000(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer s.Close()
-	writes := []record.Write{put(record.Head, generation(0))}
+	writes := []record.Write{put(record.Meta, generation(0))}
 	for i := range 999 {
 		writes = append(writes, put(numbered("claim", i), record.Attrs{
 			"entity_type": record.S("claim"), "status": record.S("open"), "expert": record.S("muffin"),
@@ -202,7 +202,7 @@ func BenchmarkQuery1000(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		records, err := s.Query(b.Context(), record.Query{Table: record.Dialogues, PK: pk})
+		records, err := s.Query(b.Context(), record.Query{Table: record.Dialogues, Partition: pk})
 		if err != nil || len(records) != 1000 {
 			b.Fatal(len(records), err)
 		}

@@ -88,11 +88,11 @@ func verifyAfterKill(t *testing.T, path string, acknowledged int) {
 		t.Fatalf("commits to %d are stored, with %d events and %d wraps", stored, len(events), len(wraps))
 	}
 	for i := range stored + 1 {
-		if records[i].Key.SK != numbered("item", i) || events[i].Key.SK != numbered("event", i) {
-			t.Fatalf("at %d: %s and %s", i, records[i].Key.SK, events[i].Key.SK)
+		if records[i].Key.Item != numbered("item", i) || events[i].Key.Item != numbered("event", i) {
+			t.Fatalf("at %d: %s and %s", i, records[i].Key.Item, events[i].Key.Item)
 		}
 	}
-	if head := records[len(records)-1]; head.Key.SK != record.Head || head.Attrs["gen"].Int() != int64(stored) {
+	if head := records[len(records)-1]; head.Key.Item != record.Meta || head.Attrs["gen"].Int() != int64(stored) {
 		t.Fatalf("the head is of generation %d, the last record of %d", head.Attrs["gen"].Int(), stored)
 	}
 }

@@ -82,6 +82,8 @@ func (s *Store) Wraps(ctx context.Context) ([]record.Record, error) {
 		return nil, err
 	}
 	const wraps = "wrap#"
-	return f.read(ctx, func(key *record.Key, text *string, blobs *[]byte) []any { return []any{&key.PK, &key.SK, text, blobs} },
+	return f.read(ctx, func(key *record.Key, text *string, blobs *[]byte) []any {
+		return []any{&key.Partition, &key.Item, text, blobs}
+	},
 		"SELECT PK, SK, attrs, blobs FROM blue_keys WHERE substr(SK, 1, ?) = ? ORDER BY PK, SK", len(wraps), wraps)
 }

@@ -17,7 +17,7 @@ func TestEmpty(t *testing.T) {
 		pk, sk string
 		empty  bool
 	}{
-		"an item":            {record.Dialogues, "dialogue#x", record.Head, false},
+		"an item":            {record.Dialogues, "dialogue#x", record.Meta, false},
 		"a head of keys":     {record.Keys, "dialogue#x", "head", false},
 		"a user's key":       {record.Keys, "user#x", "kek", false},
 		"an audit event":     {record.Audit, "audit#x", "000000000001", true},
@@ -29,7 +29,7 @@ func TestEmpty(t *testing.T) {
 			if empty, err := s.Empty(t.Context()); err != nil || !empty {
 				t.Errorf("a new store: %v, %v; want empty", empty, err)
 			}
-			w := record.Write{Table: c.table, Record: record.Record{Key: record.Key{PK: c.pk, SK: c.sk}, Attrs: record.Attrs{"a": record.S("x")}}}
+			w := record.Write{Table: c.table, Record: record.Record{Key: record.Key{Partition: record.Partition(c.pk), Item: c.sk}, Attrs: record.Attrs{"a": record.S("x")}}}
 			if err := s.Commit(t.Context(), []record.Write{w}); err != nil {
 				t.Fatal(err)
 			}
@@ -67,8 +67,8 @@ func TestSealedWith(t *testing.T) {
 			if got := s.SealedWith(t.Context()); got != "" {
 				t.Errorf("a new store: %q", got)
 			}
-			head := record.Record{Key: record.Key{PK: "dialogue#x", SK: "head"}, Attrs: record.Attrs{"umk": record.S("not a wrap")}}
-			wrap := record.Record{Key: record.Key{PK: "dialogue#x", SK: "wrap#0000000001#tester"}, Attrs: c.attrs}
+			head := record.Record{Key: record.Key{Partition: "dialogue#x", Item: "head"}, Attrs: record.Attrs{"umk": record.S("not a wrap")}}
+			wrap := record.Record{Key: record.Key{Partition: "dialogue#x", Item: "wrap#0000000001#tester"}, Attrs: c.attrs}
 			if err := s.Commit(t.Context(), []record.Write{{Table: record.Keys, Record: head}, {Table: record.Keys, Record: wrap}}); err != nil {
 				t.Fatal(err)
 			}
@@ -84,8 +84,8 @@ func TestSealedWith(t *testing.T) {
 func TestSealedWithMost(t *testing.T) {
 	s := openNew(t)
 	for dialogue, umk := range map[string]string{"a": "umk:copied", "b": "umk:own", "c": "umk:own"} {
-		wrap := record.Record{Key: record.Key{PK: "dialogue#" + dialogue, SK: "wrap#0000000001#tester"}, Attrs: record.Attrs{"umk": record.S(umk)}}
-		head := record.Record{Key: record.Key{PK: "dialogue#" + dialogue, SK: "head"}, Attrs: record.Attrs{"state": record.S("active")}}
+		wrap := record.Record{Key: record.DialogueKey(dialogue, "wrap#0000000001#tester"), Attrs: record.Attrs{"umk": record.S(umk)}}
+		head := record.Record{Key: record.DialogueKey(dialogue, "head"), Attrs: record.Attrs{"state": record.S("active")}}
 		if err := s.Commit(t.Context(), []record.Write{{Table: record.Keys, Record: wrap}, {Table: record.Keys, Record: head}}); err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +98,7 @@ func TestSealedWithMost(t *testing.T) {
 		t.Fatal(len(wraps), err)
 	}
 	for i, dialogue := range []string{"a", "b", "c"} {
-		if want := (record.Key{PK: "dialogue#" + dialogue, SK: "wrap#0000000001#tester"}); wraps[i].Key != want {
+		if want := (record.DialogueKey(dialogue, "wrap#0000000001#tester")); wraps[i].Key != want {
 			t.Errorf("%v; want %v", wraps[i].Key, want)
 		}
 	}
@@ -127,7 +127,7 @@ func TestLostData(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			head := record.Record{Key: record.Key{PK: "dialogue#d", SK: "head"}, Attrs: record.Attrs{"state": record.S("active")}}
+			head := record.Record{Key: record.Key{Partition: "dialogue#d", Item: "head"}, Attrs: record.Attrs{"state": record.S("active")}}
 			if err := s.Commit(t.Context(), []record.Write{{Table: record.Keys, Record: head}}); err != nil {
 				t.Fatal(err)
 			}

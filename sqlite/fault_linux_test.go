@@ -41,7 +41,7 @@ func within(t *testing.T) string {
 	}
 	path := filepath.Join(folder, "store.db")
 	s := open(t, path, nil)
-	mustCommit(t, s, put(record.Head, generation(0)))
+	mustCommit(t, s, put(record.Meta, generation(0)))
 	mustCommit(t, s, in(record.Keys, put("head", generation(0))))
 	s.Close()
 	return path
@@ -75,7 +75,7 @@ func TestWriteProtectedFile(t *testing.T) {
 		s, err := sqlite.Open(t.Context(), path, nil)
 		if err == nil {
 			defer s.Close()
-			err = s.Commit(t.Context(), []record.Write{change(record.Head, generation(0), generation(1))})
+			err = s.Commit(t.Context(), []record.Write{change(record.Meta, generation(0), generation(1))})
 		}
 		if !errors.Is(err, record.ErrUnavailable) || !strings.Contains(err.Error(), "permission") {
 			t.Errorf("commit to a write-protected file: %v", err)

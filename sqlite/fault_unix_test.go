@@ -50,7 +50,7 @@ func commitPastLimit(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Commit(ctx, []record.Write{put(record.Head, generation(0))}); err != nil {
+	if err := s.Commit(ctx, []record.Write{put(record.Meta, generation(0))}); err != nil {
 		return err
 	}
 	info, err := os.Stat(path + "-wal")
@@ -66,7 +66,7 @@ func commitPastLimit(path string) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		return err
 	}
-	writes := []record.Write{change(record.Head, generation(0), generation(1))}
+	writes := []record.Write{change(record.Meta, generation(0), generation(1))}
 	for i := range 100 {
 		writes = append(writes, put(numbered("claim", i), record.Attrs{"b": record.B(make([]byte, 5_000))}))
 	}
@@ -79,7 +79,7 @@ func commitPastLimit(path string) error {
 		return err
 	}
 	// No retry on the same descriptors.
-	err = s.Commit(ctx, []record.Write{change(record.Head, generation(0), generation(1))})
+	err = s.Commit(ctx, []record.Write{change(record.Meta, generation(0), generation(1))})
 	if !errors.Is(err, record.ErrUnavailable) || !strings.Contains(err.Error(), "open it again") {
 		return fmt.Errorf("the commit after it: %v", err)
 	}

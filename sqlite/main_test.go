@@ -60,7 +60,7 @@ func commitUntilKilled(path string) error {
 	}
 	out := bufio.NewWriter(os.Stdout)
 	for ; ; gen++ {
-		head := put(record.Head, generation(gen))
+		head := put(record.Meta, generation(gen))
 		if gen > 0 {
 			head.Prev = generation(gen - 1)
 		}
@@ -84,12 +84,12 @@ func numbered(kind string, n int) string { return fmt.Sprintf("%s#%06d", kind, n
 // nextGeneration follows the head, and repeats the wrap of its commit if the
 // kill came between the two.
 func nextGeneration(ctx context.Context, s *sqlite.Store) (int, error) {
-	records, err := s.Query(ctx, record.Query{Table: record.Dialogues, PK: pk})
+	records, err := s.Query(ctx, record.Query{Table: record.Dialogues, Partition: pk})
 	if err != nil || len(records) == 0 {
 		return 0, err
 	}
 	gen := len(records) - 2 // without the head
-	_, err = s.Get(ctx, record.Keys, record.Key{PK: pk, SK: numbered("wrap", gen)})
+	_, err = s.Get(ctx, record.Keys, record.Key{Partition: pk, Item: numbered("wrap", gen)})
 	if err != nil {
 		err = s.Commit(ctx, []record.Write{in(record.Keys, put(numbered("wrap", gen), generation(gen)))})
 	}
@@ -110,8 +110,8 @@ func openAndCommit(path string) error {
 	if err != nil {
 		return err
 	}
-	w := put(record.Head, generation(0))
-	w.Record.Key.PK = fmt.Sprintf("dialogue#%d", os.Getpid())
+	w := put(record.Meta, generation(0))
+	w.Record.Key.Partition = record.Partition(fmt.Sprintf("dialogue#%d", os.Getpid()))
 	if err := s.Commit(ctx, []record.Write{w}); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func TestFilesAreMadePrivate(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "new", "folder")
 	path := filepath.Join(folder, "store.db")
 	s := open(t, path, nil)
-	mustCommit(t, s, put(record.Head, generation(0)))
+	mustCommit(t, s, put(record.Meta, generation(0)))
 	mustCommit(t, s, in(record.Keys, put("head", generation(0))))
 	if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("the folder: %v, %v", info.Mode(), err)
@@ -175,7 +175,7 @@ func TestOddPaths(t *testing.T) {
 			folder := filepath.Join(t.TempDir(), name)
 			path := filepath.Join(folder, name)
 			s := open(t, path, nil)
-			mustCommit(t, s, put(record.Head, generation(7)))
+			mustCommit(t, s, put(record.Meta, generation(7)))
 			s.Close()
 			if names := mustReadDir(t, folder); len(names) != 2 || names[0].Name() != name || names[1].Name() != name+".keys" {
 				t.Errorf("files %v", names)
@@ -193,7 +193,7 @@ func TestOddPaths(t *testing.T) {
 		t.Chdir(t.TempDir())
 		s := open(t, "store.db", nil)
 		t.Chdir(t.TempDir()) // the store stays where it is
-		mustCommit(t, s, put(record.Head, generation(0)))
+		mustCommit(t, s, put(record.Meta, generation(0)))
 		if len(mustReadDir(t, ".")) != 0 {
 			t.Error("the store followed the working directory")
 		}
@@ -217,7 +217,7 @@ func TestForeignFiles(t *testing.T) {
 	ours := func(statements ...string) func(*testing.T, string) {
 		return func(t *testing.T, path string) {
 			s := open(t, path, nil)
-			mustCommit(t, s, put(record.Head, generation(0)), put("a", record.Attrs{"b": record.B(make([]byte, 100_000))}))
+			mustCommit(t, s, put(record.Meta, generation(0)), put("a", record.Attrs{"b": record.B(make([]byte, 100_000))}))
 			s.Close()
 			mustExec(t, path, statements...)
 		}
@@ -381,14 +381,14 @@ func TestEmptyFileIsTaken(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	mustCommit(t, open(t, path, nil), put(record.Head, generation(0)))
+	mustCommit(t, open(t, path, nil), put(record.Meta, generation(0)))
 }
 
 func TestReadOnly(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	refused(t, path, &sqlite.Options{ReadOnly: true}, record.ErrUnavailable, "there is no store")
 	s := open(t, path, nil)
-	mustCommit(t, s, put(record.Head, generation(0)))
+	mustCommit(t, s, put(record.Meta, generation(0)))
 	s.Close()
 	before := contents(t, filepath.Dir(path))
 	s = open(t, path, &sqlite.Options{ReadOnly: true, Views: []record.View{{Name: "claims", Prefix: "claim#"}}})
@@ -398,7 +398,7 @@ func TestReadOnly(t *testing.T) {
 	if err := s.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := s.Commit(t.Context(), []record.Write{put("a", generation(0)), change(record.Head, generation(0), generation(1))}); !errors.Is(err, record.ErrUnavailable) {
+	if err := s.Commit(t.Context(), []record.Write{put("a", generation(0)), change(record.Meta, generation(0), generation(1))}); !errors.Is(err, record.ErrUnavailable) {
 		t.Errorf("commit: %v, want ErrUnavailable", err)
 	}
 	s.Close()
@@ -412,7 +412,7 @@ func TestReadOnly(t *testing.T) {
 func TestCheckFindsDamage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	s := open(t, path, nil)
-	writes := []record.Write{put(record.Head, generation(0))}
+	writes := []record.Write{put(record.Meta, generation(0))}
 	for i := range 200 {
 		writes = append(writes, put(numbered("claim", i), record.Attrs{"text": record.S(strings.Repeat("x", 500))}))
 	}

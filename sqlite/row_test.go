@@ -136,20 +136,20 @@ func TestDamagedRow(t *testing.T) {
 	}
 	defer s.Close()
 	put := func(sk string, prev, attrs record.Attrs) record.Write {
-		return record.Write{Table: record.Dialogues, Record: record.Record{Key: record.Key{PK: "p", SK: sk}, Attrs: attrs}, Prev: prev}
+		return record.Write{Table: record.Dialogues, Record: record.Record{Key: record.Key{Partition: "p", Item: sk}, Attrs: attrs}, Prev: prev}
 	}
 	one := record.Attrs{"n": record.N(1)}
-	if err := s.Commit(t.Context(), []record.Write{put("a", nil, one), put("b", nil, one), put(record.Head, nil, one)}); err != nil {
+	if err := s.Commit(t.Context(), []record.Write{put("a", nil, one), put("b", nil, one), put(record.Meta, nil, one)}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.data.db.Exec(`UPDATE blue_dialogues SET blobs = x'00' WHERE SK = 'a'`); err != nil {
 		t.Fatal(err)
 	}
-	records, err := s.Query(t.Context(), record.Query{Table: record.Dialogues, PK: "p"})
-	if err != nil || len(records) != 3 || records[0].Key.SK != "a" || len(records[0].Attrs) != 0 || len(records[1].Attrs) != 1 {
+	records, err := s.Query(t.Context(), record.Query{Table: record.Dialogues, Partition: "p"})
+	if err != nil || len(records) != 3 || records[0].Key.Item != "a" || len(records[0].Attrs) != 0 || len(records[1].Attrs) != 1 {
 		t.Fatalf("query: %v, %v", records, err)
 	}
-	head := put(record.Head, one, one)
+	head := put(record.Meta, one, one)
 	for _, w := range []record.Write{put("a", nil, one), put("a", one, one)} {
 		if err := s.Commit(t.Context(), []record.Write{w, head}); !errors.Is(err, record.ErrConflict) {
 			t.Errorf("a write with the condition %v: %v, want a conflict", w.Prev, err)
@@ -169,7 +169,7 @@ func TestDiskFull(t *testing.T) {
 	defer s.Close()
 	s.data.db.SetMaxOpenConns(1)
 	commit := func(sk string, size int) error {
-		return s.Commit(t.Context(), []record.Write{{Table: record.Audit, Record: record.Record{Key: record.Key{PK: "p", SK: sk}, Attrs: record.Attrs{"b": record.B(make([]byte, size))}}}})
+		return s.Commit(t.Context(), []record.Write{{Table: record.Audit, Record: record.Record{Key: record.Key{Partition: "p", Item: sk}, Attrs: record.Attrs{"b": record.B(make([]byte, size))}}}})
 	}
 	if _, err := s.data.db.Exec("PRAGMA max_page_count = 20"); err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func TestDiskFull(t *testing.T) {
 	if err := commit("small", 10); err != nil {
 		t.Errorf("a commit that fits: %v", err)
 	}
-	records, err := s.Query(t.Context(), record.Query{Table: record.Audit, PK: "p"})
+	records, err := s.Query(t.Context(), record.Query{Table: record.Audit, Partition: "p"})
 	if err != nil || len(records) != 1 {
 		t.Errorf("stored: %d records, %v", len(records), err)
 	}

@@ -28,7 +28,7 @@ func TestScrub(t *testing.T) {
 	secret := func(i int) []byte { return fmt.Appendf(nil, "secret %06d of them all", i) }
 	for _, table := range []record.Table{record.Audit, record.Keys} {
 		for i := range 200 {
-			w := record.Write{Table: table, Record: record.Record{Key: record.Key{PK: "p", SK: fmt.Sprintf("%04d", i)},
+			w := record.Write{Table: table, Record: record.Record{Key: record.Key{Partition: "p", Item: fmt.Sprintf("%04d", i)},
 				Attrs: record.Attrs{"b": record.B(append(secret(i), make([]byte, 900)...)), "s": record.S(string(secret(i)))}}}
 			if err := s.Commit(t.Context(), []record.Write{w}); err != nil {
 				t.Fatal(err)
@@ -89,7 +89,7 @@ func TestScrub(t *testing.T) {
 		t.Error(err)
 	}
 	for _, table := range []record.Table{record.Audit, record.Keys} {
-		if all, err := s.Query(t.Context(), record.Query{Table: table, PK: "p"}); err != nil || len(all) != 67 {
+		if all, err := s.Query(t.Context(), record.Query{Table: table, Partition: "p"}); err != nil || len(all) != 67 {
 			t.Errorf("%d records of %s, %v", len(all), table, err)
 		}
 	}
@@ -111,7 +111,7 @@ func TestScrubBusy(t *testing.T) {
 	defer s.Close()
 	put := func(sk string) {
 		t.Helper()
-		if err := s.Commit(t.Context(), []record.Write{{Table: record.Keys, Record: record.Record{Key: record.Key{PK: "p", SK: sk}, Attrs: record.Attrs{"n": record.N(1)}}}}); err != nil {
+		if err := s.Commit(t.Context(), []record.Write{{Table: record.Keys, Record: record.Record{Key: record.Key{Partition: "p", Item: sk}, Attrs: record.Attrs{"n": record.N(1)}}}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -134,12 +134,12 @@ func (s *Store) Get(ctx context.Context, table record.Table, key record.Key) (re
 		return record.Record{}, err
 	}
 	records, err := f.read(ctx, func(key *record.Key, text *string, blobs *[]byte) []any { return []any{text, blobs} },
-		"SELECT attrs, blobs FROM "+string(table)+" WHERE PK = ? AND SK = ?", key.PK, key.SK)
+		"SELECT attrs, blobs FROM "+string(table)+" WHERE PK = ? AND SK = ?", key.Partition, key.Item)
 	if err != nil {
 		return record.Record{}, err
 	}
 	if len(records) == 0 {
-		return record.Record{}, fmt.Errorf("%w: record %s %s", record.ErrNotFound, key.PK, key.SK)
+		return record.Record{}, fmt.Errorf("%w: record %s %s", record.ErrNotFound, key.Partition, key.Item)
 	}
 	records[0].Key = key
 	return records[0], nil
@@ -159,17 +159,17 @@ func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, err
 		return nil, err
 	}
 	where, limit := "PK = ?", -1 // none
-	args := []any{q.PK}
+	args := []any{q.Partition}
 	if q.After != "" {
 		where, args = where+" AND SK > ?", append(args, q.After)
 	}
 	if q.Limit > 0 {
 		limit = q.Limit
 	}
-	records, err := f.read(ctx, func(key *record.Key, text *string, blobs *[]byte) []any { return []any{&key.SK, text, blobs} },
+	records, err := f.read(ctx, func(key *record.Key, text *string, blobs *[]byte) []any { return []any{&key.Item, text, blobs} },
 		"SELECT SK, attrs, blobs FROM "+string(q.Table)+" WHERE "+where+" ORDER BY SK LIMIT ?", append(args, limit)...)
 	for i := range records {
-		records[i].Key.PK = q.PK
+		records[i].Key.Partition = q.Partition
 	}
 	return records, err
 }
@@ -184,7 +184,7 @@ func (s *Store) Index(ctx context.Context, index record.Index, pk string) ([]rec
 		return nil, err
 	}
 	first, second := "json_extract(attrs, '$."+string(index)+"PK')", "json_extract(attrs, '$."+string(index)+"SK')"
-	return f.read(ctx, func(key *record.Key, text *string, _ *[]byte) []any { return []any{&key.PK, &key.SK, text} },
+	return f.read(ctx, func(key *record.Key, text *string, _ *[]byte) []any { return []any{&key.Partition, &key.Item, text} },
 		"SELECT PK, SK, attrs FROM blue_dialogues WHERE "+first+" = ? AND json_type(attrs, '$."+string(index)+"SK') = 'text'"+
 			" AND "+first+" <> '' AND "+second+" <> '' ORDER BY "+second+", PK, SK", pk)
 }

@@ -42,7 +42,7 @@ func open(t *testing.T, path string, opts *sqlite.Options) *sqlite.Store {
 const pk = "dialogue#d"
 
 func put(sk string, attrs record.Attrs) record.Write {
-	return record.Write{Table: record.Dialogues, Record: record.Record{Key: record.Key{PK: pk, SK: sk}, Attrs: attrs}}
+	return record.Write{Table: record.Dialogues, Record: record.Record{Key: record.Key{Partition: pk, Item: sk}, Attrs: attrs}}
 }
 
 func change(sk string, prev, attrs record.Attrs) record.Write {
@@ -67,7 +67,7 @@ func mustCommit(t *testing.T, s *sqlite.Store, writes ...record.Write) {
 
 func query(t *testing.T, s *sqlite.Store, table record.Table) []record.Record {
 	t.Helper()
-	records, err := s.Query(context.WithoutCancel(t.Context()), record.Query{Table: table, PK: pk})
+	records, err := s.Query(context.WithoutCancel(t.Context()), record.Query{Table: table, Partition: pk})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func TestViews(t *testing.T) {
 		{Name: "accénts", Prefix: "é#"},
 	}
 	s := open(t, path, &sqlite.Options{Views: views})
-	mustCommit(t, s, put(record.Head, generation(3)),
+	mustCommit(t, s, put(record.Meta, generation(3)),
 		put("tension#00#01", record.Attrs{"status": record.S("open"), "round": record.N(1<<53 + 1), "forced": record.T(true), `odd "name'`: record.S("odd"), "content_encrypted": record.B(make([]byte, 64))}),
 		put("tension", record.Attrs{"status": record.S("none")}),
 		put("tensions#", record.Attrs{"status": record.S("none")}),

@@ -3,7 +3,6 @@ package storetest
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -13,37 +12,37 @@ import (
 // and not for every event of it.
 type chains struct {
 	record.Store
-	read map[string]map[string]record.Record // by PK, then SK
+	read map[record.Partition]map[string]record.Record // by PK, then SK
 }
 
 func (c *chains) Get(ctx context.Context, table record.Table, key record.Key) (record.Record, error) {
-	if table != record.Audit || !strings.HasPrefix(key.PK, "audit#") {
+	if _, isEvent := key.Partition.Chain(); table != record.Audit || !isEvent {
 		return c.Store.Get(ctx, table, key)
 	}
-	if err := c.fetch(ctx, key.PK); err != nil {
+	if err := c.fetch(ctx, key.Partition); err != nil {
 		return record.Record{}, err
 	}
-	r, ok := c.read[key.PK][key.SK]
+	r, ok := c.read[key.Partition][key.Item]
 	if !ok {
-		return record.Record{}, fmt.Errorf("%w: record %s %s", record.ErrNotFound, key.PK, key.SK)
+		return record.Record{}, fmt.Errorf("%w: record %s %s", record.ErrNotFound, key.Partition, key.Item)
 	}
 	return r, nil
 }
 
-func (c *chains) fetch(ctx context.Context, pk string) error {
+func (c *chains) fetch(ctx context.Context, pk record.Partition) error {
 	if c.read[pk] != nil {
 		return nil
 	}
-	all, err := c.Store.Query(ctx, record.Query{Table: record.Audit, PK: pk})
+	all, err := c.Store.Query(ctx, record.Query{Table: record.Audit, Partition: pk})
 	if err != nil {
 		return err
 	}
 	if c.read == nil {
-		c.read = map[string]map[string]record.Record{}
+		c.read = map[record.Partition]map[string]record.Record{}
 	}
 	c.read[pk] = map[string]record.Record{}
 	for _, r := range all {
-		c.read[pk][r.Key.SK] = r
+		c.read[pk][r.Key.Item] = r
 	}
 	return nil
 }

@@ -171,14 +171,14 @@ func (l *lockstep) compare(rt *rapid.T, id blue.DialogueID) {
 		return []any{snapshot, document.String()}, nil
 	})
 	for _, table := range []record.Table{record.Dialogues, record.Audit, record.Keys} {
-		l.compareBytes(rt, table, "dialogue#"+string(id))
+		l.compareBytes(rt, table, record.DialoguePartition(string(id)))
 	}
 }
 
-func (l *lockstep) compareBytes(rt *rapid.T, table record.Table, pk string) {
+func (l *lockstep) compareBytes(rt *rapid.T, table record.Table, pk record.Partition) {
 	var all [][]record.Record
 	for _, s := range l.stores {
-		records, err := s.records.Query(l.t.Context(), record.Query{Table: table, PK: pk})
+		records, err := s.records.Query(l.t.Context(), record.Query{Table: table, Partition: pk})
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -192,17 +192,17 @@ func (l *lockstep) compareBytes(rt *rapid.T, table record.Table, pk string) {
 		for i := range a {
 			if same := l.drawn || table == record.Dialogues && pair[0] == 0; !same {
 				if diff := cmp.Diff(shape(a[i]), shape(b[i])); diff != "" {
-					rt.Fatalf("%s %s differs in shape: %s", table, a[i].Key.SK, diff)
+					rt.Fatalf("%s %s differs in shape: %s", table, a[i].Key.Item, diff)
 				}
 			} else if !a[i].Equal(b[i]) {
-				rt.Fatalf("%s %s differs between %s and %s: item_mac %x and %x", table, a[i].Key.SK,
+				rt.Fatalf("%s %s differs between %s and %s: item_mac %x and %x", table, a[i].Key.Item,
 					l.stores[pair[0]].name, l.stores[pair[1]].name, a[i].Attrs["item_mac"].Bin(), b[i].Attrs["item_mac"].Bin())
 			}
 		}
 	}
 	for _, r := range all[3] {
 		if table == record.Dialogues && len(r.Attrs["item_mac"].Bin()) != 32 {
-			rt.Fatalf("%s has no item_mac", r.Key.SK)
+			rt.Fatalf("%s has no item_mac", r.Key.Item)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -20,9 +19,9 @@ type place struct {
 
 // noted is what passed through a Faulty into the store inside.
 type noted struct {
-	places []place        // of audit events, in the order in which they landed
-	acked  map[string]int // commits by partition of record.Dialogues
-	doubt  bool           // of some commit nobody can say whether it landed
+	places []place                  // of audit events, in the order in which they landed
+	acked  map[record.Partition]int // commits by partition of record.Dialogues
+	doubt  bool                     // of some commit nobody can say whether it landed
 }
 
 // note remembers a commit that the store inside answered. The caller holds mu.
@@ -36,15 +35,15 @@ func (n *noted) note(writes []record.Write, err error) {
 		return
 	}
 	if n.acked == nil {
-		n.acked = map[string]int{}
+		n.acked = map[record.Partition]int{}
 	}
 	for _, w := range writes {
-		chain, event := strings.CutPrefix(w.Record.Key.PK, "audit#")
+		chain, event := w.Record.Key.Partition.Chain()
 		switch {
 		case w.Table == record.Audit && event:
 			n.places = append(n.places, place{chain, w.Record.Attrs["seq"].Int()})
-		case w.Table == record.Dialogues && w.Record.Key.SK == record.Head:
-			n.acked[w.Record.Key.PK]++
+		case w.Table == record.Dialogues && w.Record.Key.Item == record.Meta:
+			n.acked[w.Record.Key.Partition]++
 		}
 	}
 }
@@ -82,12 +81,12 @@ func (w *world) checkLog() {
 	log := &chains{Store: w.records} // which nobody writes any more
 	events := w.eventsOf(ctx, log)
 	w.checkChains(ctx, log, events)
-	commits := map[string]map[uint64]audit.Event{}
+	commits := map[record.Partition]map[uint64]audit.Event{}
 	for _, e := range events {
 		if e.Operation != audit.Encrypt || e.Outcome != audit.Success {
 			continue
 		}
-		pk := "dialogue#" + e.Dialogue
+		pk := record.DialoguePartition(e.Dialogue)
 		if commits[pk] == nil {
 			commits[pk] = map[uint64]audit.Event{}
 		}
@@ -121,7 +120,7 @@ func (w *world) checkChains(ctx context.Context, log *chains, events []audit.Eve
 		last[e.Chain] = e
 	}
 	for chain, e := range last {
-		pk := "audit#" + chain
+		pk := record.ChainPartition(chain)
 		w.ok(log.fetch(ctx, pk))
 		all := log.read[pk]
 		if uint64(len(all)) != e.Seq && !w.faulty.noted.doubt {
@@ -131,12 +130,13 @@ func (w *world) checkChains(ctx context.Context, log *chains, events []audit.Eve
 }
 
 // checkDialogue compares one dialogue with the events of its commits.
-func (w *world) checkDialogue(ctx context.Context, log *chains, pk string, commits map[uint64]audit.Event) {
+func (w *world) checkDialogue(ctx context.Context, log *chains, pk record.Partition, commits map[uint64]audit.Event) {
 	w.Helper()
-	meta, err := w.records.Get(ctx, record.Dialogues, record.Key{PK: pk, SK: record.Head})
+	meta, err := w.records.Get(ctx, record.Dialogues, record.Key{Partition: pk, Item: record.Meta})
 	w.ok(err)
 	version := uint64(meta.Attrs["root_version"].Int())
-	pointed, err := audit.ReadCommits(ctx, log, strings.TrimPrefix(pk, "dialogue#"))
+	dialogue, _ := pk.Dialogue()
+	pointed, err := audit.ReadCommits(ctx, log, dialogue)
 	w.ok(err)
 	acked := w.faulty.noted.acked[pk]
 	if uint64(len(commits)) != version || uint64(len(pointed)) != version || uint64(acked) != version && !w.faulty.noted.doubt {

@@ -64,7 +64,7 @@ func (w *world) chainAfter(fault func(), want error, chains int) {
 	w.fails(err, want)
 	w.faulty.Heal()
 	w.expert(newExpert("Scone"))
-	pointers, err := w.records.Query(w.Context(), record.Query{Table: record.Audit, PK: "dialogue#" + string(dialogue)})
+	pointers, err := w.records.Query(w.Context(), record.Query{Table: record.Audit, Partition: record.DialoguePartition(string(dialogue))})
 	w.ok(err)
 	seen := map[string]bool{}
 	for _, p := range pointers {
@@ -115,7 +115,7 @@ func damageCases() []Case {
 		on("Load/dialogue/an item is gone", func(w *world) {
 			w.seed()
 			w.faulty.Read = func(all []record.Record) []record.Record {
-				return slices.DeleteFunc(all, func(r record.Record) bool { return r.Key.SK == "claim#00#01" })
+				return slices.DeleteFunc(all, func(r record.Record) bool { return r.Key.Item == "claim#00#01" })
 			}
 			if !w.h.Encrypted {
 				w.same("claims without the item", len(w.load().Claims), 0)
@@ -126,7 +126,7 @@ func damageCases() []Case {
 		on("Load/dialogue/meta is gone", func(w *world) {
 			w.seed()
 			w.faulty.Read = func(all []record.Record) []record.Record {
-				return slices.DeleteFunc(all, func(r record.Record) bool { return r.Key.SK == record.Head })
+				return slices.DeleteFunc(all, func(r record.Record) bool { return r.Key.Item == record.Meta })
 			}
 			w.refuses(blue.ErrTampered, func() error { _, err := w.store.Load(w.Context(), dialogue); return err })
 		}))
@@ -148,8 +148,8 @@ func each(change func(record.Record)) func([]record.Record) []record.Record {
 // swapped gives two items each other's attributes.
 func swapped(a, b string) func([]record.Record) []record.Record {
 	return func(all []record.Record) []record.Record {
-		i := slices.IndexFunc(all, func(r record.Record) bool { return strings.HasSuffix(r.Key.SK, a) })
-		j := slices.IndexFunc(all, func(r record.Record) bool { return strings.HasSuffix(r.Key.SK, b) })
+		i := slices.IndexFunc(all, func(r record.Record) bool { return strings.HasSuffix(r.Key.Item, a) })
+		j := slices.IndexFunc(all, func(r record.Record) bool { return strings.HasSuffix(r.Key.Item, b) })
 		if i >= 0 && j >= 0 {
 			all[i].Attrs, all[j].Attrs = all[j].Attrs, all[i].Attrs
 		}

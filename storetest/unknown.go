@@ -12,22 +12,22 @@ import (
 func (w *world) later(sk string, change func(record.Attrs)) {
 	w.Helper()
 	below := w.below()
-	all, err := below.Query(w.Context(), record.Query{Table: record.Dialogues, PK: "dialogue#" + string(dialogue), ForUpdate: true})
+	all, err := below.Query(w.Context(), record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(dialogue)), ForUpdate: true})
 	w.ok(err)
-	item := record.Record{Key: record.Key{PK: "dialogue#" + string(dialogue), SK: sk}, Attrs: record.Attrs{}}
+	item := record.Record{Key: record.DialogueKey(string(dialogue), sk), Attrs: record.Attrs{}}
 	var head record.Record
 	var prev record.Attrs
 	for _, r := range all {
-		switch r.Key.SK {
+		switch r.Key.Item {
 		case sk:
 			item, prev = r.Clone(), r.Attrs
-		case record.Head:
+		case record.Meta:
 			head = r
 		}
 	}
 	change(item.Attrs)
 	writes := []record.Write{{Table: record.Dialogues, Record: item, Prev: prev}}
-	if sk != record.Head {
+	if sk != record.Meta {
 		touched := head.Clone()
 		touched.Attrs["updated_at"] = record.S(w.clock.now().Format("2006-01-02T15:04:05.000000000Z"))
 		writes = append(writes, record.Write{Table: record.Dialogues, Record: touched, Prev: head.Attrs})
@@ -38,10 +38,10 @@ func (w *world) later(sk string, change func(record.Attrs)) {
 // stored returns an item as it lies under the engine: attributes and payload.
 func (w *world) stored(sk string) (record.Attrs, map[string]json.RawMessage) {
 	w.Helper()
-	all, err := w.below().Query(w.Context(), record.Query{Table: record.Dialogues, PK: "dialogue#" + string(dialogue)})
+	all, err := w.below().Query(w.Context(), record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(dialogue))})
 	w.ok(err)
 	for _, r := range all {
-		if r.Key.SK == sk {
+		if r.Key.Item == sk {
 			var members map[string]json.RawMessage
 			w.ok(json.Unmarshal(r.Attrs["content"].Bin(), &members))
 			return r.Attrs, members
@@ -67,7 +67,7 @@ func unknownCases() []Case {
 		name, sk string
 		update   func(*world)
 	}{
-		{"Amend/dialogue", record.Head, func(w *world) { w.ok(perMethod()[7].do(w.Context(), w.store, dialogue)) }},
+		{"Amend/dialogue", record.Meta, func(w *world) { w.ok(perMethod()[7].do(w.Context(), w.store, dialogue)) }},
 		{"RegisterRound/expert", "expert#muffin", func(w *world) { w.round(batch(1)) }},
 		{"RecordSignal/round", "round#00", func(w *world) {
 			_, err := w.store.RecordSignal(w.Context(), dialogue, blue.Signal{Expert: "Scone"})

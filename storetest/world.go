@@ -95,7 +95,7 @@ func (w *world) refuses(want error, do func() error) {
 func (w *world) dump() map[string]map[string]string {
 	w.Helper()
 	all := map[string]map[string]string{}
-	records, err := w.records.Query(w.Context(), record.Query{Table: record.Dialogues, PK: "dialogue#" + string(dialogue)})
+	records, err := w.records.Query(w.Context(), record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(dialogue))})
 	w.ok(err)
 	for _, r := range records {
 		attrs := map[string]string{}
@@ -103,7 +103,7 @@ func (w *world) dump() map[string]map[string]string {
 			v := r.Attrs[name]
 			attrs[name] = string(v.Type()) + string(v.Canonical())
 		}
-		all[r.Key.SK] = attrs
+		all[r.Key.Item] = attrs
 	}
 	return all
 }

@@ -48,7 +48,7 @@ func (c *campaign) rest(seq int) iter.Seq[record.Record] {
 
 // at returns a record that stands at a seq.
 func at(seq int, r record.Record) iter.Seq[record.Record] {
-	r.Key.SK = twelve(uint64(seq))
+	r.Key.Item = twelve(uint64(seq))
 	return slices.Values([]record.Record{r})
 }
 
@@ -102,7 +102,7 @@ func (c *campaign) cases(seq int) []damage {
 
 func (c *campaign) between(seq int) iter.Seq[record.Record] {
 	r := c.records[seq]
-	r.Key.SK = twelve(uint64(seq)-1) + "5"
+	r.Key.Item = twelve(uint64(seq)-1) + "5"
 	return join(slices.Values([]record.Record{r}), c.rest(seq))
 }
 

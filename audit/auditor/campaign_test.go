@@ -108,7 +108,7 @@ func newCampaign(t *testing.T) *campaign {
 		c.records = append(c.records, eventRecord(e))
 	}
 	for _, n := range c.link.notes {
-		size, _ := place(n.Key.SK)
+		size, _ := place(n.Key.Item)
 		c.notes[int(size)] = n
 	}
 	return c
@@ -150,14 +150,14 @@ type view struct {
 }
 
 // Records stops once something was found: the rest of a chain is not judged.
-func (s view) Records(_ context.Context, pk, after string) iter.Seq2[record.Record, error] {
+func (s view) Records(_ context.Context, pk record.Partition, after string) iter.Seq2[record.Record, error] {
 	return func(yield func(record.Record, error) bool) {
 		records := s.events
-		if strings.HasPrefix(pk, checkpointPartition) {
+		if strings.HasPrefix(string(pk), checkpointPartition) {
 			records = slices.Values(s.notes)
 		}
 		for r := range records {
-			if r.Key.SK > after && !yield(r, nil) || s.w.finding != nil {
+			if r.Key.Item > after && !yield(r, nil) || s.w.finding != nil {
 				return
 			}
 		}

@@ -49,12 +49,12 @@ func (w *walk) fail(class Class, seq uint64, want, have, format string, args ...
 // intact event in its own place, whatever stands around it.
 func (w *walk) event(r record.Record) (e audit.Event, own bool) {
 	e, intact := decode(r)
-	at, ok := place(r.Key.SK)
+	at, ok := place(r.Key.Item)
 	own = intact && ok && e.Chain == w.chain && e.Seq == at
 	if w.finding != nil {
 		return e, own
 	}
-	if w.judge(r.Key.SK, at, e, intact, ok); w.finding != nil {
+	if w.judge(r.Key.Item, at, e, intact, ok); w.finding != nil {
 		return e, own
 	}
 	leaf, err := hex.DecodeString(e.EventHash)
@@ -153,7 +153,7 @@ func (v *verifier) follow(ctx context.Context, w *walk) error {
 	}
 	for {
 		before := w.seq
-		for r, err := range v.src.Records(ctx, eventPartition+w.chain, after(w.seq)) {
+		for r, err := range v.src.Records(ctx, record.ChainPartition(w.chain), after(w.seq)) {
 			if err != nil {
 				return err
 			}
@@ -271,7 +271,7 @@ func (v *verifier) anchorMarks(ctx context.Context, chain string) ([]mark, error
 // marks yields the checkpoints of the table and of the anchors, ascending.
 func (v *verifier) marks(ctx context.Context, chain string, anchored []mark) iter.Seq2[mark, error] {
 	return func(yield func(mark, error) bool) {
-		for r, err := range v.src.Records(ctx, checkpointPartition+chain, "") {
+		for r, err := range v.src.Records(ctx, record.CheckpointPartition(chain), "") {
 			if err != nil {
 				yield(mark{}, err)
 				return
@@ -298,6 +298,6 @@ func (v *verifier) marks(ctx context.Context, chain string, anchored []mark) ite
 // markOf reads a checkpoint's record.
 func markOf(r record.Record) mark {
 	m := mark{note: r.Attrs["note"].Str(), where: "the checkpoint"}
-	m.size, _ = place(r.Key.SK)
+	m.size, _ = place(r.Key.Item)
 	return m
 }

@@ -48,12 +48,12 @@ var badCheckpoints = []logCase{
 	}),
 	badNote("at no place", func(e *editor) {
 		r := e.a.notes[1].Clone()
-		r.Key.SK = "newest"
+		r.Key.Item = "newest"
 		e.put(e.a.notes[1].Key, r)
 	}),
 	badNote("in the place of a root", func(e *editor) {
 		r := e.a.notes[1].Clone()
-		r.Key.SK = rootSK
+		r.Key.Item = rootSK
 		e.put(e.a.notes[1].Key, r)
 	}),
 	badNote("beyond the end by a stranger", func(e *editor) {

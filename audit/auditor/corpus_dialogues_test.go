@@ -10,7 +10,7 @@ import (
 
 func pointer(version uint64) record.Key { return pointerKey("apple", version) }
 
-var apple = record.Key{PK: "dialogue#apple", SK: rootSK}
+var apple = record.Key{Partition: "dialogue#apple", Item: rootSK}
 
 var badDialogues = []logCase{
 	{name: "write without event tombstone", want: string(WriteWithoutEvent), base: one, edit: func(e *editor) {
@@ -42,10 +42,10 @@ var badDialogues = []logCase{
 		e.set(apple, "root_hash", record.S(audit.RootHash([]byte("another"))))
 	}},
 	{name: "write without event root without version", want: string(WriteWithoutEvent), base: one, edit: func(e *editor) {
-		e.put(pointer(2), record.Record{Key: record.Key{PK: "dialogue#berry", SK: rootSK}, Attrs: record.Attrs{"state": record.S(string(Stored)), "root_version": record.N(0), "root_hash": record.S("")}})
+		e.put(pointer(2), record.Record{Key: record.Key{Partition: "dialogue#berry", Item: rootSK}, Attrs: record.Attrs{"state": record.S(string(Stored)), "root_version": record.N(0), "root_hash": record.S("")}})
 	}},
 	{name: "write without event dialogue nobody wrote", want: string(WriteWithoutEvent), base: one, edit: func(e *editor) {
-		e.put(pointer(2), record.Record{Key: record.Key{PK: "dialogue#berry", SK: rootSK},
+		e.put(pointer(2), record.Record{Key: record.Key{Partition: "dialogue#berry", Item: rootSK},
 			Attrs: record.Attrs{"state": record.S(string(Stored)), "root_version": record.N(1), "root_hash": record.S(audit.RootHash(nil))}})
 	}},
 	{name: "write without event copied event gone", want: string(WriteWithoutEvent), base: copied, edit: func(e *editor) { e.drop(e.f.dialogue["apple"].copied[2].Key) }},

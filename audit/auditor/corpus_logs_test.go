@@ -96,7 +96,7 @@ func (e *editor) rehash(from uint64, change func(*audit.Event)) {
 
 // note replaces the text of a checkpoint of the first chain.
 func (e *editor) note(size uint64, text string) {
-	e.set(record.Key{PK: checkpointPartition + e.a.id, SK: twelve(size)}, "note", record.S(text))
+	e.set(record.Key{Partition: record.CheckpointPartition(e.a.id), Item: twelve(size)}, "note", record.S(text))
 }
 
 func (e *editor) noteOf(i int) string { return e.a.notes[i].Attrs["note"].Str() }
@@ -194,13 +194,13 @@ var goodLogs = []logCase{
 		a.close()
 	})},
 	{name: "ok being copied", want: OK, base: one, edit: func(e *editor) {
-		root := record.Key{PK: "dialogue#apple", SK: rootSK}
-		e.drop(record.Key{PK: "dialogue#apple", SK: twelve(1)}, record.Key{PK: "dialogue#apple", SK: twelve(2)})
+		root := record.Key{Partition: "dialogue#apple", Item: rootSK}
+		e.drop(record.Key{Partition: "dialogue#apple", Item: twelve(1)}, record.Key{Partition: "dialogue#apple", Item: twelve(2)})
 		e.lines[e.at(root)] = record.Record{Key: root, Attrs: record.Attrs{"state": record.S(string(Copying))}}
 	}},
 	{name: "ok written to meanwhile", want: OK, base: one, edit: func(e *editor) {
-		root := record.Key{PK: "dialogue#apple", SK: rootSK}
-		e.drop(record.Key{PK: "dialogue#apple", SK: twelve(1)}, record.Key{PK: "dialogue#apple", SK: twelve(2)})
+		root := record.Key{Partition: "dialogue#apple", Item: rootSK}
+		e.drop(record.Key{Partition: "dialogue#apple", Item: twelve(1)}, record.Key{Partition: "dialogue#apple", Item: twelve(2)})
 		e.lines[e.at(root)] = record.Record{Key: root, Attrs: record.Attrs{"state": record.S(string(Moving))}}
 	}},
 	{name: "unproven unclosed", want: Unproven, base: build(func(_ *forge, a *link) { a.commit("apple"); a.sign() })},
@@ -262,22 +262,22 @@ var badChains = []logCase{
 	{name: "moved by one", want: string(Moved), base: one, edit: func(e *editor) {
 		e.drop(eventKey(e.a.id, 2))
 		for seq := uint64(3); seq <= 5; seq++ {
-			e.lines[e.event(seq)].Key.SK = twelve(seq - 1)
+			e.lines[e.event(seq)].Key.Item = twelve(seq - 1)
 		}
 	}},
 	{name: "inserted between", want: string(Inserted), base: one, edit: func(e *editor) {
 		r := e.lines[e.event(3)].Clone()
-		r.Key.SK += "5"
+		r.Key.Item += "5"
 		e.put(eventKey(e.a.id, 3), r)
 	}},
 	{name: "inserted before", want: string(Inserted), base: one, edit: func(e *editor) {
 		r := e.lines[e.event(1)].Clone()
-		r.Key.SK = twelve(0)
+		r.Key.Item = twelve(0)
 		e.lines = slices.Insert(e.lines, e.event(1), r)
 	}},
 	{name: "inserted after", want: string(Inserted), base: one, edit: func(e *editor) {
 		r := e.lines[e.event(5)].Clone()
-		r.Key.SK = "later"
+		r.Key.Item = "later"
 		e.put(eventKey(e.a.id, 5), r)
 	}},
 	{name: "broken link by an edited event", want: string(BrokenLink), base: one, edit: func(e *editor) {
@@ -335,7 +335,7 @@ var badChains = []logCase{
 	{name: "after close another", want: string(AfterClose), base: build(func(_ *forge, a *link) { a.close(); a.close() })},
 	{name: "missing chain of the index", want: string(MissingChain), base: one, edit: func(e *editor) {
 		id := "2" + strings.Repeat("0", 31)
-		e.put(e.a.notes[1].Key, record.Record{Key: record.Key{PK: "chains#2", SK: id}})
+		e.put(e.a.notes[1].Key, record.Record{Key: record.Key{Partition: "chains#2", Item: id}})
 	}},
 	{name: "malformed without a format", want: "malformed", base: one, edit: func(e *editor) { e.lines = e.lines[1:] }},
 	{name: "malformed order of events", want: "malformed", base: one, edit: func(e *editor) {
@@ -343,8 +343,8 @@ var badChains = []logCase{
 		e.lines[i], e.lines[j] = e.lines[j], e.lines[i]
 	}},
 	{name: "malformed order of chains", want: "malformed", base: ordinary, edit: func(e *editor) {
-		b := e.at(record.Key{PK: "chains#2", SK: e.f.chains[1].id})
-		d := e.at(record.Key{PK: "dialogue#apple", SK: rootSK})
+		b := e.at(record.Key{Partition: "chains#2", Item: e.f.chains[1].id})
+		d := e.at(record.Key{Partition: "dialogue#apple", Item: rootSK})
 		e.lines = slices.Concat(e.lines[:1], e.lines[b:d], e.lines[1:b], e.lines[d:])
 	}},
 	{name: "malformed chain without its line", want: "malformed", base: one, edit: func(e *editor) { e.lines = slices.Delete(e.lines, 1, 2) }},

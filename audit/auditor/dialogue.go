@@ -161,13 +161,13 @@ func (p *pointers) fail(class Class, version uint64, format string, args ...any)
 // event may have come with a copy, or is newer than the chains as they were
 // read; the others are summed.
 func (p *pointers) walk(ctx context.Context, after string) error {
-	for r, err := range p.v.src.Records(ctx, pointerPartition+p.id, after) {
+	for r, err := range p.v.src.Records(ctx, record.DialoguePartition(p.id), after) {
 		if err != nil {
 			return err
 		}
-		version, ok := place(r.Key.SK)
+		version, ok := place(r.Key.Item)
 		if !ok {
-			p.fail(WriteWithoutEvent, p.n+1, "a pointer with the key %.40q", r.Key.SK)
+			p.fail(WriteWithoutEvent, p.n+1, "a pointer with the key %.40q", r.Key.Item)
 			return nil
 		}
 		if version != p.n+1 {
@@ -200,7 +200,7 @@ func (p *pointers) gap() {
 
 // lead follows every pointer, to name the one that leads to a wrong place.
 func (p *pointers) lead(ctx context.Context) error {
-	for r, err := range p.v.src.Records(ctx, pointerPartition+p.id, "") {
+	for r, err := range p.v.src.Records(ctx, record.DialoguePartition(p.id), "") {
 		if err != nil {
 			return err
 		}
@@ -214,7 +214,7 @@ func (p *pointers) lead(ctx context.Context) error {
 // follow checks that a pointer leads to an intact event of this dialogue and
 // version. own says that it is of a chain of this log, not a copied one.
 func (p *pointers) follow(ctx context.Context, r record.Record) (own bool, err error) {
-	version, _ := place(r.Key.SK)
+	version, _ := place(r.Key.Item)
 	chain, seq := target(r)
 	found, err := p.v.src.Record(ctx, eventKey(chain, seq))
 	if errors.Is(err, blue.ErrNotFound) {
@@ -375,12 +375,12 @@ func (p *pointers) rootEvent(ctx context.Context, root Root) error {
 // or where an event landed in a chain that had been read before.
 func (v *verifier) unpointed(ctx context.Context, suspects map[string]bool) error {
 	check := func(chain string) error {
-		for r, err := range v.src.Records(ctx, eventPartition+chain, "") {
+		for r, err := range v.src.Records(ctx, record.ChainPartition(chain), "") {
 			if err != nil {
 				return err
 			}
 			e, intact := decode(r)
-			if !intact || e.RootHash == "" || !suspects[e.Dialogue] || e.Chain != chain || twelve(e.Seq) != r.Key.SK {
+			if !intact || e.RootHash == "" || !suspects[e.Dialogue] || e.Chain != chain || twelve(e.Seq) != r.Key.Item {
 				continue
 			}
 			if err := v.pointed(ctx, e); err != nil {

@@ -94,9 +94,9 @@ func (d *damager) damage() {
 	case 1:
 		d.lines = slices.Insert(d.lines, i, other)
 	case 2:
-		d.lines[i].Key.SK = []string{rootSK, twelve(uint64(d.random.IntN(6))), other.Key.SK, "x"}[d.random.IntN(4)]
+		d.lines[i].Key.Item = []string{rootSK, twelve(uint64(d.random.IntN(6))), other.Key.Item, "x"}[d.random.IntN(4)]
 	case 3:
-		d.lines[i].Key.PK = other.Key.PK
+		d.lines[i].Key.Partition = other.Key.Partition
 	case 4, 5, 6:
 		d.lines[i] = d.attribute(d.lines[i].Clone(), other)
 	case 7:

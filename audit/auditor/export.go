@@ -47,7 +47,7 @@ func (x *exporter) export(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := x.put(record.Record{Key: record.Key{PK: "format", SK: fileFormat}}); err != nil {
+	if err := x.put(record.Record{Key: record.Key{Partition: "format", Item: fileFormat}}); err != nil {
 		return err
 	}
 	for chain, err := range x.src.Chains(ctx) {
@@ -87,32 +87,32 @@ func (x *exporter) chain(ctx context.Context, chain string) error {
 		return nil
 	}
 	newest := ""
-	for r, err := range x.src.Records(ctx, checkpointPartition+chain, "") {
+	for r, err := range x.src.Records(ctx, record.CheckpointPartition(chain), "") {
 		if err != nil {
 			return err
 		}
-		newest = r.Key.SK
+		newest = r.Key.Item
 	}
-	if err := x.put(record.Record{Key: record.Key{PK: indexPartition + chain[:1], SK: chain}}); err != nil {
+	if err := x.put(record.Record{Key: record.Key{Partition: record.IndexPartition(chain), Item: chain}}); err != nil {
 		return err
 	}
-	for r, err := range x.src.Records(ctx, eventPartition+chain, "") {
+	for r, err := range x.src.Records(ctx, record.ChainPartition(chain), "") {
 		if err != nil {
 			return err
 		}
 		if e, intact := decode(r); intact && r.Key == eventKey(e.Chain, e.Seq) {
 			x.v.note(e)
 		}
-		newest = max(newest, r.Key.SK)
+		newest = max(newest, r.Key.Item)
 		if err := x.put(r); err != nil {
 			return err
 		}
 	}
-	for r, err := range x.src.Records(ctx, checkpointPartition+chain, "") {
+	for r, err := range x.src.Records(ctx, record.CheckpointPartition(chain), "") {
 		if err != nil {
 			return err
 		}
-		if r.Key.SK > newest {
+		if r.Key.Item > newest {
 			return nil
 		}
 		if err := x.put(r); err != nil {
@@ -137,7 +137,7 @@ func (x *exporter) dialogue(ctx context.Context, id string, d *dialogue) error {
 		root.State == Erased && d.erased == notErased && listed {
 		root = Root{State: Moving}
 	}
-	line := record.Record{Key: record.Key{PK: pointerPartition + id, SK: rootSK}, Attrs: record.Attrs{"state": record.S(string(root.State))}}
+	line := record.Record{Key: record.Key{Partition: record.DialoguePartition(id), Item: rootSK}, Attrs: record.Attrs{"state": record.S(string(root.State))}}
 	if root.State == Stored {
 		line.Attrs["root_version"] = record.N(int64(root.Version))
 		line.Attrs["root_hash"] = record.S(root.Hash)
@@ -146,11 +146,11 @@ func (x *exporter) dialogue(ctx context.Context, id string, d *dialogue) error {
 		return err
 	}
 	stands := false
-	for r, err := range x.src.Records(ctx, pointerPartition+id, "") {
+	for r, err := range x.src.Records(ctx, record.DialoguePartition(id), "") {
 		if err != nil {
 			return err
 		}
-		version, ok := place(r.Key.SK)
+		version, ok := place(r.Key.Item)
 		if ok && version > root.Version && !stands {
 			now, err := x.src.Root(ctx, id)
 			if err != nil || now != root {

@@ -31,8 +31,8 @@ const maxLine = 4 * record.MaxRecord
 // chain and dialogue begins, not what they hold.
 type File struct {
 	r         io.ReaderAt
-	parts     map[string]part // by partition key
-	names     []string        // of chains, ascending
+	parts     map[record.Partition]part // by partition key
+	names     []string                  // of chains, ascending
 	dialogues []string
 	copied    map[record.Key]int64 // events that came with a copy
 }
@@ -43,7 +43,7 @@ type part struct{ from, to int64 }
 // NewFile reads an exported log once to see where everything lies. ErrInvalid
 // names the first line that is not of the format.
 func NewFile(r io.ReaderAt) (*File, error) {
-	f := &File{r: r, parts: make(map[string]part), copied: make(map[record.Key]int64)}
+	f := &File{r: r, parts: make(map[record.Partition]part), copied: make(map[record.Key]int64)}
 	p := placer{file: f}
 	n := 0
 	for l, err := range f.lines(0, -1) {
@@ -71,35 +71,35 @@ type placer struct {
 // place notes where a line lies, or says why it may not stand there.
 func (p *placer) place(n int, l line) error {
 	f, key := p.file, l.record.Key
-	kind, name, ok := strings.Cut(key.PK, "#")
+	kind, name, ok := strings.Cut(string(key.Partition), "#")
 	if ok {
 		kind += "#"
 	}
 	before := p.last
 	p.last = key
 	refuse := func() error {
-		return fmt.Errorf("%w: %.60s %.60s does not belong here", blue.ErrInvalid, key.PK, key.SK)
+		return fmt.Errorf("%w: %.60s %.60s does not belong here", blue.ErrInvalid, key.Partition, key.Item)
 	}
 	switch {
 	case n == 1:
-		if key != (record.Key{PK: "format", SK: fileFormat}) {
+		if key != (record.Key{Partition: "format", Item: fileFormat}) {
 			return fmt.Errorf("%w: it does not begin with %s", blue.ErrInvalid, fileFormat)
 		}
 		return nil
 	case kind == indexPartition && p.dialogue == "":
-		if key.SK <= p.chain || name != key.SK[:1] {
+		if key.Item <= p.chain || name != key.Item[:1] {
 			return refuse()
 		}
-		p.chain = key.SK
-		f.names = append(f.names, key.SK)
+		p.chain = key.Item
+		f.names = append(f.names, key.Item)
 		return nil
-	case kind == pointerPartition && key.SK == rootSK:
+	case kind == pointerPartition && key.Item == rootSK:
 		if name <= p.dialogue || !isRoot(l.record.Attrs) {
 			return refuse()
 		}
 		p.dialogue = name
 		f.dialogues = append(f.dialogues, name)
-		f.parts[key.PK] = part{l.at, l.end}
+		f.parts[key.Partition] = part{l.at, l.end}
 		return nil
 	case kind == eventPartition && p.dialogue != "":
 		if _, twice := f.copied[key]; twice {
@@ -107,17 +107,17 @@ func (p *placer) place(n int, l line) error {
 		}
 		f.copied[key] = l.at
 		p.last = before
-		return p.extend(pointerPartition+p.dialogue, l)
-	case kind == pointerPartition && name == p.dialogue && (key.SK > before.SK || before.SK == rootSK):
-		return p.extend(key.PK, l)
+		return p.extend(record.DialoguePartition(p.dialogue), l)
+	case kind == pointerPartition && name == p.dialogue && (key.Item > before.Item || before.Item == rootSK):
+		return p.extend(key.Partition, l)
 	case (kind == eventPartition || kind == checkpointPartition) && p.dialogue == "" && p.chain != "" && name == p.chain:
-		if key.PK == before.PK && key.SK > before.SK {
-			return p.extend(key.PK, l)
+		if key.Partition == before.Partition && key.Item > before.Item {
+			return p.extend(key.Partition, l)
 		}
-		if _, twice := f.parts[key.PK]; twice || key.PK == before.PK || kind == eventPartition && strings.HasPrefix(before.PK, checkpointPartition) {
+		if _, twice := f.parts[key.Partition]; twice || key.Partition == before.Partition || kind == eventPartition && before.Partition.IsCheckpoint() {
 			return refuse()
 		}
-		f.parts[key.PK] = part{l.at, l.end}
+		f.parts[key.Partition] = part{l.at, l.end}
 		return nil
 	}
 	return refuse()
@@ -130,7 +130,7 @@ func isRoot(a record.Attrs) bool {
 		(!ok || version.Type() == record.Number && version.Int() >= 0)
 }
 
-func (p *placer) extend(pk string, l line) error {
+func (p *placer) extend(pk record.Partition, l line) error {
 	p.file.parts[pk] = part{p.file.parts[pk].from, l.end}
 	return nil
 }
@@ -158,7 +158,7 @@ func (f *File) Indexed(_ context.Context, chain string) (bool, error) {
 }
 
 // Records implements Source.
-func (f *File) Records(ctx context.Context, pk, after string) iter.Seq2[record.Record, error] {
+func (f *File) Records(ctx context.Context, pk record.Partition, after string) iter.Seq2[record.Record, error] {
 	return func(yield func(record.Record, error) bool) {
 		p, ok := f.parts[pk]
 		if !ok {
@@ -170,7 +170,8 @@ func (f *File) Records(ctx context.Context, pk, after string) iter.Seq2[record.R
 				return
 			}
 			key := l.record.Key
-			if key.PK != pk || key.SK <= after || key.SK == rootSK && strings.HasPrefix(pk, pointerPartition) {
+			_, ofDialogue := pk.Dialogue()
+			if key.Partition != pk || key.Item <= after || key.Item == rootSK && ofDialogue {
 				continue
 			}
 			if !yield(l.record, nil) {
@@ -187,20 +188,20 @@ func (f *File) Record(ctx context.Context, key record.Key) (record.Record, error
 			return l.record, err
 		}
 	}
-	for r, err := range f.Records(ctx, key.PK, "") {
-		if err != nil || r.Key.SK >= key.SK {
+	for r, err := range f.Records(ctx, key.Partition, "") {
+		if err != nil || r.Key.Item >= key.Item {
 			if err == nil && r.Key != key {
 				break
 			}
 			return r, err
 		}
 	}
-	return record.Record{}, fmt.Errorf("%w: record %s %s", blue.ErrNotFound, key.PK, key.SK)
+	return record.Record{}, fmt.Errorf("%w: record %s %s", blue.ErrNotFound, key.Partition, key.Item)
 }
 
 // Root implements Source.
 func (f *File) Root(_ context.Context, dialogue string) (Root, error) {
-	p, ok := f.parts[pointerPartition+dialogue]
+	p, ok := f.parts[record.DialoguePartition(dialogue)]
 	if !ok {
 		return Root{State: Gone}, nil
 	}
@@ -271,7 +272,7 @@ type value struct {
 // encodeLine writes a record as one line, with its '\n'. Equal records give
 // equal bytes.
 func encodeLine(r record.Record) ([]byte, error) {
-	pk, sk := valid(r.Key.PK), valid(r.Key.SK)
+	pk, sk := valid(string(r.Key.Partition)), valid(r.Key.Item)
 	item := map[string]value{"PK": {S: &pk}, "SK": {S: &sk}}
 	for name, v := range r.Attrs {
 		name, text := valid(name), valid(string(v.Canonical()))
@@ -318,8 +319,8 @@ func decodeLine(text []byte) (record.Record, error) {
 		}
 		r.Attrs[name] = value
 	}
-	r.Key = record.Key{PK: r.Attrs["PK"].Str(), SK: r.Attrs["SK"].Str()}
-	if r.Key.PK == "" || r.Key.SK == "" {
+	r.Key = record.Key{Partition: record.Partition(r.Attrs["PK"].Str()), Item: r.Attrs["SK"].Str()}
+	if r.Key.Partition == "" || r.Key.Item == "" {
 		return malformed("it has no key")
 	}
 	delete(r.Attrs, "PK")

@@ -159,7 +159,7 @@ func (f *forge) note(s *checkpoint.Signer, c checkpoint.Checkpoint) string {
 }
 
 func noteRecord(chain string, size uint64, text string) record.Record {
-	return record.Record{Key: record.Key{PK: checkpointPartition + chain, SK: twelve(size)}, Attrs: record.Attrs{"note": record.S(text)}}
+	return record.Record{Key: record.Key{Partition: record.CheckpointPartition(chain), Item: twelve(size)}, Attrs: record.Attrs{"note": record.S(text)}}
 }
 
 func (c *link) close() { c.add(closeOp, ""); c.sign() }
@@ -168,9 +168,9 @@ func eventRecord(e audit.Event) record.Record { return e.Writes(nil)[0].Record }
 
 // lines returns the log as an exported file holds it.
 func (f *forge) lines() []record.Record {
-	lines := []record.Record{{Key: record.Key{PK: "format", SK: fileFormat}}}
+	lines := []record.Record{{Key: record.Key{Partition: "format", Item: fileFormat}}}
 	for _, c := range f.chains {
-		lines = append(lines, record.Record{Key: record.Key{PK: indexPartition + c.id[:1], SK: c.id}})
+		lines = append(lines, record.Record{Key: record.Key{Partition: record.IndexPartition(c.id), Item: c.id}})
 		for _, e := range c.events {
 			lines = append(lines, eventRecord(e))
 		}
@@ -183,7 +183,7 @@ func (f *forge) lines() []record.Record {
 	slices.Sort(ids)
 	for _, id := range ids {
 		s := f.dialogue[id]
-		root := record.Record{Key: record.Key{PK: pointerPartition + id, SK: rootSK}, Attrs: record.Attrs{"state": record.S(string(s.root.State))}}
+		root := record.Record{Key: record.Key{Partition: record.DialoguePartition(id), Item: rootSK}, Attrs: record.Attrs{"state": record.S(string(s.root.State))}}
 		if s.root.State == Stored {
 			root.Attrs["root_version"], root.Attrs["root_hash"] = record.N(int64(s.root.Version)), record.S(s.root.Hash)
 		}
@@ -216,7 +216,7 @@ func encode(t testing.TB, lines []record.Record) []byte {
 func (f *forge) store() *memory.Store {
 	s := memory.New()
 	for _, c := range f.chains {
-		f.put(s, record.Audit, record.Record{Key: record.Key{PK: indexPartition + c.id[:1], SK: c.events[0].Timestamp[:10] + "#" + c.id}, Attrs: record.Attrs{"first": record.N(1)}})
+		f.put(s, record.Audit, record.Record{Key: record.Key{Partition: record.IndexPartition(c.id), Item: c.events[0].Timestamp[:10] + "#" + c.id}, Attrs: record.Attrs{"first": record.N(1)}})
 		for _, e := range c.events {
 			f.put(s, record.Audit, eventRecord(e))
 		}
@@ -231,14 +231,14 @@ func (f *forge) store() *memory.Store {
 		case Stored:
 			f.put(s, record.Dialogues, metaOf(id, d.root.Version))
 		case Erased:
-			f.put(s, record.Dialogues, record.Record{Key: record.Key{PK: pointerPartition + id, SK: record.Head}, Attrs: record.Attrs{"entity_type": record.S(record.Erased)}})
+			f.put(s, record.Dialogues, record.Record{Key: record.Key{Partition: record.DialoguePartition(id), Item: record.Meta}, Attrs: record.Attrs{"entity_type": record.S(record.Erased)}})
 		}
 	}
 	return s
 }
 
 func metaOf(dialogue string, version uint64) record.Record {
-	return record.Record{Key: record.Key{PK: pointerPartition + dialogue, SK: record.Head}, Attrs: record.Attrs{
+	return record.Record{Key: record.Key{Partition: record.DialoguePartition(dialogue), Item: record.Meta}, Attrs: record.Attrs{
 		"root_version": record.N(int64(version)), "root_sealed": record.B(sealed(dialogue, version)),
 		"GSI1PK": record.S("status#open"), "GSI1SK": record.S("2026-02-03#" + dialogue),
 	}}

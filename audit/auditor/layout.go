@@ -40,11 +40,11 @@ func computed(e audit.Event) string {
 }
 
 func eventKey(chain string, seq uint64) record.Key {
-	return record.Key{PK: eventPartition + chain, SK: twelve(seq)}
+	return record.Key{Partition: record.ChainPartition(chain), Item: twelve(seq)}
 }
 
 func pointerKey(dialogue string, version uint64) record.Key {
-	return record.Key{PK: pointerPartition + dialogue, SK: twelve(version)}
+	return record.DialogueKey(dialogue, twelve(version))
 }
 
 func twelve(n uint64) string { return fmt.Sprintf("%012d", n) }

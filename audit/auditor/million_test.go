@@ -177,7 +177,7 @@ func (f *filler) fill(digit byte, events int) {
 	c := f.chain(digit)
 	c.f = f.forge
 	first, n := c.events[0], 0
-	f.add(record.Record{Key: record.Key{PK: indexPartition + c.id[:1], SK: first.Timestamp[:10] + "#" + c.id}, Attrs: record.Attrs{"first": record.N(1)}})
+	f.add(record.Record{Key: record.Key{Partition: record.IndexPartition(c.id), Item: first.Timestamp[:10] + "#" + c.id}, Attrs: record.Attrs{"first": record.N(1)}})
 	f.add(eventRecord(first))
 	for seq := 2; seq <= events; seq++ {
 		op, dialogue := audit.Decrypt, fmt.Sprintf("dialogue-%03d", n%filledDialogues)

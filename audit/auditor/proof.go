@@ -9,6 +9,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
+	"github.com/superviber/blue-encrypted-store/record"
 )
 
 // Proof returns the text of checkpoint.Proof for one event: with it, the event
@@ -30,7 +31,7 @@ func Proof(ctx context.Context, src Source, chain string, seq uint64, verifiers 
 	}
 	w := newWalk(chain, verifiers)
 	var hash string
-	for r, err := range src.Records(ctx, eventPartition+chain, "") {
+	for r, err := range src.Records(ctx, record.ChainPartition(chain), "") {
 		if err != nil {
 			return "", err
 		}
@@ -62,7 +63,7 @@ func covering(ctx context.Context, src Source, chain string, seq uint64) (mark, 
 	if seq == 0 {
 		return mark{}, fmt.Errorf("%w: events have numbers from 1", blue.ErrInvalid)
 	}
-	for r, err := range src.Records(ctx, checkpointPartition+chain, after(seq-1)) {
+	for r, err := range src.Records(ctx, record.CheckpointPartition(chain), after(seq-1)) {
 		if err != nil {
 			return mark{}, err
 		}

@@ -21,7 +21,7 @@ type Source interface {
 	Indexed(ctx context.Context, chain string) (bool, error)
 	// Records yields the records of a partition of blue_audit whose sort key
 	// is greater than after, ascending.
-	Records(ctx context.Context, pk, after string) iter.Seq2[record.Record, error]
+	Records(ctx context.Context, pk record.Partition, after string) iter.Seq2[record.Record, error]
 	// Record returns one record of blue_audit; ErrNotFound.
 	Record(ctx context.Context, key record.Key) (record.Record, error)
 	// Dialogues yields the dialogues that the source can list; others are
@@ -57,10 +57,10 @@ func FromStore(store record.Store) Source { return storeSource{store} }
 
 type storeSource struct{ store record.Store }
 
-func (s storeSource) Records(ctx context.Context, pk, after string) iter.Seq2[record.Record, error] {
+func (s storeSource) Records(ctx context.Context, pk record.Partition, after string) iter.Seq2[record.Record, error] {
 	return func(yield func(record.Record, error) bool) {
 		for {
-			records, err := s.store.Query(ctx, record.Query{Table: record.Audit, PK: pk, After: after, Limit: page})
+			records, err := s.store.Query(ctx, record.Query{Table: record.Audit, Partition: pk, After: after, Limit: page})
 			if err != nil {
 				yield(record.Record{}, err)
 				return
@@ -73,7 +73,7 @@ func (s storeSource) Records(ctx context.Context, pk, after string) iter.Seq2[re
 			if len(records) < page {
 				return
 			}
-			after = records[len(records)-1].Key.SK
+			after = records[len(records)-1].Key.Item
 		}
 	}
 }
@@ -87,12 +87,12 @@ func (s storeSource) Chains(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for _, digit := range "0123456789abcdef" {
 			var chains []string
-			for r, err := range s.Records(ctx, indexPartition+string(digit), "") {
+			for r, err := range s.Records(ctx, record.IndexPartition(string(digit)), "") {
 				if err != nil {
 					yield("", err)
 					return
 				}
-				if chain, ok := chainOfIndex(r.Key.SK); ok {
+				if chain, ok := chainOfIndex(r.Key.Item); ok {
 					chains = append(chains, strings.Clone(chain))
 				}
 			}
@@ -112,11 +112,11 @@ func (s storeSource) Indexed(ctx context.Context, chain string) (bool, error) {
 	if chain == "" {
 		return false, nil
 	}
-	pk := indexPartition + chain[:1]
+	pk := record.IndexPartition(chain)
 	r, err := s.Record(ctx, eventKey(chain, 1))
 	if err == nil {
 		day, _, _ := strings.Cut(audit.DecodeEvent(r).Timestamp, "T")
-		_, err = s.Record(ctx, record.Key{PK: pk, SK: day + "#" + chain})
+		_, err = s.Record(ctx, record.Key{Partition: pk, Item: day + "#" + chain})
 	}
 	if !errors.Is(err, blue.ErrNotFound) {
 		return err == nil, err
@@ -125,7 +125,7 @@ func (s storeSource) Indexed(ctx context.Context, chain string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if named, _ := chainOfIndex(r.Key.SK); named == chain {
+		if named, _ := chainOfIndex(r.Key.Item); named == chain {
 			return true, nil
 		}
 	}
@@ -141,7 +141,7 @@ func (s storeSource) Dialogues(ctx context.Context) iter.Seq2[string, error] {
 				return
 			}
 			for _, r := range records {
-				if id, ok := strings.CutPrefix(r.Key.PK, pointerPartition); ok && !yield(id, nil) {
+				if id, ok := r.Key.Partition.Dialogue(); ok && !yield(id, nil) {
 					return
 				}
 			}
@@ -150,7 +150,7 @@ func (s storeSource) Dialogues(ctx context.Context) iter.Seq2[string, error] {
 }
 
 func (s storeSource) Root(ctx context.Context, dialogue string) (Root, error) {
-	meta, err := s.store.Get(ctx, record.Dialogues, record.Key{PK: pointerPartition + dialogue, SK: record.Head})
+	meta, err := s.store.Get(ctx, record.Dialogues, record.MetaKey(dialogue))
 	switch {
 	case errors.Is(err, blue.ErrNotFound):
 		return Root{State: Gone}, nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/record"
 )
 
 // Filter picks events; an empty field picks all. Nothing of it is verified.
@@ -46,7 +47,7 @@ func Events(ctx context.Context, src Source, f Filter) iter.Seq2[audit.Event, er
 			if f.Chain != "" && f.Chain != chain {
 				continue
 			}
-			for r, err := range src.Records(ctx, eventPartition+chain, "") {
+			for r, err := range src.Records(ctx, record.ChainPartition(chain), "") {
 				if err != nil {
 					yield(audit.Event{}, err)
 					return
@@ -101,7 +102,7 @@ func Summarize(ctx context.Context, src Source, names map[string]string, f Filte
 			continue
 		}
 		closed := false
-		for r, err := range src.Records(ctx, eventPartition+chain, "") {
+		for r, err := range src.Records(ctx, record.ChainPartition(chain), "") {
 			if err != nil {
 				return Summary{}, err
 			}

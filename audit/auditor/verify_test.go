@@ -85,14 +85,14 @@ func TestAnchors(t *testing.T) {
 		}, string(Cut), "the anchored checkpoint covers 6 events; 4 are there"},
 		"index entry gone": {func(f *forge, s record.Store) {
 			a := f.chains[0]
-			remove(t, s, record.Key{PK: "chains#1", SK: "2026-02-03#" + a.id})
+			remove(t, s, record.Key{Partition: "chains#1", Item: "2026-02-03#" + a.id})
 		}, string(MissingChain), "the day index does not"},
 		"chain gone": {func(f *forge, s record.Store) {
 			b := f.chains[1]
 			for _, e := range b.events {
 				remove(t, s, eventKey(b.id, e.Seq))
 			}
-			remove(t, s, b.notes[0].Key, record.Key{PK: "chains#2", SK: "2026-02-03#" + b.id})
+			remove(t, s, b.notes[0].Key, record.Key{Partition: "chains#2", Item: "2026-02-03#" + b.id})
 		}, string(MissingChain), "it is gone"},
 		"rewritten with the table's checkpoints gone": {func(f *forge, s record.Store) {
 			a := f.chains[0]
@@ -161,7 +161,7 @@ func TestPages(t *testing.T) {
 		src := FromStore(f.store())
 		for _, from := range []uint64{0, 1, page / 2, page} {
 			want := from
-			for r, err := range src.Records(t.Context(), eventPartition+a.id, after(from)) {
+			for r, err := range src.Records(t.Context(), record.ChainPartition(a.id), after(from)) {
 				if want++; err != nil || r.Key != eventKey(a.id, want) {
 					t.Fatalf("after %d of %d: %v %v, want seq %d", from, n, r.Key, err, want)
 				}
@@ -193,10 +193,10 @@ func TestBrokenLinkNamesBothHashes(t *testing.T) {
 // partition, a record or a root.
 type meanwhile struct {
 	Source
-	before, after func(pk string)
+	before, after func(pk record.Partition)
 }
 
-func (m meanwhile) Records(ctx context.Context, pk, after string) iter.Seq2[record.Record, error] {
+func (m meanwhile) Records(ctx context.Context, pk record.Partition, after string) iter.Seq2[record.Record, error] {
 	return func(yield func(record.Record, error) bool) {
 		m.hook(m.before, pk)
 		for r, err := range m.Source.Records(ctx, pk, after) {
@@ -208,21 +208,21 @@ func (m meanwhile) Records(ctx context.Context, pk, after string) iter.Seq2[reco
 	}
 }
 
-func (m meanwhile) hook(run func(string), what string) {
+func (m meanwhile) hook(run func(record.Partition), what record.Partition) {
 	if run != nil {
 		run(what)
 	}
 }
 
 func (m meanwhile) Record(ctx context.Context, key record.Key) (record.Record, error) {
-	m.hook(m.before, key.PK)
-	defer m.hook(m.after, key.PK)
+	m.hook(m.before, key.Partition)
+	defer m.hook(m.after, key.Partition)
 	return m.Source.Record(ctx, key)
 }
 
 func (m meanwhile) Root(ctx context.Context, dialogue string) (Root, error) {
-	m.hook(m.before, dialogue)
-	defer m.hook(m.after, dialogue)
+	m.hook(m.before, record.Partition(dialogue))
+	defer m.hook(m.after, record.Partition(dialogue))
 	return m.Source.Root(ctx, dialogue)
 }
 
@@ -237,7 +237,7 @@ func TestCommitsMeanwhile(t *testing.T) {
 func commitsMeanwhile(t *testing.T, read func(*forge, Source) Report) {
 	n := 0
 	f := busy(t)
-	if read(f, meanwhile{Source: FromStore(f.store()), before: func(string) { n++ }}); n < 6 {
+	if read(f, meanwhile{Source: FromStore(f.store()), before: func(record.Partition) { n++ }}); n < 6 {
 		t.Fatalf("only %d parts are read", n)
 	}
 	for _, late := range []bool{false, true} {
@@ -246,7 +246,7 @@ func commitsMeanwhile(t *testing.T, read func(*forge, Source) Report) {
 				f := busy(t)
 				s := f.store()
 				seen := 0
-				land := func(string) {
+				land := func(record.Partition) {
 					if seen == i {
 						f.land(s, f.chains[which], "apple")
 						f.land(s, f.chains[1-which], "apple")

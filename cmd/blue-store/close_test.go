@@ -78,7 +78,7 @@ func closedChain(t *testing.T, a *app, c config, chain string) bool {
 		t.Fatal(err)
 	}
 	defer records.Close()
-	events, err := records.Query(t.Context(), record.Query{Table: record.Audit, PK: "audit#" + chain})
+	events, err := records.Query(t.Context(), record.Query{Table: record.Audit, Partition: record.ChainPartition(chain)})
 	if err != nil {
 		t.Fatal(err)
 	}

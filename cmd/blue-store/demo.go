@@ -111,7 +111,7 @@ func (s *session) showcase(ctx context.Context, id blue.DialogueID) (*demoAnswer
 	if err != nil {
 		return nil, err
 	}
-	items, err := s.records.Query(ctx, record.Query{Table: record.Dialogues, PK: "dialogue#" + string(id)})
+	items, err := s.records.Query(ctx, record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(id))})
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func inspectCommand(a *app) *cobra.Command {
 			"  blue-store inspect ukfs-specification-review T0101",
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
-			entity := record.Head
+			entity := record.Meta
 			if len(args) == 2 {
 				entity = args[1]
 			}
@@ -92,7 +92,7 @@ func (a *app) inspect(ctx context.Context, name, entity string) (*inspection, er
 	if err != nil {
 		return nil, err
 	}
-	items, err := s.records.Query(ctx, record.Query{Table: record.Dialogues, PK: "dialogue#" + string(id)})
+	items, err := s.records.Query(ctx, record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(id))})
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func inspectItem(s *blue.Snapshot, items []record.Record, entity string) (inspec
 		if !slices.Contains(namesOf(e, sk), entity) {
 			continue
 		}
-		i := slices.IndexFunc(items, func(r record.Record) bool { return r.Key.SK == sk })
+		i := slices.IndexFunc(items, func(r record.Record) bool { return r.Key.Item == sk })
 		if i < 0 {
 			return inspected{}, fmt.Errorf("%w: %s changed while it was read", blue.ErrBusy, sk)
 		}
@@ -157,7 +157,7 @@ func appendEntities[E blue.Entity](all []blue.Entity, list []E) []blue.Entity {
 func sortKeyOf(e blue.Entity) string {
 	switch e := e.(type) {
 	case *blue.Dialogue:
-		return record.Head
+		return record.Meta
 	case *blue.Expert:
 		return "expert#" + e.Slug.Key()
 	case *blue.RoundRecord:
@@ -178,8 +178,8 @@ func sortKeyOf(e blue.Entity) string {
 // storedOf lists the item as it lies in the store, its key first.
 func storedOf(r record.Record) []storedAttr {
 	list := []storedAttr{
-		{Name: "PK", Type: "S", Bytes: len(r.Key.PK), Value: r.Key.PK},
-		{Name: "SK", Type: "S", Bytes: len(r.Key.SK), Value: r.Key.SK},
+		{Name: "PK", Type: "S", Bytes: len(string(r.Key.Partition)), Value: string(r.Key.Partition)},
+		{Name: "SK", Type: "S", Bytes: len(r.Key.Item), Value: r.Key.Item},
 	}
 	for _, name := range r.Names() {
 		v := r.Attrs[name]

@@ -55,8 +55,8 @@ func readableOf(items []record.Record) readableView {
 	texts, numbers, times, keyIDs, took := sets{}, set{}, set{}, set{}, set{}
 	for _, r := range items {
 		v.Bytes += r.Size()
-		v.SortKeys = append(v.SortKeys, r.Key.SK)
-		kind, rest, _ := strings.Cut(r.Key.SK, "#")
+		v.SortKeys = append(v.SortKeys, r.Key.Item)
+		kind, rest, _ := strings.Cut(r.Key.Item, "#")
 		v.Kinds[kind]++
 		switch parts := strings.Split(rest, "#"); {
 		case kind == "expert":

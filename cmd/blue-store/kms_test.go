@@ -256,7 +256,7 @@ func TestKMSStatus(t *testing.T) {
 	}
 	o.want(exitOK, "ada", nil, "dialogue", "create", "Tea", "-q")
 	path := strings.TrimPrefix(o.env["BLUE_STORE"], "sqlite:")
-	kek := storedKey(t, path, record.Key{PK: "user#ada", SK: "kek"}, nil)
+	kek := storedKey(t, path, record.Key{Partition: "user#ada", Item: "kek"}, nil)
 	hash := sha256.Sum256(kek.Attrs["wrapped"].Bin())
 	if got := status("ada"); got.UserKey != o.arn || got.UserWrap != hex.EncodeToString(hash[:]) || got.UserMade != kek.Attrs["created_at"].Str() || got.UMKMade == "" {
 		t.Errorf("ada: %+v", got)

@@ -82,7 +82,7 @@ func (c config) lookThrough(ctx context.Context) (found keysFound, err error) {
 
 // add judges one wrap. umk is nil where there is no key file.
 func (f *keysFound) add(ctx context.Context, p *localfile.Provider, umk keys.UMK, w record.Record) {
-	dialogue, _ := strings.CutPrefix(w.Key.PK, "dialogue#")
+	dialogue, _ := w.Key.Partition.Dialogue()
 	b := keys.Binding{User: w.Attrs["user"].Str(), Dialogue: dialogue, Version: uint32(w.Attrs["version"].Int())}
 	named := w.Attrs["umk"].Str()
 	switch {
@@ -90,7 +90,7 @@ func (f *keysFound) add(ctx context.Context, p *localfile.Provider, umk keys.UMK
 		f.fits = true
 	case strings.HasPrefix(named, "arn:"):
 		f.arn = named
-	case b.Check() != nil || b.SK() != w.Key.SK || !strings.HasPrefix(named, "umk:"):
+	case b.Check() != nil || b.SK() != w.Key.Item || !strings.HasPrefix(named, "umk:"):
 		f.damaged = true
 	}
 }

@@ -58,7 +58,7 @@ func campaign(t *testing.T, b *bench) {
 func attributeCases(b *bench) []tampering {
 	cases := map[string]tampering{}
 	add := func(name, sk string, attrs record.Attrs, class string) {
-		if sk == record.Head {
+		if sk == record.Meta {
 			name += " of meta"
 		}
 		c, begun := cases[name]
@@ -132,8 +132,8 @@ func deleteCases(b *bench) []tampering {
 		cases = append(cases, b.deleted("every "+kind, sks))
 	}
 	all := slices.Sorted(maps.Keys(b.intact))
-	notMeta := slices.DeleteFunc(slices.Clone(all), func(sk string) bool { return sk == record.Head })
-	everything := tampering{"everything deleted", map[string]record.Attrs{}, []suspect{{record.Head, blue.DamageMissing}}}
+	notMeta := slices.DeleteFunc(slices.Clone(all), func(sk string) bool { return sk == record.Meta })
+	everything := tampering{"everything deleted", map[string]record.Attrs{}, []suspect{{record.Meta, blue.DamageMissing}}}
 	return append(cases, b.deleted("everything but meta", notMeta), everything)
 }
 
@@ -152,7 +152,7 @@ func olderCases(b *bench) []tampering {
 	var cases []tampering
 	kinds := map[string]bool{}
 	newMetaOldItems := maps.Clone(b.early)
-	newMetaOldItems[record.Head] = b.intact[record.Head]
+	newMetaOldItems[record.Meta] = b.intact[record.Meta]
 	var fresh, outdated []suspect
 	for sk, attrs := range b.intact {
 		before, there := b.early[sk]
@@ -162,7 +162,7 @@ func olderCases(b *bench) []tampering {
 		case !sameAttrs(before, attrs):
 			kinds[attrs["entity_type"].Str()] = true
 			cases = append(cases, b.one("older version", sk, before, blue.DamageRolledBack))
-			if sk != record.Head {
+			if sk != record.Meta {
 				outdated = append(outdated, suspect{sk, blue.DamageRolledBack})
 			}
 		}
@@ -174,7 +174,7 @@ func olderCases(b *bench) []tampering {
 	}
 	return append(cases,
 		tampering{"new meta, old items", newMetaOldItems, slices.Concat(fresh, outdated)},
-		tampering{"the whole dialogue as it was", b.early, []suspect{{record.Head, blue.DamageRolledBack}}},
+		tampering{"the whole dialogue as it was", b.early, []suspect{{record.Meta, blue.DamageRolledBack}}},
 	)
 }
 
@@ -192,7 +192,7 @@ func movedCases(b *bench) []tampering {
 		if len(sks) > 1 {
 			cases = append(cases, swap(sks[0], sks[len(sks)-1]))
 		}
-		if other := kinds[names[(i+1)%len(names)]]; kind != "dialogue" && other[0] != record.Head {
+		if other := kinds[names[(i+1)%len(names)]]; kind != "dialogue" && other[0] != record.Meta {
 			cases = append(cases, swap(sks[0], other[0]))
 			cases = append(cases, b.one("copied over", sks[0], b.intact[other[0]], blue.DamageMoved))
 		}
@@ -201,7 +201,7 @@ func movedCases(b *bench) []tampering {
 	cases = append(cases,
 		b.one("of another dialogue", "tension#00#01", other["tension#00#01"], blue.DamageMoved),
 		b.one("of another dialogue, under a new key", "tension#90#01", other["tension#00#01"], blue.DamageMoved),
-		b.one("of another dialogue", record.Head, other[record.Head], blue.DamageMoved),
+		b.one("of another dialogue", record.Meta, other[record.Meta], blue.DamageMoved),
 	)
 	return cases
 }
@@ -211,7 +211,7 @@ func addedCases(b *bench) []tampering {
 	mac := make([]byte, 32)
 	rand.Read(mac)
 	plain := record.Attrs{"entity_type": record.S("tension"), "status": record.S("open"), "content_encrypted": record.B(bytes.Repeat([]byte{7}, 80)),
-		"content_nonce": record.B(make([]byte, 12)), "key_id": b.intact[record.Head]["key_id"], "aad_hash": record.S(strings.Repeat("0", 64))}
+		"content_nonce": record.B(make([]byte, 12)), "key_id": b.intact[record.Meta]["key_id"], "aad_hash": record.S(strings.Repeat("0", 64))}
 	sealed := maps.Clone(plain)
 	sealed["item_mac"] = record.B(mac)
 	cases := []tampering{
@@ -260,7 +260,7 @@ func envelopeCases(b *bench) []tampering {
 		attrs[name] = v
 		cases = append(cases, b.one(name, sk, attrs, class))
 	}
-	for _, sk := range []string{"tension#00#01", record.Head} {
+	for _, sk := range []string{"tension#00#01", record.Meta} {
 		nonce, text := b.intact[sk]["content_nonce"].Bin(), b.intact[sk]["content_encrypted"].Bin()
 		set(sk, "content_nonce", record.B(nonce[:11]), blue.DamageMalformed)
 		set(sk, "content_nonce", record.B(append(bytes.Clone(nonce), 0)), blue.DamageMalformed)

@@ -18,7 +18,7 @@ import (
 // TestTamperedRow damages a row so that the store cannot read it as an item.
 func TestTamperedRow(t *testing.T) {
 	b := newBench(t, demoFolder(t))
-	for _, sk := range []string{record.Head, "tension#00#01"} {
+	for _, sk := range []string{record.Meta, "tension#00#01"} {
 		for _, set := range []string{`attrs = '[]'`, `attrs = '{"status":null}'`, `blobs = x'00'`, `attrs = '{}', blobs = x''`} {
 			b.sql(`UPDATE blue_dialogues SET `+set+` WHERE PK = ? AND SK = ?`, "dialogue#"+b.dialogue, sk)
 			b.seen(t, set+" of "+sk, []suspect{{sk, blue.DamageMalformed}}, true)
@@ -49,16 +49,16 @@ func (b *bench) sql(query string, args ...any) {
 func TestTamperedKeys(t *testing.T) {
 	b := newBench(t, demoFolder(t))
 	keys := func(dialogue string) map[string]record.Attrs {
-		return rowsOf(t, b.records, record.Keys, "dialogue#"+dialogue)
+		return rowsOf(t, b.records, record.Keys, record.DialoguePartition(dialogue))
 	}
 	own := keys(b.dialogue)
 	wrap := slices.Max(slices.Collect(maps.Keys(own)))
 	flip := maps.Clone(own[wrap])
 	flip["wrapped"] = flipped(flip["wrapped"], -1)
 	for name, attrs := range map[string]record.Attrs{"of another dialogue": keys("other")[wrap], "with a bit flipped": flip} {
-		b.putRows(record.Keys, "dialogue#"+b.dialogue, map[string]record.Attrs{"head": own["head"], wrap: attrs})
+		b.putRows(record.Keys, record.DialoguePartition(b.dialogue), map[string]record.Attrs{"head": own["head"], wrap: attrs})
 		b.seen(t, "wrapped key "+name, []suspect{{wrap, blue.DamageChanged}}, true)
-		b.putRows(record.Keys, "dialogue#"+b.dialogue, own)
+		b.putRows(record.Keys, record.DialoguePartition(b.dialogue), own)
 	}
 	mustCLI(t, b.home, "verify", b.dialogue)
 }

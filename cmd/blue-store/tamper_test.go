@@ -168,18 +168,18 @@ func (b *bench) change() {
 
 func (b *bench) rows(dialogue string) map[string]record.Attrs {
 	b.t.Helper()
-	return rowsOf(b.t, b.records, record.Dialogues, "dialogue#"+dialogue)
+	return rowsOf(b.t, b.records, record.Dialogues, record.DialoguePartition(dialogue))
 }
 
-func rowsOf(t *testing.T, records *sqlite.Store, table record.Table, pk string) map[string]record.Attrs {
+func rowsOf(t *testing.T, records *sqlite.Store, table record.Table, pk record.Partition) map[string]record.Attrs {
 	t.Helper()
-	items, err := records.Query(t.Context(), record.Query{Table: table, PK: pk})
+	items, err := records.Query(t.Context(), record.Query{Table: table, Partition: pk})
 	if err != nil {
 		t.Fatal(err)
 	}
 	rows := make(map[string]record.Attrs, len(items))
 	for _, r := range items {
-		rows[r.Key.SK] = r.Attrs
+		rows[r.Key.Item] = r.Attrs
 	}
 	return rows
 }
@@ -211,21 +211,21 @@ func (b *bench) texts() []string {
 // put makes the dialogue's partition hold exactly the rows.
 func (b *bench) put(rows map[string]record.Attrs) {
 	b.t.Helper()
-	b.putRows(record.Dialogues, "dialogue#"+b.dialogue, rows)
+	b.putRows(record.Dialogues, record.DialoguePartition(b.dialogue), rows)
 }
 
 // putRows makes a partition hold exactly the rows. The store wants its head in
 // each commit, changed or not; what is to go is deleted without asking it.
-func (b *bench) putRows(table record.Table, pk string, rows map[string]record.Attrs) {
+func (b *bench) putRows(table record.Table, pk record.Partition, rows map[string]record.Attrs) {
 	b.t.Helper()
 	now := rowsOf(b.t, b.records, table, pk)
 	var writes []record.Write
 	for sk, attrs := range rows {
 		old, there := now[sk]
-		if there && sameAttrs(old, attrs) && sk != record.Head {
+		if there && sameAttrs(old, attrs) && sk != record.Meta {
 			continue
 		}
-		w := record.Write{Table: table, Record: record.Record{Key: record.Key{PK: pk, SK: sk}, Attrs: attrs}}
+		w := record.Write{Table: table, Record: record.Record{Key: record.Key{Partition: pk, Item: sk}, Attrs: attrs}}
 		if there {
 			w.Prev = record.Attrs{}
 		}

@@ -129,7 +129,7 @@ func (c *Copier) write(ctx context.Context, src *source) (Status, error) {
 
 // compare reads the target again: every record byte by byte.
 func (c *Copier) compare(ctx context.Context, src *source) error {
-	items, err := c.To.Query(ctx, record.Query{Table: record.Dialogues, PK: src.pk(), Exact: true})
+	items, err := c.To.Query(ctx, record.Query{Table: record.Dialogues, Partition: src.pk(), Exact: true})
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (c *Copier) compare(ctx context.Context, src *source) error {
 		return fmt.Errorf("%w: the target was written to meanwhile", blue.ErrBusy)
 	}
 	if diff := difference(src.items, items); len(diff) > 0 {
-		return fmt.Errorf("%w: %s of the target differs from the source", blue.ErrTampered, diff[0].Record.Key.SK)
+		return fmt.Errorf("%w: %s of the target differs from the source", blue.ErrTampered, diff[0].Record.Key.Item)
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func copyTo(w world, from, to record.Store) (copier.Result, error) {
 // dump returns the records of the dialogue in a table, by key.
 func (w world) dump(s record.Store, table record.Table) []record.Record {
 	w.Helper()
-	records, err := s.Query(w.Context(), record.Query{Table: table, PK: "dialogue#" + string(dialogue)})
+	records, err := s.Query(w.Context(), record.Query{Table: table, Partition: record.DialoguePartition(string(dialogue))})
 	w.ok(err)
 	return records
 }
@@ -94,7 +94,7 @@ func (w world) sameIn(a, b record.Store, table record.Table) {
 	}
 	for i := range x {
 		if !x[i].Equal(y[i]) {
-			w.Fatalf("%s: %s differs", table, x[i].Key.SK)
+			w.Fatalf("%s: %s differs", table, x[i].Key.Item)
 		}
 	}
 }
@@ -234,7 +234,7 @@ func TestRefusals(t *testing.T) {
 		}, blue.ErrConflict},
 		"another key in the target": {func(w world, _, to record.Store) {
 			w.ok(to.Commit(w.Context(), []record.Write{{Table: record.Keys, Record: record.Record{
-				Key: record.Key{PK: "dialogue#" + string(dialogue), SK: "wrap#0000000001#muffin"}, Attrs: record.Attrs{"wrapped": record.B([]byte{1})}}}}))
+				Key: record.DialogueKey(string(dialogue), "wrap#0000000001#muffin"), Attrs: record.Attrs{"wrapped": record.B([]byte{1})}}}}))
 		}, blue.ErrConflict},
 		"erasing":        {func(w world, from, _ record.Store) { setState(w, from, "erasing") }, blue.ErrErased},
 		"meta is gone":   {func(w world, from, _ record.Store) { remove(w, from, record.Dialogues, "meta") }, blue.ErrTampered},
@@ -243,7 +243,7 @@ func TestRefusals(t *testing.T) {
 			_, err := w.open(from).Rotate(w.Context(), dialogue)
 			w.ok(err)
 			w.ok(from.Commit(w.Context(), []record.Write{{Table: record.Keys, Record: record.Record{
-				Key: record.Key{PK: "dialogue#" + string(dialogue), SK: "wrap#0000000003#muffin"}, Attrs: record.Attrs{"wrapped": record.B([]byte{1})}}}}))
+				Key: record.DialogueKey(string(dialogue), "wrap#0000000003#muffin"), Attrs: record.Attrs{"wrapped": record.B([]byte{1})}}}}))
 			remove(w, from, record.Keys, "wrap#0000000002#muffin")
 		}, blue.ErrSealed},
 		"an audit pointer is gone": {func(w world, from, _ record.Store) { remove(w, from, record.Audit, "000000000003") }, blue.ErrTampered},
@@ -261,7 +261,7 @@ func TestRefusals(t *testing.T) {
 			}
 			for i := range before {
 				if !before[i].Equal(after[i]) {
-					t.Errorf("%s was changed", before[i].Key.SK)
+					t.Errorf("%s was changed", before[i].Key.Item)
 				}
 			}
 		})
@@ -272,7 +272,7 @@ func TestRefusals(t *testing.T) {
 func remove(w world, s record.Store, table record.Table, sk string) {
 	w.Helper()
 	for _, r := range w.dump(s, table) {
-		if sk == "" || r.Key.SK == sk {
+		if sk == "" || r.Key.Item == sk {
 			deleteRecord(w, s, table, r)
 		}
 	}
@@ -281,14 +281,14 @@ func remove(w world, s record.Store, table record.Table, sk string) {
 func deleteRecord(w world, s record.Store, table record.Table, r record.Record) {
 	w.Helper()
 	writes := []record.Write{{Table: table, Record: record.Record{Key: r.Key}, Prev: r.Attrs}}
-	if table == record.Dialogues && r.Key.SK != record.Head {
+	if table == record.Dialogues && r.Key.Item != record.Meta {
 		for _, m := range w.dump(s, table) {
-			if m.Key.SK == record.Head {
+			if m.Key.Item == record.Meta {
 				writes = append(writes, record.Write{Table: table, Record: m, Prev: m.Attrs})
 			}
 		}
 		if len(writes) == 1 { // meta went first: put one, take it away again
-			head := record.Record{Key: record.Key{PK: r.Key.PK, SK: record.Head}, Attrs: record.Attrs{"x": record.N(1)}}
+			head := record.Record{Key: record.Key{Partition: r.Key.Partition, Item: record.Meta}, Attrs: record.Attrs{"x": record.N(1)}}
 			w.ok(s.Commit(w.Context(), []record.Write{{Table: table, Record: head}, writes[0]}))
 			w.ok(s.Commit(w.Context(), []record.Write{{Table: table, Record: record.Record{Key: head.Key}, Prev: head.Attrs}}))
 			return
@@ -300,7 +300,7 @@ func deleteRecord(w world, s record.Store, table record.Table, r record.Record) 
 func setState(w world, s record.Store, state string) {
 	w.Helper()
 	for _, r := range w.dump(s, record.Keys) {
-		if r.Key.SK == "head" {
+		if r.Key.Item == "head" {
 			changed := r.Clone()
 			changed.Attrs["state"] = record.S(state)
 			w.ok(s.Commit(w.Context(), []record.Write{{Table: record.Keys, Record: changed, Prev: r.Attrs}}))

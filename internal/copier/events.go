@@ -29,19 +29,19 @@ func (c *Copier) putEvents(ctx context.Context, src *source) error {
 
 // putPointers copies the pointers that are not there yet.
 func (c *Copier) putPointers(ctx context.Context, src *source) error {
-	there, err := c.To.Query(ctx, record.Query{Table: record.Audit, PK: src.pk()})
+	there, err := c.To.Query(ctx, record.Query{Table: record.Audit, Partition: src.pk()})
 	if err != nil {
 		return err
 	}
 	found := make(map[string]record.Record, len(there))
 	for _, r := range there {
-		found[r.Key.SK] = r
+		found[r.Key.Item] = r
 	}
 	var missing []record.Record
 	for _, p := range src.pointers() {
-		old, exists := found[p.Key.SK]
+		old, exists := found[p.Key.Item]
 		if exists && !old.Equal(p) {
-			return fmt.Errorf("%w: the audit log of the target holds another commit %s", blue.ErrConflict, p.Key.SK)
+			return fmt.Errorf("%w: the audit log of the target holds another commit %s", blue.ErrConflict, p.Key.Item)
 		}
 		if !exists {
 			missing = append(missing, p)
@@ -113,7 +113,7 @@ func (c *Copier) absent(ctx context.Context, records []record.Record) ([]record.
 		case err != nil:
 			return nil, err
 		case !old.Equal(r):
-			return nil, fmt.Errorf("%w: the audit log of the target holds another event at %s %s", blue.ErrConflict, r.Key.PK, r.Key.SK)
+			return nil, fmt.Errorf("%w: the audit log of the target holds another event at %s %s", blue.ErrConflict, r.Key.Partition, r.Key.Item)
 		}
 	}
 	return missing, nil

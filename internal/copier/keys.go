@@ -25,14 +25,14 @@ const maxWraps = 50
 // Every commit proves that the target's head is active, so none lands once an
 // erasure has begun there.
 func (c *Copier) putKeys(ctx context.Context, src *source) error {
-	there, err := c.To.Query(ctx, record.Query{Table: record.Keys, PK: src.pk()})
+	there, err := c.To.Query(ctx, record.Query{Table: record.Keys, Partition: src.pk()})
 	if err != nil {
 		return err
 	}
 	head := record.Write{Table: record.Keys, Record: src.keyHead}
 	found := map[string]record.Record{}
 	for _, r := range there {
-		found[r.Key.SK] = r
+		found[r.Key.Item] = r
 	}
 	if old, exists := found[keyHead]; exists {
 		if err := checkActive(old); err != nil {
@@ -48,9 +48,9 @@ func (c *Copier) putKeys(ctx context.Context, src *source) error {
 		return err
 	}
 	for _, r := range src.wraps {
-		old, exists := found[r.Key.SK]
+		old, exists := found[r.Key.Item]
 		if exists && !old.Equal(r) {
-			return fmt.Errorf("%w: the target holds another key at %s", blue.ErrConflict, r.Key.SK)
+			return fmt.Errorf("%w: the target holds another key at %s", blue.ErrConflict, r.Key.Item)
 		}
 		if !exists {
 			wraps = append(wraps, record.Write{Table: record.Keys, Record: r})
@@ -85,7 +85,7 @@ func (c *Copier) userKeys(ctx context.Context, src *source) ([]record.Write, err
 		case err != nil:
 			return nil, err
 		case !old.Equal(r):
-			return nil, fmt.Errorf("%w: the target holds another key at %s", blue.ErrConflict, r.Key.PK)
+			return nil, fmt.Errorf("%w: the target holds another key at %s", blue.ErrConflict, r.Key.Partition)
 		}
 	}
 	return puts, nil

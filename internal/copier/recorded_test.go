@@ -98,7 +98,7 @@ func thereAndBack(w world, path string, between record.Store) {
 		}
 		for i, r := range have {
 			if !bytes.Equal(r.Attrs["item_mac"].Bin(), items[i].Attrs["item_mac"].Bin()) || !r.Equal(items[i]) {
-				w.Errorf("%s differs", r.Key.SK)
+				w.Errorf("%s differs", r.Key.Item)
 			}
 		}
 	}
@@ -116,7 +116,7 @@ func (w world) export(s record.Store, id blue.DialogueID) []byte {
 
 func (w world) items(s record.Store, id blue.DialogueID) []record.Record {
 	w.Helper()
-	items, err := s.Query(w.Context(), record.Query{Table: record.Dialogues, PK: "dialogue#" + string(id)})
+	items, err := s.Query(w.Context(), record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(id))})
 	w.ok(err)
 	return items
 }

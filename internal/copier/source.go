@@ -25,7 +25,7 @@ type source struct {
 	events   []audit.Event   // of its commits, by version
 }
 
-func (s *source) pk() string { return "dialogue#" + s.dialogue }
+func (s *source) pk() record.Partition { return record.DialoguePartition(s.dialogue) }
 
 // life names the incarnation, the same in all copies: the hash of the event of
 // its first commit.
@@ -60,7 +60,7 @@ func read(ctx context.Context, from record.Store, id blue.DialogueID) (*source, 
 // that it was another: a rotation that ended in between took keys away that the
 // items were still sealed under when they were read.
 func (s *source) readSealed(ctx context.Context, from record.Store) (again bool, err error) {
-	before, err := from.Get(ctx, record.Keys, record.Key{PK: s.pk(), SK: keyHead})
+	before, err := from.Get(ctx, record.Keys, record.Key{Partition: s.pk(), Item: keyHead})
 	if err != nil && !errors.Is(err, record.ErrNotFound) {
 		return false, err
 	}
@@ -80,7 +80,7 @@ func (s *source) readSealed(ctx context.Context, from record.Store) (again bool,
 }
 
 func (s *source) readItems(ctx context.Context, from record.Store) (err error) {
-	if s.items, err = from.Query(ctx, record.Query{Table: record.Dialogues, PK: s.pk(), Exact: true}); err != nil {
+	if s.items, err = from.Query(ctx, record.Query{Table: record.Dialogues, Partition: s.pk(), Exact: true}); err != nil {
 		return err
 	}
 	if len(s.items) == 0 {
@@ -106,7 +106,7 @@ func versionOf(head record.Record) uint64 { return uint64(max(0, head.Attrs["roo
 
 func headOf(items []record.Record) (record.Record, bool) {
 	for _, r := range items {
-		if r.Key.SK == record.Head {
+		if r.Key.Item == record.Meta {
 			return r, true
 		}
 	}
@@ -114,15 +114,15 @@ func headOf(items []record.Record) (record.Record, bool) {
 }
 
 func (s *source) readKeys(ctx context.Context, from record.Store) error {
-	keys, err := from.Query(ctx, record.Query{Table: record.Keys, PK: s.pk()})
+	keys, err := from.Query(ctx, record.Query{Table: record.Keys, Partition: s.pk()})
 	if err != nil {
 		return err
 	}
 	for _, r := range keys {
 		switch {
-		case r.Key.SK == keyHead:
+		case r.Key.Item == keyHead:
 			s.keyHead = r
-		case strings.HasPrefix(r.Key.SK, "wrap#"):
+		case strings.HasPrefix(r.Key.Item, "wrap#"):
 			s.wraps = append(s.wraps, r)
 		}
 	}
@@ -143,7 +143,7 @@ func (s *source) checkKeys() error {
 	}
 	for _, r := range s.items {
 		if id := r.Attrs["key_id"].Str(); !held[id] {
-			return fmt.Errorf("%w: there is no wrapped key %.160q, under which %s is sealed", blue.ErrSealed, id, r.Key.SK)
+			return fmt.Errorf("%w: there is no wrapped key %.160q, under which %s is sealed", blue.ErrSealed, id, r.Key.Item)
 		}
 	}
 	return nil
@@ -152,7 +152,7 @@ func (s *source) checkKeys() error {
 // keyID returns what items call the key in a wrap: of wrap#{version, ten
 // digits}#{user}, dek#{dialogue}#{version}.
 func (s *source) keyID(wrap record.Record) string {
-	digits, _, _ := strings.Cut(strings.TrimPrefix(wrap.Key.SK, "wrap#"), "#")
+	digits, _, _ := strings.Cut(strings.TrimPrefix(wrap.Key.Item, "wrap#"), "#")
 	return "dek#" + s.dialogue + "#" + strings.TrimLeft(digits, "0")
 }
 
@@ -164,7 +164,7 @@ const underUserKey = 60
 // provider that derives them stores none.
 func (s *source) readUserKeys(ctx context.Context, from record.Store) error {
 	for _, wrap := range s.wraps {
-		at := record.Key{PK: "user#" + wrap.Attrs["user"].Str(), SK: "kek"}
+		at := record.Key{Partition: record.UserPartition(wrap.Attrs["user"].Str()), Item: "kek"}
 		if len(wrap.Attrs["wrapped"].Bin()) > underUserKey || slices.ContainsFunc(s.userKeys, func(r record.Record) bool { return r.Key == at }) {
 			continue
 		}

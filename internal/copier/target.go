@@ -31,7 +31,7 @@ type target struct {
 // look compares a target with the source. ErrConflict for another incarnation
 // or branch.
 func look(ctx context.Context, to record.Store, src *source) (*target, error) {
-	items, err := to.Query(ctx, record.Query{Table: record.Dialogues, PK: src.pk(), Exact: true})
+	items, err := to.Query(ctx, record.Query{Table: record.Dialogues, Partition: src.pk(), Exact: true})
 	if err != nil {
 		return nil, err
 	}
@@ -92,13 +92,13 @@ func compareHistory(ctx context.Context, to record.Store, src *source, t *target
 func difference(want, there []record.Record) []record.Write {
 	found := make(map[string]record.Record, len(there))
 	for _, r := range there {
-		found[r.Key.SK] = r
+		found[r.Key.Item] = r
 	}
 	var writes []record.Write
 	for _, r := range want {
-		old, exists := found[r.Key.SK]
-		delete(found, r.Key.SK)
-		if r.Key.SK == record.Head || exists && old.Equal(r) {
+		old, exists := found[r.Key.Item]
+		delete(found, r.Key.Item)
+		if r.Key.Item == record.Meta || exists && old.Equal(r) {
 			continue
 		}
 		w := record.Write{Table: record.Dialogues, Record: r}
@@ -108,7 +108,7 @@ func difference(want, there []record.Record) []record.Write {
 		writes = append(writes, w)
 	}
 	for _, r := range there {
-		if _, extra := found[r.Key.SK]; extra && r.Key.SK != record.Head {
+		if _, extra := found[r.Key.Item]; extra && r.Key.Item != record.Meta {
 			writes = append(writes, record.Write{Table: record.Dialogues, Record: record.Record{Key: r.Key}, Prev: condition(r)})
 		}
 	}

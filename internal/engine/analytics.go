@@ -37,7 +37,7 @@ func (s *Store) ListStatus(ctx context.Context, status blue.DialogueStatus) ([]b
 	rows := make([]blue.Listed, 0, len(records))
 	for _, r := range slices.Backward(records) {
 		id, ok := dialogueOf(r)
-		if !ok || r.Key.SK != record.Head {
+		if !ok || r.Key.Item != record.Meta {
 			continue
 		}
 		rows = append(rows, blue.Listed{
@@ -93,7 +93,7 @@ func (s *Store) ListExpert(ctx context.Context, slug blue.ExpertSlug) ([]blue.Li
 		case *blue.Expert:
 			row.Round, row.Tier = blue.Round(r.Attrs["first_round"].Int()), blue.Tier(r.Attrs["tier"].Str())
 		case *blue.Move:
-			round, _, seq, ok := moveKey(strings.TrimPrefix(r.Key.SK, "move#"))
+			round, _, seq, ok := moveKey(strings.TrimPrefix(r.Key.Item, "move#"))
 			if !ok {
 				continue
 			}
@@ -114,7 +114,7 @@ func (s *Store) ListExpert(ctx context.Context, slug blue.ExpertSlug) ([]blue.Li
 // dialogueOf returns the dialogue that a row of an index belongs to. Rows are
 // hints: what cannot be one of ours is passed over.
 func dialogueOf(r record.Record) (blue.DialogueID, bool) {
-	id, ok := strings.CutPrefix(r.Key.PK, "dialogue#")
+	id, ok := r.Key.Partition.Dialogue()
 	return blue.DialogueID(id), ok
 }
 
@@ -122,7 +122,7 @@ func dialogueOf(r record.Record) (blue.DialogueID, bool) {
 // what stands in the sort key is set.
 func rowOf(r record.Record) (blue.DialogueID, blue.Entity, bool) {
 	id, ok := dialogueOf(r)
-	en := entryOf(r.Key.SK)
+	en := entryOf(r.Key.Item)
 	if !ok || en == nil {
 		return "", nil, false
 	}
@@ -130,7 +130,7 @@ func rowOf(r record.Record) (blue.DialogueID, blue.Entity, bool) {
 	if _, isNumbered := e.(blue.Contributed); !isNumbered {
 		return id, e, true
 	}
-	return id, e, en.setKey(e, id, strings.TrimPrefix(r.Key.SK, en.prefix)) == nil
+	return id, e, en.setKey(e, id, strings.TrimPrefix(r.Key.Item, en.prefix)) == nil
 }
 
 // maxSameTitle bounds the ids of one slug: the slug itself, then -2 to -99.

@@ -32,7 +32,7 @@ type entry struct {
 // fourteenth kind of the RFC and has no entry: it is stored inside its source
 // (docs/decisions, references).
 var codec = []entry{
-	of(blue.KindDialogue, record.Head,
+	of(blue.KindDialogue, record.Meta,
 		func(*blue.Dialogue) string { return "" },
 		func(d *blue.Dialogue, id blue.DialogueID, _ string) error { d.ID = id; return nil },
 		func(d *blue.Dialogue, id blue.DialogueID) record.Attrs {
@@ -227,7 +227,7 @@ func sortKeyOf(key blue.EntityKey) (string, error) {
 	}
 	switch {
 	case key.Kind == blue.KindDialogue:
-		return record.Head, nil
+		return record.Meta, nil
 	case key.Kind == blue.KindExpert:
 		slug, err := blue.ParseExpertSlug(key.Key)
 		return "expert#" + slug.Key(), err
@@ -297,7 +297,7 @@ func encode(id blue.DialogueID, e blue.Entity, before *record.Record) (record.Re
 		return record.Record{}, err
 	}
 	attrs[contentAttr] = record.B(text)
-	return record.Record{Key: record.Key{PK: partition(id), SK: en.prefix + en.sortKey(e)}, Attrs: attrs}, nil
+	return record.Record{Key: record.Key{Partition: partition(id), Item: en.prefix + en.sortKey(e)}, Attrs: attrs}, nil
 }
 
 // carryUnknown copies the attributes that this version does not write.
@@ -316,9 +316,9 @@ func carryUnknown(attrs, before record.Attrs, e blue.Entity) {
 // decode reads an entity from its record. Its errors are blue.ErrTampered:
 // what is stored is not what an encoder wrote.
 func decode(id blue.DialogueID, r record.Record) (blue.Entity, error) {
-	en := entryOf(r.Key.SK)
+	en := entryOf(r.Key.Item)
 	if en == nil {
-		return nil, fmt.Errorf("%w: %s is of no known kind", blue.ErrInvalid, r.Key.SK)
+		return nil, fmt.Errorf("%w: %s is of no known kind", blue.ErrInvalid, r.Key.Item)
 	}
 	e := en.fresh()
 	if err := setClear(e, r.Attrs); err != nil {
@@ -327,7 +327,7 @@ func decode(id blue.DialogueID, r record.Record) (blue.Entity, error) {
 	if err := setPayload(e, r.Attrs[contentAttr].Bin()); err != nil {
 		return nil, malformed(en.kind, err)
 	}
-	if err := en.setKey(e, id, strings.TrimPrefix(r.Key.SK, en.prefix)); err != nil {
+	if err := en.setKey(e, id, strings.TrimPrefix(r.Key.Item, en.prefix)); err != nil {
 		return nil, malformed(en.kind, err)
 	}
 	return e, nil
@@ -337,17 +337,17 @@ func decode(id blue.DialogueID, r record.Record) (blue.Entity, error) {
 func Assemble(id blue.DialogueID, records []record.Record) (*blue.Snapshot, error) {
 	s := &blue.Snapshot{Dialogue: blue.Dialogue{ID: id}}
 	for _, r := range records {
-		if r.Key.SK == record.Head {
+		if r.Key.Item == record.Meta {
 			s.Version = uint64(r.Attrs["root_version"].Int())
 		}
-		en := entryOf(r.Key.SK)
+		en := entryOf(r.Key.Item)
 		if en == nil {
-			s.Unknown = append(s.Unknown, r.Key.SK)
+			s.Unknown = append(s.Unknown, r.Key.Item)
 			continue
 		}
 		e, err := decode(id, r)
 		if err != nil {
-			return nil, fmt.Errorf("%s of dialogue %s: %w", r.Key.SK, id, err)
+			return nil, fmt.Errorf("%s of dialogue %s: %w", r.Key.Item, id, err)
 		}
 		en.attach(s, e)
 	}
@@ -366,8 +366,8 @@ func Views() []record.View {
 	views := make([]record.View, 0, len(codec))
 	for _, en := range codec {
 		v := record.View{Name: en.kind.Plural(), Prefix: en.prefix}
-		if en.prefix == record.Head {
-			v.Prefix, v.Exact = "", record.Head
+		if en.prefix == record.Meta {
+			v.Prefix, v.Exact = "", record.Meta
 		}
 		for _, f := range fieldsOf(reflect.TypeOf(en.fresh()).Elem()).clear {
 			v.Columns = append(v.Columns, f.name)

@@ -64,7 +64,7 @@ func New(records record.Store, opts *Options) *Store {
 func Below(s *Store) record.Store { return s.records }
 
 // partition is the PK of a dialogue in record.Dialogues.
-func partition(id blue.DialogueID) string { return "dialogue#" + string(id) }
+func partition(id blue.DialogueID) record.Partition { return record.DialoguePartition(string(id)) }
 
 // checkID refuses an id that no dialogue can have.
 func checkID(id blue.DialogueID) error {
@@ -91,7 +91,7 @@ func (s *Store) query(ctx context.Context, id blue.DialogueID, forUpdate bool) (
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
-	records, err := s.records.Query(ctx, record.Query{Table: record.Dialogues, PK: partition(id), ForUpdate: forUpdate})
+	records, err := s.records.Query(ctx, record.Query{Table: record.Dialogues, Partition: partition(id), ForUpdate: forUpdate})
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (s *Store) query(ctx context.Context, id blue.DialogueID, forUpdate bool) (
 
 // head returns the partition's head, or nil.
 func head(records []record.Record) *record.Record {
-	i := slices.IndexFunc(records, func(r record.Record) bool { return r.Key.SK == record.Head })
+	i := slices.IndexFunc(records, func(r record.Record) bool { return r.Key.Item == record.Meta })
 	if i < 0 {
 		return nil
 	}
@@ -123,7 +123,7 @@ func (s *Store) Get(ctx context.Context, id blue.DialogueID, key blue.EntityKey)
 	if err != nil {
 		return none, err
 	}
-	r, err := s.records.Get(ctx, record.Dialogues, record.Key{PK: partition(id), SK: sk})
+	r, err := s.records.Get(ctx, record.Dialogues, record.Key{Partition: partition(id), Item: sk})
 	if err != nil {
 		return none, fmt.Errorf("%s of dialogue %s: %w", sk, id, err)
 	}
@@ -221,7 +221,7 @@ func elsewhere(id blue.DialogueID, err error) bool {
 		return true
 	}
 	conflict, ok := errors.AsType[*record.ConflictError](err)
-	return ok && conflict.Key.PK != partition(id)
+	return ok && conflict.Key.Partition != partition(id)
 }
 
 // holds reports whether what a conflict names is among a dialogue's records.

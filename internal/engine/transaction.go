@@ -38,7 +38,7 @@ func loadTransaction(id blue.DialogueID, records []record.Record, now time.Time)
 	tx := newTransaction(id, now)
 	tx.touched = false
 	for i, r := range records {
-		tx.before[r.Key.SK] = &records[i]
+		tx.before[r.Key.Item] = &records[i]
 	}
 	var err error
 	if tx.snapshot, err = Assemble(id, records); err != nil {

@@ -29,7 +29,9 @@ const (
 	timeLayout = "2006-01-02T15:04:05.000000000Z"
 )
 
-func kekKey(user string) record.Key { return record.Key{PK: "user#" + user, SK: kekSK} }
+func kekKey(user string) record.Key {
+	return record.Key{Partition: record.UserPartition(user), Item: kekSK}
+}
 
 // kekContext is the encryption context of a user's key.
 func (p *Provider) kekContext(user string) map[string]string {
@@ -47,7 +49,7 @@ func (p *Provider) DeriveKEK(ctx context.Context, umk keys.UMK, user string) (*k
 	}
 	stored, err := p.store.Get(ctx, record.Keys, kekKey(user))
 	if errors.Is(err, record.ErrNotFound) {
-		return nil, fmt.Errorf("%w: there is no record %s %s in blue_keys", keys.ErrNoKEK, kekKey(user).PK, kekSK)
+		return nil, fmt.Errorf("%w: there is no record %s %s in blue_keys", keys.ErrNoKEK, kekKey(user).Partition, kekSK)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the key of user %s: %w", user, err)

@@ -16,7 +16,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-func kekKey(user string) record.Key { return record.Key{PK: "user#" + user, SK: "kek"} }
+func kekKey(user string) record.Key {
+	return record.Key{Partition: record.UserPartition(user), Item: "kek"}
+}
 
 func put(t testing.TB, store record.Store, r record.Record) {
 	t.Helper()
@@ -151,7 +153,7 @@ func TestRace(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if found, err := w.store.Query(ctx, record.Query{Table: record.Keys, PK: "user#ada"}); err != nil || len(found) != 1 {
+	if found, err := w.store.Query(ctx, record.Query{Table: record.Keys, Partition: "user#ada"}); err != nil || len(found) != 1 {
 		t.Errorf("%d keys, %v", len(found), err)
 	}
 }

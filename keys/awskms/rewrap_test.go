@@ -78,10 +78,10 @@ func TestRewrap(t *testing.T) {
 	}
 
 	// A wrap that names a key it was never under is damage as before.
-	wraps, err := w.store.Query(ctx, record.Query{Table: record.Keys, PK: "dialogue#tea"})
+	wraps, err := w.store.Query(ctx, record.Query{Table: record.Keys, Partition: "dialogue#tea"})
 	must(err)
 	for _, r := range wraps {
-		if r.Key.SK == "head" {
+		if r.Key.Item == "head" {
 			continue
 		}
 		forged := r.Clone()

@@ -144,7 +144,7 @@ func TestGrantedCalls(t *testing.T) {
 	if err := destroy(w.ring("carol", "carol").Open(ctx, "dek#tea#1")); err != nil || spent(w, before) != "Decrypt 1" {
 		t.Errorf("carol: %s, %v", spent(w, before), err)
 	}
-	if _, err := w.store.Get(ctx, record.Keys, record.Key{PK: "user#bob", SK: "kek"}); !errors.Is(err, record.ErrNotFound) {
+	if _, err := w.store.Get(ctx, record.Keys, record.Key{Partition: "user#bob", Item: "kek"}); !errors.Is(err, record.ErrNotFound) {
 		t.Errorf("bob has a key of his own, or %v", err)
 	}
 }
@@ -185,7 +185,7 @@ func TestDenied(t *testing.T) {
 	if err := destroy(ada.Create(ctx, "new")); !errors.Is(err, keys.ErrDenied) {
 		t.Errorf("a new dialogue: %v; want ErrDenied", err)
 	}
-	if all, err := w.store.Query(ctx, record.Query{Table: record.Keys, PK: "dialogue#new"}); err != nil || len(all) != 0 {
+	if all, err := w.store.Query(ctx, record.Query{Table: record.Keys, Partition: "dialogue#new"}); err != nil || len(all) != 0 {
 		t.Errorf("a refused dialogue has %d records of keys, %v", len(all), err)
 	}
 	w.layer.Clear() // and the refusal is not remembered

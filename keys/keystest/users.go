@@ -58,7 +58,7 @@ func makingKEKs(t *testing.T, w *world) {
 // stored returns the records of a user in blue_keys.
 func stored(t testing.TB, w *world, master, user string) []record.Record {
 	t.Helper()
-	found, err := w.store(master).Query(ctx, record.Query{Table: record.Keys, PK: "user#" + user})
+	found, err := w.store(master).Query(ctx, record.Query{Table: record.Keys, Partition: record.UserPartition(user)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func ring(t *testing.T, w *world) {
 	if e, ok := errors.AsType[*keys.WrongKeyError](err); wrong != nil || !ok || e.Want == e.Have {
 		t.Errorf("another master key: %v; want WrongKeyError", err)
 	}
-	all, err := w.store("a").Query(ctx, record.Query{Table: record.Keys, PK: "dialogue#tea"})
+	all, err := w.store("a").Query(ctx, record.Query{Table: record.Keys, Partition: "dialogue#tea"})
 	if err != nil || len(all) != 2 {
 		t.Errorf("%d records, %v; want head and wrap", len(all), err)
 	}

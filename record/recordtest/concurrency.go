@@ -22,7 +22,7 @@ func oneWinner(t *testing.T, s record.Store) {
 			group.Go(func() {
 				err := s.Commit(t.Context(), []record.Write{
 					put(fmt.Sprintf("item#%02d#%02d", gen, w), one),
-					change(record.Head, generation(gen), generation(gen+1)),
+					change(record.Meta, generation(gen), generation(gen+1)),
 					in(record.Audit, put(fmt.Sprintf("event#%02d#%02d", gen, w), one)),
 				})
 				switch {
@@ -51,7 +51,7 @@ func oneWinner(t *testing.T, s record.Store) {
 func queryIsOneMoment(t *testing.T, s record.Store) {
 	const commits, readers = 40, 2
 	sks := append(numbered("claim", 10), numbered("zeta", 10)...) // on both sides of the head
-	writes := []record.Write{put(record.Head, generation(0))}
+	writes := []record.Write{put(record.Meta, generation(0))}
 	for _, sk := range sks {
 		writes = append(writes, put(sk, generation(0)))
 	}
@@ -64,7 +64,7 @@ func queryIsOneMoment(t *testing.T, s record.Store) {
 		group.Go(func() { readMoments(t, s, len(sks)+1, &done) })
 	}
 	for gen := range commits {
-		writes := []record.Write{change(record.Head, generation(gen), generation(gen+1))}
+		writes := []record.Write{change(record.Meta, generation(gen), generation(gen+1))}
 		for _, sk := range sks {
 			writes = append(writes, change(sk, generation(gen), generation(gen+1)))
 		}
@@ -81,7 +81,7 @@ func readMoments(t *testing.T, s record.Store, want int, done *atomic.Bool) {
 	last := int64(0)
 	for {
 		final := done.Load() // one more read after the last commit
-		records, err := s.Query(t.Context(), record.Query{Table: record.Dialogues, PK: pk})
+		records, err := s.Query(t.Context(), record.Query{Table: record.Dialogues, Partition: pk})
 		if err != nil || len(records) != want {
 			t.Errorf("query: %d records, %v", len(records), err)
 			return

@@ -16,7 +16,7 @@ func mustNotExist(t *testing.T, s record.Store) {
 	mustCommit(t, s, put("a", one))
 	mustConflict(t, s, record.Dialogues, "a", withHead(t, s, []record.Write{put("a", two)})...)
 	mustConflict(t, s, record.Dialogues, "a", withHead(t, s, []record.Write{put("a", one)})...)
-	mustConflict(t, s, record.Dialogues, record.Head, put(record.Head, generation(9)))
+	mustConflict(t, s, record.Dialogues, record.Meta, put(record.Meta, generation(9)))
 }
 
 func prevMatches(t *testing.T, s record.Store) {
@@ -121,20 +121,20 @@ func allOrNothing(t *testing.T, s record.Store) {
 
 func conflictOnBoth(t *testing.T, s record.Store) {
 	mustCommit(t, s, put("a", one), put("b", one))
-	head := change(record.Head, generation(7), generation(8))
+	head := change(record.Meta, generation(7), generation(8))
 	mustConflict(t, s, record.Dialogues, "b", head, put("new", one), put("b", two), put("a", two))
 	mustConflict(t, s, record.Dialogues, "a", put("a", two), head)
-	mustConflict(t, s, record.Dialogues, record.Head, put("new", one), head, put("new2", one))
+	mustConflict(t, s, record.Dialogues, record.Meta, put("new", one), head, put("new2", one))
 	// meta of another table is no head.
-	mustCommit(t, s, in(record.Audit, put(record.Head, one)))
-	mustConflict(t, s, record.Audit, record.Head, head, in(record.Audit, put(record.Head, two)))
+	mustCommit(t, s, in(record.Audit, put(record.Meta, one)))
+	mustConflict(t, s, record.Audit, record.Meta, head, in(record.Audit, put(record.Meta, two)))
 }
 
 func brokenCommits(t *testing.T, s record.Store) {
 	mustCommit(t, s, put("a", one))
 	head := withHead(t, s, nil)[0]
 	elsewhere := put("x", one)
-	elsewhere.Record.Key.PK = "dialogue#e"
+	elsewhere.Record.Key.Partition = "dialogue#e"
 	written := check("a", one)
 	written.Record.Attrs = two
 	attr := func(name string, v record.Value) record.Write { return put("x", record.Attrs{name: v}) }
@@ -144,8 +144,8 @@ func brokenCommits(t *testing.T, s record.Store) {
 	for name, writes := range map[string][]record.Write{
 		"nothing":          {},
 		"no head":          {put("x", one)},
-		"head only asked":  {put("x", one), check(record.Head, generation(0))},
-		"head of audit":    {put("x", one), in(record.Audit, put(record.Head, one))},
+		"head only asked":  {put("x", one), check(record.Meta, generation(0))},
+		"head of audit":    {put("x", one), in(record.Audit, put(record.Meta, one))},
 		"two partitions":   {head, elsewhere},
 		"keys and data":    {head, in(record.Keys, put("x", one))},
 		"keys and audit":   {in(record.Audit, put("x", one)), in(record.Keys, put("x", one))},
@@ -153,8 +153,8 @@ func brokenCommits(t *testing.T, s record.Store) {
 		"unknown table":    {head, in("blue_other", put("x", one))},
 		"delete, no prev":  {head, put("x", nil)},
 		"check and write":  {head, written},
-		"no PK":            {head, empty(record.Key{SK: "x"})},
-		"no SK":            {head, empty(record.Key{PK: pk})},
+		"no PK":            {head, empty(record.Key{Item: "x"})},
+		"no SK":            {head, empty(record.Key{Partition: pk})},
 		"attribute PK":     {head, attr("PK", record.S("x"))},
 		"attribute SK":     {head, attr("SK", record.S("x"))},
 		"no name":          {head, attr("", record.S("x"))},
@@ -170,17 +170,17 @@ func brokenCommits(t *testing.T, s record.Store) {
 }
 
 func partitionsApart(t *testing.T, s record.Store) {
-	partitions := []string{"dialogue#a", "dialogue#a#", "dialogue#A", "dialogue#aa", "dialogue#ä", "dialogue#a\x00", "dialogue#%", "dialogue#_"}
+	partitions := []record.Partition{"dialogue#a", "dialogue#a#", "dialogue#A", "dialogue#aa", "dialogue#ä", "dialogue#a\x00", "dialogue#%", "dialogue#_"}
 	for _, p := range partitions {
-		w := put(record.Head, record.Attrs{"of": record.S(p)})
-		w.Record.Key.PK = p
+		w := put(record.Meta, record.Attrs{"of": record.S(string(p))})
+		w.Record.Key.Partition = p
 		if err := s.Commit(t.Context(), []record.Write{w}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, p := range partitions {
 		got := query(t, s, record.Dialogues, p)
-		same(t, got, []record.Record{{Key: record.Key{PK: p, SK: record.Head}, Attrs: record.Attrs{"of": record.S(p)}}})
+		same(t, got, []record.Record{{Key: record.Key{Partition: p, Item: record.Meta}, Attrs: record.Attrs{"of": record.S(string(p))}}})
 	}
 }
 
@@ -194,9 +194,9 @@ func tablesApart(t *testing.T, s record.Store) {
 	}
 	// An audit event of another partition, and one alone.
 	event := in(record.Audit, put("b", one))
-	event.Record.Key.PK = "chain"
+	event.Record.Key.Partition = "chain"
 	mustCommit(t, s, event)
-	event.Record.Key.SK = "c"
+	event.Record.Key.Item = "c"
 	if err := s.Commit(t.Context(), []record.Write{event}); err != nil {
 		t.Errorf("an audit event alone: %v", err)
 	}

@@ -58,35 +58,39 @@ func index(t *testing.T, s record.Store) {
 }
 
 func indexOrder(t *testing.T, s record.Store) {
-	type place struct{ second, pk, sk string }
+	type place struct {
+		second    string
+		partition record.Partition
+		sk        string
+	}
 	var want []place
 	for _, second := range []string{"2026-01-02", " ", "a", "Z", "a\x00", "é", "🙂", "\ufffd"} {
-		for _, partition := range []string{"dialogue#b", "dialogue#a", "dialogue#é"} {
+		for _, partition := range []record.Partition{"dialogue#b", "dialogue#a", "dialogue#é"} {
 			for _, sk := range []string{"y", "x"} {
 				want = append(want, place{second, partition, sk + "#" + second})
 			}
 		}
 	}
-	for _, partition := range []string{"dialogue#b", "dialogue#a", "dialogue#é"} {
-		writes := []record.Write{put(record.Head, generation(0))}
+	for _, partition := range []record.Partition{"dialogue#b", "dialogue#a", "dialogue#é"} {
+		writes := []record.Write{put(record.Meta, generation(0))}
 		for _, p := range want {
-			if p.pk == partition {
+			if p.partition == partition {
 				writes = append(writes, put(p.sk, record.Attrs{"GSI2PK": record.S("open"), "GSI2SK": record.S(p.second)}))
 			}
 		}
 		for i := range writes {
-			writes[i].Record.Key.PK = partition
+			writes[i].Record.Key.Partition = partition
 		}
 		if err := s.Commit(t.Context(), writes); err != nil {
 			t.Fatal(err)
 		}
 	}
 	slices.SortFunc(want, func(a, b place) int {
-		return cmp.Or(cmp.Compare(a.second, b.second), cmp.Compare(a.pk, b.pk), cmp.Compare(a.sk, b.sk))
+		return cmp.Or(cmp.Compare(a.second, b.second), cmp.Compare(a.partition, b.partition), cmp.Compare(a.sk, b.sk))
 	})
 	var got []place
 	for _, r := range listed(t, s, record.ByTensionStatus, "open") {
-		got = append(got, place{r.Attrs["GSI2SK"].Str(), r.Key.PK, r.Key.SK})
+		got = append(got, place{r.Attrs["GSI2SK"].Str(), r.Key.Partition, r.Key.Item})
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("order %q, want %q", got, want)

@@ -9,24 +9,24 @@ import (
 
 func limitOfKeys(t *testing.T, s record.Store) {
 	at := func(pkSize, skSize int) []record.Write {
-		partition := strings.Repeat("p", pkSize)
-		writes := []record.Write{put(record.Head, one), put(strings.Repeat("s", skSize), one)}
+		partition := record.Partition(strings.Repeat("p", pkSize))
+		writes := []record.Write{put(record.Meta, one), put(strings.Repeat("s", skSize), one)}
 		for i := range writes {
-			writes[i].Record.Key.PK = partition
+			writes[i].Record.Key.Partition = partition
 		}
 		return writes
 	}
-	mustFail(t, s, record.ErrTooLarge, at(record.MaxPK+1, 5)...)
-	mustFail(t, s, record.ErrTooLarge, at(5, record.MaxSK+1)...)
-	if err := s.Commit(t.Context(), at(record.MaxPK, record.MaxSK)); err != nil {
+	mustFail(t, s, record.ErrTooLarge, at(record.MaxPartition+1, 5)...)
+	mustFail(t, s, record.ErrTooLarge, at(5, record.MaxItem+1)...)
+	if err := s.Commit(t.Context(), at(record.MaxPartition, record.MaxItem)); err != nil {
 		t.Fatalf("keys of the largest size: %v", err)
 	}
-	got := query(t, s, record.Dialogues, strings.Repeat("p", record.MaxPK))
-	if len(got) != 2 || len(got[1].Key.SK) != record.MaxSK {
+	got := query(t, s, record.Dialogues, record.Partition(strings.Repeat("p", record.MaxPartition)))
+	if len(got) != 2 || len(got[1].Key.Item) != record.MaxItem {
 		t.Errorf("query lists %d records", len(got))
 	}
 	// Bytes count, not characters.
-	mustFail(t, s, record.ErrTooLarge, put(record.Head, one), put(strings.Repeat("é", record.MaxSK/2)+"x", one))
+	mustFail(t, s, record.ErrTooLarge, put(record.Meta, one), put(strings.Repeat("é", record.MaxItem/2)+"x", one))
 }
 
 // sized returns attributes that make a record at sk exactly size bytes.
@@ -51,7 +51,7 @@ func limitOfRecord(t *testing.T, s record.Store) {
 }
 
 func limitOfWrites(t *testing.T, s record.Store) {
-	writes := []record.Write{put(record.Head, generation(0))}
+	writes := []record.Write{put(record.Meta, generation(0))}
 	for _, sk := range numbered("claim", record.MaxBatch) {
 		writes = append(writes, put(sk, one))
 	}
@@ -65,7 +65,7 @@ func limitOfWrites(t *testing.T, s record.Store) {
 }
 
 func limitOfBytes(t *testing.T, s record.Store) {
-	head := put(record.Head, generation(0))
+	head := put(record.Meta, generation(0))
 	at := func(total int) []record.Write {
 		writes := []record.Write{head}
 		left := total - head.Record.Size()

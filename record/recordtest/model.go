@@ -2,9 +2,9 @@ package recordtest
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -24,7 +24,7 @@ func model(t *testing.T, s record.Store) {
 	runs := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		runs++
-		partition := fmt.Sprintf("dialogue#%d", runs) // each run is new to the store
+		partition := record.DialoguePartition(strconv.Itoa(runs)) // each run is new to the store
 		stored := map[place]record.Attrs{}
 		for range rapid.IntRange(1, 8).Draw(rt, "commits") {
 			writes := drawBatch(rt, partition, stored)
@@ -38,9 +38,9 @@ func model(t *testing.T, s record.Store) {
 	})
 }
 
-func drawBatch(rt *rapid.T, partition string, stored map[place]record.Attrs) []record.Write {
+func drawBatch(rt *rapid.T, partition record.Partition, stored map[place]record.Attrs) []record.Write {
 	tables := []record.Table{record.Dialogues, record.Audit}
-	places := []place{{record.Dialogues, record.Head}}
+	places := []place{{record.Dialogues, record.Meta}}
 	if rapid.IntRange(0, 5).Draw(rt, "of keys") == 0 {
 		tables, places = []record.Table{record.Keys}, nil
 	}
@@ -58,8 +58,8 @@ func drawBatch(rt *rapid.T, partition string, stored map[place]record.Attrs) []r
 	return writes
 }
 
-func drawWrite(rt *rapid.T, partition string, p place, stored map[place]record.Attrs) record.Write {
-	w := record.Write{Table: p.table, Record: record.Record{Key: record.Key{PK: partition, SK: p.sk}}}
+func drawWrite(rt *rapid.T, partition record.Partition, p place, stored map[place]record.Attrs) record.Write {
+	w := record.Write{Table: p.table, Record: record.Record{Key: record.Key{Partition: partition, Item: p.sk}}}
 	now, exists := stored[p]
 	if wrong := rapid.IntRange(0, 7).Draw(rt, "wrong condition") == 0; wrong != exists {
 		w.Prev = record.Attrs{}
@@ -72,7 +72,7 @@ func drawWrite(rt *rapid.T, partition string, p place, stored map[place]record.A
 			w.Prev[rapid.SampledFrom(attrNames).Draw(rt, "name")] = drawValue(rt)
 		}
 	}
-	isHead := p == place{record.Dialogues, record.Head}
+	isHead := p == place{record.Dialogues, record.Meta}
 	what := rapid.IntRange(0, 4).Draw(rt, "what")
 	switch {
 	case what == 0 && !isHead:
@@ -103,7 +103,7 @@ func drawValue(rt *rapid.T) record.Value {
 func predict(stored map[place]record.Attrs, writes []record.Write) *place {
 	var head *place
 	for _, w := range writes {
-		p := place{w.Table, w.Record.Key.SK}
+		p := place{w.Table, w.Record.Key.Item}
 		now, exists := stored[p]
 		holds := exists == (w.Prev != nil)
 		for name, v := range w.Prev {
@@ -111,7 +111,7 @@ func predict(stored map[place]record.Attrs, writes []record.Write) *place {
 		}
 		switch {
 		case holds:
-		case p == place{record.Dialogues, record.Head}:
+		case p == place{record.Dialogues, record.Meta}:
 			head = &p
 		default:
 			return &p
@@ -122,7 +122,7 @@ func predict(stored map[place]record.Attrs, writes []record.Write) *place {
 
 func applyTo(stored map[place]record.Attrs, writes []record.Write) {
 	for _, w := range writes {
-		p := place{w.Table, w.Record.Key.SK}
+		p := place{w.Table, w.Record.Key.Item}
 		switch {
 		case w.Check:
 		case len(w.Record.Attrs) == 0:
@@ -133,7 +133,7 @@ func applyTo(stored map[place]record.Attrs, writes []record.Write) {
 	}
 }
 
-func compareAnswer(rt *rapid.T, err error, want *place, partition string) {
+func compareAnswer(rt *rapid.T, err error, want *place, partition record.Partition) {
 	if want == nil {
 		if err != nil {
 			rt.Fatalf("commit: %v, want success", err)
@@ -144,12 +144,12 @@ func compareAnswer(rt *rapid.T, err error, want *place, partition string) {
 	if !ok {
 		rt.Fatalf("commit: %v, want a conflict at %v", err, *want)
 	}
-	if conflict.Table != want.table || conflict.Key != (record.Key{PK: partition, SK: want.sk}) {
+	if conflict.Table != want.table || conflict.Key != (record.Key{Partition: partition, Item: want.sk}) {
 		rt.Fatalf("commit: a conflict at %s %v, want %v", conflict.Table, conflict.Key, *want)
 	}
 }
 
-func compareStored(rt *rapid.T, t *testing.T, s record.Store, partition string, stored map[place]record.Attrs) {
+func compareStored(rt *rapid.T, t *testing.T, s record.Store, partition record.Partition, stored map[place]record.Attrs) {
 	for _, table := range []record.Table{record.Dialogues, record.Audit, record.Keys} {
 		var want []string
 		for p := range stored {
@@ -158,7 +158,7 @@ func compareStored(rt *rapid.T, t *testing.T, s record.Store, partition string, 
 			}
 		}
 		slices.Sort(want)
-		got, err := s.Query(t.Context(), record.Query{Table: table, PK: partition})
+		got, err := s.Query(t.Context(), record.Query{Table: table, Partition: partition})
 		if err != nil {
 			rt.Fatalf("query of %s: %v", table, err)
 		}
@@ -166,8 +166,8 @@ func compareStored(rt *rapid.T, t *testing.T, s record.Store, partition string, 
 			rt.Fatalf("%s holds %q, want %q", table, sortKeys(got), want)
 		}
 		for _, r := range got {
-			if attrs := stored[place{table, r.Key.SK}]; !r.Equal(record.Record{Key: r.Key, Attrs: attrs}) {
-				rt.Fatalf("%s %q holds %v, want %v", table, r.Key.SK, r.Attrs, attrs)
+			if attrs := stored[place{table, r.Key.Item}]; !r.Equal(record.Record{Key: r.Key, Attrs: attrs}) {
+				rt.Fatalf("%s %q holds %v, want %v", table, r.Key.Item, r.Attrs, attrs)
 			}
 		}
 	}

@@ -28,14 +28,14 @@ func partOfPartition(t *testing.T, s record.Store) {
 	sks := []string{"a", "a\x00", "a#1", "b", "ba", "é"} // in byte order
 	for _, table := range []record.Table{record.Audit, record.Keys} {
 		fill(t, s, table, sks, every)
-		after := append([]string{"", "\x00", "0", "aa", "a#0", "zz", "\U0010FFFF", strings.Repeat("b", record.MaxSK)}, sks...)
+		after := append([]string{"", "\x00", "0", "aa", "a#0", "zz", "\U0010FFFF", strings.Repeat("b", record.MaxItem)}, sks...)
 		for _, a := range after {
 			for _, limit := range []int{0, 1, 2, len(sks), len(sks) + 1, math.MaxInt} {
 				want := slices.DeleteFunc(slices.Clone(sks), func(sk string) bool { return sk <= a })
 				if limit > 0 {
 					want = want[:min(limit, len(want))]
 				}
-				got, err := s.Query(t.Context(), record.Query{Table: table, PK: pk, After: a, Limit: limit})
+				got, err := s.Query(t.Context(), record.Query{Table: table, Partition: pk, After: a, Limit: limit})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -43,13 +43,13 @@ func partOfPartition(t *testing.T, s record.Store) {
 					t.Errorf("%s after %.20q, at most %d: %q, want %q", table, a, limit, sortKeys(got), want)
 				}
 				for _, r := range got {
-					if !r.Equal(record.Record{Key: key(r.Key.SK), Attrs: every}) {
-						t.Errorf("%s %q differs from what was put", table, r.Key.SK)
+					if !r.Equal(record.Record{Key: key(r.Key.Item), Attrs: every}) {
+						t.Errorf("%s %q differs from what was put", table, r.Key.Item)
 					}
 				}
 			}
 		}
-		got, err := s.Query(t.Context(), record.Query{Table: table, PK: "dialogue#none", After: "a", Limit: 3})
+		got, err := s.Query(t.Context(), record.Query{Table: table, Partition: "dialogue#none", After: "a", Limit: 3})
 		if err != nil || len(got) != 0 {
 			t.Errorf("a part of nothing: %d records, %v", len(got), err)
 		}
@@ -66,7 +66,7 @@ func partInPages(t *testing.T, s record.Store) {
 	for _, limit := range []int{1, 7, 20, 24, 25} {
 		var got []string
 		for after := ""; ; after = got[len(got)-1] {
-			part, err := s.Query(t.Context(), record.Query{Table: record.Audit, PK: pk, After: after, Limit: limit})
+			part, err := s.Query(t.Context(), record.Query{Table: record.Audit, Partition: pk, After: after, Limit: limit})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,9 +89,9 @@ func noPartOfDialogue(t *testing.T, s record.Store) {
 	mustCommit(t, s, put("a", generation(0)))
 	for _, q := range []record.Query{
 		{Table: record.Dialogues, After: "a"}, {Table: record.Dialogues, Limit: 1}, {Table: record.Dialogues, After: "a", Exact: true},
-		{Table: record.Audit, Limit: -1}, {Table: record.Keys, After: strings.Repeat("b", record.MaxSK+1)}, {Table: record.Audit, After: "a\xff"},
+		{Table: record.Audit, Limit: -1}, {Table: record.Keys, After: strings.Repeat("b", record.MaxItem+1)}, {Table: record.Audit, After: "a\xff"},
 	} {
-		q.PK = pk
+		q.Partition = pk
 		if got, err := s.Query(t.Context(), q); !errors.Is(err, record.ErrInvalid) || len(got) > 0 {
 			t.Errorf("%+.40v: %d records, %v; want ErrInvalid", q, len(got), err)
 		}

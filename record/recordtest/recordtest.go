@@ -82,9 +82,9 @@ func open(t *testing.T, h Harness) record.Store {
 	return s
 }
 
-const pk = "dialogue#d"
+const pk record.Partition = "dialogue#d"
 
-func key(sk string) record.Key { return record.Key{PK: pk, SK: sk} }
+func key(sk string) record.Key { return record.Key{Partition: pk, Item: sk} }
 
 // put is a write that must find nothing at its key.
 func put(sk string, attrs record.Attrs) record.Write {
@@ -124,15 +124,15 @@ func mustCommit(t *testing.T, s record.Store, writes ...record.Write) {
 // withHead adds the next generation of the head to writes.
 func withHead(t *testing.T, s record.Store, writes []record.Write) []record.Write {
 	t.Helper()
-	head, err := s.Get(t.Context(), record.Dialogues, key(record.Head))
+	head, err := s.Get(t.Context(), record.Dialogues, key(record.Meta))
 	if errors.Is(err, record.ErrNotFound) {
-		return append(writes, put(record.Head, generation(0)))
+		return append(writes, put(record.Meta, generation(0)))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	gen := head.Attrs["gen"]
-	return append(writes, change(record.Head, record.Attrs{"gen": gen}, generation(int(gen.Int())+1)))
+	return append(writes, change(record.Meta, record.Attrs{"gen": gen}, generation(int(gen.Int())+1)))
 }
 
 // mustConflict expects a conflict at table and sk, and an unchanged store.
@@ -170,9 +170,9 @@ func everything(t *testing.T, s record.Store) []record.Record {
 	return all
 }
 
-func query(t *testing.T, s record.Store, table record.Table, partition string) []record.Record {
+func query(t *testing.T, s record.Store, table record.Table, partition record.Partition) []record.Record {
 	t.Helper()
-	records, err := s.Query(t.Context(), record.Query{Table: table, PK: partition})
+	records, err := s.Query(t.Context(), record.Query{Table: table, Partition: partition})
 	if err != nil {
 		t.Fatalf("query of %s: %v", table, err)
 	}
@@ -204,7 +204,7 @@ func same(t *testing.T, got, want []record.Record) {
 func sortKeys(records []record.Record) []string {
 	keys := []string{}
 	for _, r := range records {
-		keys = append(keys, r.Key.SK)
+		keys = append(keys, r.Key.Item)
 	}
 	return keys
 }
@@ -219,7 +219,7 @@ func notFound(t *testing.T, s record.Store) {
 		}
 	}
 	mustCommit(t, s, put("tension#00#01", record.Attrs{"a": record.N(1)}))
-	for _, k := range []record.Key{key("tension#00#0"), key("TENSION#00#01"), {PK: pk + "2", SK: "tension#00#01"}} {
+	for _, k := range []record.Key{key("tension#00#0"), key("TENSION#00#01"), {Partition: pk + "2", Item: "tension#00#01"}} {
 		if _, err := s.Get(t.Context(), record.Dialogues, k); !errors.Is(err, record.ErrNotFound) {
 			t.Errorf("get of %v: %v, want ErrNotFound", k, err)
 		}
@@ -227,7 +227,7 @@ func notFound(t *testing.T, s record.Store) {
 	if _, err := s.Get(t.Context(), "blue_other", key("x")); !errors.Is(err, record.ErrInvalid) {
 		t.Errorf("get from an unknown table: %v, want ErrInvalid", err)
 	}
-	if _, err := s.Query(t.Context(), record.Query{Table: "blue_other", PK: pk}); !errors.Is(err, record.ErrInvalid) {
+	if _, err := s.Query(t.Context(), record.Query{Table: "blue_other", Partition: pk}); !errors.Is(err, record.ErrInvalid) {
 		t.Errorf("query of an unknown table: %v, want ErrInvalid", err)
 	}
 }
@@ -252,10 +252,10 @@ func reopen(t *testing.T, h Harness) {
 func cancelledContext(t *testing.T, s record.Store) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Commit(ctx, []record.Write{put(record.Head, generation(0))}); !errors.Is(err, context.Canceled) {
+	if err := s.Commit(ctx, []record.Write{put(record.Meta, generation(0))}); !errors.Is(err, context.Canceled) {
 		t.Errorf("commit: %v, want %v", err, context.Canceled)
 	}
-	if _, err := s.Query(ctx, record.Query{Table: record.Dialogues, PK: pk}); !errors.Is(err, context.Canceled) {
+	if _, err := s.Query(ctx, record.Query{Table: record.Dialogues, Partition: pk}); !errors.Is(err, context.Canceled) {
 		t.Errorf("query: %v, want %v", err, context.Canceled)
 	}
 	if n := len(everything(t, s)); n != 0 {
@@ -270,9 +270,9 @@ func closed(t *testing.T, s record.Store) {
 		t.Fatal(err)
 	}
 	_, getErr := s.Get(t.Context(), record.Dialogues, key("a"))
-	_, queryErr := s.Query(t.Context(), record.Query{Table: record.Dialogues, PK: pk})
+	_, queryErr := s.Query(t.Context(), record.Query{Table: record.Dialogues, Partition: pk})
 	_, indexErr := s.Index(t.Context(), record.ByStatus, "x")
-	commitErr := s.Commit(t.Context(), []record.Write{put(record.Head, generation(0))})
+	commitErr := s.Commit(t.Context(), []record.Write{put(record.Meta, generation(0))})
 	for call, err := range map[string]error{"get": getErr, "query": queryErr, "index": indexErr, "commit": commitErr} {
 		if !errors.Is(err, record.ErrUnavailable) {
 			t.Errorf("%s after close: %v, want ErrUnavailable", call, err)

@@ -59,7 +59,7 @@ func values(t *testing.T, s record.Store) {
 		}
 	}
 	for _, r := range query(t, s, record.Dialogues, pk) {
-		if r.Key.SK == "all" && !r.Equal(want) {
+		if r.Key.Item == "all" && !r.Equal(want) {
 			t.Error("query gave back other values")
 		}
 	}
@@ -112,7 +112,7 @@ func copies(t *testing.T, s record.Store) {
 			t.Fatalf("an append to one value reached another: %q", got)
 		}
 		for _, r := range query(t, s, record.Dialogues, pk) {
-			if r.Key.SK != "a" {
+			if r.Key.Item != "a" {
 				continue
 			}
 			if !r.Equal(want) {

@@ -97,7 +97,7 @@ func keysOf(ctx context.Context, folder string, records record.Store) ([]key, er
 	if err != nil {
 		return nil, err
 	}
-	wrap, err := records.Get(ctx, record.Keys, record.Key{PK: "dialogue#" + dialogue, SK: "wrap#0000000001#" + user})
+	wrap, err := records.Get(ctx, record.Keys, record.DialogueKey(dialogue, "wrap#0000000001#"+user))
 	if err != nil {
 		return nil, err
 	}

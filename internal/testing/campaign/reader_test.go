@@ -42,7 +42,7 @@ func TestReader(t *testing.T) {
 		f.Dialogues++
 		for _, r := range o.partition(t, s.Dialogue.ID) {
 			items = append(items, dynamoJSON(r))
-			kind, _, _ := strings.Cut(r.Key.SK, "#")
+			kind, _, _ := strings.Cut(r.Key.Item, "#")
 			f.Kinds[kind]++
 			payload := o.payload(t, s.Dialogue.ID, r)
 			if payload == nil {
@@ -186,7 +186,7 @@ func readerLines(t testing.TB) int {
 
 // dynamoJSON is a record in the form of DynamoDB's own JSON.
 func dynamoJSON(r record.Record) map[string]any {
-	item := map[string]any{"PK": map[string]any{"S": r.Key.PK}, "SK": map[string]any{"S": r.Key.SK}}
+	item := map[string]any{"PK": map[string]any{"S": r.Key.Partition}, "SK": map[string]any{"S": r.Key.Item}}
 	for name, v := range r.Attrs {
 		switch v.Type() {
 		case record.Bytes:

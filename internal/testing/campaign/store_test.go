@@ -104,7 +104,7 @@ func importAll(t testing.TB, store blue.DialogueStore, sources []*importer.Sourc
 // partition returns the sealed records of a dialogue as they are stored.
 func (o *opened) partition(t testing.TB, id blue.DialogueID) []record.Record {
 	t.Helper()
-	items, err := o.records.Query(t.Context(), record.Query{Table: record.Dialogues, PK: "dialogue#" + string(id)})
+	items, err := o.records.Query(t.Context(), record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(id))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,13 +125,13 @@ func (o *opened) payload(t testing.TB, id blue.DialogueID, r record.Record) []by
 		t.Fatal(err)
 	}
 	defer k.Destroy()
-	addr, err := envelope.ItemAddress(string(id), r.Key.SK)
+	addr, err := envelope.ItemAddress(string(id), r.Key.Item)
 	if err != nil {
 		t.Fatal(err)
 	}
 	text, err := k.Open(addr, sealed.Bin(), r.Attrs["content_nonce"].Bin())
 	if err != nil {
-		t.Fatalf("%s %s: %v", id, r.Key.SK, err)
+		t.Fatalf("%s %s: %v", id, r.Key.Item, err)
 	}
 	return text
 }
@@ -139,7 +139,7 @@ func (o *opened) payload(t testing.TB, id blue.DialogueID, r record.Record) []by
 // dek derives a data key from the key file and the stored wrap, by docs/format.md. The
 // program has no way to print one.
 func (o *opened) dek(ctx context.Context, id blue.DialogueID, version uint32) ([]byte, error) {
-	wraps, err := o.records.Query(ctx, record.Query{Table: record.Keys, PK: "dialogue#" + string(id)})
+	wraps, err := o.records.Query(ctx, record.Query{Table: record.Keys, Partition: record.DialoguePartition(string(id))})
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (o *opened) dek(ctx context.Context, id blue.DialogueID, version uint32) ([
 		return nil, err
 	}
 	for _, w := range wraps {
-		if w.Key.SK != fmt.Sprintf("wrap#%010d#%s", version, tester) {
+		if w.Key.Item != fmt.Sprintf("wrap#%010d#%s", version, tester) {
 			continue
 		}
 		b := keys.Binding{User: tester, Dialogue: string(id), Version: version}

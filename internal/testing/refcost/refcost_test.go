@@ -84,7 +84,7 @@ func plainRecords(t *testing.T, name string) ([]record.Record, []blue.Ref) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := records.Query(t.Context(), record.Query{Table: record.Dialogues, PK: "dialogue#" + string(result.Dialogue)})
+	all, err := records.Query(t.Context(), record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(result.Dialogue))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func plainRecords(t *testing.T, name string) ([]record.Record, []blue.Ref) {
 func measure(t *testing.T, records []record.Record, refs []blue.Ref) (inline, items cost) {
 	t.Helper()
 	secret := envelope.GenerateSecret()
-	dialogue := strings.TrimPrefix(records[0].Key.PK, "dialogue#")
+	dialogue := strings.TrimPrefix(string(records[0].Key.Partition), "dialogue#")
 	keys, err := envelope.DeriveKeys(secret, dialogue, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func measure(t *testing.T, records []record.Record, refs []blue.Ref) (inline, it
 	for _, r := range records {
 		inline.add(seal(t, keys, dialogue, r))
 		items.add(seal(t, keys, dialogue, withoutReferences(t, r)))
-		if parts := strings.Split(r.Key.SK, "#"); len(parts) == 3 {
+		if parts := strings.Split(r.Key.Item, "#"); len(parts) == 3 {
 			perRound[parts[1]]++
 		} else if parts[0] == "event" {
 			perRound[fmt.Sprintf("%02d", r.Attrs["event_round"].Int())]++
@@ -151,7 +151,7 @@ func withoutReferences(t *testing.T, r record.Record) record.Record {
 // attributes.
 func refItem(dialogue string, ref blue.Ref) record.Record {
 	return record.Record{
-		Key: record.Key{PK: "dialogue#" + dialogue, SK: fmt.Sprintf("ref#%s#%s#%s", ref.Source, ref.Type, ref.Target)},
+		Key: record.DialogueKey(dialogue, fmt.Sprintf("ref#%s#%s#%s", ref.Source, ref.Type, ref.Target)),
 		Attrs: record.Attrs{
 			"entity_type": record.S("ref"), "source_type": record.S(string(ref.Source.Kind)), "target_type": record.S(string(ref.Target.Kind)),
 			"ref_type": record.S(string(ref.Type)), "created_at": record.S("2026-01-01T00:00:00.000000000Z"),
@@ -162,7 +162,7 @@ func refItem(dialogue string, ref blue.Ref) record.Record {
 // seal does to a record what the sealed store does.
 func seal(t *testing.T, keys *envelope.Keys, dialogue string, r record.Record) record.Record {
 	t.Helper()
-	addr, err := envelope.ItemAddress(dialogue, r.Key.SK)
+	addr, err := envelope.ItemAddress(dialogue, r.Key.Item)
 	if err != nil {
 		t.Fatal(err)
 	}
