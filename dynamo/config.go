@@ -13,8 +13,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"github.com/superviber/blue-encrypted-store/internal/credentials"
-	"github.com/superviber/blue-encrypted-store/internal/endpoint"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -67,18 +66,18 @@ const maxPrefix = 255 - len(record.Dialogues)
 const attempts = 3
 
 // check returns the parsed endpoint, the zero value for AWS's own.
-func (c Config) check() (endpoint.Endpoint, error) {
+func (c Config) check() (awsclient.Endpoint, error) {
 	if len(c.Prefix) > maxPrefix || strings.ContainsFunc(c.Prefix, notOfTableName) {
-		return endpoint.Endpoint{}, &fault{kind: record.ErrInvalid, message: fmt.Sprintf("the table prefix %q may hold letters, digits, '_', '.' and '-', at most %d", c.Prefix, maxPrefix)}
+		return awsclient.Endpoint{}, &fault{kind: record.ErrInvalid, message: fmt.Sprintf("the table prefix %q may hold letters, digits, '_', '.' and '-', at most %d", c.Prefix, maxPrefix)}
 	}
 	if c.Endpoint == "" {
-		return endpoint.Endpoint{}, nil
+		return awsclient.Endpoint{}, nil
 	}
-	e, err := endpoint.Parse(c.Endpoint, c.EndpointFrom)
-	if wrong, ok := errors.AsType[*endpoint.Error](err); ok {
+	e, err := awsclient.ParseEndpoint(c.Endpoint, c.EndpointFrom)
+	if wrong, ok := errors.AsType[*awsclient.EndpointError](err); ok {
 		return e, &fault{kind: record.ErrInvalid, message: wrong.Error(), hint: wrong.Hint()}
 	}
-	if err == nil && e.Open() && !c.Insecure {
+	if err == nil && e.IsExposed() && !c.Insecure {
 		err = &fault{
 			kind:    record.ErrInvalid,
 			message: fmt.Sprintf("the endpoint %s%s is plain http to another host; nothing was sent", e.URL, c.from()),
@@ -126,7 +125,7 @@ func connect(c Config) (*connection, error) {
 	if at.URL != "" {
 		s.at = at.URL + c.from()
 	}
-	base.Credentials = aws.NewCredentialsCache(credentials.For(at, c.Credentials, c.AWS))
+	base.Credentials = aws.NewCredentialsCache(awsclient.Credentials(at, c.Credentials, c.AWS))
 	s.api = dynamodb.NewFromConfig(base, func(o *dynamodb.Options) {
 		o.BaseEndpoint = nil
 		if at.URL != "" {

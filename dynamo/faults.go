@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 
-	"github.com/superviber/blue-encrypted-store/internal/credentials"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -37,7 +37,7 @@ func (f *fault) Error() string {
 		text = fmt.Sprintf("%v: %s", f.kind, text)
 	}
 	if f.cause != nil {
-		text += ": " + brief(f.cause)
+		text += ": " + awsclient.Cause(f.cause)
 	}
 	return text
 }
@@ -70,24 +70,6 @@ func isThrottled(err error) bool {
 	return ok && f.throttled
 }
 
-// brief is the heart of an error: the service's own words, or the innermost
-// cause. The SDK's text says the rest five times.
-func brief(err error) string {
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return strings.TrimSuffix(api.ErrorCode()+": "+api.ErrorMessage(), ": ")
-	}
-	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		return dns.Error()
-	}
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err.Error()
-		}
-		err = inner
-	}
-}
-
 // readFault turns the error of a read into one of ours. A *refusal is what a
 // transactional read met; else ErrUnavailable, or the context's own error.
 func (c *connection) readFault(ctx context.Context, err error, tables ...record.Table) error {
@@ -112,19 +94,18 @@ func (c *connection) writeFault(err error, actions []action) error {
 			tables = append(tables, a.table)
 		}
 	}
-	if notSent(err) {
+	if awsclient.IsNotSent(err) {
 		return c.explain(err, tables)
 	}
 	api, ok := errors.AsType[smithy.APIError](err)
-	if status := httpStatus(err); !ok || status < 400 || status >= 500 {
+	if status := awsclient.Status(err); !ok || status < 400 || status >= 500 {
 		return fmt.Errorf("%w: %w", errUnknown, c.orUnreachable(err))
 	}
 	all := func(x cause) error {
 		detail := &smithy.GenericAPIError{Code: api.ErrorCode(), Message: api.ErrorMessage()}
 		return &refusal{causes: slices.Repeat([]cause{x}, len(actions)), detail: detail}
 	}
-	code := api.ErrorCode()
-	if slices.Contains(throttleCodes, code) {
+	if awsclient.ClassOfError(err) == awsclient.Throttled {
 		return all(throttled)
 	}
 	if f := c.explain(err, tables); f != nil {
@@ -133,7 +114,7 @@ func (c *connection) writeFault(err error, actions []action) error {
 	if canceled, ok := errors.AsType[*types.TransactionCanceledException](err); ok && len(canceled.CancellationReasons) == len(actions) {
 		return c.refusalOf(canceled, tables)
 	}
-	switch code {
+	switch api.ErrorCode() {
 	case "ConditionalCheckFailedException": // of a PutItem
 		return all(unmet)
 	case "TransactionConflictException", "TransactionCanceledException": // the latter without reasons: no effect, and no word why
@@ -167,7 +148,7 @@ func (c *connection) refusalOf(e *types.TransactionCanceledException, tables []r
 		}
 		told := &smithy.GenericAPIError{Code: code, Message: message}
 		r.detail = told
-		if f := c.told(code, message, tables); f != nil {
+		if f := c.codeFault(code, message, tables); f != nil {
 			f.cause, r.detail = told, f
 		}
 	}
@@ -184,11 +165,6 @@ var causes = map[string]cause{
 	"RequestLimitExceeded":          throttled,
 }
 
-var throttleCodes = []string{
-	"ThrottlingException", "Throttling", "ProvisionedThroughputExceededException",
-	"RequestLimitExceeded", "LimitExceededException", "TooManyRequestsException", "RequestThrottledException",
-}
-
 // explain finds the words for an error that stands for the whole request, nil
 // if there are none for it.
 func (c *connection) explain(err error, tables []record.Table) *fault {
@@ -200,23 +176,23 @@ func (c *connection) explain(err error, tables []record.Table) *fault {
 }
 
 func (c *connection) found(err error, tables []record.Table) *fault {
-	if e, ok := errors.AsType[*credentials.Error](err); ok {
+	if e, ok := errors.AsType[*awsclient.CredentialsError](err); ok {
 		if e.Short {
 			return &fault{kind: record.ErrUnavailable, message: e.Error(), hint: "AWS's own secrets are long enough; for a local server any 10 letters will do"}
 		}
-		return &fault{kind: record.ErrUnavailable, message: "there are no AWS credentials", hint: "set AWS_PROFILE (after: aws sso login), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"}
+		return &fault{kind: record.ErrUnavailable, message: noCredentials, hint: noCredentialsHint}
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		if httpStatus(err) >= 500 {
+		if awsclient.Status(err) >= 500 {
 			return &fault{kind: record.ErrUnavailable, message: "DynamoDB at " + c.at + " has a fault of its own", hint: "try again in a while"}
 		}
 		code := api.ErrorCode()
 		if canceled, ok := errors.AsType[*types.TransactionCanceledException](err); ok && len(canceled.CancellationReasons) == 0 {
 			code = "ValidationException" // as DynamoDB Local refuses keys that are not the table's
 		}
-		return c.told(code, api.ErrorMessage(), tables)
+		return c.codeFault(code, api.ErrorMessage(), tables)
 	}
-	if httpStatus(err) != 0 {
+	if awsclient.Status(err) != 0 {
 		return &fault{kind: record.ErrUnavailable, message: "what answers at " + c.at + " is not DynamoDB", hint: c.startHint()}
 	}
 	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
@@ -238,47 +214,56 @@ func (c *connection) startHint() string {
 	return "check the network, the region and the endpoint; or choose --store sqlite:PATH"
 }
 
-// told finds the words for an error code of the service.
-func (c *connection) told(code, message string, tables []record.Table) *fault {
-	f := &fault{kind: record.ErrUnavailable}
+// codeFault returns the words for an error code of the service, nil if there
+// are none for it.
+func (c *connection) codeFault(code, message string, tables []record.Table) *fault {
+	unusable := func(message, hint string) *fault { return &fault{kind: record.ErrUnavailable, message: message, hint: hint} }
+	ofTable := func(message, hint string) *fault {
+		return &fault{kind: record.ErrUnavailable, message: message, hint: hint, ofTable: true}
+	}
 	switch {
-	case slices.Contains(throttleCodes, code):
-		f.throttled = true
-		f.message, f.hint = "DynamoDB at "+c.at+" takes no more requests for now", "wait a minute and try again; if it lasts, look at the limits of the tables and the account"
 	case code == "ResourceNotFoundException":
-		f.ofTable = true
-		f.message, f.hint = c.named(tables)+" not exist in "+c.at, "create it: blue-store table create"
+		return ofTable(c.named(tables)+" not exist in "+c.at, "create it: blue-store table create")
 	case code == "ValidationException" && strings.Contains(message, "does not have the specified index"):
-		f.ofTable = true
-		f.message, f.hint = c.named(tables)+" not have an index that lists need", "see what differs: blue-store table status"
+		return ofTable(c.named(tables)+" not have an index that lists need", "see what differs: blue-store table status")
 	case isSchema(code, message):
 		return c.wrongKeys(tables)
 	case isSize(code, message):
-		f.kind, f.message = record.ErrTooLarge, "DynamoDB takes no item or request of this size"
-	case isSkew(code, message):
-		f.message, f.hint = "the clock of this machine differs too much from that of "+c.at, "set the clock, for example: timedatectl set-ntp true"
-	case slices.Contains([]string{"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"}, code):
-		f.message, f.hint = "the access key is not known at "+c.at, "check AWS_PROFILE or AWS_ACCESS_KEY_ID; see who you are: aws sts get-caller-identity"
+		return &fault{kind: record.ErrTooLarge, message: "DynamoDB takes no item or request of this size"}
+	}
+	switch awsclient.ClassOf(code, message) {
+	case awsclient.Throttled:
+		f := unusable("DynamoDB at "+c.at+" takes no more requests for now", "wait a minute and try again; if it lasts, look at the limits of the tables and the account")
+		f.throttled = true
+		return f
+	case awsclient.Skewed:
+		return unusable("the clock of this machine differs too much from that of "+c.at, "set the clock, for example: timedatectl set-ntp true")
+	case awsclient.UnknownKey:
 		if c.local {
-			f.message, f.hint = "DynamoDB Local accepts only letters and digits in AWS_ACCESS_KEY_ID", "for example AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local-dummy-secret"
+			return unusable("DynamoDB Local accepts only letters and digits in AWS_ACCESS_KEY_ID", "for example AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local-dummy-secret")
 		}
-	case slices.Contains([]string{"ExpiredTokenException", "ExpiredToken", "RequestExpired"}, code):
-		f.message, f.hint = "the AWS credentials have expired", "renew them, for example: aws sso login"
-	case slices.Contains([]string{"InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignatureException", "IncompleteSignature"}, code):
-		f.message, f.hint = "the signature is refused at "+c.at+": the secret access key is wrong", "check AWS_SECRET_ACCESS_KEY, and the endpoint if a proxy stands before it"
-	case slices.Contains([]string{"MissingAuthenticationTokenException", "MissingAuthenticationToken"}, code):
-		f.message, f.hint = "there are no AWS credentials", "set AWS_PROFILE (after: aws sso login), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-	case isDenied(code):
-		f.ofTable, f.denied = true, true
-		f.message, f.hint = "access to "+c.list(tables)+" is denied at "+c.at, "the credentials need dynamodb:GetItem, Query, PutItem, DeleteItem, ConditionCheckItem on the tables, Query on their indexes, and Scan before the first key is made"
+		return unusable("the access key is not known at "+c.at, "check AWS_PROFILE or AWS_ACCESS_KEY_ID; see who you are: aws sts get-caller-identity")
+	case awsclient.Expired:
+		return unusable("the AWS credentials have expired", "renew them, for example: aws sso login")
+	case awsclient.BadSignature:
+		return unusable("the signature is refused at "+c.at+": the secret access key is wrong", "check AWS_SECRET_ACCESS_KEY, and the endpoint if a proxy is in between")
+	case awsclient.NoCredentials:
+		return unusable(noCredentials, noCredentialsHint)
+	case awsclient.Denied:
+		f := ofTable("access to "+c.list(tables)+" is denied at "+c.at, "the credentials need dynamodb:GetItem, Query, PutItem, DeleteItem, ConditionCheckItem on the tables, Query on their indexes, and Scan before the first key is made")
+		f.denied = true
 		if slices.Equal(tables, []record.Table{record.Keys}) {
 			f.hint = "with keys in KMS each user may use the wrapped keys of dialogues and their own there (deploy/iam): BLUE_USER must be what the tag blue-user of the role says; else " + f.hint
 		}
-	default:
-		return nil
+		return f
 	}
-	return f
+	return nil
 }
+
+const (
+	noCredentials     = "there are no AWS credentials"
+	noCredentialsHint = "set AWS_PROFILE (after: aws sso login), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+)
 
 // wrongKeys is the fault of a table whose keys are others than ours.
 func (c *connection) wrongKeys(tables []record.Table) *fault {
@@ -287,10 +272,6 @@ func (c *connection) wrongKeys(tables []record.Table) *fault {
 		message: c.named(tables) + " not have the keys PK and SK, both text",
 		hint:    "see what differs: blue-store table status; or set another BLUE_TABLE_PREFIX",
 	}
-}
-
-func isDenied(code string) bool {
-	return slices.Contains([]string{"AccessDeniedException", "AccessDenied", "NotAuthorized"}, code)
 }
 
 // isSchema: the table's keys are others than ours.
@@ -312,10 +293,6 @@ func isSchema(code, message string) bool {
 func isSize(code, message string) bool {
 	return code == "ItemCollectionSizeLimitExceeded" || code == "ItemCollectionSizeLimitExceededException" || code == "RequestEntityTooLarge" ||
 		(code == "ValidationException" || code == "ValidationError") && strings.Contains(strings.ToLower(message), "size") && strings.Contains(message, "exceed")
-}
-
-func isSkew(code, message string) bool {
-	return code == "RequestTimeTooSkewed" || strings.Contains(message, "Signature expired") || strings.Contains(message, "Signature not yet current")
 }
 
 // list names physical tables; all three if it is not known which.
@@ -341,31 +318,11 @@ func (c *connection) named(tables []record.Table) string {
 	return c.list(tables) + " does"
 }
 
-func httpStatus(err error) int {
-	if r, ok := errors.AsType[*awshttp.ResponseError](err); ok {
-		return r.HTTPStatusCode()
-	}
-	return 0
-}
-
-// notSent reports whether a request certainly never left: no credentials to
-// sign it with, no connection, a server that is not the one it should be.
-func notSent(err error) bool {
-	if _, ok := errors.AsType[*credentials.Error](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return true
-	}
-	dial, ok := errors.AsType[*net.OpError](err)
-	return ok && dial.Op == "dial"
-}
-
 // notExecuted lets the SDK repeat a transaction that no server has executed.
 var notExecuted = []retry.IsErrorRetryable{
 	retry.NoRetryCanceledError{},
 	retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
-		if _, missing := errors.AsType[*credentials.Error](err); !missing && notSent(err) {
+		if _, missing := errors.AsType[*awsclient.CredentialsError](err); !missing && awsclient.IsNotSent(err) {
 			return aws.TrueTernary
 		}
 		return aws.UnknownTernary

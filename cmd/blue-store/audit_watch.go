@@ -19,7 +19,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit/auditor"
-	"github.com/superviber/blue-encrypted-store/internal/endpoint"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 )
 
 func auditWatchCommand(a *app) *cobra.Command {
@@ -54,7 +54,7 @@ func (a *app) checkHook(hook string) error {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
 		return usage("--webhook is not an address like https://alerts.example.org/blue")
 	}
-	if u.Scheme == "http" && !endpoint.IsLoopback(u.Hostname()) && !a.flags.insecureEndpoint {
+	if u.Scheme == "http" && !awsclient.IsLoopback(u.Hostname()) && !a.flags.insecureEndpoint {
 		return &usageError{"the webhook is plain http to another host", "use https, or --insecure-endpoint"}
 	}
 	return nil

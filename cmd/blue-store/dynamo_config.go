@@ -8,12 +8,12 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/dynamo"
-	"github.com/superviber/blue-encrypted-store/internal/endpoint"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 )
 
 // dynamoAt is where the tables of DynamoDB are, as flags and environment say.
 type dynamoAt struct {
-	endpoint.Endpoint
+	awsclient.Endpoint
 	region     string
 	regionFrom string
 	prefix     string
@@ -25,8 +25,8 @@ type dynamoAt struct {
 func (a *app) dynamoAt() (dynamoAt, error) {
 	d := dynamoAt{regionFrom: "the AWS profile", prefixFrom: "default"}
 	var err error
-	d.Endpoint, err = endpoint.DynamoDB.Find(endpoint.Flags{Endpoint: a.flags.endpoint, Given: a.flags.endpointGiven, Insecure: a.flags.insecureEndpoint}, a.env)
-	if wrong, ok := errors.AsType[*endpoint.Error](err); ok {
+	d.Endpoint, err = awsclient.DynamoDB.Find(awsclient.EndpointFlags{Endpoint: a.flags.endpoint, Given: a.flags.endpointGiven, Insecure: a.flags.insecureEndpoint}, a.env)
+	if wrong, ok := errors.AsType[*awsclient.EndpointError](err); ok {
 		return d, &usageError{wrong.Error(), wrong.Hint()}
 	}
 	for _, name := range []string{"AWS_DEFAULT_REGION", "AWS_REGION"} {
@@ -73,7 +73,7 @@ func (d dynamoAt) identity() string {
 
 // credentials says where they come from, and never what they are: the order of
 // dynamo.Config.
-func (a *app) credentials(d endpoint.Endpoint) (what, from string) {
+func (a *app) credentials(d awsclient.Endpoint) (what, from string) {
 	const dummies = "dummies (local/local)"
 	switch {
 	case d.Open():

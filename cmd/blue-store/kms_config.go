@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/endpoint"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/awskms"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
@@ -19,7 +19,7 @@ import (
 // kmsAt is where the master key is, as the environment says. Without an ARN it
 // is the key file.
 type kmsAt struct {
-	endpoint.Endpoint
+	awsclient.Endpoint
 	arn        string
 	tables     string // name of the set of tables in the encryption context
 	tablesFrom string
@@ -46,8 +46,8 @@ func (a *app) kmsAt(prefix string) (kmsAt, error) {
 		return k, nil
 	}
 	var err error
-	k.Endpoint, err = endpoint.KMS.Find(endpoint.Flags{Insecure: a.flags.insecureEndpoint}, a.env)
-	if wrong, ok := errors.AsType[*endpoint.Error](err); ok {
+	k.Endpoint, err = awsclient.KMS.Find(awsclient.EndpointFlags{Insecure: a.flags.insecureEndpoint}, a.env)
+	if wrong, ok := errors.AsType[*awsclient.EndpointError](err); ok {
 		return k, &usageError{wrong.Error(), wrong.Hint()}
 	}
 	_, err = awskms.Connect(k.arn, awskms.Config{Endpoint: k.Endpoint, Insecure: k.Open()})

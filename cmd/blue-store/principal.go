@@ -12,7 +12,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/credentials"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 )
 
 // caller is the identity that AWS knows this run by, for the audit log.
@@ -53,7 +53,7 @@ func callerIdentity(ctx context.Context, client *sts.Client) (string, error) {
 func loadAWS(ctx context.Context) (aws.Config, error) {
 	c, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{}))
 	if c.Credentials != nil {
-		c.Credentials = credentials.Checked(c.Credentials)
+		c.Credentials = awsclient.Checked(c.Credentials)
 	}
 	return c, err
 }

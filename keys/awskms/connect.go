@@ -7,8 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/credentials"
-	"github.com/superviber/blue-encrypted-store/internal/endpoint"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 )
 
 // Config says where KMS is and who asks. Nothing in it is read from the
@@ -16,7 +15,7 @@ import (
 type Config struct {
 	// Endpoint is the server; the zero value is AWS's own of the region.
 	// Plain http is for this machine alone.
-	Endpoint endpoint.Endpoint
+	Endpoint awsclient.Endpoint
 	// Insecure allows plain http to another host. No credentials go there:
 	// a dummy signs. But keys do, and can be read on the way.
 	Insecure bool
@@ -37,7 +36,7 @@ func Connect(arn string, c Config) (*kms.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Endpoint.Open() && !c.Insecure {
+	if c.Endpoint.IsExposed() && !c.Insecure {
 		return nil, fmt.Errorf("%w: the endpoint %s of KMS (from %s) is plain http to another host: keys would be read on the way; nothing was sent", blue.ErrInvalid, c.Endpoint.URL, c.Endpoint.From)
 	}
 	var base aws.Config
@@ -45,7 +44,7 @@ func Connect(arn string, c Config) (*kms.Client, error) {
 		base = c.AWS.Copy()
 	}
 	base.Region = region
-	base.Credentials = aws.NewCredentialsCache(credentials.For(c.Endpoint, c.Credentials, c.AWS))
+	base.Credentials = aws.NewCredentialsCache(awsclient.Credentials(c.Endpoint, c.Credentials, c.AWS))
 	if c.HTTPClient != nil {
 		base.HTTPClient = c.HTTPClient
 	}

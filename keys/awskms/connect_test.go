@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/endpoint"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 	"github.com/superviber/blue-encrypted-store/internal/testing/kmstest"
 	"github.com/superviber/blue-encrypted-store/keys/awskms"
 	"github.com/superviber/blue-encrypted-store/memory"
@@ -50,12 +50,12 @@ func TestARN(t *testing.T) {
 	}
 }
 
-func at(t *testing.T, url string) endpoint.Endpoint {
+func at(t *testing.T, url string) awsclient.Endpoint {
 	t.Helper()
 	if url == "" {
-		return endpoint.Endpoint{}
+		return awsclient.Endpoint{}
 	}
-	e, err := endpoint.Parse(url, "AWS_ENDPOINT_URL_KMS")
+	e, err := awsclient.ParseEndpoint(url, "AWS_ENDPOINT_URL_KMS")
 	if err != nil {
 		t.Fatal(err)
 	}

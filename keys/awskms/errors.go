@@ -14,7 +14,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/credentials"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 	"github.com/superviber/blue-encrypted-store/keys"
 )
 
@@ -121,22 +121,9 @@ func (p *Provider) fail(action string, reason Reason, detail string, cause error
 	return &Error{Reason: reason, KeyARN: p.arn, Action: action, detail: detail, cause: cause}
 }
 
-// reasons are KMS's error codes ("AWS KMS API Reference", Errors of each
-// action, and Common Errors).
+// reasons maps KMS's own error codes ("AWS KMS API Reference", Errors of each
+// action). classReasons has the codes that all services share.
 var reasons = map[string]Reason{
-	"AccessDeniedException":         Denied,
-	"AccessDenied":                  Denied,
-	"NotAuthorized":                 Denied,
-	"UnrecognizedClientException":   Credentials,
-	"InvalidClientTokenId":          Credentials,
-	"InvalidSignatureException":     Credentials,
-	"SignatureDoesNotMatch":         Credentials,
-	"IncompleteSignature":           Credentials,
-	"MissingAuthenticationToken":    Credentials,
-	"ExpiredTokenException":         Credentials,
-	"ExpiredToken":                  Credentials,
-	"RequestExpired":                Credentials,
-	"RequestTimeTooSkewed":          Credentials,
 	"OptInRequired":                 Credentials,
 	"DisabledException":             Disabled,
 	"KMSInvalidStateException":      Unusable,
@@ -146,15 +133,20 @@ var reasons = map[string]Reason{
 	"InvalidArnException":           NotFound,
 	"InvalidCiphertextException":    WrongContext,
 	"IncorrectKeyException":         WrongKey,
-	"ThrottlingException":           Throttled,
-	"Throttling":                    Throttled,
-	"TooManyRequestsException":      Throttled,
-	"RequestLimitExceeded":          Throttled,
 	"KMSInternalException":          Unavailable,
 	"DependencyTimeoutException":    Unavailable,
 	"KeyUnavailableException":       Unavailable,
-	"InternalFailure":               Unavailable,
-	"ServiceUnavailable":            Unavailable,
+}
+
+var classReasons = map[awsclient.Class]Reason{
+	awsclient.Denied:        Denied,
+	awsclient.UnknownKey:    Credentials,
+	awsclient.Expired:       Credentials,
+	awsclient.BadSignature:  Credentials,
+	awsclient.NoCredentials: Credentials,
+	awsclient.Skewed:        Credentials,
+	awsclient.Throttled:     Throttled,
+	awsclient.Internal:      Unavailable,
 }
 
 // explain turns the client's error into ours.
@@ -162,7 +154,7 @@ func (p *Provider) explain(ctx context.Context, action string, err error) *Error
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return p.refusal(ctx, action, api, err)
 	}
-	if e, ok := errors.AsType[*credentials.Error](err); ok {
+	if e, ok := errors.AsType[*awsclient.CredentialsError](err); ok {
 		if e.Short {
 			return p.fail(action, Credentials, e.Error(), nil)
 		}
@@ -174,16 +166,16 @@ func (p *Provider) explain(ctx context.Context, action string, err error) *Error
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return p.fail(action, Unavailable, "its answer was cut off", nil)
-	case unread && status(err) >= 500:
-		return p.fail(action, Unavailable, fmt.Sprintf("its answer of status %d cannot be read", status(err)), nil)
+	case unread && awsclient.Status(err) >= 500:
+		return p.fail(action, Unavailable, fmt.Sprintf("its answer of status %d cannot be read", awsclient.Status(err)), nil)
 	case unread:
 		return p.fail(action, Malformed, "it cannot be read", nil)
 	case errors.Is(err, context.DeadlineExceeded):
 		return p.fail(action, Unavailable, fmt.Sprintf("no answer within %s", p.opts.Timeout/attempts), nil)
-	case status(err) == 429:
+	case awsclient.Status(err) == 429:
 		return p.fail(action, Throttled, "", err)
 	}
-	return p.fail(action, Unavailable, innermost(err), err)
+	return p.fail(action, Unavailable, awsclient.Cause(err), err)
 }
 
 // refusal explains an answer that is an error of the service.
@@ -191,15 +183,18 @@ func (p *Provider) refusal(ctx context.Context, action string, api smithy.APIErr
 	code, message := api.ErrorCode(), api.ErrorMessage()
 	e := p.fail(action, Malformed, strings.TrimSuffix(code+": "+message, ": "), err)
 	reason, known := reasons[code]
+	if !known {
+		reason, known = classReasons[awsclient.ClassOf(code, message)]
+	}
 	switch {
 	case code == "KMSInvalidStateException" && strings.Contains(strings.ToLower(message), "deletion"):
 		e.Reason = PendingDeletion
 		e.Deletion = p.deletion(ctx)
 	case known:
 		e.Reason = reason
-	case status(err) == 429:
+	case awsclient.Status(err) == 429:
 		e.Reason = Throttled
-	case status(err) >= 500:
+	case awsclient.Status(err) >= 500:
 		e.Reason = Unavailable
 	}
 	return e
@@ -212,26 +207,4 @@ func (p *Provider) deletion(ctx context.Context) time.Time {
 		return time.Time{}
 	}
 	return *out.KeyMetadata.DeletionDate
-}
-
-// status is the HTTP status of an answer, 0 if there was none.
-func status(err error) int {
-	if r, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
-		return r.HTTPStatusCode()
-	}
-	return 0
-}
-
-// innermost is the heart of an error; the client says the rest five times.
-func innermost(err error) string {
-	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		return dns.Error()
-	}
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err.Error()
-		}
-		err = inner
-	}
 }

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/superviber/blue-encrypted-store/internal/endpoint"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal"
 	"github.com/superviber/blue-encrypted-store/internal/testing/localserver"
 )
@@ -243,7 +243,7 @@ func sameServer(own, given string) bool {
 	if err != nil || wrong != nil || o.Scheme != g.Scheme || o.Port() != g.Port() {
 		return false
 	}
-	return endpoint.IsLoopback(strings.ToLower(g.Hostname()))
+	return awsclient.IsLoopback(strings.ToLower(g.Hostname()))
 }
 
 // confirmed asks for the name on a terminal; elsewhere the flag must have it.

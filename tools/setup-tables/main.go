@@ -25,7 +25,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/dynamo"
-	"github.com/superviber/blue-encrypted-store/internal/endpoint"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 )
 
 func main() {
@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, errs 
 		fmt.Fprintf(errs, "error: setup-tables takes no arguments: %q\nhint: setup-tables --help\n", flags.Arg(0))
 		return 2
 	}
-	given := endpoint.Flags{Endpoint: *at, Insecure: *insecure}
+	given := awsclient.EndpointFlags{Endpoint: *at, Insecure: *insecure}
 	flags.Visit(func(f *flag.Flag) { given.Given = given.Given || f.Name == "endpoint" })
 	if err := setup(ctx, given, *prefix, env, out); err != nil {
 		return report(ctx, errs, err)
@@ -58,8 +58,8 @@ func run(ctx context.Context, args []string, env func(string) string, out, errs 
 	return 0
 }
 
-func setup(ctx context.Context, given endpoint.Flags, prefix string, env func(string) string, out io.Writer) error {
-	at, err := endpoint.DynamoDB.Find(given, env)
+func setup(ctx context.Context, given awsclient.EndpointFlags, prefix string, env func(string) string, out io.Writer) error {
+	at, err := awsclient.DynamoDB.Find(given, env)
 	if err != nil {
 		return err
 	}

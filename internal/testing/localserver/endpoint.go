@@ -8,14 +8,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/superviber/blue-encrypted-store/internal/endpoint"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 )
 
 // CheckEndpoint refuses what is not the URL of a local server: what
 // internal/endpoint refuses, and every host of AWS, where tables and keys cost
 // money and may be somebody's.
 func CheckEndpoint(text string) error {
-	e, err := endpoint.Parse(text, "")
+	e, err := awsclient.ParseEndpoint(text, "")
 	if err != nil {
 		return err
 	}

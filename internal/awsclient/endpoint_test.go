@@ -1,4 +1,4 @@
-package endpoint
+package awsclient
 
 import (
 	"errors"
@@ -17,16 +17,16 @@ func TestFind(t *testing.T) {
 		want  Endpoint
 	}{
 		"nothing is set":          {want: Endpoint{From: "default: AWS"}},
-		"the flag is nearest":     {Flags{Endpoint: "http://localhost:9", Given: true}, all, Endpoint{"http://localhost:9", "--endpoint", true, true}},
-		"then ours":               {Flags{}, all, Endpoint{"http://localhost:1", own, true, true}},
-		"then AWS's for DynamoDB": {Flags{}, map[string]string{ofService: all[ofService], ofAll: all[ofAll]}, Endpoint{"http://localhost:2", ofService, true, true}},
-		"then AWS's for all":      {Flags{}, map[string]string{ofAll: all[ofAll]}, Endpoint{"http://localhost:3", ofAll, true, true}},
-		"an empty variable":       {Flags{}, map[string]string{own: "", ofAll: all[ofAll]}, Endpoint{"http://localhost:3", ofAll, true, true}},
-		"capitals and a slash":    {Flags{Endpoint: "HTTP://LocalHost:9/"}, nil, Endpoint{"http://localhost:9", "--endpoint", true, true}},
-		"IPv6 loopback":           {Flags{Endpoint: "http://[::1]:9"}, nil, Endpoint{"http://[::1]:9", "--endpoint", true, true}},
-		"https elsewhere":         {Flags{Endpoint: "https://example.org"}, nil, Endpoint{"https://example.org", "--endpoint", false, false}},
-		"https here":              {Flags{Endpoint: "https://127.0.0.1"}, nil, Endpoint{"https://127.0.0.1", "--endpoint", true, false}},
-		"plain http, allowed":     {Flags{Endpoint: "http://example.org:9", Insecure: true}, nil, Endpoint{"http://example.org:9", "--endpoint", false, true}},
+		"the flag is nearest":     {EndpointFlags{Endpoint: "http://localhost:9", Given: true}, all, Endpoint{"http://localhost:9", "--endpoint", true, true}},
+		"then ours":               {EndpointFlags{}, all, Endpoint{"http://localhost:1", own, true, true}},
+		"then AWS's for DynamoDB": {EndpointFlags{}, map[string]string{ofService: all[ofService], ofAll: all[ofAll]}, Endpoint{"http://localhost:2", ofService, true, true}},
+		"then AWS's for all":      {EndpointFlags{}, map[string]string{ofAll: all[ofAll]}, Endpoint{"http://localhost:3", ofAll, true, true}},
+		"an empty variable":       {EndpointFlags{}, map[string]string{own: "", ofAll: all[ofAll]}, Endpoint{"http://localhost:3", ofAll, true, true}},
+		"capitals and a slash":    {EndpointFlags{Endpoint: "HTTP://LocalHost:9/"}, nil, Endpoint{"http://localhost:9", "--endpoint", true, true}},
+		"IPv6 loopback":           {EndpointFlags{Endpoint: "http://[::1]:9"}, nil, Endpoint{"http://[::1]:9", "--endpoint", true, true}},
+		"https elsewhere":         {EndpointFlags{Endpoint: "https://example.org"}, nil, Endpoint{"https://example.org", "--endpoint", false, false}},
+		"https here":              {EndpointFlags{Endpoint: "https://127.0.0.1"}, nil, Endpoint{"https://127.0.0.1", "--endpoint", true, false}},
+		"plain http, allowed":     {EndpointFlags{Endpoint: "http://example.org:9", Insecure: true}, nil, Endpoint{"http://example.org:9", "--endpoint", false, true}},
 	} {
 		got, err := DynamoDB.Find(c.flags, func(name string) string { return c.env[name] })
 		if err != nil || got != c.want {
@@ -46,12 +46,12 @@ func TestFindKMS(t *testing.T) {
 		"not DynamoDB's":     {map[string]string{"DYNAMODB_ENDPOINT": "http://localhost:1", "AWS_ENDPOINT_URL_DYNAMODB": "http://localhost:2"}, Endpoint{From: "default: AWS"}},
 		"then AWS's for all": {map[string]string{"AWS_ENDPOINT_URL": "https://example.org"}, Endpoint{"https://example.org", "AWS_ENDPOINT_URL", false, false}},
 	} {
-		got, err := KMS.Find(Flags{}, func(name string) string { return c.env[name] })
+		got, err := KMS.Find(EndpointFlags{}, func(name string) string { return c.env[name] })
 		if err != nil || got != c.want {
 			t.Errorf("%s: %+v, %v; want %+v", name, got, err, c.want)
 		}
 	}
-	_, err := KMS.Find(Flags{}, func(string) string { return "http://example.org" })
+	_, err := KMS.Find(EndpointFlags{}, func(string) string { return "http://example.org" })
 	if err == nil || !strings.Contains(err.Error(), "it would show the keys") {
 		t.Errorf("plain http to another host: %v", err)
 	}
@@ -82,8 +82,8 @@ func TestFindRefuses(t *testing.T) {
 		"http://[::1%25lo]:8000":      "plain http to another host",
 		"http://localhost.example":    "plain http to another host",
 	} {
-		_, err := DynamoDB.Find(Flags{Endpoint: text, Given: true}, func(string) string { return "" })
-		e, ok := errors.AsType[*Error](err)
+		_, err := DynamoDB.Find(EndpointFlags{Endpoint: text, Given: true}, func(string) string { return "" })
+		e, ok := errors.AsType[*EndpointError](err)
 		if !ok || !errors.Is(err, blue.ErrInvalid) || !strings.Contains(e.Error(), want) || e.Hint() == "" || strings.Contains(e.Error(), "secret") {
 			t.Errorf("%q: %v; want %q", text, err, want)
 		}
@@ -93,21 +93,21 @@ func TestFindRefuses(t *testing.T) {
 // TestInsecureIsForHostsAlone: the flag lifts one rule, no other.
 func TestInsecureIsForHostsAlone(t *testing.T) {
 	for _, text := range []string{"", "http://u:p@example.org", "file:///x", "http://example.org//", "http://example.org/x"} {
-		if e, err := DynamoDB.Find(Flags{Endpoint: text, Given: true, Insecure: true}, func(string) string { return "" }); err == nil {
+		if e, err := DynamoDB.Find(EndpointFlags{Endpoint: text, Given: true, Insecure: true}, func(string) string { return "" }); err == nil {
 			t.Errorf("%q is taken as %+v", text, e)
 		}
 	}
 }
 
-func FuzzParse(f *testing.F) {
+func FuzzParseEndpoint(f *testing.F) {
 	f.Add("http://localhost:8000/")
 	f.Add("HTTPS://[::1%25Lo]:8000")
 	f.Fuzz(func(t *testing.T, text string) {
-		e, err := Parse(text, "a test")
+		e, err := ParseEndpoint(text, "a test")
 		if err != nil {
 			return
 		}
-		if again, err := Parse(e.URL, "a test"); err != nil || again != e {
+		if again, err := ParseEndpoint(e.URL, "a test"); err != nil || again != e {
 			t.Errorf("%q is %+v, and that is %+v, %v", text, e, again, err)
 		}
 	})
