@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/superviber/blue-encrypted-store/dynamo/conn"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -23,7 +24,7 @@ import (
 // clock) is repeated here. An answer that leaves the outcome open must reach
 // the protocol as errUnknown, for a refusal of the second attempt says nothing
 // about the first, which may still be on its way.
-type client struct{ *connection }
+type client struct{ *conn.Conn }
 
 var _ api = (*client)(nil)
 
@@ -31,11 +32,11 @@ var _ api = (*client)(nil)
 const maxSnapshot = 100
 
 func (c *client) get(ctx context.Context, table record.Table, key record.Key) (record.Record, bool, error) {
-	name, err := c.table(table)
+	name, err := c.Table(table)
 	if err != nil || !storableKey(key) {
 		return record.Record{}, false, err
 	}
-	out, err := c.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: name, Key: keyItem(key), ConsistentRead: aws.Bool(true)})
+	out, err := c.API.GetItem(ctx, &dynamodb.GetItemInput{TableName: name, Key: keyItem(key), ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		return record.Record{}, false, c.readFault(ctx, err, table)
 	}
@@ -50,7 +51,7 @@ func storableKey(k record.Key) bool {
 }
 
 func (c *client) page(ctx context.Context, table record.Table, pk record.Partition, bounds span, after string, limit int) ([]record.Record, string, error) {
-	name, err := c.table(table)
+	name, err := c.Table(table)
 	if err != nil || !storable(string(pk), record.MaxPartition) {
 		return nil, "", err
 	}
@@ -65,7 +66,7 @@ func (c *client) page(ctx context.Context, table record.Table, pk record.Partiti
 	if after != "" {
 		in.ExclusiveStartKey = keyItem(record.Key{Partition: pk, Item: after})
 	}
-	out, err := c.api.Query(ctx, in)
+	out, err := c.API.Query(ctx, in)
 	if err != nil {
 		return nil, "", c.readFault(ctx, err, table)
 	}
@@ -114,13 +115,13 @@ func (c *client) transact(ctx context.Context, token string, actions []action) e
 		in.ClientRequestToken = aws.String(token)
 	}
 	for _, a := range actions {
-		name, err := c.table(a.table)
+		name, err := c.Table(a.table)
 		if err != nil {
 			return err
 		}
 		in.TransactItems = append(in.TransactItems, toWrite(name, a))
 	}
-	_, err := c.api.TransactWriteItems(ctx, in, onlyIfNotExecuted)
+	_, err := c.API.TransactWriteItems(ctx, in, conn.RetryIfNotExecuted)
 	if err != nil {
 		return c.writeFault(err, actions)
 	}
@@ -135,22 +136,20 @@ func alone(actions []action) bool {
 }
 
 func (c *client) put(ctx context.Context, actions []action) error {
-	name, err := c.table(actions[0].table)
+	name, err := c.Table(actions[0].table)
 	if err != nil {
 		return err
 	}
 	w := toWrite(name, actions[0]).Put
-	_, err = c.api.PutItem(ctx, &dynamodb.PutItemInput{
+	_, err = c.API.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: name, Item: w.Item, ConditionExpression: w.ConditionExpression,
 		ExpressionAttributeNames: w.ExpressionAttributeNames, ExpressionAttributeValues: w.ExpressionAttributeValues,
-	}, onlyIfNotExecuted)
+	}, conn.RetryIfNotExecuted)
 	if err != nil {
 		return c.writeFault(err, actions)
 	}
 	return nil
 }
-
-func onlyIfNotExecuted(o *dynamodb.Options) { o.Retryer = retryer(notExecuted) }
 
 func toWrite(table *string, a action) types.TransactWriteItem {
 	e := expressionOf(a.when)
@@ -175,7 +174,7 @@ func toWrite(table *string, a action) types.TransactWriteItem {
 // snapshot takes at most 100 keys and 4 MB. A *refusal says that a transaction
 // was in the way (contended), or capacity (throttled).
 func (c *client) snapshot(ctx context.Context, table record.Table, keys []record.Key) ([]record.Record, error) {
-	name, err := c.table(table)
+	name, err := c.Table(table)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +194,7 @@ func (c *client) snapshot(ctx context.Context, table record.Table, keys []record
 	if len(asked) == 0 {
 		return records, ctx.Err()
 	}
-	out, err := c.api.TransactGetItems(ctx, in)
+	out, err := c.API.TransactGetItems(ctx, in)
 	if err != nil {
 		return nil, c.readFault(ctx, err, table)
 	}
@@ -220,7 +219,7 @@ func (c *client) index(ctx context.Context, index record.Index, pk string) ([]re
 	if !storable(string(pk), record.MaxPartition) {
 		return nil, ctx.Err()
 	}
-	name, err := c.table(record.Dialogues)
+	name, err := c.Table(record.Dialogues)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +232,7 @@ func (c *client) index(ctx context.Context, index record.Index, pk string) ([]re
 	}
 	records, pages := []record.Record(nil), onward{what: fmt.Sprintf("index %s of table %s", index, *name)}
 	for {
-		out, err := c.api.Query(ctx, in)
+		out, err := c.API.Query(ctx, in)
 		if err != nil {
 			return nil, c.readFault(ctx, err, record.Dialogues)
 		}

@@ -10,10 +10,12 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/gofrs/uuid/v5"
 
+	"github.com/superviber/blue-encrypted-store/dynamo/conn"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -30,18 +32,15 @@ func localConfig(t *testing.T) Config {
 // localClient is a client of fresh tables in DynamoDB Local.
 func localClient(t *testing.T) *client {
 	t.Helper()
-	tables, err := OpenTables(localConfig(t))
+	admin := mustTables(t, localConfig(t))
+	found, err := admin.Create(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := tables.Create(t.Context())
-	if err != nil {
+	if err := admin.Check(found); err != nil {
 		t.Fatal(err)
 	}
-	if err := tables.Check(found); err != nil {
-		t.Fatal(err)
-	}
-	return &client{tables.connection}
+	return &client{admin.Conn}
 }
 
 func creating(sk string, attrs record.Attrs) action {
@@ -250,8 +249,8 @@ func TestDamagedItem(t *testing.T) {
 	mustTransact(t, c, creating("a", number(1)), creating("b", number(2)))
 	damaged := toItem(creating("a", number(1)).record)
 	damaged["set"] = &types.AttributeValueMemberSS{Value: []string{"x"}}
-	name, _ := c.table(record.Dialogues)
-	if _, err := c.api.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: name, Item: damaged}); err != nil {
+	name, _ := c.Table(record.Dialogues)
+	if _, err := c.API.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: name, Item: damaged}); err != nil {
 		t.Fatal(err)
 	}
 	records, _, err := c.page(t.Context(), record.Dialogues, "dialogue#d", span{}, "", 0)
@@ -304,7 +303,7 @@ func TestLocalMeanings(t *testing.T) {
 	if !errors.Is(err, record.ErrUnavailable) || !strings.Contains(hintOf(err), "blue-store table create") {
 		t.Errorf("no tables, transaction: %v", err)
 	}
-	c.Credentials = secretOf("not-a-key")
+	c.Credentials = credentials.NewStaticCredentialsProvider("not-a-key", "no-secret-of-anyone", "")
 	if _, _, err := (&client{mustConnect(t, c)}).get(t.Context(), record.Dialogues, someKey); !strings.Contains(fmt.Sprint(err), "letters and digits") {
 		t.Errorf("a key id with hyphens: %v", err)
 	}
@@ -315,11 +314,11 @@ func TestLocalMeanings(t *testing.T) {
 	}
 }
 
-func mustConnect(t *testing.T, c Config) *connection {
+func mustConnect(t *testing.T, c Config) *conn.Conn {
 	t.Helper()
-	conn, err := connect(c)
+	at, err := conn.Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return conn
+	return at
 }

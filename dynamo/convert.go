@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/superviber/blue-encrypted-store/dynamo/conn"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -20,8 +21,8 @@ import (
 type item = map[string]types.AttributeValue
 
 const (
-	partitionKey = "PK"
-	sortKey      = "SK"
+	partitionKey = conn.PartitionKey
+	sortKey      = conn.SortKey
 )
 
 func keyItem(k record.Key) item {

@@ -21,7 +21,7 @@ type peeker interface {
 }
 
 func (c *client) peek(ctx context.Context, table record.Table, prefix string, limit int) ([]record.Record, error) {
-	name, err := c.table(table)
+	name, err := c.Table(table)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (c *client) peek(ctx context.Context, table record.Table, prefix string, li
 	}
 	pages := onward{what: "table " + *name}
 	for {
-		out, err := c.api.Scan(ctx, in)
+		out, err := c.API.Scan(ctx, in)
 		if err != nil {
 			return nil, c.readFault(ctx, err, table)
 		}

@@ -9,9 +9,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/dynamo/conn"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -116,11 +117,11 @@ func (s *Store) Identity(ctx context.Context) ([]string, error) {
 func (c *client) identity(ctx context.Context) ([]string, error) {
 	var arns []string
 	for _, table := range held {
-		name, err := c.table(table)
+		name, err := c.Table(table)
 		if err != nil {
 			return nil, err
 		}
-		out, err := c.api.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: name})
+		out, err := c.API.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: name})
 		if err != nil {
 			return nil, c.copiesFault(ctx, err, table)
 		}
@@ -166,59 +167,56 @@ func (c *client) copies(ctx context.Context) ([]record.Copy, error) {
 			all = append(all, found...)
 		}
 	}
-	if c.local {
-		all = append(all, record.Copy{Kind: "file_backup", What: "copies of the files of DynamoDB Local at " + c.at})
+	if c.Local {
+		all = append(all, record.Copy{Kind: "file_backup", What: "copies of the files of DynamoDB Local at " + c.At})
 	}
 	return all, nil
 }
 
 // unknown is what a list comes to on a server that does not know the operation.
 func (c *client) unknown(kind, what string) ([]record.Copy, error) {
-	if !c.local {
+	if !c.Local {
 		return nil, c.untold(what)
 	}
-	return []record.Copy{{Kind: kind, What: what + ": the server at " + c.at + " knows none"}}, nil
+	return []record.Copy{{Kind: kind, What: what + ": the server at " + c.At + " knows none"}}, nil
 }
 
 // untold is the error of an answer that must not be taken for "none".
 func (c *client) untold(what string) error {
-	return &fault{
-		kind: record.ErrUnavailable, message: "the server at " + c.at + " does not say " + what,
-		hint: "certificates are made and finalized against DynamoDB itself, or a server on this machine", ofTable: true,
+	return &conn.Fault{
+		Kind: record.ErrUnavailable, Message: "the server at " + c.At + " does not say " + what,
+		HintText: "certificates are made and finalized against DynamoDB itself, or a server on this machine", OfTable: true,
 	}
 }
 
 // window is how far back a table can be restored to any moment.
 func (c *client) window(ctx context.Context, table record.Table) ([]record.Copy, error) {
-	name, err := c.table(table)
+	name, err := c.Table(table)
 	if err != nil {
 		return nil, err
 	}
-	out, err := c.api.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: name})
 	what := "the point-in-time window of table " + *name
-	if unsupported(err) {
-		return c.unknown("point_in_time", what)
-	}
-	if err != nil {
+	r, err := c.Recovery(ctx, name)
+	switch {
+	case err != nil:
 		return nil, c.copiesFault(ctx, err, table)
-	}
-	if b := out.ContinuousBackupsDescription; b == nil || b.PointInTimeRecoveryDescription == nil || b.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus == "" {
+	case !r.Supported:
+		return c.unknown("point_in_time", what)
+	case !r.Stated:
 		return nil, c.untold(what)
-	}
-	on, days := recovery(out.ContinuousBackupsDescription)
-	if !on {
+	case !r.On:
 		return nil, nil
 	}
 	return []record.Copy{{
-		Kind: "point_in_time", What: fmt.Sprintf("table %s, any moment of the last %d days", *name, days),
-		Window: time.Duration(days) * 24 * time.Hour, Covered: true,
+		Kind: "point_in_time", What: fmt.Sprintf("table %s, any moment of the last %d days", *name, r.Days),
+		Window: time.Duration(r.Days) * 24 * time.Hour, Covered: true,
 	}}, nil
 }
 
 // backups lists the backups of a table: those on demand, and those of the
 // system, which a table that was deleted leaves.
 func (c *client) backups(ctx context.Context, table record.Table) ([]record.Copy, error) {
-	name, err := c.table(table)
+	name, err := c.Table(table)
 	if err != nil {
 		return nil, err
 	}
@@ -226,8 +224,8 @@ func (c *client) backups(ctx context.Context, table record.Table) ([]record.Copy
 	what := "the backups of table " + *name
 	all, pages := []record.Copy(nil), onward{what: what}
 	for {
-		out, err := c.api.ListBackups(ctx, in)
-		if unsupported(err) {
+		out, err := c.API.ListBackups(ctx, in)
+		if awsclient.ClassOfError(err) == awsclient.Unsupported {
 			return c.unknown("backup", what)
 		}
 		if err != nil {
@@ -254,10 +252,10 @@ func (c *client) backups(ctx context.Context, table record.Table) ([]record.Copy
 
 // copiesFault is the error of a list that must not be believed empty.
 func (c *client) copiesFault(ctx context.Context, err error, table record.Table) error {
-	if api, ok := errors.AsType[smithy.APIError](err); ok && isDenied(api.ErrorCode()) {
-		return &fault{
-			kind: record.ErrUnavailable, message: "the copies of table " + c.prefix + string(table) + " may not be listed",
-			hint: "the credentials need dynamodb:DescribeTable, dynamodb:DescribeContinuousBackups and dynamodb:ListBackups", cause: err,
+	if awsclient.ClassOfError(err) == awsclient.Denied {
+		return &conn.Fault{
+			Kind: record.ErrUnavailable, Message: "the copies of table " + c.Prefix + string(table) + " may not be listed",
+			HintText: "the credentials need dynamodb:DescribeTable, dynamodb:DescribeContinuousBackups and dynamodb:ListBackups", Cause: err,
 		}
 	}
 	return c.readFault(ctx, err, table)

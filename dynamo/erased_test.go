@@ -214,7 +214,7 @@ func TestCopiesUntold(t *testing.T) {
 			return statusOf(a.status), json.RawMessage(cmp.Or(a.body, "{}"))
 		}
 		asked := f.client(t)
-		asked.local = !c.away
+		asked.Local = !c.away
 		got, err := newStore(asked, "w", func() string { return "" }).Copies(t.Context())
 		says := strings.Join(uncovered(got), "\n")
 		if c.fails {

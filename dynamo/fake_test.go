@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/superviber/blue-encrypted-store/dynamo/conn"
 )
 
 // answer is what the stand-in for DynamoDB says to one request.
@@ -123,9 +125,9 @@ func (f *fake) count() int {
 
 func (f *fake) client(t *testing.T) *client {
 	t.Helper()
-	conn, err := connect(Config{Endpoint: f.URL, EndpointFrom: "a test"})
+	at, err := conn.Open(Config{Endpoint: f.URL, EndpointFrom: "a test"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &client{conn}
+	return &client{at}
 }

@@ -14,10 +14,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"github.com/superviber/blue-encrypted-store/dynamo/conn"
+	"github.com/superviber/blue-encrypted-store/dynamo/tables"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
 // twoActions touch two tables.
+// attempts is how often package conn lets the SDK send a read.
+const attempts = 3
+
 func twoActions() []action {
 	return []action{
 		{table: record.Dialogues, record: record.Record{Key: record.Key{Partition: "dialogue#d", Item: "meta"}, Attrs: record.Attrs{"n": record.N(1)}}, when: condition{absent: true}},
@@ -120,11 +125,11 @@ func TestUnknownAfterTheDeadline(t *testing.T) {
 		t.Errorf("answer: %v, want errUnknown and the deadline", err)
 	}
 	f = newFake(t, answer{wait: time.Minute})
-	conn, err := connect(Config{Endpoint: f.URL, RequestTimeout: 100 * time.Millisecond})
+	at, err := conn.Open(Config{Endpoint: f.URL, RequestTimeout: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := (&client{conn}).transact(t.Context(), "token", twoActions()); !errors.Is(err, errUnknown) || f.count() != 1 {
+	if err := (&client{at}).transact(t.Context(), "token", twoActions()); !errors.Is(err, errUnknown) || f.count() != 1 {
 		t.Errorf("answer: %v after %d requests, want errUnknown after 1", err, f.count())
 	}
 }
@@ -183,7 +188,7 @@ func TestMeanings(t *testing.T) {
 		},
 		"transact": func(c *client) error { return c.transact(t.Context(), "token", twoActions()) },
 		"status": func(c *client) error {
-			_, err := (&Tables{c.connection}).Status(t.Context())
+			_, err := (&tables.Tables{Conn: c.Conn}).Status(t.Context())
 			return err
 		},
 	}
@@ -304,13 +309,13 @@ func refused(t *testing.T) string {
 }
 
 func TestUnreachable(t *testing.T) {
-	conn, err := connect(Config{Endpoint: refused(t), EndpointFrom: "DYNAMODB_ENDPOINT"})
+	at, err := conn.Open(Config{Endpoint: refused(t), EndpointFrom: "DYNAMODB_ENDPOINT"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &client{conn}
+	c := &client{at}
 	_, _, getErr := c.get(t.Context(), record.Dialogues, someKey)
-	_, statusErr := (&Tables{conn}).Status(t.Context())
+	_, statusErr := (&tables.Tables{Conn: at}).Status(t.Context())
 	for name, err := range map[string]error{"get": getErr, "transact": c.transact(t.Context(), "token", twoActions()), "status": statusErr} {
 		if !errors.Is(err, record.ErrUnavailable) || errors.Is(err, errUnknown) {
 			t.Errorf("%s: %v, want ErrUnavailable, certainly", name, err)
@@ -330,11 +335,11 @@ func TestNoCredentials(t *testing.T) {
 		"an empty AWS":  {AWS: &aws.Config{Region: "eu-central-1"}},
 		"a chain fails": {AWS: &aws.Config{Region: "eu-central-1", Credentials: chain}},
 	} {
-		conn, err := connect(c)
+		at, err := conn.Open(c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		cl := &client{conn}
+		cl := &client{at}
 		_, _, getErr := cl.get(t.Context(), record.Dialogues, someKey)
 		for call, err := range map[string]error{"get": getErr, "transact": cl.transact(t.Context(), "token", twoActions())} {
 			if !errors.Is(err, record.ErrUnavailable) || errors.Is(err, errUnknown) || !strings.Contains(fmt.Sprint(err), "no AWS credentials") || !strings.Contains(hintOf(err), "AWS_PROFILE") {
@@ -348,11 +353,11 @@ func TestNoCredentials(t *testing.T) {
 // error before it tries.
 func TestShortSecret(t *testing.T) {
 	f := newFake(t, says(400, "AccessDeniedException", "not you"))
-	conn, err := connect(Config{Endpoint: f.URL, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")})
+	at, err := conn.Open(Config{Endpoint: f.URL, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = (&client{conn}).get(t.Context(), record.Dialogues, someKey)
+	_, _, err = (&client{at}).get(t.Context(), record.Dialogues, someKey)
 	if text := fmt.Sprint(err); strings.Contains(text, "112 bits") != fips140.Enforced() || !errors.Is(err, record.ErrUnavailable) {
 		t.Errorf("enforced %t: %v", fips140.Enforced(), err)
 	}
@@ -390,7 +395,7 @@ func TestUnreachableAsAWhole(t *testing.T) {
 			t.Errorf("not unreachable: %v", err)
 		}
 	}
-	for _, err := range []error{nil, record.ErrUnavailable, errUnknown, &fault{kind: record.ErrTooLarge}} {
+	for _, err := range []error{nil, record.ErrUnavailable, errUnknown, &conn.Fault{Kind: record.ErrTooLarge}} {
 		if Unreachable(err) {
 			t.Errorf("unreachable: %v", err)
 		}

@@ -2,13 +2,11 @@ package dynamo
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
 
+	"github.com/superviber/blue-encrypted-store/dynamo/conn"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -37,32 +35,22 @@ func (s *Store) confirmEmpty(ctx context.Context) error {
 // checkKeys is ErrUnavailable unless a table has our keys. Whoever may read a
 // table need not be allowed to describe it; then its index is believed.
 func (c *client) checkKeys(ctx context.Context, table record.Table) error {
-	name, err := c.table(table)
+	name, err := c.Table(table)
 	if err != nil {
 		return err
 	}
-	out, err := c.api.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: name})
-	if api, ok := errors.AsType[smithy.APIError](err); ok && isDenied(api.ErrorCode()) {
+	out, err := c.API.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: name})
+	if awsclient.ClassOfError(err) == awsclient.Denied {
 		return nil
 	}
 	if err != nil {
 		return c.readFault(ctx, err, table)
 	}
-	differs := keysDiffer(out.Table)
+	differs := conn.CompareKeys(out.Table)
 	if differs == "" {
 		return nil
 	}
-	f := c.wrongKeys([]record.Table{table})
-	f.message += ": " + differs
+	f := c.WrongKeys([]record.Table{table})
+	f.Message += ": " + differs
 	return f
-}
-
-// keysDiffer is "keys are pk (S), sk (S), not PK (S), SK (S)", or "".
-func keysDiffer(is *types.TableDescription) string {
-	want := definition{}.request("")
-	got, need := keysText(is.KeySchema, is.AttributeDefinitions), keysText(want.KeySchema, want.AttributeDefinitions)
-	if got == need {
-		return ""
-	}
-	return fmt.Sprintf("keys are %s, not %s", got, need)
 }

@@ -2,7 +2,6 @@ package anchor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,10 +10,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 )
 
 // Objects is the part of *s3.Client that an S3 anchor uses. It takes the
@@ -83,14 +82,14 @@ func (a *S3) Publish(ctx context.Context, chain string, size uint64, note string
 	// S3 answers 409 when another request for the same key is under way: the
 	// next try sees what became of it.
 	for range 3 {
-		if err = a.put(ctx, key, note); code(err) != "ConditionalRequestConflict" {
+		if err = a.put(ctx, key, note); awsclient.Code(err) != "ConditionalRequestConflict" {
 			break
 		}
 	}
 	switch {
 	case err == nil:
 		return nil
-	case code(err) == "PreconditionFailed":
+	case awsclient.Code(err) == "PreconditionFailed":
 		return a.same(ctx, chain, key, c)
 	default:
 		return a.fault(key, err)
@@ -207,16 +206,8 @@ func (a *S3) place(key string) string { return "s3://" + a.bucket + "/" + key }
 // fault turns an error of the service into ours.
 func (a *S3) fault(key string, err error) error {
 	class := blue.ErrUnavailable
-	if c := code(err); c == "NoSuchKey" || c == "NotFound" || c == "NoSuchVersion" {
+	if c := awsclient.Code(err); c == "NoSuchKey" || c == "NotFound" || c == "NoSuchVersion" {
 		class = blue.ErrNotFound
 	}
 	return fmt.Errorf("%w: anchor: %s: %w", class, a.place(key), err)
-}
-
-// code returns the service's name of an error, or "".
-func code(err error) string {
-	if e, ok := errors.AsType[smithy.APIError](err); ok {
-		return e.ErrorCode()
-	}
-	return ""
 }

@@ -20,6 +20,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 	"github.com/superviber/blue-encrypted-store/internal/testing/kmstest"
 )
 
@@ -90,7 +91,7 @@ func TestS3Object(t *testing.T) {
 			continue
 		}
 		_, err = client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key, VersionId: out.VersionId})
-		if code(err) != "AccessDenied" {
+		if awsclient.Code(err) != "AccessDenied" {
 			t.Errorf("deleting a locked version: %v; want AccessDenied", err)
 		}
 	}

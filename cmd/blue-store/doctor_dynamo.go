@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/dynamo/tables"
 )
 
 // dynamo looks at the endpoint, the tables, and the key that belongs to them.
@@ -35,7 +36,7 @@ func (x *examination) dynamo(ctx context.Context, a *app) {
 func (x *examination) endpoint(a *app) {
 	d := x.config.dynamo
 	note := ""
-	if d.Open() {
+	if d.IsExposed() {
 		note = "; plain http to another host, allowed by --insecure-endpoint: signatures and item names can be read on the way"
 	}
 	x.fine("endpoint", "%s (from %s)%s", d.where(), d.From, note)
@@ -46,12 +47,12 @@ func (x *examination) endpoint(a *app) {
 // tables compares the tables with their definition, and reports whether they
 // can be used.
 func (x *examination) tables(ctx context.Context, at dynamo.Config) bool {
-	tables, err := dynamo.OpenTables(at)
+	admin, err := tables.Open(at)
 	if err != nil {
 		x.wrong("store", err)
 		return false
 	}
-	found, err := tables.Status(ctx)
+	found, err := admin.Status(ctx)
 	if err != nil {
 		x.wrong("store", err)
 		return false
@@ -61,7 +62,7 @@ func (x *examination) tables(ctx context.Context, at dynamo.Config) bool {
 			x.findings = append(x.findings, diagnosis{Check: "table", Detail: t.Name + " differs: " + strings.Join(t.Differs, "; ")})
 		}
 	}
-	if err := tables.Check(found); err != nil {
+	if err := admin.Check(found); err != nil {
 		x.wrong("store", err)
 		return false
 	}

@@ -14,7 +14,7 @@ import (
 func (x *examination) kms(ctx context.Context, s backend) {
 	k := x.config.kms
 	note := ""
-	if k.Open() {
+	if k.IsExposed() {
 		note = "; plain http to another host, allowed by --insecure-endpoint: keys can be read on the way"
 	}
 	what, from := x.app.credentials(k.Endpoint)

@@ -76,11 +76,11 @@ func (d dynamoAt) identity() string {
 func (a *app) credentials(d awsclient.Endpoint) (what, from string) {
 	const dummies = "dummies (local/local)"
 	switch {
-	case d.Open():
+	case d.IsExposed():
 		return dummies, "all that an insecure endpoint gets"
 	case a.env("AWS_ACCESS_KEY_ID") != "":
 		return "an access key", "AWS_ACCESS_KEY_ID"
-	case d.Local():
+	case d.IsLocal():
 		return dummies, "default of a local endpoint"
 	case a.env("AWS_PROFILE") != "":
 		return "profile " + a.env("AWS_PROFILE"), "AWS_PROFILE"
@@ -97,11 +97,11 @@ func (a *app) dynamoConfig(ctx context.Context) (dynamo.Config, error) {
 	if err != nil {
 		return dynamo.Config{}, err
 	}
-	c := dynamo.Config{Endpoint: d.URL, EndpointFrom: d.From, Insecure: d.Open(), Region: d.region, Prefix: d.prefix}
+	c := dynamo.Config{Endpoint: d.URL, EndpointFrom: d.From, Insecure: d.IsExposed(), Region: d.region, Prefix: d.prefix}
 	if c.Credentials, err = a.accessKey(); err != nil {
 		return c, withHint(fmt.Errorf("%w: %w", blue.ErrUnavailable, err), "set both, or neither")
 	}
-	if d.Local() { // no file and no role is asked for a server on this machine
+	if d.IsLocal() { // no file and no role is asked for a server on this machine
 		return c, nil
 	}
 	loaded, err := loadAWS(ctx)

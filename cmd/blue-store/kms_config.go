@@ -30,7 +30,7 @@ type kmsAt struct {
 func (k kmsAt) used() bool { return k.arn != "" }
 
 // inAWS reports whether AWS itself is asked with somebody's credentials.
-func (k kmsAt) inAWS() bool { return k.used() && !k.Local() && !k.Open() }
+func (k kmsAt) inAWS() bool { return k.used() && !k.IsLocal() && !k.IsExposed() }
 
 // kmsAt reads the settings of KMS. Nothing is looked up or sent. An error of
 // awskms for what is no key's ARN.
@@ -50,7 +50,7 @@ func (a *app) kmsAt(prefix string) (kmsAt, error) {
 	if wrong, ok := errors.AsType[*awsclient.EndpointError](err); ok {
 		return k, &usageError{wrong.Error(), wrong.Hint()}
 	}
-	_, err = awskms.Connect(k.arn, awskms.Config{Endpoint: k.Endpoint, Insecure: k.Open()})
+	_, err = awskms.Connect(k.arn, awskms.Config{Endpoint: k.Endpoint, Insecure: k.IsExposed()})
 	return k, err
 }
 
@@ -94,12 +94,12 @@ func (a *app) kmsProvider(ctx context.Context, k kmsAt, records backend) (*awskm
 // kmsConfig says who asks. It reads AWS's own files where the environment does
 // not say enough, and sends nothing.
 func (a *app) kmsConfig(ctx context.Context, k kmsAt) (awskms.Config, error) {
-	at := awskms.Config{Endpoint: k.Endpoint, Insecure: k.Open()}
+	at := awskms.Config{Endpoint: k.Endpoint, Insecure: k.IsExposed()}
 	var err error
 	if at.Credentials, err = a.accessKey(); err != nil {
 		return at, withHint(fmt.Errorf("%w: %w", blue.ErrSealed, err), "set both, or neither")
 	}
-	if k.Local() || k.Open() {
+	if k.IsLocal() || k.IsExposed() {
 		return at, nil
 	}
 	loaded, err := loadAWS(ctx)

@@ -36,7 +36,7 @@ func userOf(principal string) string {
 // asksAWS reports whether credentials of AWS are used, and not the dummies of
 // a server on this machine.
 func (c config) asksAWS() bool {
-	return c.kind == kindDynamoDB && !c.dynamo.Local() && !c.dynamo.Open() || c.kms.inAWS()
+	return c.kind == kindDynamoDB && !c.dynamo.IsLocal() && !c.dynamo.IsExposed() || c.kms.inAWS()
 }
 
 // callerIdentity returns the ARN that AWS knows the caller by.

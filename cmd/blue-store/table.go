@@ -6,8 +6,7 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
-
-	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/dynamo/tables"
 )
 
 func tableCommand(a *app) *cobra.Command {
@@ -31,34 +30,34 @@ var tableCommands = []func(*app) *cobra.Command{
 
 // tablesJSON is the answer of create and status.
 type tablesJSON struct {
-	Where  string               `json:"where"`
-	Tables []dynamo.TableStatus `json:"tables"`
-	Status string               `json:"status"` // "ok", or "error" if not all tables are as defined
+	Where  string          `json:"where"`
+	Tables []tables.Status `json:"tables"`
+	Status string          `json:"status"` // "ok", or "error" if not all tables are as defined
 }
 
 // tables asks for the state of the tables and prints it. A table that is not
 // as defined is an error after the answer.
-func (a *app) tables(ctx context.Context, ask func(*dynamo.Tables) ([]dynamo.TableStatus, error)) error {
+func (a *app) tables(ctx context.Context, ask func(*tables.Tables) ([]tables.Status, error)) error {
 	config, err := a.dynamoConfig(ctx)
 	if err != nil {
 		return err
 	}
-	tables, err := dynamo.OpenTables(config)
+	admin, err := tables.Open(config)
 	if err != nil {
 		return err
 	}
-	found, err := ask(tables)
+	found, err := ask(admin)
 	if err != nil {
 		return err
 	}
-	answer := tablesJSON{tables.Where(), found, "ok"}
-	if tables.Check(found) != nil {
+	answer := tablesJSON{admin.At, found, "ok"}
+	if admin.Check(found) != nil {
 		answer.Status = "error"
 	}
 	if err := a.answer(answer, answer.text); err != nil {
 		return err
 	}
-	return tables.Check(found)
+	return admin.Check(found)
 }
 
 func (t tablesJSON) text(w io.Writer) error {

@@ -2,8 +2,7 @@ package main
 
 import (
 	"github.com/spf13/cobra"
-
-	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/dynamo/tables"
 )
 
 func tableCreateCommand(a *app) *cobra.Command {
@@ -17,7 +16,7 @@ func tableCreateCommand(a *app) *cobra.Command {
 		Example: "  blue-store table create\n  BLUE_TABLE_PREFIX=team- blue-store table create --endpoint http://localhost:8000",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.tables(c.Context(), func(t *dynamo.Tables) ([]dynamo.TableStatus, error) { return t.Create(c.Context()) })
+			return a.tables(c.Context(), func(t *tables.Tables) ([]tables.Status, error) { return t.Create(c.Context()) })
 		},
 	}
 }

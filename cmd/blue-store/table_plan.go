@@ -2,8 +2,7 @@ package main
 
 import (
 	"github.com/spf13/cobra"
-
-	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/dynamo/tables"
 )
 
 func tablePlanCommand(a *app) *cobra.Command {
@@ -16,7 +15,7 @@ func tablePlanCommand(a *app) *cobra.Command {
 			"  aws cloudformation deploy --template-file tables.json --stack-name blue-store",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			template, err := dynamo.Plan(a.env("BLUE_TABLE_PREFIX"))
+			template, err := tables.Plan(a.env("BLUE_TABLE_PREFIX"))
 			if err != nil {
 				return err
 			}

@@ -2,8 +2,7 @@ package main
 
 import (
 	"github.com/spf13/cobra"
-
-	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/dynamo/tables"
 )
 
 func tableStatusCommand(a *app) *cobra.Command {
@@ -16,7 +15,7 @@ func tableStatusCommand(a *app) *cobra.Command {
 		Example: "  blue-store table status\n  blue-store table status --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.tables(c.Context(), func(t *dynamo.Tables) ([]dynamo.TableStatus, error) { return t.Status(c.Context()) })
+			return a.tables(c.Context(), func(t *tables.Tables) ([]tables.Status, error) { return t.Status(c.Context()) })
 		},
 	}
 }

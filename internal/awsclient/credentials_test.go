@@ -49,10 +49,10 @@ func TestCheckedKeepsTheCause(t *testing.T) {
 
 // TestShortSecret: what the SDK would panic on is an error, in that mode alone.
 func TestShortSecret(t *testing.T) {
-	for _, n := range []int{0, leastSecret - 1, leastSecret} {
+	for _, n := range []int{0, minSecret - 1, minSecret} {
 		_, err := Checked(static(aws.Credentials{AccessKeyID: "a", SecretAccessKey: long[:n]}, nil)).Retrieve(t.Context())
 		e, refused := errors.AsType[*CredentialsError](err)
-		if refused != (fips140.Enforced() && n < leastSecret) || refused && !e.Short {
+		if refused != (fips140.Enforced() && n < minSecret) || refused && !e.Short {
 			t.Errorf("%d bytes, enforced %t: %v", n, fips140.Enforced(), err)
 		}
 	}

@@ -12,7 +12,7 @@ func TestFind(t *testing.T) {
 	const own, ofService, ofAll = "DYNAMODB_ENDPOINT", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"
 	all := map[string]string{own: "http://localhost:1", ofService: "http://localhost:2", ofAll: "http://localhost:3"}
 	for name, c := range map[string]struct {
-		flags Flags
+		flags EndpointFlags
 		env   map[string]string
 		want  Endpoint
 	}{

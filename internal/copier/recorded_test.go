@@ -12,6 +12,7 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/dynamo/tables"
 	"github.com/superviber/blue-encrypted-store/export"
 	"github.com/superviber/blue-encrypted-store/internal/copier"
 	"github.com/superviber/blue-encrypted-store/internal/importer"
@@ -38,11 +39,11 @@ func openSQLite(t *testing.T) record.Store {
 func openDynamo(t *testing.T) record.Store {
 	t.Helper()
 	c := dynamo.Config{Endpoint: localtest.Endpoint(t), Prefix: "copier-" + uuid.Must(uuid.NewV4()).String() + "-"}
-	tables, err := dynamo.OpenTables(c)
+	admin, err := tables.Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tables.Create(t.Context()); err != nil {
+	if _, err := admin.Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	s, err := dynamo.Open(t.Context(), c)

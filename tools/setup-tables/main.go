@@ -4,8 +4,8 @@
 // containers. It never alters a table of another shape.
 //
 // What belongs here: the environment and the exit code. What does not: what
-// the tables are (dynamo/tables.go), and which endpoint wins
-// (internal/endpoint).
+// the tables are (dynamo/tables/definition.go), and which endpoint wins
+// (internal/awsclient).
 //
 // Exit codes: 0 all tables are as defined, 2 usage, 5 unreachable, or a table
 // differs, 130 interrupted.
@@ -25,6 +25,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/dynamo/tables"
 	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 )
 
@@ -63,19 +64,19 @@ func setup(ctx context.Context, given awsclient.EndpointFlags, prefix string, en
 	if err != nil {
 		return err
 	}
-	c := dynamo.Config{Endpoint: at.URL, EndpointFrom: at.From, Insecure: at.Open(), Prefix: prefix}
-	if !at.Local() { // DynamoDB Local needs no profile, and none is looked for
+	c := dynamo.Config{Endpoint: at.URL, EndpointFrom: at.From, Insecure: at.IsExposed(), Prefix: prefix}
+	if !at.IsLocal() { // DynamoDB Local needs no profile, and none is looked for
 		aws, err := config.LoadDefaultConfig(ctx)
 		if err != nil {
 			return fmt.Errorf("%w: the AWS configuration: %w", blue.ErrInvalid, err)
 		}
 		c.AWS = &aws
 	}
-	tables, err := dynamo.OpenTables(c)
+	admin, err := tables.Open(c)
 	if err != nil {
 		return err
 	}
-	found, err := tables.Create(ctx)
+	found, err := admin.Create(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,10 +85,10 @@ func setup(ctx context.Context, given awsclient.EndpointFlags, prefix string, en
 			return err
 		}
 	}
-	return tables.Check(found)
+	return admin.Check(found)
 }
 
-func printStatus(out io.Writer, t dynamo.TableStatus) error {
+func printStatus(out io.Writer, t tables.Status) error {
 	state := string(t.State)
 	if t.Created {
 		state = "created"

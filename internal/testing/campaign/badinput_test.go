@@ -113,7 +113,7 @@ var badInputs = []struct {
 				"--insecure-endpoint allows plain http to another host and nothing else"},
 		{"AWS credentials missing, expired, of another account; no region; tables of another shape", []string{
 			clouds + "credentials missing", clouds + "credentials expired", clouds + "half of the credentials", clouds + `"no region"`, clouds + `"an account"`, clouds + "wrong key schema", row(clouds, "index missing"),
-			clouds + "func TestDynamoDBOfAnotherShape(", "dynamo/tables_test.go: func TestAnotherShape(", "dynamo/tables_test.go: func TestEmptyIndexOfAnotherShape("},
+			clouds + "func TestDynamoDBOfAnotherShape(", "dynamo/tables/tables_test.go: func TestAnotherShape(", "dynamo/shape_test.go: func TestEmptyIndexOfAnotherShape("},
 			"in another account the tables are missing or of another shape, or they are another store, with heads of its own"},
 		{"HOME unset, read-only, full; temporary folder hostile; umask 000", []string{
 			around + `"no-home"`, around + `"home-read-only"`, around + `"home-is-a-file"`, around + "func TestDiskFull(", around + `"tmpdir-missing"`, around + `"tmpdir-a-file"`, around + `"umask-000"`}, ""},

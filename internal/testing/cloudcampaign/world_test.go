@@ -15,6 +15,7 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/dynamo/tables"
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
@@ -38,11 +39,11 @@ func newWorld(t *testing.T) *world {
 		endpoint: localtest.Endpoint(t), prefix: "c" + strings.ToLower(rand.Text()[:10]) + "-", umk: filepath.Join(t.TempDir(), "umk.key"),
 		plain: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
 	}
-	tables, err := dynamo.OpenTables(dynamo.Config{Endpoint: w.endpoint, Prefix: w.prefix})
+	admin, err := tables.Open(dynamo.Config{Endpoint: w.endpoint, Prefix: w.prefix})
 	check(t, err)
-	found, err := tables.Create(t.Context())
+	found, err := admin.Create(t.Context())
 	check(t, err)
-	check(t, tables.Check(found))
+	check(t, admin.Check(found))
 	t.Cleanup(w.plain.CloseIdleConnections)
 	return w
 }

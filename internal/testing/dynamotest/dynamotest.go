@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/dynamo/tables"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -66,13 +67,13 @@ func prefix() string { return fmt.Sprintf("t-%s-%d-", rand.Text(), time.Now().Un
 
 func create(t testing.TB, c dynamo.Config) {
 	t.Helper()
-	tables, err := dynamo.OpenTables(c)
+	admin, err := tables.Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := tables.Create(t.Context())
+	found, err := admin.Create(t.Context())
 	if err == nil {
-		err = tables.Check(found)
+		err = admin.Check(found)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 )
 
 // CheckEndpoint refuses what is not the URL of a local server: what
-// internal/endpoint refuses, and every host of AWS, where tables and keys cost
+// internal/awsclient refuses, and every host of AWS, where tables and keys cost
 // money and may be somebody's.
 func CheckEndpoint(text string) error {
 	e, err := awsclient.ParseEndpoint(text, "")

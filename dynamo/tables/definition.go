@@ -1,4 +1,4 @@
-package dynamo
+package tables
 
 import (
 	"encoding/json"
@@ -9,42 +9,40 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/superviber/blue-encrypted-store/dynamo/conn"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// definition is one table: partition key PK and sort key SK, both S; on-demand
-// billing; deletion protection; point-in-time recovery.
+// A definition describes one table: partition key PK and sort key SK, both S,
+// on-demand billing, deletion protection and point-in-time recovery.
 type definition struct {
 	table   record.Table
 	indexes []record.Index // partition key {name}PK, sort key {name}SK, both S
-	// recoveryDays is the point-in-time window. The keys' is the shortest
-	// there is: as long as it lasts, a destroyed key can be brought back.
+	// recoveryDays is the point-in-time window. The keys have the shortest
+	// window that exists, because a destroyed key can be restored within it.
 	recoveryDays int32
 }
 
-// definitions is the one place that says what the tables are: Create, Status
-// and Plan follow it.
+// definitions lists the tables. Create, Status and Plan follow it.
 var definitions = []definition{
 	{record.Dialogues, []record.Index{record.ByStatus, record.ByTensionStatus, record.ByExpert}, 35},
 	{record.Audit, nil, 35},
 	{record.Keys, nil, 1},
 }
 
-// attributes of a definition's keys, table first.
+// attributes returns the names of the key attributes, those of the table first.
 func (d definition) attributes() []string {
-	names := []string{partitionKey, sortKey}
+	names := []string{conn.PartitionKey, conn.SortKey}
 	for _, i := range d.indexes {
-		names = append(names, string(i)+partitionKey, string(i)+sortKey)
+		names = append(names, string(i)+conn.PartitionKey, string(i)+conn.SortKey)
 	}
 	return names
 }
 
-// projected is what an index holds beside the keys of table and index: the
-// clear attributes that record.Index promises, so that a list is one Query.
-// Never a payload, sealed or not, and no MAC: a row of an index is a hint.
-func projected(i record.Index) []string { return i.Attributes() }
-
-// request is the definition as CreateTable wants it.
+// request returns the definition as input of CreateTable. An index holds the
+// clear attributes that record.Index promises in addition to the keys, so that a
+// list is one Query. It never holds a payload or a MAC, because a row of an
+// index is unverified.
 func (d definition) request(prefix string) *dynamodb.CreateTableInput {
 	in := &dynamodb.CreateTableInput{
 		TableName:                 aws.String(prefix + string(d.table)),
@@ -58,7 +56,7 @@ func (d definition) request(prefix string) *dynamodb.CreateTableInput {
 	for _, i := range d.indexes {
 		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
 			IndexName: aws.String(string(i)), KeySchema: keySchema(string(i)),
-			Projection: &types.Projection{ProjectionType: types.ProjectionTypeInclude, NonKeyAttributes: projected(i)},
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeInclude, NonKeyAttributes: i.Attributes()},
 		})
 	}
 	return in
@@ -66,16 +64,16 @@ func (d definition) request(prefix string) *dynamodb.CreateTableInput {
 
 func keySchema(prefix string) []types.KeySchemaElement {
 	return []types.KeySchemaElement{
-		{AttributeName: aws.String(prefix + partitionKey), KeyType: types.KeyTypeHash},
-		{AttributeName: aws.String(prefix + sortKey), KeyType: types.KeyTypeRange},
+		{AttributeName: aws.String(prefix + conn.PartitionKey), KeyType: types.KeyTypeHash},
+		{AttributeName: aws.String(prefix + conn.SortKey), KeyType: types.KeyTypeRange},
 	}
 }
 
-// Plan returns the tables as a CloudFormation template in JSON, for whoever
-// makes tables with a stack. A stack that is deleted leaves the tables.
-// ErrInvalid for a prefix that no table name can have.
+// Plan returns the tables as a CloudFormation template in JSON. Deleting the
+// stack keeps the tables. record.ErrInvalid for a prefix that no table name can
+// have.
 func Plan(prefix string) ([]byte, error) {
-	if _, err := (Config{Prefix: prefix}).check(); err != nil {
+	if err := conn.CheckPrefix(prefix); err != nil {
 		return nil, err
 	}
 	resources := map[string]templateTable{}
@@ -89,7 +87,8 @@ func Plan(prefix string) ([]byte, error) {
 	}{"2010-09-09", "Tables of blue-encrypted-store: sealed dialogues, their audit log, their wrapped keys", resources}, "", "  ")
 }
 
-// resourceName is a table's logical id in the template: BlueDialogues.
+// resourceName returns the logical id of a table in the template, for example
+// BlueDialogues.
 func resourceName(t record.Table) string {
 	var b strings.Builder
 	for part := range strings.SplitSeq(string(t), "_") {
@@ -98,7 +97,7 @@ func resourceName(t record.Table) string {
 	return b.String()
 }
 
-// templateTable is AWS::DynamoDB::Table.
+// A templateTable is a resource AWS::DynamoDB::Table.
 type templateTable struct {
 	Type                string
 	DeletionPolicy      string
@@ -134,7 +133,7 @@ type templateRecovery struct {
 	RecoveryPeriodInDays       int32
 }
 
-// template is request's twin: it is made of it.
+// template returns the definition as a resource, derived from request.
 func (d definition) template(prefix string) templateTable {
 	in := d.request(prefix)
 	keys := func(schema []types.KeySchemaElement) (out []templateKey) {

@@ -1,16 +1,19 @@
-package dynamo
+package tables
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,17 +21,39 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/gofrs/uuid/v5"
+
+	"github.com/superviber/blue-encrypted-store/dynamo/conn"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-func mustTables(t *testing.T, c Config) *Tables {
+func mustTables(t *testing.T, c conn.Config) *Tables {
 	t.Helper()
-	tables, err := OpenTables(c)
+	tables, err := Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tables
 }
+
+var tableSets atomic.Int64
+
+// localConfig names tables of DynamoDB Local that no other test uses.
+func localConfig(t *testing.T) conn.Config {
+	t.Helper()
+	random := uuid.Must(uuid.NewV4()).String()[:8] // the server can be older than this process
+	return conn.Config{Endpoint: localtest.Endpoint(t), EndpointFrom: "a test", Prefix: fmt.Sprintf("u%d-%s-", tableSets.Add(1), random)}
+}
+
+func hintOf(err error) string {
+	if f, ok := errors.AsType[*conn.Fault](err); ok {
+		return f.Hint()
+	}
+	return ""
+}
+
+func TestMain(m *testing.M) { localtest.Main(m) }
 
 func TestCreate(t *testing.T) {
 	tables := mustTables(t, localConfig(t))
@@ -50,7 +75,7 @@ func TestCreate(t *testing.T) {
 			t.Fatalf("create: %+v, %v", found, err)
 		}
 		for i, f := range found {
-			if f.State != AsDefined || f.Created != want || f.Name != tables.prefix+string(definitions[i].table) {
+			if f.State != AsDefined || f.Created != want || f.Name != tables.Prefix+string(definitions[i].table) {
 				t.Errorf("create: %+v", f)
 			}
 			if !slices.Equal(f.NotHere, []string{"point-in-time recovery"}) {
@@ -128,9 +153,9 @@ func TestAnotherShape(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tables := mustTables(t, localConfig(t))
-			in := definitions[0].request(tables.prefix)
+			in := definitions[0].request(tables.Prefix)
 			x.spoil(in)
-			if _, err := tables.api.CreateTable(t.Context(), in); err != nil {
+			if _, err := tables.API.CreateTable(t.Context(), in); err != nil {
 				t.Fatal(err)
 			}
 			before := describe(t, tables, in.TableName)
@@ -156,7 +181,7 @@ func TestAnotherShape(t *testing.T) {
 
 func describe(t *testing.T, tables *Tables, name *string) string {
 	t.Helper()
-	out, err := tables.api.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: name})
+	out, err := tables.API.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,116 +193,6 @@ func describe(t *testing.T, tables *Tables, name *string) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// TestWrongKeysInUse: what a store says that meets tables of another shape.
-func TestWrongKeysInUse(t *testing.T) {
-	c := localConfig(t)
-	tables := mustTables(t, c)
-	for _, d := range definitions {
-		in := d.request(tables.prefix)
-		in.GlobalSecondaryIndexes = nil
-		in.KeySchema = []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}}
-		in.AttributeDefinitions = []types.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS}}
-		if _, err := tables.api.CreateTable(t.Context(), in); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cl := &client{tables.connection}
-	_, _, getErr := cl.get(t.Context(), record.Dialogues, someKey)
-	_, _, pageErr := cl.page(t.Context(), record.Dialogues, "p", span{}, "", 0)
-	_, snapshotErr := cl.snapshot(t.Context(), record.Dialogues, []record.Key{someKey})
-	_, indexErr := cl.index(t.Context(), record.ByStatus, "status#open")
-	for call, err := range map[string]error{
-		"get": getErr, "page": pageErr, "snapshot": snapshotErr, "index": indexErr, "transact": cl.transact(t.Context(), "", twoActions()),
-	} {
-		if !errors.Is(err, record.ErrUnavailable) || errors.Is(err, errUnknown) || !strings.Contains(hintOf(err), "blue-store table status") {
-			t.Errorf("%s: %v, hint %q", call, err, hintOf(err))
-		}
-	}
-}
-
-// TestEmptyIndexOfAnotherShape: a table of other keys can have our indexes, and
-// what a writer puts there is in none of them. It is not an empty store.
-func TestEmptyIndexOfAnotherShape(t *testing.T) {
-	for name, keys := range map[string][]types.KeySchemaElement{
-		"keys are pk (S), sk (S), not PK (S), SK (S)": {
-			{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash}, {AttributeName: aws.String("sk"), KeyType: types.KeyTypeRange},
-		},
-		"keys are SK (S), PK (S), not PK (S), SK (S)": {
-			{AttributeName: aws.String("SK"), KeyType: types.KeyTypeHash}, {AttributeName: aws.String("PK"), KeyType: types.KeyTypeRange},
-		},
-		"keys are PK (S), not PK (S), SK (S)": {{AttributeName: aws.String("PK"), KeyType: types.KeyTypeHash}},
-	} {
-		c := localConfig(t)
-		tables := mustTables(t, c)
-		in := definitions[0].request(tables.prefix)
-		in.KeySchema, in.AttributeDefinitions = keys, in.AttributeDefinitions[2:]
-		for _, k := range keys {
-			in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: k.AttributeName, AttributeType: types.ScalarAttributeTypeS})
-		}
-		if _, err := tables.api.CreateTable(t.Context(), in); err != nil {
-			t.Fatal(err)
-		}
-		s, err := Open(t.Context(), c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, i := range []record.Index{record.ByStatus, record.ByTensionStatus, record.ByExpert} {
-			_, err := s.Index(t.Context(), i, "nobody")
-			if !errors.Is(err, record.ErrUnavailable) || !strings.Contains(fmt.Sprint(err), *in.TableName+" does not have the keys") || !strings.Contains(fmt.Sprint(err), name) || !strings.Contains(hintOf(err), "table status") {
-				t.Errorf("%s: %v, hint %q; want %q", i, err, hintOf(err), name)
-			}
-		}
-	}
-}
-
-// TestEmptyIndexAsksOnce: only an empty index costs a request more, once.
-func TestEmptyIndexAsksOnce(t *testing.T) {
-	s, tables := newService(t)
-	s.tables["blue_dialogues"] = &types.TableDescription{}
-	var described int
-	var refusal string
-	rows := []any{map[string]any{"PK": map[string]string{"S": "p"}, "SK": map[string]string{"S": "s"}}}
-	f := newFake(t, answer{})
-	f.handler = func(operation string, body map[string]any) (int, any) {
-		switch {
-		case operation == "Query":
-			return 200, map[string]any{"Items": rows}
-		case refusal != "":
-			return 400, map[string]string{"__type": "x#" + refusal, "message": "no"}
-		}
-		described++
-		return s.answer(operation, body)
-	}
-	open := func() *Store {
-		s, err := Open(t.Context(), Config{Endpoint: f.URL, Prefix: tables.prefix})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	store := open()
-	list := func(want error) {
-		t.Helper()
-		if _, err := store.Index(t.Context(), record.ByStatus, "open"); !errors.Is(err, want) {
-			t.Errorf("index: %v, want %v", err, want)
-		}
-	}
-	list(nil)
-	if described != 0 {
-		t.Errorf("%d questions about the keys where the index has rows", described)
-	}
-	rows = nil
-	list(nil)
-	list(nil)
-	if described != 1 {
-		t.Errorf("%d questions about the keys, want 1", described)
-	}
-	store, refusal = open(), "AccessDeniedException"
-	list(nil) // whoever may read need not be allowed to describe
-	store, refusal = open(), "ExpiredTokenException"
-	list(record.ErrUnavailable)
 }
 
 // service is enough of the control plane of AWS for what DynamoDB Local lacks:
@@ -353,9 +268,18 @@ func (s *service) description(name string) map[string]any {
 func newService(t *testing.T) (*service, *Tables) {
 	t.Helper()
 	s := &service{tables: map[string]*types.TableDescription{}, looks: map[string]int{}, refusal: map[string]int{}, days: map[string]int32{}}
-	f := newFake(t, answer{})
-	f.handler = s.answer
-	return s, mustTables(t, Config{Endpoint: f.URL})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body map[string]any
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Error(err)
+		}
+		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		status, out := s.answer(operation, body)
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(out)
+	}))
+	t.Cleanup(server.Close)
+	return s, mustTables(t, conn.Config{Endpoint: server.URL})
 }
 
 func TestCreateInAWS(t *testing.T) {
@@ -487,7 +411,7 @@ func TestPlan(t *testing.T) {
 func TestProjections(t *testing.T) {
 	total := 0
 	for _, i := range definitions[0].indexes {
-		names := projected(i)
+		names := i.Attributes()
 		total += len(names)
 		if len(names) == 0 || len(names) > 20 || len(slices.Compact(slices.Sorted(slices.Values(names)))) != len(names) {
 			t.Errorf("%s projects %q", i, names)

@@ -1,4 +1,4 @@
-package dynamo
+package conn
 
 import (
 	"context"
@@ -39,13 +39,10 @@ func TestConfigRefused(t *testing.T) {
 		"a prefix too long":          {Endpoint: "http://localhost:8000", Prefix: strings.Repeat("p", 242)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := Open(t.Context(), c); !errors.Is(err, record.ErrInvalid) {
+			if _, err := Open(c); !errors.Is(err, record.ErrInvalid) {
 				t.Errorf("opened: %v", err)
 			} else if strings.Contains(err.Error(), "u:p") {
 				t.Errorf("the error shows a password: %v", err)
-			}
-			if _, err := OpenTables(c); !errors.Is(err, record.ErrInvalid) {
-				t.Errorf("tables opened: %v", err)
 			}
 		})
 	}
@@ -67,15 +64,15 @@ func TestConfigTaken(t *testing.T) {
 		{Config{Endpoint: "http://example.org:8000", Insecure: true, Credentials: own, AWS: chain}, "eu-west-1", "local", "http://example.org:8000", "http://example.org:8000"},
 		{Config{AWS: chain}, "eu-west-1", "AKIACHAIN", "eu-west-1", ""},
 	} {
-		conn, err := connect(c.config)
+		at, err := Open(c.config)
 		if err != nil {
 			t.Errorf("%+v: %v", c.config, err)
 			continue
 		}
-		o := conn.api.Options()
+		o := at.API.Options()
 		signs, err := o.Credentials.Retrieve(context.Background())
-		if err != nil || signs.AccessKeyID != c.key || o.Region != c.region || conn.at != c.at || aws.ToString(o.BaseEndpoint) != c.to {
-			t.Errorf("%+v: key %q, region %q, at %q, to %q (%v)", c.config, signs.AccessKeyID, o.Region, conn.at, aws.ToString(o.BaseEndpoint), err)
+		if err != nil || signs.AccessKeyID != c.key || o.Region != c.region || at.At != c.at || aws.ToString(o.BaseEndpoint) != c.to {
+			t.Errorf("%+v: key %q, region %q, at %q, to %q (%v)", c.config, signs.AccessKeyID, o.Region, at.At, aws.ToString(o.BaseEndpoint), err)
 		}
 	}
 	if aws.ToString(chain.BaseEndpoint) != "http://elsewhere" {

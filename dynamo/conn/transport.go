@@ -1,4 +1,4 @@
-package dynamo
+package conn
 
 import (
 	"bytes"
@@ -11,12 +11,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// checked reads an answer whole and compares it with its length and its
-// checksum (header X-Amz-Crc32) before anybody parses it. The SDK itself only
-// logs a wrong checksum.
-type checked struct{ inner aws.HTTPClient }
+// checksumClient reads an answer completely and compares it with its length and
+// its checksum (header X-Amz-Crc32) before the SDK parses it. The SDK itself
+// only logs a wrong checksum.
+type checksumClient struct{ inner aws.HTTPClient }
 
-func (c checked) Do(req *http.Request) (*http.Response, error) {
+// Do implements aws.HTTPClient.
+func (c checksumClient) Do(req *http.Request) (*http.Response, error) {
 	resp, err := c.inner.Do(req)
 	if err != nil {
 		return nil, err
