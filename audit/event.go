@@ -129,7 +129,7 @@ const (
 	Intent Outcome = "intent"
 )
 
-const timeFormat = "2006-01-02T15:04:05.000000000Z" // of a time in UTC
+const timeFormat = record.TimeLayout // of a time in UTC
 
 // TagSize is the size in bytes of a written item's tag.
 const TagSize = 16

@@ -42,7 +42,7 @@ const (
 	attrItems  = "items"
 	attrDigest = "items_digest"
 
-	timeLayout = "2006-01-02T15:04:05.000000000Z"
+	timeLayout = record.TimeLayout
 )
 
 // EventPlace says where an event stands.

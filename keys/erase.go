@@ -70,7 +70,7 @@ func (r *Ring) BeginErase(ctx context.Context, dialogue, alone string) (Erasure,
 			e = erasureOf(line)
 			return nil, nil
 		}
-		now := record.S(r.now().UTC().Format(timeLayout))
+		now := record.S(r.now().UTC().Format(record.TimeLayout))
 		if line.Attrs == nil {
 			put.Record.Attrs = record.Attrs{attrStarted: now}
 		}
@@ -171,7 +171,7 @@ func (r *Ring) FinishErase(ctx context.Context, dialogue string) (Erasure, error
 		}
 		put := record.Write{Table: record.Keys, Record: line.Clone(), Prev: line.Attrs}
 		put.Record.Attrs[attrState] = record.S(stateErased)
-		put.Record.Attrs[attrFinished] = record.S(r.now().UTC().Format(timeLayout))
+		put.Record.Attrs[attrFinished] = record.S(r.now().UTC().Format(record.TimeLayout))
 		e = erasureOf(put.Record)
 		return []record.Write{s.turn(record.Attrs{attrState: record.S(stateErased)}), put}, nil
 	})

@@ -29,8 +29,6 @@ const (
 	stateErased  = "erased"
 
 	maxFingerprint = 256 // bytes; an ARN fits
-
-	timeLayout = "2006-01-02T15:04:05.000000000Z"
 )
 
 func partition(dialogue string) record.Partition { return record.DialoguePartition(dialogue) }
@@ -52,7 +50,7 @@ func headRecord(dialogue string, now time.Time) record.Record {
 		attrActive:  record.N(1),
 		attrState:   record.S(stateActive),
 		attrTurn:    record.S(rand.Text()),
-		attrCreated: record.S(now.UTC().Format(timeLayout)),
+		attrCreated: record.S(now.UTC().Format(record.TimeLayout)),
 	}}
 }
 
@@ -62,7 +60,7 @@ func wrapRecord(b Binding, umk string, w Wrapped, now time.Time) record.Record {
 		attrUMK:     record.S(umk),
 		attrUser:    record.S(b.User),
 		attrVersion: record.N(int64(b.Version)),
-		attrCreated: record.S(now.UTC().Format(timeLayout)),
+		attrCreated: record.S(now.UTC().Format(record.TimeLayout)),
 	}}
 }
 

@@ -6,13 +6,13 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	mrand "math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/internal/retry"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -137,7 +137,7 @@ func (r *Ring) change(ctx context.Context, dialogue string, plan func(*shelf) ([
 		if done {
 			return err
 		}
-		if err := pause(ctx, try); err != nil {
+		if err := retry.Writers.Wait(ctx, try); err != nil {
 			return err
 		}
 	}
@@ -174,18 +174,6 @@ func (r *Ring) tryChange(ctx context.Context, dialogue string, plan func(*shelf)
 func (r *Ring) turned(ctx context.Context, s *shelf) bool {
 	head, err := r.store.Get(ctx, record.Keys, headKey(s.dialogue))
 	return err == nil && !head.Attrs[attrTurn].Equal(s.head.Attrs[attrTurn])
-}
-
-// pause waits before try number n+1: full jitter under a cap that doubles from
-// 1 ms to 64 ms.
-func pause(ctx context.Context, n int) error {
-	most := time.Millisecond << min(n, 6)
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(time.Duration(mrand.Int64N(int64(most)))):
-		return nil
-	}
 }
 
 // around records the intent of an action, does it, and records its outcome.

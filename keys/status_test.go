@@ -24,14 +24,14 @@ func TestVersionAge(t *testing.T) {
 			t.Fatalf("%+v, %v", st, err)
 		}
 		for i, v := range st.Versions {
-			if v.CreatedAt != want[i].Format(timeLayout) {
-				t.Errorf("version %d of %s; want %s", v.Version, v.CreatedAt, want[i].Format(timeLayout))
+			if v.CreatedAt != want[i].Format(record.TimeLayout) {
+				t.Errorf("version %d of %s; want %s", v.Version, v.CreatedAt, want[i].Format(record.TimeLayout))
 			}
 		}
 	}
 	check(start, start.Add(2*time.Hour))
 	w.edit("tea", "wrap#0000000001#bob", without("created_at")) // one that does not say is no reason to say nothing
 	check(start.Add(time.Hour), start.Add(2*time.Hour))
-	w.edit("tea", "wrap#0000000001#bob", set("created_at", record.S(start.Format(timeLayout))))
+	w.edit("tea", "wrap#0000000001#bob", set("created_at", record.S(start.Format(record.TimeLayout))))
 	check(start, start.Add(2*time.Hour))
 }

@@ -63,6 +63,11 @@ const (
 	MaxLogChunk    = 350 << 10 // bytes of records in a log item
 )
 
+// TimeLayout is the layout of every stored time, for time.Time.Format: UTC with
+// nine digits of a second, so that texts sort as times do. MACs cover such
+// texts, so the layout must not change.
+const TimeLayout = "2006-01-02T15:04:05.000000000Z"
+
 // A Type is the type of a Value, by DynamoDB's letter.
 type Type byte
 

@@ -60,7 +60,7 @@ func (f *file) open(ctx context.Context, readOnly bool) error {
 		return err
 	}
 	if !there && !readOnly {
-		if err := place(f.path); err != nil {
+		if err := createFile(f.path); err != nil {
 			return err
 		}
 	}
@@ -111,7 +111,7 @@ func uri(path string, q url.Values) string {
 func (f *file) prepare(ctx context.Context, readOnly bool) error {
 	limit, cancel := context.WithTimeout(ctx, f.busy)
 	defer cancel()
-	return retry(ctx, limit, func() error {
+	return untilFree(ctx, limit, func() error {
 		fresh, err := f.inspect(ctx, f.db)
 		switch {
 		case err != nil:

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/superviber/blue-encrypted-store/internal/fsutil"
+	"github.com/superviber/blue-encrypted-store/internal/retry"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -75,10 +78,8 @@ func (f *file) probe(ctx context.Context) error {
 		if err = f.probeOnce(ctx); err == nil || errors.Is(err, record.ErrInvalid) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(between):
+		if err := retry.Sleep(ctx, between); err != nil {
+			return err
 		}
 	}
 	return err
@@ -138,49 +139,30 @@ func otherKind(k kind) int64 {
 	return dataFile.applicationID
 }
 
-// place makes an empty file with mode 0600 under its name in one step, unless
-// another process has been faster, and its folder with mode 0700.
-func place(path string) error {
-	folder := filepath.Dir(path)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return fmt.Errorf("%w: making the folder of %s: %w: check the path and its permissions", record.ErrUnavailable, path, err)
+// createFile creates an empty database file of mode 0600 and its folder of mode
+// 0700. A file that exists is left as it is. The file is closed before it gets
+// its name, see the package doc. SQLite flushes it with the first commit.
+func createFile(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("%w: creating the folder of %s: %w: check the path and its permissions", record.ErrUnavailable, path, err)
 	}
-	err := link(folder, path)
+	err := fsutil.WriteFile(path, fsutil.WriteOptions{Mode: fsutil.Create, Sync: fsutil.SyncNone, Temp: ".blue-*.new"}, func(*os.File) error { return nil })
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%w: making %s: %w: check that the folder can be written to and is on a local disk", record.ErrUnavailable, path, err)
+		return fmt.Errorf("%w: creating %s: %w: check that the folder can be written to and is on a local disk", record.ErrUnavailable, path, err)
 	}
 	return nil
 }
 
-// link closes the new file before it gets its name, see the package doc.
-func link(folder, path string) error {
-	temp, err := os.CreateTemp(folder, ".blue-*.new")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name())
-	if err := errors.Join(temp.Chmod(0o600), temp.Close()); err != nil {
-		return err
-	}
-	return os.Link(temp.Name(), path)
-}
-
-// retry runs try until it is not busy or limit ends.
-func retry(ctx, limit context.Context, try func() error) error {
+// untilFree calls try until the error is not ErrBusy, or limit ends. limit is
+// derived from ctx.
+func untilFree(ctx, limit context.Context, try func() error) error {
 	for {
 		err := try()
 		if !errors.Is(err, record.ErrBusy) {
 			return err
 		}
-		timer := time.NewTimer(20 * time.Millisecond)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-limit.Done():
-			timer.Stop()
-			return err
-		case <-timer.C:
+		if retry.Sleep(limit, 20*time.Millisecond) != nil {
+			return cmp.Or(ctx.Err(), err)
 		}
 	}
 }

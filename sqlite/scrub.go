@@ -51,7 +51,7 @@ func (f *file) scrub(ctx context.Context) error {
 	limit, cancel := context.WithTimeout(ctx, f.busy)
 	defer cancel()
 	failpoint.At("sqlite/scrub")
-	if err := retry(ctx, limit, func() error { return f.emptyLog(ctx, conn) }); err != nil {
+	if err := untilFree(ctx, limit, func() error { return f.emptyLog(ctx, conn) }); err != nil {
 		return err
 	}
 	failpoint.At("sqlite/scrub")
@@ -59,7 +59,7 @@ func (f *file) scrub(ctx context.Context) error {
 		return f.fault(ctx, "scrubbing", err)
 	}
 	failpoint.At("sqlite/scrub")
-	return retry(ctx, limit, func() error { return f.emptyLog(ctx, conn) })
+	return untilFree(ctx, limit, func() error { return f.emptyLog(ctx, conn) })
 }
 
 // emptyLog moves the write-ahead log into the file and cuts it to no bytes.

@@ -23,7 +23,7 @@ type Filter struct {
 	Chain     string
 }
 
-const timestamp = "2006-01-02T15:04:05.000000000Z"
+const timestamp = record.TimeLayout
 
 func (f Filter) picks(e *audit.Event) bool {
 	return (f.From.IsZero() || e.Timestamp >= f.From.UTC().Format(timestamp)) &&

@@ -43,7 +43,7 @@ type clearText struct {
 const maxValues = 8
 
 // timeForm is how clear times are stored.
-const timeForm = "2006-01-02T15:04:05.000000000Z"
+const timeForm = record.TimeLayout
 
 // readableOf collects the view. What an attribute is, its type and value say:
 // a number is a count or a score, a text in the form of a time is one.

@@ -16,7 +16,7 @@ import (
 
 // timeLayout is how a time is stored: UTC, RFC 3339, always nine digits, so
 // that times sort as text.
-const timeLayout = "2006-01-02T15:04:05.000000000Z"
+const timeLayout = record.TimeLayout
 
 // contentAttr holds an item's payload between the engine and the store below:
 // a JSON object. A sealing store replaces it by the envelope.

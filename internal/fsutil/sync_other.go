@@ -2,5 +2,5 @@
 
 package fsutil
 
-// SyncFolder does nothing: a folder cannot be flushed here.
+// SyncFolder does nothing, because this system cannot flush a folder.
 func SyncFolder(string) error { return nil }

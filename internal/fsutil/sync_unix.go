@@ -4,7 +4,8 @@ package fsutil
 
 import "os"
 
-// SyncFolder puts the names in a folder on disk.
+// SyncFolder flushes the names in a folder to disk, so that they exist after a
+// power cut.
 func SyncFolder(folder string) error {
 	f, err := os.Open(folder)
 	if err != nil {

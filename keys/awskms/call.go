@@ -3,7 +3,6 @@ package awskms
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -11,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/internal/retry"
 )
 
 // API is what the provider needs of KMS; *kms.Client has it. Decrypt and
@@ -126,7 +126,7 @@ func call[I, O any](ctx context.Context, p *Provider, action string, send func(c
 		}
 		e := p.explain(bounded, action, err)
 		e.Tries = try
-		if !e.Transient() || try == attempts || pause(bounded, try) != nil {
+		if !e.Transient() || try == attempts || backoff.Wait(bounded, try-1) != nil {
 			return nil, e
 		}
 	}
@@ -138,17 +138,8 @@ func once[I, O any](ctx context.Context, within time.Duration, send func(context
 	return send(ctx, in, func(o *kms.Options) { o.Retryer = aws.NopRetryer{} })
 }
 
-// pause waits a random part of 100 ms, then of 200 ms.
-func pause(ctx context.Context, try int) error {
-	timer := time.NewTimer(rand.N(100 * time.Millisecond << (try - 1)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+// backoff is the waiting time between attempts.
+var backoff = retry.Backoff{Base: 100 * time.Millisecond, Max: 200 * time.Millisecond}
 
 // Status is what KMS says of the key itself.
 type Status struct {

@@ -25,8 +25,6 @@ const (
 	epoch = 1
 
 	maxBlob = 6144 // bytes of a ciphertext (KMS API, Decrypt: CiphertextBlob)
-
-	timeLayout = "2006-01-02T15:04:05.000000000Z"
 )
 
 func kekKey(user string) record.Key {
@@ -136,7 +134,7 @@ func (p *Provider) MakeKEK(ctx context.Context, umk keys.UMK, user string) error
 		attrUser:    record.S(user),
 		attrTables:  record.S(p.opts.Tables),
 		attrEpoch:   record.N(epoch),
-		attrCreated: record.S(p.opts.Now().UTC().Format(timeLayout)),
+		attrCreated: record.S(p.opts.Now().UTC().Format(record.TimeLayout)),
 	}}}})
 	if err != nil && !errors.Is(err, record.ErrConflict) { // a conflict: another was first
 		return fmt.Errorf("storing the key of user %s: %w", user, err)

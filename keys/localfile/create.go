@@ -53,72 +53,37 @@ func (p *Provider) missing(ctx context.Context) error {
 	}
 }
 
-// write puts a random key at the path unless something is there, which is no
-// error, and reports whether it did. ErrUnavailable where none can be made,
-// *FileError where none may be.
-func (f *file) write() (made bool, err error) {
-	made, err = f.link()
-	if _, refused := errors.AsType[*FileError](err); refused {
-		return false, err
+// write creates the file with a random key, unless it exists. It reports whether
+// this call created it. No process can read a part of a key, and a crash leaves
+// at most a temporary file that is never read. When write returns, the name is
+// on disk. It returns *FileError if the key must not be stored there, and
+// blue.ErrUnavailable for any other error.
+func (f *file) write() (created bool, err error) {
+	err = fsutil.MakeFolder(filepath.Dir(f.path))
+	if err == nil {
+		f.at("folder")
+		err = fsutil.WriteFile(f.path, fsutil.WriteOptions{Mode: fsutil.Create, Temp: filepath.Base(f.path) + ".*.tmp", Step: f.at}, f.fill)
 	}
-	if err != nil {
-		return false, fmt.Errorf("%w: making the key file %s: %w", blue.ErrUnavailable, f.path, err)
+	_, refused := errors.AsType[*FileError](err)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return false, nil
+	case err != nil && !refused:
+		return false, fmt.Errorf("%w: creating the key file %s: %w", blue.ErrUnavailable, f.path, err)
 	}
-	return made, nil
+	return err == nil, err
 }
 
-// link makes a temporary file and gives it the key's name by link(2), which
-// never replaces, once all of it is on disk: no process can see half a key or
-// two, and a crash leaves at most a temporary file that nobody reads. When link
-// returns, the name is on disk, whoever gave it.
-func (f *file) link() (made bool, err error) {
-	folder := filepath.Dir(f.path)
-	if err := fsutil.MakeFolder(folder); err != nil {
-		return false, err
-	}
-	f.at("folder")
-	temp, err := os.CreateTemp(folder, filepath.Base(f.path)+".*.tmp") // mode 0600 at most
-	if err != nil {
-		return false, err
-	}
-	defer os.Remove(temp.Name())
-	f.at("temp")
-	err = f.fill(temp)
-	if closed := temp.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		return false, err
-	}
-	f.at("synced")
-	err = os.Link(temp.Name(), f.path)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return false, err
-	}
-	made = err == nil
-	f.at("linked")
-	if err := fsutil.SyncFolder(folder); err != nil {
-		return false, err
-	}
-	f.at("done")
-	return made, nil
-}
-
-// fill writes a new key to the temporary file and to the disk.
+// fill writes a new random key to the temporary file.
 func (f *file) fill(temp *os.File) error {
 	if err := f.checkDisk(temp, "is not made: its folder is on"); err != nil {
-		return err
-	}
-	if err := temp.Chmod(0o600); err != nil { // whatever the umask took away
 		return err
 	}
 	secret := envelope.GenerateSecret()
 	defer secret.Destroy()
 	key := secret.InsecureBytes()
 	defer clear(key)
-	if _, err := temp.Write(key); err != nil {
-		return err
-	}
+	_, err := temp.Write(key)
 	f.at("written")
-	return temp.Sync()
+	return err
 }

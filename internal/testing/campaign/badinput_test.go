@@ -108,7 +108,7 @@ var badInputs = []struct {
 	{"Environment", []badInput{
 		{"an endpoint that is plain http to another host, holds a password, is empty, a file, with a slash at its end, IPv6", []string{
 			row(places, "plain http to another host"), places + `"a user and a password"`, places + `"a user"`, places + "func TestEmptyEndpoint(", places + `"a file"`, places + `"one trailing slash"`, places + `"two trailing slashes"`,
-			places + `"IPv6 of this machine"`, places + `"IPv6 of another host"`, places + "func TestInsecureEndpointIsTold(", "internal/endpoint/endpoint_test.go: func TestFindRefuses("},
+			places + `"IPv6 of this machine"`, places + `"IPv6 of another host"`, places + "func TestInsecureEndpointIsTold(", "internal/awsclient/endpoint_test.go: func TestFindRefuses("},
 			"exit 2, with three exceptions: one slash at the end names the same place; an IPv6 loopback address leads nowhere but to this machine; an empty variable counts as unset, as the AWS SDK reads its own, while an empty --endpoint is refused. " +
 				"--insecure-endpoint allows plain http to another host and nothing else"},
 		{"AWS credentials missing, expired, of another account; no region; tables of another shape", []string{

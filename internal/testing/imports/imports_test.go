@@ -1,6 +1,6 @@
-// Package arrows holds the rule of who may import whom, as a test: doors →
-// encrypted → engine → record, envelope, keys → the domain. There is nothing
-// here but the test.
+// Package imports tests the import rules of the module: which package can import
+// which. Imports point downwards only: command, public store, engine, record
+// store, envelope and keys, domain. The package contains only the test.
 package imports
 
 import (
@@ -18,86 +18,91 @@ import (
 
 const module = "github.com/superviber/blue-encrypted-store"
 
-// room is what one package may import, tests apart.
-type room struct {
-	module []string // rooms of this module
+// A rule says what one package can import, tests apart.
+type rule struct {
+	module []string // packages of this module
 	others []string // modules outside the standard library, by prefix
 	why    string
 }
 
-// rooms lists every package. A new one is refused until it has a line here.
-var rooms = map[string]room{
-	".":                                      {nil, nil, "the domain stands alone: standard library only"},
-	"record":                                 {[]string{"."}, nil, "the physical contract knows the domain's errors, no entity"},
-	"record/recordtest":                      {[]string{".", "record"}, []string{"pgregory.net/rapid", "github.com/google/go-cmp"}, "a suite for stores knows the contract alone"},
-	"envelope":                               {[]string{".", "record"}, nil, "bytes to bytes; the standard library's cryptography only"},
-	"keys":                                   {[]string{".", "record", "envelope"}, []string{"go.opentelemetry.io/otel/"}, "keys know where they lie, not who uses them"},
-	"keys/localfile":                         {[]string{".", "keys", "envelope", "internal/fsutil"}, []string{"golang.org/x/sys"}, "a provider knows no store"},
-	"keys/awskms":                            {[]string{".", "keys", "envelope", "record", "internal/awsclient"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/kms", "github.com/aws/smithy-go"}, "a provider that keeps wrapped keys in blue_keys; the SDK's reading of the environment is cmd's to ask for"},
-	"keys/keystest":                          {[]string{".", "keys", "envelope", "record", "memory"}, nil, "a suite for providers, with a store for those that keep keys"},
-	"audit":                                  {[]string{".", "record", "audit/checkpoint"}, []string{"github.com/gofrs/uuid", "go.opentelemetry.io/otel/trace", "go.opentelemetry.io/otel/codes"}, "events need no key: the sealing store tags for them; of OpenTelemetry the API alone"},
-	"audit/checkpoint":                       {[]string{"."}, []string{"golang.org/x/mod/sumdb"}, "bytes to bytes; no store, clock or context"},
-	"audit/anchor":                           {[]string{".", "audit/checkpoint", "internal/fsutil", "internal/awsclient"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/s3", "github.com/aws/smithy-go"}, "keeps notes outside the store: knows no store, event or key"},
-	"audit/auditor":                          {[]string{".", "record", "audit", "audit/checkpoint"}, []string{"golang.org/x/mod/sumdb/note"}, "whoever verifies the log holds no key but public ones"},
-	"erasure":                                {[]string{".", "record", "keys", "audit", "audit/checkpoint", "audit/auditor", "encrypted"}, []string{"golang.org/x/mod/sumdb"}, "a certificate is made of what store and log hold; no backend, no key but the public ones"},
-	"internal/engine":                        {[]string{".", "record"}, []string{"golang.org/x/text"}, "the engine holds no cryptography"},
-	"encrypted":                              {[]string{".", "record", "envelope", "keys", "audit", "internal/engine"}, []string{"go.opentelemetry.io/otel/"}, "the seal knows no backend and no entity"},
-	"memory":                                 {[]string{".", "record", "internal/engine"}, nil, "a backend knows the contract and the engine's constructor"},
-	"sqlite":                                 {[]string{".", "record", "internal/engine", "internal/failpoint"}, []string{"modernc.org/sqlite"}, "a backend knows the contract and the engine's constructor"},
-	"dynamo":                                 {[]string{".", "record", "dynamo/conn", "internal/awsclient", "internal/engine", "internal/failpoint"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go", "github.com/gofrs/uuid"}, "a backend knows the contract and the engine's constructor"},
-	"dynamo/conn":                            {[]string{"record", "internal/awsclient"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "the connection knows no protocol; the command loads the SDK's configuration"},
-	"dynamo/tables":                          {[]string{"record", "dynamo/conn", "internal/awsclient", "internal/retry"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/dynamodb"}, "the administration of tables knows no item"},
-	"internal/awsclient":                     {[]string{"."}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/smithy-go"}, "rules for every AWS client; reads no environment and sends nothing"},
-	"internal/retry":                         {nil, nil, "waits alone"},
-	"storetest":                              {[]string{".", "record", "audit"}, []string{"pgregory.net/rapid", "github.com/google/go-cmp"}, "a suite for dialogue stores knows the domain, and the events that a sealed one must leave"},
-	"graph":                                  {[]string{"."}, nil, "pure functions over a loaded dialogue"},
-	"export":                                 {[]string{".", "graph"}, nil, "pure functions over a loaded dialogue"},
-	"internal/importer":                      {[]string{"."}, nil, "an importer talks to any dialogue store"},
-	"internal/copier":                        {[]string{".", "record", "audit"}, nil, "a copier moves sealed records as they are and holds no key"},
-	"internal/demo":                          {nil, nil, "text alone"},
-	"internal/fsutil":                        {nil, nil, "names on disk; knows no file"},
-	"internal/failpoint":                     {nil, nil, "marks alone"},
-	"internal/testing/shareddata":            {nil, nil, "finds test data"},
-	"internal/testing/refcost":               {nil, nil, "a test alone"},
-	"internal/testing/imports":               {nil, nil, "a test alone"},
-	"internal/testing/campaign":              {nil, nil, "tests alone"},
-	"internal/testing/cloudcampaign":         {nil, nil, "tests alone"},
-	"internal/testing/cloudsuite":            {nil, nil, "tests alone"},
-	"internal/testing/sealedtest":            {[]string{"record", "audit", "keys", "keys/localfile", "keys/awskms", "encrypted", "storetest", "internal/engine", "internal/testing/kmstest"}, nil, "sealed stores for tests; knows no backend"},
-	"internal/testing/keyscampaign":          {nil, nil, "tests alone"},
-	"internal/testing/campaigntest":          {nil, nil, "what campaigns share; knows the program by its folder alone"},
-	"internal/testing/localserver":           {[]string{"internal/awsclient"}, nil, "a search, a child process and an endpoint; knows no server"},
-	"internal/testing/testrule":              {[]string{"internal/testing/localserver"}, nil, "one rule of tests; knows no service"},
-	"internal/testing/dynamolocal":           {[]string{"internal/testing/localserver"}, nil, "finds or starts a server; knows no table"},
-	"internal/testing/dynamolocal/localtest": {[]string{"internal/testing/dynamolocal", "internal/testing/localserver", "internal/testing/testrule"}, nil, "a server for tests"},
-	"internal/testing/kmslocal":              {[]string{"internal/testing/localserver"}, nil, "finds or starts a server; knows no key"},
-	"internal/testing/kmstest":               {[]string{"internal/testing/kmslocal", "internal/testing/localserver", "internal/testing/testrule"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/kms"}, "keys for tests"},
-	"internal/testing/kmsfault":              {nil, nil, "bytes of the wire and policies; knows no client"},
-	"internal/testing/dynamotest":            {[]string{"dynamo", "dynamo/tables", "record", "internal/testing/dynamolocal/localtest"}, []string{"github.com/aws/aws-sdk-go-v2"}, "tables for tests"},
-	"internal/testing/faultproxy":            {nil, nil, "bytes of the wire; knows no client and no store"},
-	"tools/local-dynamodb":                   {[]string{"internal/testing/dynamolocal", "internal/testing/localserver", "internal/awsclient"}, []string{"golang.org/x/term"}, "recipes for a server, no door to a store"},
-	"tools/measure-memory":                   {[]string{".", "record", "envelope", "keys/localfile", "audit", "encrypted", "sqlite"}, nil, "a measurement of a store of its own; derives its keys as the format says"},
-	"tools/setup-tables":                     {[]string{".", "dynamo", "dynamo/tables", "internal/awsclient"}, []string{"github.com/aws/aws-sdk-go-v2/config"}, "a door to the tables alone"},
-	"cmd/blue-store": {
-		[]string{".", "record", "envelope", "keys", "keys/localfile", "keys/awskms", "audit", "audit/checkpoint", "audit/anchor", "audit/auditor", "encrypted", "erasure", "sqlite", "dynamo", "dynamo/tables", "graph", "export", "internal/awsclient", "internal/engine", "internal/importer", "internal/copier", "internal/demo"},
-		[]string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go/logging", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/mod/sumdb/note", "golang.org/x/term", "golang.org/x/text", "github.com/gofrs/uuid", "go.opentelemetry.io/otel"}, "a door may know everything but an entity's storage",
-	},
+// rules lists every package. A package that is not listed is refused. One row
+// holds the package, the packages of this module that it can import, and the
+// prefixes of other modules, each list separated by spaces.
+var rules = parseRules([][4]string{
+	{".", "", "", "the domain stands alone: standard library only"},
+	{"record", ".", "", "the physical contract knows the domain's errors, no entity"},
+	{"record/recordtest", ". record", "pgregory.net/rapid github.com/google/go-cmp", "a suite for stores knows the contract alone"},
+	{"envelope", ". record", "", "bytes to bytes; the standard library's cryptography only"},
+	{"keys", ". record envelope internal/retry", "go.opentelemetry.io/otel/", "keys know where they lie, not who uses them"},
+	{"keys/localfile", ". keys envelope internal/fsutil", "golang.org/x/sys", "a provider knows no store"},
+	{"keys/awskms", ". keys envelope record internal/awsclient internal/retry", "github.com/aws/aws-sdk-go-v2/aws github.com/aws/aws-sdk-go-v2/service/kms github.com/aws/smithy-go", "a provider that keeps wrapped keys in blue_keys; the SDK's reading of the environment is cmd's to ask for"},
+	{"keys/keystest", ". keys envelope record memory", "", "a suite for providers, with a store for those that keep keys"},
+	{"audit", ". record audit/checkpoint", "github.com/gofrs/uuid go.opentelemetry.io/otel/trace go.opentelemetry.io/otel/codes", "events need no key: the sealing store tags for them; of OpenTelemetry the API alone"},
+	{"audit/checkpoint", ".", "golang.org/x/mod/sumdb", "bytes to bytes; no store, clock or context"},
+	{"audit/anchor", ". audit/checkpoint internal/fsutil internal/awsclient", "github.com/aws/aws-sdk-go-v2/aws github.com/aws/aws-sdk-go-v2/service/s3 github.com/aws/smithy-go", "keeps notes outside the store: knows no store, event or key"},
+	{"audit/auditor", ". record audit audit/checkpoint", "golang.org/x/mod/sumdb/note", "whoever verifies the log holds no key but public ones"},
+	{"erasure", ". record keys audit audit/checkpoint audit/auditor encrypted", "golang.org/x/mod/sumdb", "a certificate is made of what store and log hold; no backend, no key but the public ones"},
+	{"internal/engine", ". record internal/retry", "golang.org/x/text", "the engine holds no cryptography"},
+	{"encrypted", ". record envelope keys audit internal/engine internal/fsutil internal/retry", "go.opentelemetry.io/otel/", "the seal knows no backend and no entity"},
+	{"memory", ". record internal/engine", "", "a backend knows the contract and the engine's constructor"},
+	{"sqlite", ". record internal/engine internal/failpoint internal/fsutil internal/retry", "modernc.org/sqlite", "a backend knows the contract and the engine's constructor"},
+	{"dynamo", ". record dynamo/conn internal/awsclient internal/engine internal/failpoint internal/retry", "github.com/aws/aws-sdk-go-v2/aws github.com/aws/aws-sdk-go-v2/service/dynamodb github.com/aws/smithy-go github.com/gofrs/uuid", "a backend knows the contract and the engine's constructor"},
+	{"dynamo/conn", "record internal/awsclient", "github.com/aws/aws-sdk-go-v2/aws github.com/aws/aws-sdk-go-v2/service/dynamodb github.com/aws/smithy-go", "the connection knows no protocol; the command loads the SDK's configuration"},
+	{"dynamo/tables", "record dynamo/conn internal/awsclient internal/retry", "github.com/aws/aws-sdk-go-v2/aws github.com/aws/aws-sdk-go-v2/service/dynamodb", "the administration of tables knows no item"},
+	{"internal/awsclient", ".", "github.com/aws/aws-sdk-go-v2/aws github.com/aws/smithy-go", "rules for every AWS client; reads no environment and sends nothing"},
+	{"internal/retry", "", "", "waiting times; the caller decides what to retry"},
+	{"storetest", ". record audit", "pgregory.net/rapid github.com/google/go-cmp", "a suite for dialogue stores knows the domain, and the events that a sealed one must leave"},
+	{"graph", ".", "", "pure functions over a loaded dialogue"},
+	{"export", ". graph", "", "pure functions over a loaded dialogue"},
+	{"internal/importer", ".", "", "an importer talks to any dialogue store"},
+	{"internal/copier", ". record audit", "", "a copier moves sealed records as they are and holds no key"},
+	{"internal/demo", "", "", "text alone"},
+	{"internal/fsutil", "", "", "folders and files that survive a crash; knows no content"},
+	{"internal/failpoint", "", "", "marks alone"},
+	{"internal/testing/shareddata", "", "", "finds test data"},
+	{"internal/testing/refcost", "", "", "a test alone"},
+	{"internal/testing/imports", "", "", "a test alone"},
+	{"internal/testing/campaign", "", "", "tests alone"},
+	{"internal/testing/cloudcampaign", "", "", "tests alone"},
+	{"internal/testing/cloudsuite", "", "", "tests alone"},
+	{"internal/testing/sealedtest", "record audit keys keys/localfile keys/awskms encrypted storetest internal/engine internal/testing/kmstest", "", "sealed stores for tests; knows no backend"},
+	{"internal/testing/keyscampaign", "", "", "tests alone"},
+	{"internal/testing/campaigntest", "", "", "what campaigns share; knows the program by its folder alone"},
+	{"internal/testing/localserver", "internal/awsclient", "", "a search, a child process and an endpoint; knows no server"},
+	{"internal/testing/testrule", "internal/testing/localserver", "", "one rule of tests; knows no service"},
+	{"internal/testing/dynamolocal", "internal/testing/localserver", "", "finds or starts a server; knows no table"},
+	{"internal/testing/dynamolocal/localtest", "internal/testing/dynamolocal internal/testing/localserver internal/testing/testrule", "", "a server for tests"},
+	{"internal/testing/kmslocal", "internal/testing/localserver", "", "finds or starts a server; knows no key"},
+	{"internal/testing/kmstest", "internal/testing/kmslocal internal/testing/localserver internal/testing/testrule", "github.com/aws/aws-sdk-go-v2/aws github.com/aws/aws-sdk-go-v2/service/kms", "keys for tests"},
+	{"internal/testing/kmsfault", "", "", "bytes of the wire and policies; knows no client"},
+	{"internal/testing/dynamotest", "dynamo dynamo/tables record internal/testing/dynamolocal/localtest", "github.com/aws/aws-sdk-go-v2", "tables for tests"},
+	{"internal/testing/faultproxy", "", "", "bytes of the wire; knows no client and no store"},
+	{"tools/local-dynamodb", "internal/testing/dynamolocal internal/testing/localserver internal/awsclient", "golang.org/x/term", "recipes for a server, no door to a store"},
+	{"tools/measure-memory", ". record envelope keys/localfile audit encrypted sqlite", "", "a measurement of a store of its own; derives its keys as the format says"},
+	{"tools/setup-tables", ". dynamo dynamo/tables internal/awsclient", "github.com/aws/aws-sdk-go-v2/config", "a door to the tables alone"},
+	{"cmd/blue-store", ". record envelope keys keys/localfile keys/awskms audit audit/checkpoint audit/anchor audit/auditor encrypted erasure sqlite dynamo dynamo/tables graph export internal/awsclient internal/engine internal/importer internal/copier internal/demo", "github.com/aws/aws-sdk-go-v2 github.com/aws/smithy-go/logging github.com/spf13/cobra github.com/spf13/pflag golang.org/x/mod/sumdb/note golang.org/x/term golang.org/x/text github.com/gofrs/uuid go.opentelemetry.io/otel", "a door may know everything but an entity's storage"},
+})
+
+func parseRules(rows [][4]string) map[string]rule {
+	parsed := make(map[string]rule, len(rows))
+	for _, r := range rows {
+		parsed[r[0]] = rule{strings.Fields(r[1]), strings.Fields(r[2]), r[3]}
+	}
+	return parsed
 }
 
-// arrow is one import of one file.
-type arrow struct{ file, from, to string }
+// An edge is one import in one file.
+type edge struct{ file, from, to string }
 
-func TestArrows(t *testing.T) {
+func TestImports(t *testing.T) {
 	root := filepath.Join("..", "..", "..")
-	for _, broken := range check(arrowsBelow(t, root)) {
+	for _, broken := range check(edgesBelow(t, root)) {
 		t.Error(broken)
 	}
 }
 
-// TestPlantedArrow shows that the rule bites: a backend that imports the
-// envelope, an engine that imports a backend, a domain that imports anything,
-// and a room nobody has listed.
-func TestPlantedArrow(t *testing.T) {
+// TestPlantedImport plants forbidden imports and expects each to be reported.
+func TestPlantedImport(t *testing.T) {
 	for _, planted := range []struct{ dir, imports string }{
 		{"sqlite", module + "/envelope"},
 		{"internal/engine", module + "/sqlite"},
@@ -105,7 +110,9 @@ func TestPlantedArrow(t *testing.T) {
 		{".", "golang.org/x/text/unicode/norm"},
 		{".", module + "/record"},
 		{"encrypted", module + "/sqlite"},
-		{"newroom", "fmt"},
+		{"sqlite", module + "/internal/testing/faultproxy"},
+		{"cmd/blue-store", module + "/internal/testing/shareddata"},
+		{"unlisted", "fmt"},
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, filepath.FromSlash(planted.dir), "planted.go")
@@ -116,36 +123,36 @@ func TestPlantedArrow(t *testing.T) {
 		if err := os.WriteFile(path, []byte(source), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if len(check(arrowsBelow(t, dir))) == 0 {
-			t.Errorf("%s may import %s, and nobody says a word", planted.dir, planted.imports)
+		if len(check(edgesBelow(t, dir))) == 0 {
+			t.Errorf("%s imports %s, and no rule reports it", planted.dir, planted.imports)
 		}
 	}
 }
 
-// check returns what is not allowed, a line each.
-func check(arrows []arrow) []string {
+// check returns the imports that no rule allows, one text each.
+func check(edges []edge) []string {
 	var broken []string
-	for _, a := range arrows {
-		rule, listed := rooms[a.from]
+	for _, a := range edges {
+		r, listed := rules[a.from]
 		if !listed {
-			broken = append(broken, a.file+": room "+a.from+" has no line in internal/testing/imports; give it one, with its reason")
+			broken = append(broken, a.file+": package "+a.from+" has no row in internal/testing/imports: add one with its reason")
 			continue
 		}
 		if to, inside := within(a.to); inside {
-			if !slices.Contains(rule.module, to) {
-				broken = append(broken, a.file+" imports "+to+": "+rule.why)
+			if !slices.Contains(r.module, to) {
+				broken = append(broken, a.file+" imports "+to+": "+r.why)
 			}
 			continue
 		}
-		if outside(a.to) && !slices.ContainsFunc(rule.others, func(p string) bool { return strings.HasPrefix(a.to, p) }) {
-			broken = append(broken, a.file+" imports "+a.to+": "+rule.why)
+		if outside(a.to) && !slices.ContainsFunc(r.others, func(p string) bool { return strings.HasPrefix(a.to, p) }) {
+			broken = append(broken, a.file+" imports "+a.to+": "+r.why)
 		}
 	}
 	slices.Sort(broken)
 	return slices.Compact(broken)
 }
 
-// within returns the room of an import path of this module.
+// within returns the package of an import path of this module, relative to its root.
 func within(path string) (string, bool) {
 	if path == module {
 		return ".", true
@@ -153,16 +160,16 @@ func within(path string) (string, bool) {
 	return strings.CutPrefix(path, module+"/")
 }
 
-// outside reports whether an import path is not of the standard library.
+// outside reports whether an import path is outside the standard library.
 func outside(path string) bool {
 	first, _, _ := strings.Cut(path, "/")
 	return strings.Contains(first, ".")
 }
 
-// arrowsBelow reads the imports of every Go file below a folder, tests apart.
-func arrowsBelow(t *testing.T, root string) []arrow {
+// edgesBelow returns the imports of every Go file below a folder, except tests.
+func edgesBelow(t *testing.T, root string) []edge {
 	t.Helper()
-	var arrows []arrow
+	var edges []edge
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() && d.Name() != ".." && strings.HasPrefix(d.Name(), ".") && path != root {
 			return firstOf(err, fs.SkipDir)
@@ -183,14 +190,14 @@ func arrowsBelow(t *testing.T, root string) []arrow {
 			if err != nil {
 				return err
 			}
-			arrows = append(arrows, arrow{filepath.ToSlash(rel), filepath.ToSlash(filepath.Dir(rel)), to})
+			edges = append(edges, edge{filepath.ToSlash(rel), filepath.ToSlash(filepath.Dir(rel)), to})
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return arrows
+	return edges
 }
 
 func firstOf(a, b error) error {
@@ -200,11 +207,26 @@ func firstOf(a, b error) error {
 	return b
 }
 
-// TestEveryRoomExists keeps the table from listing what is gone.
-func TestEveryRoomExists(t *testing.T) {
-	for _, dir := range slices.Sorted(maps.Keys(rooms)) {
+// TestEveryPackageExists fails if the table lists a package that was removed.
+func TestEveryPackageExists(t *testing.T) {
+	for _, dir := range slices.Sorted(maps.Keys(rules)) {
 		if _, err := os.Stat(filepath.Join("..", "..", "..", filepath.FromSlash(dir))); err != nil {
-			t.Errorf("room %s has a line and no folder", dir)
+			t.Errorf("package %s has a row and no folder", dir)
+		}
+	}
+}
+
+// TestProductImportsNoTestTool checks that only test suites, tools and the test
+// packages themselves are allowed to import internal/testing.
+func TestProductImportsNoTestTool(t *testing.T) {
+	for name, r := range rules {
+		if strings.HasPrefix(name, "internal/testing/") || strings.HasPrefix(name, "tools/") {
+			continue
+		}
+		for _, to := range r.module {
+			if strings.HasPrefix(to, "internal/testing/") {
+				t.Errorf("%s ships, so it must not import %s", name, to)
+			}
 		}
 	}
 }
