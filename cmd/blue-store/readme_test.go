@@ -13,74 +13,119 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// exempt are the commands of the README that this test does not run, by how
-// they begin, each with the reason.
-var exempt = map[string]string{
-	"go test ": "would run this test within itself",
-	".ci/run":  "runs go test, and installs tools",
-	"git ":     "needs a network",
-	"just ":    "needs just; its recipes are these commands",
+// documents are the pages whose commands run as tests. Each page has a home
+// and a checkout of its own. fewest guards against blocks that are not found.
+var documents = []struct {
+	path   string
+	fewest int
+}{
+	{"README.md", 10},
+	{"docs/cli.md", 30},
 }
 
-// example is one command of the README and the lines shown below it.
+// readmeWords is the maximum number of words of the README outside code blocks.
+const readmeWords = 1500
+
+// exempt lists the commands that this test does not run, by their first words,
+// with the reason.
+var exempt = map[string]string{
+	"go test ":      "would run this test within itself",
+	"go install ":   "writes into the user's folder of programs",
+	"scripts/test ": "runs go test",
+	".ci/run":       "runs go test, and installs tools",
+	"git ":          "needs a network",
+	"just ":         "needs just; its recipes are these commands",
+}
+
+// example is one command of a page and the output shown below it.
 type example struct {
 	line    int
 	command string
 	shown   []string
 }
 
-// TestReadme runs every command of the README's console blocks in one home,
-// in order, as a terminal would show it. Each must end with exit code 0 and
-// print the lines shown, in their order; … stands for anything, and lines may
-// be left out.
+// TestReadme runs every command in the console blocks of each page, in order.
+// Each command must exit with 0 and print the shown lines in the same order.
+// The sign … matches anything, and a page can leave lines out.
 func TestReadme(t *testing.T) {
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := readme(t)
-	// A checkout, as far as the page needs one: what it writes stays there.
-	checkout := t.TempDir()
-	if err := os.CopyFS(filepath.Join(checkout, "internal", "demo", "source"), os.DirFS(filepath.Join(root, "internal", "demo", "source"))); err != nil {
-		t.Fatal(err)
-	}
-	t.Chdir(checkout)
-	m := newMachine(t)
-	ran := 0
-	for _, e := range examples(text) {
-		if _, skip := exemption(e.command); skip {
-			continue
-		}
-		args, ok := programArgs(e.command)
-		if !ok {
-			t.Errorf("README.md:%d: %q is neither this program nor exempt", e.line, e.command)
-			continue
-		}
-		ran++
-		o := m.run(append([]string{"--text"}, args...)...)
-		if o.code != exitOK {
-			t.Errorf("README.md:%d: %s: exit %d\n%s", e.line, e.command, o.code, o.stderr)
-		}
-		if line, missing := notPrinted(e.shown, o.stderr+o.stdout); missing {
-			t.Errorf("README.md:%d: %s does not print %q, or not there; it prints\n%s", e.line, e.command, line, o.stderr+o.stdout)
-		}
-	}
-	if ran < 10 {
-		t.Errorf("only %d commands were run", ran)
+	for _, d := range documents {
+		t.Run(d.path, func(t *testing.T) {
+			found := examples(document(t, root, d.path))
+			// The commands write into this copy and not into the repository.
+			checkout := t.TempDir()
+			source := filepath.Join("internal", "demo", "source")
+			if err := os.CopyFS(filepath.Join(checkout, source), os.DirFS(filepath.Join(root, source))); err != nil {
+				t.Fatal(err)
+			}
+			t.Chdir(checkout)
+			m := newMachine(t)
+			ran := 0
+			for _, e := range found {
+				if _, skip := exemption(e.command); skip {
+					continue
+				}
+				if args, ok := programArgs(e.command); ok {
+					m.checkExample(d.path, e, args)
+					ran++
+				} else {
+					t.Errorf("%s:%d: %q does not run this program and is not exempt", d.path, e.line, e.command)
+				}
+			}
+			if ran < d.fewest {
+				t.Errorf("%s: only %d commands were run, want at least %d", d.path, ran, d.fewest)
+			}
+		})
 	}
 }
 
-func readme(t *testing.T) string {
+// checkExample runs one command and compares its output with the page.
+func (m *machine) checkExample(path string, e example, args []string) {
+	m.t.Helper()
+	o := m.run(append([]string{"--text"}, args...)...)
+	if o.code != exitOK {
+		m.t.Errorf("%s:%d: %s: exit %d\n%s", path, e.line, e.command, o.code, o.stderr)
+	}
+	if line, missing := notPrinted(e.shown, o.stderr+o.stdout); missing {
+		m.t.Errorf("%s:%d: %s does not print %q at this position; it prints\n%s", path, e.line, e.command, line, o.stderr+o.stdout)
+	}
+}
+
+// document returns the text of a page, by its path from the root.
+func document(t *testing.T, root, path string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(path)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(text)
 }
 
-// examples finds the commands in ```console blocks. A command begins with "$ "
-// and goes on while a quotation is open or the line ends in a backslash.
+// TestReadmeLength checks the limit of words outside code blocks.
+func TestReadmeLength(t *testing.T) {
+	if n := wordsOutsideCode(document(t, filepath.Join("..", ".."), "README.md")); n > readmeWords {
+		t.Errorf("README.md has %d words outside code blocks, want at most %d", n, readmeWords)
+	}
+}
+
+// wordsOutsideCode counts the words of a page that are in no fenced code block.
+func wordsOutsideCode(text string) int {
+	n, inside := 0, false
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "```") {
+			inside = !inside
+		} else if !inside {
+			n += len(strings.Fields(line))
+		}
+	}
+	return n
+}
+
+// examples finds the commands in ```console blocks. A command begins with "$ ".
+// It continues while a quotation is open or the line ends in a backslash.
 func examples(text string) []example {
 	var found []example
 	inside, open := false, false
@@ -105,7 +150,7 @@ func examples(text string) []example {
 }
 
 // words splits a command as a shell does: single and double quotes, and a
-// backslash before the line's end. open reports that the command goes on.
+// backslash before the end of the line. open reports that the command continues.
 func words(command string) (list []string, open bool) {
 	var word strings.Builder
 	started, quote := false, rune(0)
@@ -174,8 +219,8 @@ func notPrinted(shown []string, output string) (string, bool) {
 	return "", false
 }
 
-// pattern matches a line as shown: … is anything, and any run of spaces is as
-// good as another.
+// pattern matches a shown line. The sign … matches anything, and every run of
+// spaces matches every other.
 func pattern(line string) *regexp.Regexp {
 	parts := strings.Split(strings.TrimRight(line, " "), "…")
 	for i, part := range parts {
@@ -184,10 +229,11 @@ func pattern(line string) *regexp.Regexp {
 	return regexp.MustCompile("^" + strings.Join(parts, ".*") + " *$")
 }
 
-// TestReadmeTables compares the README's lists of commands and exit codes
-// with the program's own.
+// TestReadmeTables compares the tables of commands and exit codes in docs/cli.md
+// with the commands and exit codes of the program.
 func TestReadmeTables(t *testing.T) {
-	text := readme(t)
+	const path = "docs/cli.md"
+	text := document(t, filepath.Join("..", ".."), path)
 	a := &app{env: func(string) string { return "" }}
 	var have []string
 	var collect func(c *cobra.Command, prefix string)
@@ -213,11 +259,11 @@ func TestReadmeTables(t *testing.T) {
 	slices.Sort(have)
 	slices.Sort(listed)
 	if !slices.Equal(have, listed) {
-		t.Errorf("the program has the commands\n%q\nand README.md lists\n%q", have, listed)
+		t.Errorf("the program has the commands\n%q\nand %s lists\n%q", have, path, listed)
 	}
 	for _, e := range exitMeanings {
 		if row := fmt.Sprintf("| %d | %s |\n", e.code, e.meaning); !strings.Contains(text, row) {
-			t.Errorf("README.md lacks the row %q", row)
+			t.Errorf("%s lacks the row %q", path, row)
 		}
 	}
 	for _, m := range regexp.MustCompile(`(?m)^\| (\d+) \|`).FindAllStringSubmatch(text, -1) {
@@ -228,12 +274,12 @@ func TestReadmeTables(t *testing.T) {
 		}) bool {
 			return e.code == code
 		}) {
-			t.Errorf("README.md lists exit code %d, which the program never gives", code)
+			t.Errorf("%s lists exit code %d, which the program never returns", path, code)
 		}
 	}
 }
 
-// TestReadmeChecks shows that the checks bite.
+// TestReadmeChecks shows that the checks detect planted faults.
 func TestReadmeChecks(t *testing.T) {
 	found := examples("```console\n$ blue-store a \"b c\" \\\n  'd\ne'\nshown\n$ go test ./...\n```\n$ not here\n")
 	if len(found) != 2 || found[0].line != 2 || !slices.Equal(found[0].shown, []string{"shown"}) {
@@ -247,6 +293,9 @@ func TestReadmeChecks(t *testing.T) {
 	}
 	if _, skip := exemption("rm -rf ."); skip {
 		t.Error("anything is exempt")
+	}
+	if n := wordsOutsideCode("one two\n```console\n$ three four\n```\n| five | six |\n"); n != 7 {
+		t.Errorf("%d words outside code, want 7", n)
 	}
 	output := "one\ntwo  words here\nthree\n"
 	for shown, missing := range map[string]bool{

@@ -279,28 +279,32 @@ func tagged(e blue.Entity, tag string) []string {
 	return names
 }
 
-// TestRooms compares the README's map with the folders: what it names exists,
-// and every package has a place on it, internal tests and data apart.
-func TestRooms(t *testing.T) {
-	_, rest, found := strings.Cut(read(t, "README.md"), "\n## Rooms\n")
-	plan, _, _ := strings.Cut(rest, "\n## ")
-	if !found {
-		t.Fatal("README.md has no rooms")
+// TestLayout compares docs/layout.md with the folders: every folder that it
+// names exists, and it names every package outside internal/testing.
+func TestLayout(t *testing.T) {
+	const page = "docs/layout.md"
+	var block strings.Builder
+	for line := range strings.Lines(read(t, page)) {
+		if strings.HasPrefix(line, "    ") {
+			block.WriteString(line)
+		}
 	}
-	named := regexp.MustCompile(`\b[\w/-]+/`).FindAllString(plan, -1)
-	for _, room := range named {
-		if !exists(room) {
-			t.Errorf("README.md names the room %s, which is not there", room)
+	named := regexp.MustCompile(`\b[\w/-]+/`).FindAllString(block.String(), -1)
+	if len(named) < 20 {
+		t.Fatalf("%s names only %d folders", page, len(named))
+	}
+	for _, folder := range named {
+		if !exists(folder) {
+			t.Errorf("%s names the folder %s, which does not exist", page, folder)
 		}
 	}
 	walk(t, func(file string) {
-		room := path.Dir(file) + "/"
-		if path.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") || room == "./" {
+		folder := path.Dir(file) + "/"
+		if path.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") || folder == "./" || strings.HasPrefix(folder, "internal/testing/") {
 			return
 		}
-		known := slices.ContainsFunc(named, func(n string) bool { return n == room || path.Dir(path.Dir(room))+"/" == n })
-		if !known && !strings.HasPrefix(room, "internal/") {
-			t.Errorf("README.md does not name the room %s", room)
+		if !slices.Contains(named, folder) {
+			t.Errorf("%s does not name the folder %s", page, folder)
 		}
 	})
 }

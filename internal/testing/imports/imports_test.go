@@ -77,6 +77,7 @@ var rules = parseRules([][4]string{
 	{"internal/testing/kmsfault", "", "", "bytes of the wire and policies; knows no client"},
 	{"internal/testing/dynamotest", "dynamo dynamo/tables record internal/testing/dynamolocal/localtest", "github.com/aws/aws-sdk-go-v2", "tables for tests"},
 	{"internal/testing/faultproxy", "", "", "bytes of the wire; knows no client and no store"},
+	{"tools/demo-svg", "", "", "runs the program as a process and imports none of its packages"},
 	{"tools/local-dynamodb", "internal/testing/dynamolocal internal/testing/localserver internal/awsclient", "golang.org/x/term", "recipes for a server, no door to a store"},
 	{"tools/measure-memory", ". record envelope keys/localfile audit encrypted sqlite", "", "a measurement of a store of its own; derives its keys as the format says"},
 	{"tools/setup-tables", ". dynamo dynamo/tables internal/awsclient", "github.com/aws/aws-sdk-go-v2/config", "a door to the tables alone"},
