@@ -16,124 +16,122 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
 )
 
-var update = flag.Bool("update", false, "write docs/bad-inputs.md anew")
+var update = flag.Bool("update", false, "rewrite docs/bad-inputs.md")
 
 // badInput is one row of the list of bad inputs: its tests, each as
-// "file: text", or why it has none yet. The text is what stands in the file,
-// once: a test function, the name of a case, a line of a script.
+// "file: text", or the reason why it has no test. The text occurs once in the
+// file: a test function, the name of a case, a command of a script.
 type badInput struct {
 	row   string
 	tests []string
 	later string
 }
 
-// badInputs is the list by section, in the order of the security text, §4.
+// badInputs is the list by section, in the order of section 4 of the security text.
 var badInputs = []struct {
 	section string
 	rows    []badInput
 }{
 	{"CLI", []badInput{
 		{"unknown command or flag, missing value", []string{cli + `name: "unknown command"`, cli + `name: "unknown flag",`, cli + "missing value"}, ""},
-		{"an id that is empty, long, or holds what no id may", []string{cli + `"a😀b"`, cli + "func TestBadInputMakesNoStore("}, ""},
-		{"an id not composed; two that differ by form or case", []string{cli + "id not composed", cli + `"ÉTÉ"`, cli + "other expert of the name"},
-			"ids are composed lower case, so two dialogues cannot differ by form or case alone; experts can, and conflict"},
-		{"round or seq out of range or no number", []string{cli + "round in the range of no dialogue", cli + "round below 0", cli + `"9223372036854775808"`, "internal/testing/campaign/rows_unix_test.go: 100-of-a-kind"}, ""},
-		{"status outside its list; a score that is no number; 1.0", []string{cli + "unknown status", cli + `at("NaN"`, cli + "too large a number", "parse_test.go: {`{\"score\": 1.0}`, \"ok\", 1}"}, ""},
-		{"times without zone, of year 10000; two events of one moment", []string{"internal/testing/campaign/clock_test.go: func TestClock("},
-			"no command takes a time: the store's clock gives them"},
-		{"standard input closed, empty, huge, binary, endless; interrupt", []string{"internal/testing/campaign/rows_unix_test.go: stdin-closed", cli + `at("empty"`, cli + `at("over 16 MiB"`, cli + `at("binary"`,
+		{"an id that is empty, too long, or has a forbidden character", []string{cli + `"a😀b"`, cli + "func TestBadInputMakesNoStore("}, ""},
+		{"an id that is not composed, two ids that differ by form or case", []string{cli + "id not composed", cli + `"ÉTÉ"`, cli + "other expert of the name"},
+			"ids are composed lower case, so two dialogues cannot differ by form or case alone. Two experts can, and conflict"},
+		{"round or seq out of range, or not a number", []string{cli + "round in the range of no dialogue", cli + "round below 0", cli + `"9223372036854775808"`, "internal/testing/campaign/rows_unix_test.go: 100-of-a-kind"}, ""},
+		{"unknown status, a score that is not a number, 1.0", []string{cli + "unknown status", cli + `at("NaN"`, cli + "too large a number", "parse_test.go: {`{\"score\": 1.0}`, \"ok\", 1}"}, ""},
+		{"times without zone, year 10000, two events at the same time", []string{"internal/testing/campaign/clock_test.go: func TestClock("},
+			"commands have no time argument. The clock of the store gives the time"},
+		{"standard input closed, empty, huge, binary, endless, interrupt", []string{"internal/testing/campaign/rows_unix_test.go: stdin-closed", cli + `at("empty"`, cli + `at("over 16 MiB"`, cli + `at("binary"`,
 			cli + "func TestUnendingInput(", "cmd/blue-store/exit_test.go: func TestInterrupted("}, ""},
 		{"standard output closed, or on a full disk", []string{"cmd/blue-store/exit_test.go: func TestClosedOutput(", "internal/testing/campaign/surroundings_unix_test.go: func TestFullOutput("}, ""},
-		{"erase, reset, audit forget without the explicit flag", []string{"cmd/blue-store/testdata/erase.txt: erase wants the name once more", "cmd/blue-store/testdata/reset.txt: reset wants the name of the database file"}, "there is no command that nukes or repairs"},
+		{"erase, reset, audit forget without the explicit flag", []string{"cmd/blue-store/testdata/erase.txt: erase wants the name once more", "cmd/blue-store/testdata/reset.txt: reset wants the name of the database file"}, "the program has no other destructive command, and none that repairs"},
 		{"the same write twice", []string{"internal/testing/campaign/kill_unix_test.go: func (d *killed) again(", cli + "other round of the number"}, ""},
 	}},
 	{"JSON", []badInput{
 		{"malformed, trailing text, byte order mark, UTF-16, bad UTF-8, lone surrogate", []string{cli + `at("malformed"`, cli + `at("trailing garbage"`, cli + `at("byte order mark"`,
 			cli + `at("UTF-16"`, cli + `at("bad UTF-8"`, cli + `at("lone surrogate"`, "json_test.go: func TestStrictJSONRefuses("}, ""},
-		{"keys twice, or differing by case", []string{cli + `at("duplicate key"`, cli + `at("keys differing by case"`}, ""},
-		{"unknown field, wrong type, null for what is due", []string{"cmd/blue-store/testdata/round.txt: unknown_field", cli + "label of the wrong type", cli + "null for a required text", cli + "everything wrong at once",
+		{"duplicate keys, or keys that differ by case", []string{cli + `at("duplicate key"`, cli + `at("keys differing by case"`}, ""},
+		{"unknown field, wrong type, null for a required value", []string{"cmd/blue-store/testdata/round.txt: unknown_field", cli + "label of the wrong type", cli + "null for a required text", cli + "everything wrong at once",
 			"storetest/unknown.go: unknown items after an update"}, ""},
 		{"10,000 levels, a million elements, an item over 400 KB", []string{cli + "10,000 levels", "internal/testing/campaign/rows_unix_test.go: million-and-cut-short", row("internal/testing/campaign/rows_unix_test.go: ", "million-contributors"), cli + "item beyond 400 KB"}, ""},
-		{"a reference to nothing, to itself, in a circle", []string{"internal/testing/campaign/rows_unix_test.go: func TestCycles(", "references_test.go: func TestReferenceRulesRecorded(", "graph/graph_test.go: two cycles and a bridge"}, ""},
-		{"an import interrupted, resumed, run twice, two at once", []string{"cmd/blue-store/import_test.go: func TestImportInterrupted(", "internal/importer/run_test.go: func TestRunResumesAfterAnyFault(",
+		{"a reference to a missing entity, to itself, in a cycle", []string{"internal/testing/campaign/rows_unix_test.go: func TestCycles(", "references_test.go: func TestReferenceRulesRecorded(", "graph/graph_test.go: two cycles and a bridge"}, ""},
+		{"an import interrupted, resumed, run twice, two imports at once", []string{"cmd/blue-store/import_test.go: func TestImportInterrupted(", "internal/importer/run_test.go: func TestRunResumesAfterAnyFault(",
 			"internal/importer/run_test.go: func TestRunAndRunAgain(", "internal/importer/run_test.go: func TestRunsAtOnce("}, ""},
 	}},
 	{"Stored items", []badInput{
 		{"payload, nonce or ciphertext missing, of another length or type", []string{tamper + "func envelopeCases(", "cmd/blue-store/tamper_cases_test.go: func attributeCases(", "envelope/keys_test.go: func TestImpossibleLengthsCostNoMemory("}, ""},
-		{"key_id of another dialogue, or of a version there is none of", []string{tamper + `"dek#other#1"`, tamper + `"#01"`, tamper + `"#4294967296"`, "keys/errors_test.go: no such version"}, ""},
+		{"key_id of another dialogue, or of a missing version", []string{tamper + `"dek#other#1"`, tamper + `"#01"`, tamper + `"#4294967296"`, "keys/errors_test.go: no such version"}, ""},
 		{"item_mac absent or of another length", []string{tamper + "func macCases("}, ""},
 		{"aad_hash wrong", []string{tamper + "func attributeCases(", tamper + "func bitCases(", "envelope/vectors_test.go: func TestVectors("}, ""},
-		{"meta missing; a root below what the client has seen", []string{tamper + "func deleteCases(", tamper + "the whole dialogue as it was", "cmd/blue-store/testdata/rollback.txt: stderr '\"class\":\"rolled back\""},
-			"two roots cannot stand in one partition: meta is one key"},
+		{"meta missing, a root older than the state that the client has seen", []string{tamper + "func deleteCases(", tamper + "the whole dialogue as it was", "cmd/blue-store/testdata/rollback.txt: stderr '\"class\":\"rolled back\""},
+			"one partition cannot have two roots, because meta is one key"},
 		{"a sort key of an unknown kind", []string{"storetest/unknown.go: \"unknown items\",", tamper + "of an unknown kind"}, ""},
-		{"an item by a writer that knows the RFC alone", []string{tamper + "by a writer without MACs"}, ""},
+		{"an item by a writer that knows only the RFC", []string{tamper + "by a writer without MACs"}, ""},
 		{"one bad item of many", []string{"cmd/blue-store/inspect_test.go: func TestSalvage(", "cmd/blue-store/show_test.go: func TestShowSalvage("}, ""},
 		{"pages that loop, are empty, or too small", []string{"dynamo/pages_test.go: func TestPagesThatLoop(", "dynamo/pages_test.go: func TestPagesEmptyOrSmall(", "dynamo/pages_test.go: func TestScanThatLoops(", "dynamo/client_test.go: func TestPages("},
-			"pages are DynamoDB's; SQLite has none"},
+			"only DynamoDB has pages"},
 	}},
 	{"Keys", []badInput{
-		{"a key file of another length, form, kind, mode or owner, or far away", []string{
+		{"a key file of another length, form, kind, mode or owner, or on a network disk", []string{
 			"keys/localfile/file_test.go: func TestContent(", "keys/localfile/file_test.go: func TestDirectory(", local + "func TestPipe(", local + "func TestDevice(",
 			local + "func TestSymlink(", local + "func TestMode(", local + "func TestForeignOwner(", local + "func TestUnreadable(", "keys/localfile/file_test.go: func TestNetworkDisk(",
 			keyFile + "func TestBadKeyFile(", row(keyFile, "empty"), row(keyFile, "31 bytes"), row(keyFile, "33 bytes with a newline"), row(keyFile, "64 hexadecimal characters"), row(keyFile, "44 base64 characters"),
 			row(keyFile, "all zero"), row(keyFile, "a directory"), row(keyFile, "a named pipe"), row(keyFile, "a device"), row(keyFile, "a link to the key"), row(keyFile, "a link to a device"), row(keyFile, "mode 0644"),
 			row(keyFile, "somebody else's"), keyFile + "func TestUnreadableKeyFile(", "cmd/blue-store/testdata/doctor.txt: stdout '^ok  fixed      .*umk.key: 0644 is now 0600$'",
 			"cmd/blue-store/testdata/reset.txt: nothing was removed, for the key file may be a proper key"},
-			"exit 6, nothing stored, and the reason is: PATH is empty; a key is 32 bytes · PATH has 31 bytes; a key is exactly 32 · PATH has 33 bytes: 32 and a trailing newline · PATH holds 64 hexadecimal characters; a key is 32 raw bytes · " +
-				"PATH holds 44 base64 characters; a key is 32 raw bytes · PATH holds 32 zero bytes, which is no key · PATH is a folder, not a plain file · PATH is a named pipe, not a plain file · PATH is a device, not a plain file · " +
-				"PATH is a symbolic link, not a plain file · PATH is readable by others (mode 0644) · PATH belongs to user id N, not to you (user id M) · PATH cannot be read: permission denied · PATH is on a network file system (NFS). " +
-				"The last is shown in keys/localfile alone, with a probe that says so: no test can mount such a disk. A mode is changed by doctor --fix and by nothing else"},
+			"exit 6, without a write. The message names the reason: empty, another length, a trailing newline, hexadecimal or base64 text, zeros, a folder, a pipe, a device, a link, a mode that others can read, another owner, no permission, or a network file system. " +
+				"The last one is tested only in keys/localfile, with a probe, because no test can mount such a disk. Only doctor --fix changes a mode"},
 		{"another valid key in its place", []string{row(keyFile, "another key"), "cmd/blue-store/testdata/reset.txt: wrapped by umk:[0-9a-f]+, you have umk:e1a2fa0236a99da8", "cmd/blue-store/testdata/reset.txt: ttyout 'wrapped by umk:",
 			"cmd/blue-store/testdata/tamper.txt: stderr 'wrapped by umk:'", "keys/errors_test.go: name: \"another master key\",", "cmd/blue-store/reset_lost_test.go: func TestRemains("},
-			"exit 6 with both fingerprints, no damage; the question to reset stands on a terminal alone, and only where nothing opens with the key that is there"},
+			"exit 6 with both fingerprints, and not damage. The prompt to reset appears only on a terminal, and only if the existing key opens no dialogue"},
 		{"key file missing, store not empty", []string{row(keyFile, "missing"), "keys/localfile/localfile_test.go: func TestNeverCreates(", "internal/testing/campaign/keyfile_test.go: func TestKeyLost(", "keys/store_test.go: func TestLostKeyFile("},
-			"exit 6, class missing in the log: this store was sealed with key umk:…, but PATH is missing. No new key was made"},
+			"exit 6, with class missing in the log. The message names the fingerprint and the path. No new key is made"},
 		{"key file missing, store empty, 50 processes at once", []string{"internal/testing/campaign/start_unix_test.go: func TestStart(", "keys/localfile/process_unix_test.go: func TestFiftyProcesses("}, ""},
 		{"a wrapped key altered, swapped or old", []string{"keys/errors_test.go: func TestBitFlips(", "keys/errors_test.go: from another user, relabelled", "keys/errors_test.go: from another dialogue",
 			"keys/errors_test.go: from another version, relabelled", "cmd/blue-store/tamper_more_test.go: func TestTamperedKeys(", "keys/awskms/record_test.go: func TestSpoiledRecord(", "keys/awskms/record_test.go: \"the key of bob\"",
 			"keys/awskms/record_test.go: \"a bit of the tag\"", kms + `{kmsfault.InvalidCiphertext, []string{"does not open it under this encryption context"`},
-			"exit 7, with one exception: a user's own key under KMS whose wrapped bytes are damaged or another's is exit 6, for KMS gives one answer to that and to a wrong context, as of a mistyped BLUE_USER, which is no damage; the message says both. " +
-				"A granted wrap that KMS does not open is exit 7: nothing that is typed stands in its context"},
-		{"a key service that denies, fails or lies", []string{kms + "func TestKMSFails(", kms + `{kmsfault.Denied, []string{"access denied"`, kms + `{kmsfault.Disabled, []string{"the key is disabled"`,
+			"exit 7, with one exception. A user's own key under KMS with damaged or exchanged wrapped bytes is exit 6. KMS gives the same answer for a wrong context, for example a mistyped BLUE_USER, which is not damage. The message names both causes. " +
+				"A granted key that KMS does not open is exit 7, because its context contains no typed value"},
+		{"a key service that denies, fails or answers wrongly", []string{kms + "func TestKMSFails(", kms + `{kmsfault.Denied, []string{"access denied"`, kms + `{kmsfault.Disabled, []string{"the key is disabled"`,
 			kms + `{kmsfault.PendingDeletion, []string{"the key is pending deletion"`, kms + `{kmsfault.WrongRegion, []string{"there is no such key in this region and account"`, kms + `{kmsfault.Throttled, []string{"KMS is throttling"`,
 			kms + `{kmsfault.Short, []string{"a key of 31 bytes; 32 are due"`, kms + `"the key was made for the tables"`, kms + "func slowKMS(", "keys/awskms/faults_test.go: func TestSlow(", "keys/awskms/faults_test.go: func TestRefusals(",
 			"cmd/blue-store/testdata/config.txt: stderr 'this is not the ARN of a key: it is an alias'", "cmd/blue-store/testdata/config.txt: it is no ARN: region and account are missing", "keys/awskms/connect_test.go: func TestARN(", row(around, "kms-key")},
-			"exit 6 for each, asserted of the program in TestKMSFails, of a BLUE_KMS_KEY_ARN that is no key's ARN (an alias, an id, another form: no key can be had, so 6 and not 2) in config.txt; keys/awskms has every other answer, by its reason. " +
-				"No key file takes the place, not even one that lies there. Only throttling, faults and silence are asked again: three times within 15 s"},
+			"exit 6 for each. TestKMSFails checks the program. config.txt checks a BLUE_KMS_KEY_ARN that is not the ARN of a key (an alias, an id, another form). Its exit code is 6 and not 2, because no key is available. keys/awskms has every other answer, by its reason. " +
+				"A key file never replaces KMS, even if one exists. Only throttling, faults and missing answers are retried: three times within 15 s"},
 		{"an erased dialogue opened, written, restored", []string{"keys/errors_test.go: name: \"erased\"", erased + "exits 9 inspect which-cache", erased + "exits 9 graph which-cache", erased + "exits 9 cite which-cache", erased + "exits 9 dialogue create",
 			erased + "exits 9 dialogue expert-create", erased + "exits 9 dialogue verdict-register", erased + "exits 9 keys grant", erased + "if older data were put back: blue-store erase replay", erased + "stdout '^erased again: which-cache$'",
 			erased + "stdout '^imported: Which cache"},
-			"exit 9; an import of its source makes another dialogue, for the id is not given again. After a restore of older data it stays exit 9, and the hint is blue-store erase replay"},
+			"exit 9. An import of its source makes another dialogue, because the id is never used again. After a restore of older data it stays exit 9, and the hint is blue-store erase replay"},
 	}},
 	{"Environment", []badInput{
 		{"an endpoint that is plain http to another host, holds a password, is empty, a file, with a slash at its end, IPv6", []string{
 			row(places, "plain http to another host"), places + `"a user and a password"`, places + `"a user"`, places + "func TestEmptyEndpoint(", places + `"a file"`, places + `"one trailing slash"`, places + `"two trailing slashes"`,
 			places + `"IPv6 of this machine"`, places + `"IPv6 of another host"`, places + "func TestInsecureEndpointIsTold(", "internal/awsclient/endpoint_test.go: func TestFindRefuses("},
-			"exit 2, with three exceptions: one slash at the end names the same place; an IPv6 loopback address leads nowhere but to this machine; an empty variable counts as unset, as the AWS SDK reads its own, while an empty --endpoint is refused. " +
-				"--insecure-endpoint allows plain http to another host and nothing else"},
-		{"AWS credentials missing, expired, of another account; no region; tables of another shape", []string{
+			"exit 2, with three exceptions. One slash at the end names the same endpoint. An IPv6 loopback address leads only to this machine. An empty variable counts as unset, as in the AWS SDK, but an empty --endpoint is refused. " +
+				"--insecure-endpoint allows only plain http to another host"},
+		{"AWS credentials missing, expired, of another account, no region, tables of another shape", []string{
 			clouds + "credentials missing", clouds + "credentials expired", clouds + "half of the credentials", clouds + `"no region"`, clouds + `"an account"`, clouds + "wrong key schema", row(clouds, "index missing"),
 			clouds + "func TestDynamoDBOfAnotherShape(", "dynamo/tables/tables_test.go: func TestAnotherShape(", "dynamo/shape_test.go: func TestEmptyIndexOfAnotherShape("},
-			"in another account the tables are missing or of another shape, or they are another store, with heads of its own"},
-		{"HOME unset, read-only, full; temporary folder hostile; umask 000", []string{
+			"in another account the tables are missing or of another shape, or they are another store with its own freshness records"},
+		{"HOME unset, read-only, full, hostile temporary folder, umask 000", []string{
 			around + `"no-home"`, around + `"home-read-only"`, around + `"home-is-a-file"`, around + "func TestDiskFull(", around + `"tmpdir-missing"`, around + `"tmpdir-a-file"`, around + `"umask-000"`}, ""},
 		{"clock back, forward, stepping", []string{"internal/testing/campaign/clock_test.go: func TestClock("}, ""},
-		{"FIPS 140-3 alone, little memory, few files, no entropy", []string{around + `"fips-only"`, around + `"little-memory"`, around + `"16-files"`},
-			"without entropy crypto/rand waits; it never returns less"},
-		{"a provider that is not there, a switch against encryption", []string{around + `"kms-key"`, around + `"plain-store"`}, "there is no such switch"},
+		{"only FIPS 140-3, little memory, few files, no entropy", []string{around + `"fips-only"`, around + `"little-memory"`, around + `"16-files"`},
+			"without entropy, crypto/rand waits and never returns fewer bytes"},
+		{"an unavailable key provider, a switch against encryption", []string{around + `"kms-key"`, around + `"plain-store"`}, "such a switch does not exist"},
 	}},
 	{"Files", []badInput{
 		{"database truncated, garbage, another program's, newer, read-only, locked, without its log, on a full disk, behind a link", []string{
 			row(database, "truncated"), row(database, "garbage"), row(database, "others"), row(database, "newer"), around + "func TestReadOnlyFiles(", around + "func TestLocked(", row(database, "log-orphaned"), database + `"log-lost"`,
 			around + "func TestDiskFull(", database + `"link-to-another-store"`, database + "func TestCreateOverFault("}, ""},
-		{"head file missing, corrupt, ahead of the store, from elsewhere", []string{database + `"heads-lost"`, database + `"head-file-garbage"`, "internal/testing/campaign/rows_unix_test.go: func TestHeads("}, ""},
-		{"audit spool torn in its last record", nil, "this version has no spool: an event is in the commit, or the operation fails"},
+		{"freshness record missing, corrupt, ahead of the store, from another store", []string{database + `"heads-lost"`, database + `"head-file-garbage"`, "internal/testing/campaign/rows_unix_test.go: func TestHeads("}, ""},
+		{"audit spool torn in its last record", nil, "this version has no spool. An event is in the commit, or the operation fails"},
 		{"checkpoints of unknown or no signers, malformed", []string{
 			marks + `"by a stranger"`, marks + `"no signature"`, marks + `"signature bent"`, marks + `"17 signatures"`, marks + `"line more"`, marks + `"no newline at its end"`, marks + `"of another chain"`, "audit/checkpoint/vectors_test.go: func TestVectorCheckpoints("}, ""},
 		{"erasure certificate edited, for another table, final too early", []string{erased + "stderr 'erasure certificate: .*invalid signature'", erased + "its event is not in the log of this store", erased + "it stays pending: ",
 			"cmd/blue-store/erase_test.go: func TestCertificateRefused(", "cmd/blue-store/erase_test.go: edited, with the key", "cmd/blue-store/erase_test.go: \"final before its date\"", "cmd/blue-store/erase_test.go: final, with a date to come",
 			"erasure/erasure_test.go: func TestEdited(", "erasure/erasure_test.go: func TestAnotherStore("},
-			"erase verify is exit 7 with the reason, also where the same key signs for both stores, or signed what is not so; erase finalize before the date is exit 4"},
+			"erase verify is exit 7 with the reason, also if the same key signs for both stores, or signed a false statement. erase finalize before the date is exit 4"},
 		{"two versions of the program at once", []string{database + `"newer-keys"`, "sqlite/open_test.go: func TestForeignFiles("}, ""},
 	}},
 }
@@ -327,13 +325,13 @@ func TestBadInputListPlanted(t *testing.T) {
 func badInputText() []byte {
 	var b bytes.Buffer
 	b.WriteString("# Bad inputs and their tests\n\n" +
-		"What must not hurt the store, and what shows that it does not. This file is written by\n" +
+		"This list names inputs that must not damage the store, and their tests. The file is written by\n" +
 		"`go test ./internal/testing/campaign -run TestBadInputList -update` from the list in\n" +
-		"`internal/testing/campaign/badinput_test.go`; the test fails when a named test is gone.\n" +
-		"Exit codes: `blue-store help`.\n")
+		"`internal/testing/campaign/badinput_test.go`. The test fails if a named test does not exist.\n" +
+		"[cli.md](cli.md#exit-codes) lists the exit codes.\n")
 	tested, all := 0, 0
 	for _, s := range badInputs {
-		fmt.Fprintf(&b, "\n## %s\n\n| input | tests | not yet, or not at all |\n|---|---|---|\n", s.section)
+		fmt.Fprintf(&b, "\n## %s\n\n| input | tests | remark |\n|---|---|---|\n", s.section)
 		for _, r := range s.rows {
 			all++
 			if len(r.tests) > 0 {
