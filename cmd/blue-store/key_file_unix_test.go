@@ -60,7 +60,7 @@ func TestBadKeyFile(t *testing.T) {
 		}, "PATH is a symbolic link"},
 		{"a link to a device", func(path string, _ []byte) error { return os.Symlink("/dev/zero", path) }, "PATH is a symbolic link"},
 		{"a device", device, "PATH is a device, not a plain file"},
-		{"somebody else's", func(path string, key []byte) error {
+		{"another owner", func(path string, key []byte) error {
 			if os.Geteuid() != 0 {
 				return fmt.Errorf("%w: only root can give a file away", errors.ErrUnsupported)
 			}

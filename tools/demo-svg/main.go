@@ -68,8 +68,8 @@ func demo(ctx context.Context, root string) ([]string, error) {
 	return normalise(string(out), home)
 }
 
-// environment returns the variables for the demo: those of this process without
-// the settings of blue-store and AWS, and with a home of its own.
+// environment returns the variables for the demo. It removes the settings of
+// blue-store and AWS from the environment of this process, and adds a BLUE_HOME.
 func environment(all []string, home string) []string {
 	var kept []string
 	for _, v := range all {

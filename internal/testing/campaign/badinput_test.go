@@ -77,7 +77,7 @@ var badInputs = []struct {
 			local + "func TestSymlink(", local + "func TestMode(", local + "func TestForeignOwner(", local + "func TestUnreadable(", "keys/localfile/file_test.go: func TestNetworkDisk(",
 			keyFile + "func TestBadKeyFile(", row(keyFile, "empty"), row(keyFile, "31 bytes"), row(keyFile, "33 bytes with a newline"), row(keyFile, "64 hexadecimal characters"), row(keyFile, "44 base64 characters"),
 			row(keyFile, "all zero"), row(keyFile, "a directory"), row(keyFile, "a named pipe"), row(keyFile, "a device"), row(keyFile, "a link to the key"), row(keyFile, "a link to a device"), row(keyFile, "mode 0644"),
-			row(keyFile, "somebody else's"), keyFile + "func TestUnreadableKeyFile(", "cmd/blue-store/testdata/doctor.txt: stdout '^ok  fixed      .*umk.key: 0644 is now 0600$'",
+			row(keyFile, "another owner"), keyFile + "func TestUnreadableKeyFile(", "cmd/blue-store/testdata/doctor.txt: stdout '^ok  fixed      .*umk.key: 0644 is now 0600$'",
 			"cmd/blue-store/testdata/reset.txt: nothing was removed, for the key file may be a proper key"},
 			"exit 6, without a write. The message names the reason: empty, another length, a trailing newline, hexadecimal or base64 text, zeros, a folder, a pipe, a device, a link, a mode that others can read, another owner, no permission, or a network file system. " +
 				"The last one is tested only in keys/localfile, with a probe, because no test can mount such a disk. Only doctor --fix changes a mode"},
