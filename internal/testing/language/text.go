@@ -22,9 +22,9 @@ type Kind string
 
 // The kinds of texts.
 const (
-	Comment     Kind = "comments"      // Go comments in files that are no tests
+	Comment     Kind = "comments"      // Go comments, without _test.go files
 	TestComment Kind = "test comments" // Go comments in _test.go files
-	Message     Kind = "messages"      // texts in the code of files that are no tests
+	Message     Kind = "messages"      // texts in the code, without _test.go files
 	TestMessage Kind = "test messages" // texts of t.Error, t.Fatal, t.Log and t.Skip in _test.go files
 	Help        Kind = "help"          // texts of cobra commands and usages of flags
 	Script      Kind = "scripts"       // comments of scripts, recipes, SQL and compose files
