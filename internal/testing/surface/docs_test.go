@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/superviber/blue-encrypted-store/internal/testing/product"
 )
 
 // TestDocs checks that every exported constant, variable, function, type,
@@ -34,7 +36,7 @@ type docs struct {
 func readDocs(tr *tree) *docs {
 	d := &docs{tree: tr}
 	for _, f := range tr.files {
-		if !f.isProduct() && (f.test || !slices.Contains(suites, f.dir)) {
+		if !f.isProduct() && (f.test || !product.IsSuite(f.dir)) {
 			continue
 		}
 		for _, decl := range f.syntax.Decls {

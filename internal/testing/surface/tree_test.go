@@ -17,10 +17,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/superviber/blue-encrypted-store/internal/testing/product"
 )
 
 // Each constant makes one rule a failure. Until the code keeps the rule, the
@@ -40,7 +41,7 @@ var rootDir = flag.String("root", filepath.Join("..", "..", ".."), "the checkout
 type file struct {
 	name    string // path from the root
 	dir     string // folder from the root, "." for the root package
-	test    bool   // a _test.go file, or a file of a suite or test tool
+	test    bool   // a _test.go file
 	syntax  *ast.File
 	imports map[string]string // name in the file to folder of this module
 }
@@ -51,16 +52,8 @@ type tree struct {
 	files []file
 }
 
-// suites are the packages that other packages' tests run.
-var suites = []string{"storetest", "record/recordtest", "keys/keystest"}
-
-// isTool reports whether a package does not ship and is not a suite.
-func isTool(dir string) bool {
-	return strings.HasPrefix(dir, "internal/testing/") || strings.HasPrefix(dir, "tools/")
-}
-
 // isProduct reports whether the file ships.
-func (f file) isProduct() bool { return !f.test && !isTool(f.dir) && !slices.Contains(suites, f.dir) }
+func (f file) isProduct() bool { return !f.test && product.Ships(f.dir) }
 
 func load(t *testing.T, root string) *tree {
 	t.Helper()
