@@ -81,6 +81,19 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
+// TestPlantedFails checks that a second use of any marker in a short text of
+// any kind breaks the rule.
+func TestPlantedFails(t *testing.T) {
+	for _, m := range Markers() {
+		for _, k := range Kinds {
+			text := Text{Unit: "p", Kind: k, File: "p/f", Line: 1, Body: "It is plain. " + m.Example + ". It is plain. " + m.Example + "."}
+			if len(Count([]Text{text}).Failures()) == 0 {
+				t.Errorf("two uses of %q in %s break no rule", m.Name, k)
+			}
+		}
+	}
+}
+
 // found returns where a marker is used below a folder: file, line and kind.
 func found(t *testing.T, dir, marker string) []string {
 	t.Helper()
