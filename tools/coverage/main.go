@@ -145,7 +145,7 @@ func readProfile(r io.Reader, blocks map[string]coverage) error {
 
 // readMap reads which new packages the code of each old package is in: a line
 // "OLD NEW..." for each old package that was renamed or divided. A line with
-// OLD alone says that its code was deleted. # begins a comment.
+// OLD alone marks code that was deleted. # begins a comment.
 func readMap(r io.Reader) (map[string][]string, error) {
 	moves := map[string][]string{}
 	lines := bufio.NewScanner(r)

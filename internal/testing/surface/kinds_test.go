@@ -28,6 +28,11 @@ func TestKinds(t *testing.T) {
 		t.Fatalf("found the kinds %q and the entities %q", slices.Sorted(maps.Keys(k.consts)), slices.Sorted(maps.Keys(k.entities)))
 	}
 	findings, byHand := k.check()
+	for name := range kindsAllowed {
+		if !slices.ContainsFunc(tr.files, func(f file) bool { return f.name == name }) {
+			t.Errorf("%s is allowed to list kinds, but there is no such file", name)
+		}
+	}
 	t.Logf("%d functions name three or more lists of a snapshot by hand:\n%s", len(byHand), strings.Join(byHand, "\n"))
 	report(t, kindsEnforced, findings)
 }
