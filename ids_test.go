@@ -5,9 +5,13 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 )
 
-func TestSlugIDRecorded(t *testing.T) {
+func TestSlugIDRecorded(t *testing.T) { fixtures.EachSet(t, testSlugID) }
+
+func testSlugID(t *testing.T, path fixtures.Set) {
 	var slugs struct {
 		Note  string
 		Again []DialogueID `json:"same_title_again"`
@@ -16,7 +20,7 @@ func TestSlugIDRecorded(t *testing.T) {
 			Title string
 		}
 	}
-	readJSON(t, &slugs, "blue", "slugs.json")
+	fixtures.ReadJSON(t, path(t, "slugs.json"), &slugs)
 	_, list, _ := strings.Cut(slugs.Note, "already taken: ")
 	taken := map[DialogueID]bool{}
 	for id := range strings.SplitSeq(list, ", ") {
@@ -88,7 +92,9 @@ func TestParseDialogueIDRefuses(t *testing.T) {
 	}
 }
 
-func TestParseEntityIDRecorded(t *testing.T) {
+func TestParseEntityIDRecorded(t *testing.T) { fixtures.EachSet(t, testParseEntityID) }
+
+func testParseEntityID(t *testing.T, path fixtures.Set) {
 	var rules struct {
 		Parse []struct {
 			ID         string
@@ -106,7 +112,7 @@ func TestParseEntityIDRecorded(t *testing.T) {
 			Back bool `json:"parses_back"`
 		} `json:"display_id"`
 	}
-	readJSON(t, &rules, "blue", "rules.json")
+	fixtures.ReadJSON(t, path(t, "rules.json"), &rules)
 	signed := map[string]bool{"P+1+2": true, "P-1-1": true, "P-101": true} // bug 11: Blue takes them, we do not
 	for _, v := range rules.Parse {
 		got, err := ParseEntityID(v.ID)

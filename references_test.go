@@ -5,16 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+
+	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 )
 
-func TestReferenceRulesRecorded(t *testing.T) {
+func TestReferenceRulesRecorded(t *testing.T) { fixtures.EachSet(t, testReferenceRules) }
+
+func testReferenceRules(t *testing.T, path fixtures.Set) {
 	var rules struct {
 		Refs []struct {
 			Error               json.RawMessage
 			Ref, Source, Target string
 		} `json:"validate_ref_semantics"`
 	}
-	readJSON(t, &rules, "blue", "rules.json")
+	fixtures.ReadJSON(t, path(t, "rules.json"), &rules)
 	seen := map[string]bool{}
 	for _, v := range rules.Refs {
 		name := fmt.Sprintf("%s %s %s", v.Source, v.Ref, v.Target)
@@ -27,12 +31,14 @@ func TestReferenceRulesRecorded(t *testing.T) {
 	}
 }
 
-func TestErrorTextsRecorded(t *testing.T) {
+func TestErrorTextsRecorded(t *testing.T) { fixtures.EachSet(t, testErrorTexts) }
+
+func testErrorTexts(t *testing.T, path fixtures.Set) {
 	var rules struct {
 		Match   []json.RawMessage `json:"validate_id_type_match"`
 		Samples []json.RawMessage `json:"error_samples"`
 	}
-	readJSON(t, &rules, "blue", "rules.json")
+	fixtures.ReadJSON(t, path(t, "rules.json"), &rules)
 	sameJSON(t, "type and id", typeIDMismatch(KindTension, "P0001"), rules.Match[0])
 	got := []*FieldError{
 		missingField("label").atPointer("label"), invalidEntityType("X"), invalidRefType("agree"), typeIDMismatch(KindTension, "P0001"),

@@ -3,14 +3,13 @@ package blue
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 )
 
 // replay applies requests to a snapshot in memory, with the rules of this
@@ -21,30 +20,33 @@ type replay struct {
 
 // recordedOp is one operation of a recorded dialogue.
 type recordedOp struct {
-	Op    string          `json:"op"`
-	Round Round           `json:"round"`
-	Data  json.RawMessage `json:"data"`
+	Op      string          `json:"op"`
+	Round   Round           `json:"round"`
+	Data    json.RawMessage `json:"data"`
+	Refused bool            `json:"refused"` // in the project's own dialogues
 }
-
-// recordedDialogues are the folders below shared/blue/dialogues.
-var recordedDialogues = []string{"supersession", "ukfs", "local-prod-parity", "synthetic-coverage"}
 
 // replayed builds the snapshot of a recorded dialogue from its operations.
 func replayed(t *testing.T, name string) *Snapshot {
 	t.Helper()
 	var inputs struct{ Ops []recordedOp }
-	readJSON(t, &inputs, "blue", "dialogues", name, "inputs.json")
+	fixtures.ReadJSON(t, fixtures.Dialogue(t, name, "inputs.json"), &inputs)
 	var r replay
 	for i, op := range inputs.Ops {
-		if err := r.apply(op); err != nil && !r.expected(op, err) {
+		err := r.apply(op)
+		if err != nil && !r.expected(op, err) || err == nil && op.Refused {
 			t.Fatalf("%s: operation %d, %s: %v", name, i, op.Op, err)
 		}
 	}
 	return &r.snapshot
 }
 
-// expected lets the one refusal pass that is part of a recording.
+// expected lets the refusals pass that are part of a dialogue: those that it
+// marks, and the one of the recordings.
 func (r *replay) expected(op recordedOp, err error) bool {
+	if op.Refused {
+		return true
+	}
 	_, gate := err.(*GateError)
 	return gate && op.Op == "verdict-register" && strings.Contains(string(op.Data), "too-early")
 }
@@ -62,6 +64,9 @@ func (r *replay) apply(op recordedOp) error {
 		return err
 	case "expert-register", "expert-create":
 		n, _, err := ParseNewExpert(op.Data)
+		if _, taken := s.Expert(n.Slug); taken {
+			return ErrConflict
+		}
 		if err == nil {
 			s.Experts = append(s.Experts, &Expert{Slug: n.Slug, FirstRound: n.FirstRound, Tier: n.Tier, Source: n.Source})
 			slices.SortFunc(s.Experts, func(a, b *Expert) int { return strings.Compare(a.Slug.Key(), b.Slug.Key()) })
@@ -73,6 +78,9 @@ func (r *replay) apply(op recordedOp) error {
 	case "verdict-register":
 		return r.verdict(op.Data)
 	case "signal":
+		if op.Refused { // this file knows no signals
+			return ErrInvalid
+		}
 		return nil
 	}
 	return fmt.Errorf("unknown operation %q", op.Op)
@@ -157,6 +165,9 @@ func (r *replay) verdict(data []byte) error {
 	if err != nil {
 		return err
 	}
+	if slices.ContainsFunc(s.Verdicts, func(v *Verdict) bool { return v.ID == n.ID }) {
+		return ErrConflict
+	}
 	if n.Type == VerdictFinal {
 		rows := s.Scoreboard()
 		if ok, blockers := Converge(rows); !ok && !n.Force {
@@ -166,18 +177,6 @@ func (r *replay) verdict(data []byte) error {
 	}
 	s.Verdicts = append(s.Verdicts, &Verdict{ID: n.ID, Type: n.Type, Round: n.Round, Recommendation: n.Recommendation, Description: n.Description})
 	return nil
-}
-
-// readJSON reads a file of the shared folder.
-func readJSON(t testing.TB, into any, elem ...string) {
-	t.Helper()
-	data, err := os.ReadFile(shareddata.Path(t, elem...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, into); err != nil {
-		t.Fatalf("%s: %v", strings.Join(elem, "/"), err)
-	}
 }
 
 // sameJSON compares a value's JSON form with a recorded one.

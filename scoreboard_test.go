@@ -3,10 +3,13 @@ package blue
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 )
 
 // recordedLibrary is what Blue's library answers about a recorded dialogue.
@@ -24,10 +27,10 @@ type recordedLibrary struct {
 }
 
 func TestRecordedDialogues(t *testing.T) {
-	for _, name := range recordedDialogues {
+	for _, name := range fixtures.Dialogues() {
 		t.Run(name, func(t *testing.T) {
 			var want recordedLibrary
-			readJSON(t, &want, "blue", "dialogues", name, "library.json")
+			fixtures.ReadJSON(t, fixtures.Dialogue(t, name, "library.json"), &want)
 			s := replayed(t, name)
 			rows := s.Scoreboard()
 			sameJSON(t, "scoreboard", rows, want.Scoreboard)
@@ -55,20 +58,20 @@ func TestRecordedWarnings(t *testing.T) {
 		"ukfs":               {"unresolved_tension": 3},
 		"local-prod-parity":  {"unresolved_tension": 2, "missing_score": 11},
 		"synthetic-coverage": {"unresolved_tension": 2},
+		"every-kind":         {"unresolved_tension": 2, "orphaned_perspective": 1},
+		"night-bus":          {},
+		"library-hours":      {"unresolved_tension": 2},
 	}
-	for _, name := range recordedDialogues {
-		got := map[string]int{}
-		for _, w := range replayed(t, name).Warnings() {
-			got[w.Type]++
-		}
-		if len(got) != len(want[name]) {
-			t.Errorf("%s: warnings %v, want %v", name, got, want[name])
-		}
-		for kind, n := range want[name] {
-			if got[kind] != n {
-				t.Errorf("%s: %d warnings of type %s, want %d", name, got[kind], kind, n)
+	for _, name := range fixtures.Dialogues() {
+		t.Run(name, func(t *testing.T) {
+			got := map[string]int{}
+			for _, w := range replayed(t, name).Warnings() {
+				got[w.Type]++
 			}
-		}
+			if !maps.Equal(got, want[name]) {
+				t.Errorf("warnings %v, want %v", got, want[name])
+			}
+		})
 	}
 }
 

@@ -8,13 +8,13 @@ import (
 
 	"github.com/superviber/blue-encrypted-store/internal/engine"
 	"github.com/superviber/blue-encrypted-store/internal/importer"
-	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 	"github.com/superviber/blue-encrypted-store/memory"
 )
 
-// moves is how many each recorded dialogue has; the invented one has none.
-// Blue has a table for them and no way to fill it.
-var moves = map[string]int{"supersession": 18, "local-prod-parity": 9}
+// moves is how many each dialogue has, 0 if it is not here. Blue has a table
+// for them and no way to fill it.
+var moves = map[string]int{"supersession": 18, "local-prod-parity": 9, "every-kind": 6, "night-bus": 11}
 
 // TestBlue replays the operations that Blue was given into our engine and
 // compares our export with the one Blue wrote: each difference must be listed
@@ -31,7 +31,7 @@ func TestBlue(t *testing.T) {
 			if got := len(ours["moves"].([]any)); got != moves[name] {
 				t.Errorf("%d moves, want %d", got, moves[name])
 			}
-			if counts := readCounts(t, name); counts != nil && counts["moves"] != moves[name] {
+			if counts := fixtures.Counts(t, name); counts != nil && counts["moves"] != moves[name] {
 				t.Errorf("the recording counts %d moves, this test %d", counts["moves"], moves[name])
 			}
 		})
@@ -40,7 +40,7 @@ func TestBlue(t *testing.T) {
 
 func replay(t *testing.T, name string) map[string]any {
 	t.Helper()
-	data, err := os.ReadFile(shareddata.Path(t, "blue", "dialogues", name, "inputs.json"))
+	data, err := os.ReadFile(fixtures.Dialogue(t, name, "inputs.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

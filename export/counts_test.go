@@ -1,15 +1,15 @@
 package export
 
 import (
-	"encoding/json"
-	"os"
 	"testing"
 
-	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 )
 
-// references is how many each recorded dialogue has (Blue's alignment_refs).
-var references = map[string]int{"supersession": 38, "ukfs": 39, "local-prod-parity": 5, "synthetic-coverage": 44}
+// references is how many each dialogue has (Blue's alignment_refs).
+var references = map[string]int{
+	"supersession": 38, "ukfs": 39, "local-prod-parity": 5, "synthetic-coverage": 44, "every-kind": 44, "night-bus": 22, "library-hours": 11,
+}
 
 // checkCounts compares how much of each thing our document holds with the
 // counts of the operations (where the recording gives them) and with the
@@ -35,9 +35,9 @@ func checkCounts(t *testing.T, name string, ours map[string]any) {
 	for letter, list := range map[string]string{"P": "perspectives", "T": "tensions", "R": "recommendations"} {
 		equal("created events of "+list, created[letter], got(list))
 	}
-	counts := readCounts(t, name)
+	counts := fixtures.Counts(t, name)
 	if counts == nil {
-		return // the invented dialogue has none
+		return // synthetic-coverage has none
 	}
 	for _, list := range []string{"rounds", "experts", "perspectives", "tensions", "recommendations", "evidence", "claims", "references", "verdicts"} {
 		equal(list, got(list), counts[list])
@@ -68,18 +68,4 @@ func countScores(ours map[string]any) int {
 		n += len(e.(map[string]any)["scores"].(map[string]any))
 	}
 	return n
-}
-
-// readCounts returns the counts that inputs.json gives, or nil.
-func readCounts(t *testing.T, name string) map[string]int {
-	t.Helper()
-	data, err := os.ReadFile(shareddata.Path(t, "blue", "dialogues", name, "inputs.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var inputs struct{ Counts map[string]int }
-	if err := json.Unmarshal(data, &inputs); err != nil {
-		t.Fatal(err)
-	}
-	return inputs.Counts
 }

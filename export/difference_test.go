@@ -11,10 +11,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 )
 
-// dialogues are the recorded ones.
-var dialogues = []string{"supersession", "ukfs", "local-prod-parity", "synthetic-coverage"}
+// dialogues are the project's own and the recorded ones.
+var dialogues = fixtures.Dialogues()
 
 // Difference is one place at which our document is not Blue's. Absent holds
 // where a side has no such member at all.
@@ -82,7 +84,7 @@ func allObjects(list []any) bool {
 // allowance is one line of testdata/differences.json.
 type allowance struct {
 	Path      string   `json:"path"`
-	Dialogues []string `json:"dialogues"` // ["*"] is all four
+	Dialogues []string `json:"dialogues"` // ["*"] is all of them
 	Reason    string   `json:"reason"`
 }
 

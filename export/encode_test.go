@@ -9,7 +9,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 )
 
 // TestAppendValue: expectations are serde_json's, as its documentation and
@@ -62,17 +62,19 @@ func TestAppendValue(t *testing.T) {
 // bytes.
 func TestBluesBytes(t *testing.T) {
 	for _, name := range dialogues {
-		want, err := os.ReadFile(shareddata.Path(t, "blue", "dialogues", name, "export.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		v, err := parseAny(want)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := appendValue(nil, v, 0); !bytes.Equal(got, want) {
-			t.Errorf("%s: %d bytes became %d: %s", name, len(want), len(got), firstDifference(got, want))
-		}
+		t.Run(name, func(t *testing.T) {
+			want, err := os.ReadFile(fixtures.Dialogue(t, name, "export.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := parseAny(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := appendValue(nil, v, 0); !bytes.Equal(got, want) {
+				t.Errorf("%d bytes became %d: %s", len(want), len(got), firstDifference(got, want))
+			}
+		})
 	}
 }
 

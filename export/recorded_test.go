@@ -10,7 +10,7 @@ import (
 	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 )
 
 // recording is what Blue left of one dialogue: its export, and the tables that
@@ -26,7 +26,7 @@ func readRecording(t *testing.T, name string) *recording {
 	t.Helper()
 	r := &recording{t: t, name: name}
 	for file, into := range map[string]any{"export.json": &r.export, "hidden_tables.json": &r.tables} {
-		data, err := os.ReadFile(shareddata.Path(t, "blue", "dialogues", name, file))
+		data, err := os.ReadFile(fixtures.Dialogue(t, name, file))
 		if err != nil {
 			t.Fatal(err)
 		}

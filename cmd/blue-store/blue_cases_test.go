@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
 )
 
@@ -88,6 +89,40 @@ func startingState(t *testing.T) *machine {
 		"perspectives":[{"label":"First","content":"A first view.","contributors":["Muffin"]}],
 		"tensions":[{"label":"First tension","description":"A first tension.","contributors":["Cupcake"]}]}`)
 	return m
+}
+
+// TestCases runs the project's own cases and compares each answer.
+func TestCases(t *testing.T) {
+	start := startingState(t)
+	for _, c := range fixtures.Cases(t) {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			m := start.copyOf(t)
+			for i, step := range c.Steps {
+				var args []string
+				for _, raw := range step.CLI {
+					text := string(raw)
+					_ = json.Unmarshal(raw, &text) // a text; anything else stays JSON
+					args = append(args, text)
+				}
+				want := expected{exit: step.Exit, codes: step.Codes}
+				if step.Stdout != nil {
+					if err := json.Unmarshal(step.Stdout, &want.stdout); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if object, ok := want.stdout.(map[string]any); ok {
+					want.warnings = warningsOf(object["warnings"])
+					delete(object, "warnings")
+				}
+				got := m.run(args...)
+				compareAnswer(t, i, want, got)
+				if step.Stderr != "" && !strings.Contains(unquoted(t, got.stderr), step.Stderr) {
+					t.Errorf("step %d: standard error lacks %q: %s", i, step.Stderr, got.stderr)
+				}
+			}
+		})
+	}
 }
 
 // commandLine turns a recorded call into ours.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -14,31 +13,36 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 )
 
-// TestImportRecorded imports the recorded dialogues and compares what is
-// stored with what the recordings count.
+// TestImportRecorded imports the project's own dialogues and the recorded ones
+// and compares what is stored with what they are said to hold.
 func TestImportRecorded(t *testing.T) {
 	home := t.TempDir()
 	for _, c := range []struct {
-		path    []string
-		refused int
+		name, form string
+		refused    int
 	}{
-		{[]string{"local-prod-parity", "inputs.json"}, 0},
-		{[]string{"supersession", "inputs.json"}, 0},
-		{[]string{"synthetic-coverage", "inputs.json"}, 1}, // a final verdict at a closed gate
-		{[]string{"ukfs", "inputs.json"}, 0},
-		{[]string{"supersession", "source"}, 0},
-		{[]string{"ukfs", "source"}, 0},
+		{fixtures.EveryKind, "inputs.json", 6},
+		{fixtures.NightBus, "inputs.json", 0},
+		{fixtures.LibraryHours, "inputs.json", 0},
+		{fixtures.NightBus, "source", 0},
+		{fixtures.LibraryHours, "source", 0},
+		{"local-prod-parity", "inputs.json", 0},
+		{"supersession", "inputs.json", 0},
+		{"synthetic-coverage", "inputs.json", 1}, // a final verdict at a closed gate
+		{"ukfs", "inputs.json", 0},
+		{"supersession", "source", 0},
+		{"ukfs", "source", 0},
 	} {
-		t.Run(filepath.Join(c.path...), func(t *testing.T) {
-			path := shareddata.Path(t, append([]string{"blue", "dialogues"}, c.path...)...)
+		t.Run(filepath.Join(c.name, c.form), func(t *testing.T) {
+			path := fixtures.Dialogue(t, c.name, c.form)
 			first := importOf(t, home, path)
 			if first.Status != statusImported || first.Done != first.Operations || len(first.Refused) != c.refused {
 				t.Errorf("%s, %d of %d operations, refused: %v", first.Status, first.Done, first.Operations, first.Refused)
 			}
-			for name, stated := range statedCounts(t, path) {
+			for name, stated := range statedCounts(t, c.name, c.form) {
 				if name == "tension_updates" { // an event each, beside the one of the creation
 					name, stated = "tension_events", stated+first.Stored["tensions"]
 				}
@@ -66,31 +70,17 @@ func importOf(t *testing.T, home, path string) *importAnswer {
 	return &answer
 }
 
-// statedCounts returns what a recording says it holds; of a folder, what the
-// operations file beside it says, but for the references: the folder has one
-// that is written twice.
-func statedCounts(t *testing.T, path string) map[string]int {
+// statedCounts returns what a dialogue is said to hold. Of a folder the
+// references are left out, because a recorded one has one that is written twice.
+func statedCounts(t *testing.T, name, form string) map[string]int {
 	t.Helper()
-	folder := filepath.Base(path) == "source"
-	if folder {
-		path = filepath.Join(filepath.Dir(path), "inputs.json")
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct {
-		Counts map[string]int `json:"counts"`
-	}
-	if err := json.Unmarshal(data, &file); err != nil {
-		t.Fatal(err)
-	}
-	if folder {
-		maps.DeleteFunc(file.Counts, func(name string, _ int) bool {
+	counts := fixtures.Counts(t, name)
+	if form == "source" {
+		maps.DeleteFunc(counts, func(name string, _ int) bool {
 			return !slices.Contains([]string{"rounds", "experts", "perspectives", "tensions", "recommendations", "evidence", "claims", "verdicts"}, name)
 		})
 	}
-	return file.Counts
+	return counts
 }
 
 // interrupting is a context that is cancelled once it has been asked n times

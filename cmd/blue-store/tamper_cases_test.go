@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -18,10 +18,12 @@ func TestTampering(t *testing.T) {
 		t.Parallel()
 		campaign(t, newBench(t, demoFolder(t)))
 	})
-	t.Run("synthetic-coverage", func(t *testing.T) {
-		t.Parallel()
-		campaign(t, newBench(t, shareddata.Path(t, "blue", "dialogues", "synthetic-coverage", "inputs.json")))
-	})
+	for _, name := range []string{fixtures.EveryKind, "synthetic-coverage"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			campaign(t, newBench(t, fixtures.Dialogue(t, name, "inputs.json")))
+		})
+	}
 }
 
 func campaign(t *testing.T, b *bench) {

@@ -17,13 +17,11 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/copier"
 	"github.com/superviber/blue-encrypted-store/internal/importer"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
-	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
-
-var recorded = []string{"local-prod-parity", "supersession", "synthetic-coverage", "ukfs"}
 
 func openSQLite(t *testing.T) record.Store {
 	t.Helper()
@@ -54,7 +52,7 @@ func openDynamo(t *testing.T) record.Store {
 	return s
 }
 
-// TestRecorded imports the recorded dialogues into SQLite, copies them to
+// TestRecorded imports the project's own dialogues and the recorded ones into SQLite, copies them to
 // another store and back into a third: the exports are equal, and so is every
 // item, its item_mac included.
 func TestRecorded(t *testing.T) {
@@ -63,9 +61,11 @@ func TestRecorded(t *testing.T) {
 		"dynamodb": openDynamo,
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, r := range recorded {
-				path := shareddata.Path(t, "blue", "dialogues", r, "inputs.json")
-				t.Run(r, func(t *testing.T) { thereAndBack(newWorld(t), path, between(t)) })
+			for _, r := range fixtures.Dialogues() {
+				t.Run(r, func(t *testing.T) {
+					path := fixtures.Dialogue(t, r, "inputs.json")
+					thereAndBack(newWorld(t), path, between(t))
+				})
 			}
 		})
 	}

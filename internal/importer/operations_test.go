@@ -3,13 +3,13 @@ package importer
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 )
 
 const createOp = `{"op":"create","data":{"title":"Bread"}}`
@@ -90,9 +90,12 @@ func TestOperationsDigest(t *testing.T) {
 
 func FuzzReadOperations(f *testing.F) {
 	f.Add([]byte(`{"ops":[` + createOp + `,{"op":"signal","round":0,"data":{"expert_name":"Muffin"}}]}`))
-	paths, _ := filepath.Glob(filepath.Join("..", "..", "..", "shared", "blue", "dialogues", "*", "inputs.json"))
-	for _, path := range paths {
-		if data, err := os.ReadFile(path); err == nil && len(data) < 12_000 {
+	for _, name := range fixtures.Own() {
+		data, err := os.ReadFile(fixtures.Dialogue(f, name, "inputs.json"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		if len(data) < 13_000 {
 			f.Add(data)
 		}
 	}

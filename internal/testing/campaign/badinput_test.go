@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"go/scanner"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -176,6 +177,17 @@ func TestBadInputList(t *testing.T) {
 	}
 	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("docs/bad-inputs.md is not what the list says (%v); write it with go test ./internal/testing/campaign -run TestBadInputList -update", err)
+	}
+}
+
+// TestBadInputSections: no row leaves the list.
+func TestBadInputSections(t *testing.T) {
+	got := map[string]int{}
+	for _, s := range badInputs {
+		got[s.section] = len(s.rows)
+	}
+	if want := map[string]int{"CLI": 10, "JSON": 6, "Stored items": 9, "Keys": 7, "Environment": 6, "Files": 6}; !maps.Equal(got, want) {
+		t.Errorf("rows of each section: %v, want %v", got, want)
 	}
 }
 

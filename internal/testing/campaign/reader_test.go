@@ -28,17 +28,23 @@ type readerFigures struct {
 	Lines     int            `json:"lines_of_the_reader"`
 }
 
-// TestReader writes five dialogues and has a reader that knows nothing but the
+// TestReader writes the dialogues of a set and has a reader that knows nothing but the
 // RFC open every item, with data keys that the test derives.
 func TestReader(t *testing.T) {
 	python := readerPython(t)
+	for _, set := range sourceSets {
+		t.Run(set.name, func(t *testing.T) { readAll(t, set, python) })
+	}
+}
+
+func readAll(t *testing.T, set sourceSet, python string) {
 	home := filepath.Join(t.TempDir(), "home")
 	o := openStore(t, home, nil)
 	f := readerFigures{Kinds: map[string]int{}, Lines: readerLines(t)}
 	var items []map[string]any
 	var want []string
 	deks := map[string]string{}
-	for _, s := range importAll(t, o.store, sources(t)) {
+	for _, s := range importAll(t, o.store, set.sources(t)) {
 		f.Dialogues++
 		for _, r := range o.partition(t, s.Dialogue.ID) {
 			items = append(items, dynamoJSON(r))
@@ -81,7 +87,7 @@ func TestReader(t *testing.T) {
 	if f.Opened < 500 || f.Equal != f.Items {
 		t.Errorf("%+v", f)
 	}
-	campaigntest.Figures(t, "rfc-reader", f)
+	set.report(t, "rfc-reader", f)
 	plantedReader(t, python, items, deks)
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/demo"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
 	"github.com/superviber/blue-encrypted-store/internal/importer"
-	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
 
@@ -29,11 +28,17 @@ type scanFigures struct {
 	Exceptions map[string]int `json:"places_found_that_are_exceptions"`
 }
 
-// TestScan imports the recorded dialogues and the demo and looks for every
+// TestScan imports the dialogues and the demo and looks for every
 // encrypted text in every byte of every file, while a reader keeps the whole
 // write-ahead log on the disk, and again when the store is closed.
 func TestScan(t *testing.T) {
-	src := sources(t)
+	for _, set := range sourceSets {
+		t.Run(set.name, func(t *testing.T) { scan(t, set) })
+	}
+}
+
+func scan(t *testing.T, set sourceSet) {
+	src := set.sources(t)
 	home := filepath.Join(t.TempDir(), "home")
 	o := openStore(t, home, nil)
 	release := holdLog(t, filepath.Join(home, "db", "blue.db"))
@@ -55,11 +60,11 @@ func TestScan(t *testing.T) {
 	o.close()
 	after := files(t, home)
 	f.Closed = sizes(after)
-	if f.Closed[filepath.Join("db", "blue.db")] < 1<<20 {
+	if f.Closed[filepath.Join("db", "blue.db")] < set.closed {
 		t.Errorf("the closed database has %d bytes", f.Closed[filepath.Join("db", "blue.db")])
 	}
 	f.judge(t, p, known, after)
-	campaigntest.Figures(t, "scan", f)
+	set.report(t, "scan", f)
 }
 
 // holdLog opens a read transaction, during which SQLite keeps everything that

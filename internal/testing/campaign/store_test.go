@@ -19,7 +19,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/demo"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
 	"github.com/superviber/blue-encrypted-store/internal/importer"
-	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -59,19 +60,57 @@ func (o *opened) close() {
 	o.records.Close()
 }
 
-// recorded are the names of the recorded dialogues beside the demo's.
-var recorded = []string{"local-prod-parity", "supersession", "synthetic-coverage", "ukfs"}
+// sourceSet is a list of dialogues for a campaign. The figures of a campaign
+// are those of the recorded set, which is the larger one.
+type sourceSet struct {
+	name     string
+	sources  func(testing.TB) []*importer.Source
+	isFigure bool
+	closed   int // bytes that the closed database has at least
+}
 
-// sources reads the four recorded dialogues and the demo.
-func sources(t testing.TB) []*importer.Source {
+// report reports what a campaign counted.
+func (s sourceSet) report(t testing.TB, name string, counts any) {
+	t.Helper()
+	if s.isFigure {
+		campaigntest.Figures(t, name, counts)
+		return
+	}
+	t.Logf("%s: %+v", name, counts)
+}
+
+// sourceSets are the demo with the project's own dialogues in both forms, and,
+// as an addition that may be absent, the demo with the recorded dialogues.
+var sourceSets = []sourceSet{{"own", ownSources, false, 512 << 10}, {"recorded", recordedSources, true, 1 << 20}}
+
+func ownSources(t testing.TB) []*importer.Source {
+	t.Helper()
+	all := readOperations(t, fixtures.Own())
+	for _, name := range []string{fixtures.NightBus, fixtures.LibraryHours} {
+		src, err := importer.ReadFolder(os.DirFS(fixtures.Dialogue(t, name, "source")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, src)
+	}
+	return all
+}
+
+func recordedSources(t testing.TB) []*importer.Source {
+	t.Helper()
+	return readOperations(t, fixtures.Recorded())
+}
+
+// readOperations reads the demo and the named dialogues.
+func readOperations(t testing.TB, names []string) []*importer.Source {
 	t.Helper()
 	src, err := importer.ReadFolder(demo.FS())
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := []*importer.Source{src}
-	for _, name := range recorded {
-		text, err := os.ReadFile(shareddata.Path(t, "blue", "dialogues", name, "inputs.json"))
+	for _, name := range names {
+		text, err := os.ReadFile(fixtures.Dialogue(t, name, "inputs.json"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 )
 
 // nobody is a user and group id without rights, for tests that run as root,
@@ -214,13 +214,19 @@ func TestSurroundings(t *testing.T) {
 // whole imports, shows and verifies a dialogue, and looks at the modes.
 func (w *world) whole(t *testing.T) {
 	t.Helper()
-	w.must("import", shareddata.Path(t, "blue", "dialogues", "supersession", "inputs.json"))
+	w.must("import", fixtures.Dialogue(t, fixtures.NightBus, "inputs.json"))
 	w.must("demo", "--json")
 	w.must("list")
 	v := w.verify("--all")
 	if len(v.Dialogues) != 2 || !v.OK {
 		t.Fatalf("%+v", v)
 	}
+	t.Run("recorded", func(t *testing.T) {
+		w.must("import", fixtures.Dialogue(t, "supersession", "inputs.json"))
+		if v := w.verify("--all"); len(v.Dialogues) != 3 || !v.OK {
+			t.Errorf("%+v", v)
+		}
+	})
 	for _, d := range v.Dialogues {
 		w.must("show", d.DialogueID)
 	}

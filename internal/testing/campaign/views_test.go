@@ -16,9 +16,15 @@ import (
 // TestViews opens a store with plain SQL, as a person with a tool would: the
 // view of each kind lists its rows with the clear columns, and no text.
 func TestViews(t *testing.T) {
+	for _, set := range sourceSets {
+		t.Run(set.name, func(t *testing.T) { lookThroughViews(t, set) })
+	}
+}
+
+func lookThroughViews(t *testing.T, set sourceSet) {
 	home := filepath.Join(t.TempDir(), "home")
 	o := openStore(t, home, nil)
-	all := importAll(t, o.store, sources(t))
+	all := importAll(t, o.store, set.sources(t))
 	o.close()
 	path := filepath.Join(home, "db", "blue.db")
 	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro")

@@ -1,7 +1,7 @@
 // Package refcost measures the two ways to store references, inline in their
-// source's sealed payload or as items of their own, on the recorded dialogues.
-// Its table stands in docs/decisions/0002-references-inline.md and is checked
-// here; run with -update to renew it. There is nothing here but the test.
+// source's sealed payload or as items of their own, on the project's own dialogues
+// and on the recorded ones. Its tables are in docs/decisions/0002-references-inline.md
+// and are checked here; run with -update to renew them. There is nothing here but the test.
 package refcost
 
 import (
@@ -11,12 +11,13 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/envelope"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
 	"github.com/superviber/blue-encrypted-store/internal/importer"
-	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
+	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -25,7 +26,6 @@ var update = flag.Bool("update", false, "renew the table in the decision record"
 
 const (
 	decision = "../../../docs/decisions/0002-references-inline.md"
-	begin    = "<!-- table: internal/testing/refcost -->\n"
 	end      = "<!-- end of table -->\n"
 )
 
@@ -46,10 +46,18 @@ func (c *cost) add(r record.Record) {
 }
 
 func TestReferencesInlineOrItems(t *testing.T) {
+	t.Run("own", func(t *testing.T) {
+		tableOf(t, "<!-- table: internal/testing/refcost, own dialogues -->\n", fixtures.Own())
+	})
+	t.Run("recorded", func(t *testing.T) { tableOf(t, "<!-- table: internal/testing/refcost -->\n", fixtures.Recorded()) })
+}
+
+// tableOf measures the dialogues and compares with the table that follows begin.
+func tableOf(t *testing.T, begin string, dialogues []string) {
 	var b strings.Builder
 	b.WriteString("| dialogue | references | layout | items | bytes | read units | write units | items in the largest round | edges an observer sees |\n")
 	b.WriteString("|---|---|---|---|---|---|---|---|---|\n")
-	for _, name := range []string{"supersession", "ukfs", "local-prod-parity", "synthetic-coverage"} {
+	for _, name := range dialogues {
 		records, refs := plainRecords(t, name)
 		inline, items := measure(t, records, refs)
 		for _, row := range []struct {
@@ -63,14 +71,14 @@ func TestReferencesInlineOrItems(t *testing.T) {
 			t.Errorf("%s: inline is not the cheaper layout any more: %+v against %+v", name, inline, items)
 		}
 	}
-	compare(t, b.String())
+	compare(t, begin, b.String())
 }
 
-// plainRecords imports a recorded dialogue and returns its records as the
+// plainRecords imports a dialogue and returns its records as the
 // engine writes them, unsealed.
 func plainRecords(t *testing.T, name string) ([]record.Record, []blue.Ref) {
 	t.Helper()
-	data, err := os.ReadFile(shareddata.Path(t, "blue", "dialogues", name, "inputs.json"))
+	data, err := os.ReadFile(fixtures.Dialogue(t, name, "inputs.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +87,9 @@ func plainRecords(t *testing.T, name string) ([]record.Record, []blue.Ref) {
 		t.Fatal(err)
 	}
 	records := memory.New()
-	store := engine.New(records, nil)
+	// A time with nine digits: one that ends in zeros is written shorter.
+	now := time.Date(2027, 1, 4, 9, 0, 0, 123456789, time.UTC)
+	store := engine.New(records, &engine.Options{Now: func() time.Time { now = now.Add(time.Second); return now }})
 	result, err := importer.Run(t.Context(), store, store, source, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +192,7 @@ func seal(t *testing.T, keys *envelope.Keys, dialogue string, r record.Record) r
 }
 
 // compare holds the table against the decision record.
-func compare(t *testing.T, table string) {
+func compare(t *testing.T, begin, table string) {
 	t.Helper()
 	text, err := os.ReadFile(decision)
 	if err != nil {
