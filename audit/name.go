@@ -19,3 +19,10 @@ func (l *Log) Name(ctx context.Context, user string) (string, error) {
 	}
 	return name, nil
 }
+
+// Directory returns the directory that gives the log's principals their
+// pseudonyms (Options.Principals), nil if there is none.
+func (l *Log) Directory() *Directory { return l.principals }
+
+// Anchors returns where the log publishes its checkpoints (Options.Anchors).
+func (l *Log) Anchors() []Anchor { return l.anchors }

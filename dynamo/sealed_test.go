@@ -15,7 +15,6 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/faultproxy"
 	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
-	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -30,7 +29,7 @@ type world struct {
 	store   sealedStore
 }
 
-type sealedStore = *encrypted.EncryptedStore[record.Store, *localfile.Provider]
+type sealedStore = *encrypted.Store
 
 func newWorld(t *testing.T) *world {
 	t.Helper()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dialoguetest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -31,7 +32,7 @@ func (s unaudited) Commit(ctx context.Context, writes []record.Write) error {
 // with it: x-unaudited.
 func BenchmarkAudit(b *testing.B) {
 	for name, open := range map[string]func(testing.TB) record.Store{
-		"sqlite":   func(t testing.TB) record.Store { return openSQLite(t) },
+		"sqlite":   func(t testing.TB) record.Store { return dialoguetest.OpenSQLite(t) },
 		"dynamodb": func(t testing.TB) record.Store { return dynamotest.Store(t) },
 	} {
 		records := open(b)

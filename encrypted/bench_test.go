@@ -10,6 +10,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dialoguetest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
 )
 
@@ -37,7 +38,7 @@ func fillBench(b *testing.B, s blue.DialogueStore, id blue.DialogueID) {
 // BenchmarkLoad1000 loads 1,000 items from SQLite, sealed and unsealed in
 // turn, and reports how many times longer the sealed load takes.
 func BenchmarkLoad1000(b *testing.B) {
-	records := openSQLite(b)
+	records := dialoguetest.OpenSQLite(b)
 	sealed := sealedtest.Open(filepath.Join(b.TempDir(), "umk.key"), records, nil)
 	unsealed := engine.New(records, nil)
 	fillBench(b, sealed, "sealed")

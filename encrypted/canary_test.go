@@ -28,6 +28,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/freshness"
 	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
@@ -104,7 +105,7 @@ type canaryWorld struct {
 	logger   *slog.Logger
 	records  *storetest.Faulty
 	provider *watchedProvider
-	store    *encrypted.EncryptedStore[record.Store, keys.Provider]
+	store    *encrypted.Store
 	umk      string
 	errors   int
 }
@@ -121,10 +122,10 @@ func newCanaryWorld(t *testing.T) *canaryWorld {
 	return w
 }
 
-func (w *canaryWorld) open(p keys.Provider, user string) *encrypted.EncryptedStore[record.Store, keys.Provider] {
+func (w *canaryWorld) open(p keys.Provider, user string) *encrypted.Store {
 	tracer := w.tracer.Tracer("blue")
 	log := audit.NewLog(w.records, user, &audit.Options{Tracer: tracer})
-	return encrypted.New[record.Store](w.records, p, user, log, &encrypted.Options{Tracer: tracer, Heads: encrypted.HeadDir(w.TempDir())})
+	return encrypted.New(w.records, p, user, log, &encrypted.Options{Tracer: tracer, Freshness: freshness.Dir(w.TempDir())})
 }
 
 // watchedProvider keeps the secrets that it hands out, and logs every handle
@@ -278,7 +279,7 @@ func (w *canaryWorld) useAll() {
 }
 
 // useReads reads and writes, and logs what goes wrong.
-func (w *canaryWorld) useReads(s *encrypted.EncryptedStore[record.Store, keys.Provider]) {
+func (w *canaryWorld) useReads(s *encrypted.Store) {
 	ctx, id := w.Context(), canaryID
 	_, err := s.Load(ctx, id)
 	w.log(err)
@@ -329,7 +330,7 @@ func (w *canaryWorld) failAll() {
 		w.records.Heal()
 	}
 	other := localfile.Open(filepath.Join(w.TempDir(), "other.key"), &localfile.Options{MayCreate: func(context.Context) (bool, error) { return true, nil }})
-	for _, s := range []*encrypted.EncryptedStore[record.Store, keys.Provider]{
+	for _, s := range []*encrypted.Store{
 		w.open(other, "muffin"), w.open(w.provider, "scone"), w.open(localfile.Open(filepath.Join(w.TempDir(), "none.key"), nil), "muffin"),
 	} {
 		before := w.errors

@@ -10,6 +10,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dialoguetest"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"
@@ -41,16 +42,16 @@ func (d *doorkeeper) UnwrapDEK(ctx context.Context, kek *keys.KEK, b keys.Bindin
 
 // guarded is a store of a house with a doorkeeper and a clock of its own.
 type guarded struct {
-	*encrypted.EncryptedStore[record.Store, *doorkeeper]
+	*encrypted.Store
 	door  *doorkeeper
 	ahead atomic.Int64
 }
 
 func (h *house) guarded(records record.Store) *guarded {
-	g := &guarded{door: &doorkeeper{Provider: localfile.Open(h.umk, nil)}}
+	g := &guarded{door: &doorkeeper{Provider: localfile.Open(h.UMK, nil)}}
 	now := func() time.Time { return time.Now().Add(time.Duration(g.ahead.Load())) }
-	g.EncryptedStore = encrypted.New(records, g.door, "ada", audit.NewLog(records, "ada", nil), &encrypted.Options{Now: now})
-	h.t.Cleanup(func() { g.Close() })
+	g.Store = encrypted.New(records, g.door, "ada", audit.NewLog(records, "ada", nil), &encrypted.Options{Now: now})
+	h.T.Cleanup(func() { g.Close() })
 	return g
 }
 
@@ -60,8 +61,8 @@ func (g *guarded) later(d time.Duration) { g.ahead.Add(int64(d)) }
 // too old, and not later.
 func TestDeniedLater(t *testing.T) {
 	h := newHouse(t, memory.New())
-	h.fill(5, 10)
-	g := h.guarded(h.records)
+	h.Fill(5, 10)
+	g := h.guarded(h.Records)
 	load := func() error { _, err := g.Load(t.Context(), tea); return err }
 	if err := load(); err != nil {
 		t.Fatal(err)
@@ -82,10 +83,10 @@ func TestDeniedLater(t *testing.T) {
 // done stays, and whoever may finishes it.
 func TestDeniedMeanwhile(t *testing.T) {
 	h := newHouse(t, memory.New())
-	h.fill(400, 10)
+	h.Fill(400, 10)
 	var g *guarded
 	commits := 0
-	g = h.guarded(&interloper{Store: h.records, when: func(call string, table record.Table, _ record.Key) bool {
+	g = h.guarded(&interloper{Store: h.Records, when: func(call string, table record.Table, _ record.Key) bool {
 		if call == "Commit" && table == record.Dialogues {
 			commits++
 		}
@@ -98,15 +99,15 @@ func TestDeniedMeanwhile(t *testing.T) {
 	if !errors.Is(err, keys.ErrDenied) || report.Commits != 2 {
 		t.Errorf("%+v, %v; want two commits and ErrDenied", report, err)
 	}
-	must(t)(h.as("ada").Rotate(t.Context(), tea))
-	h.wantVersion(2, "ada")
+	dialoguetest.Must(t)(h.As("ada").Rotate(t.Context(), tea))
+	h.WantVersion(2, "ada")
 }
 
 // TestCallsOfProvider: what loads ask of the provider, through the whole store.
 func TestCallsOfProvider(t *testing.T) {
 	h := newHouse(t, memory.New())
-	h.fill(5, 10)
-	g := h.guarded(h.records)
+	h.Fill(5, 10)
+	g := h.guarded(h.Records)
 	load := func() {
 		if _, err := g.Load(t.Context(), tea); err != nil {
 			t.Error(err)

@@ -11,6 +11,7 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/freshness"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -18,12 +19,12 @@ import (
 
 // open returns a sealed store over records, with its key in a folder. A
 // program that keeps its data opens sqlite instead of memory.
-func open(records *memory.Store, folder string, heads encrypted.Heads) *encrypted.EncryptedStore[*memory.Store, *localfile.Provider] {
+func open(records *memory.Store, folder string, heads freshness.Store) *encrypted.Store {
 	key := localfile.Open(filepath.Join(folder, "umk.key"), &localfile.Options{
 		// A key is made only where nothing was sealed with another one.
 		MayCreate: func(context.Context) (bool, error) { return true, nil },
 	})
-	return encrypted.New(records, key, "ada", audit.NewLog(records, "ada", nil), &encrypted.Options{Heads: heads})
+	return encrypted.New(records, key, "ada", audit.NewLog(records, "ada", nil), &encrypted.Options{Freshness: heads})
 }
 
 // dialogue stores a small dialogue: one expert, one round, one tension.
@@ -84,7 +85,7 @@ func Example() {
 	defer os.RemoveAll(folder)
 
 	records := memory.New() // or sqlite.Open(ctx, path, nil)
-	store := open(records, folder, encrypted.HeadDir(filepath.Join(folder, "heads")))
+	store := open(records, folder, freshness.Dir(filepath.Join(folder, "heads")))
 	defer store.Close()
 
 	if err := dialogue(ctx, store); err != nil {
@@ -101,7 +102,7 @@ func Example() {
 
 // What somebody with the store and without the key can do to one item, and
 // what Load says: the item by name, what happened to it, and no plaintext.
-func ExampleEncryptedStore_Load() {
+func ExampleStore_Load() {
 	for _, attack := range []struct {
 		name string
 		do   func(ctx context.Context, records *memory.Store, old record.Record)
@@ -166,14 +167,14 @@ func ExampleEncryptedStore_Load() {
 // A dialogue put back whole, as it once was, verifies item by item. A client
 // that has seen the newer state refuses it; one that has not finds it by the
 // audit log.
-func ExampleEncryptedStore_Verify() {
+func ExampleStore_Verify() {
 	folder, err := os.MkdirTemp("", "blue-example-")
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(folder)
 	ctx, records := context.Background(), memory.New()
-	seen := open(records, folder, encrypted.HeadDir(filepath.Join(folder, "heads")))
+	seen := open(records, folder, freshness.Dir(filepath.Join(folder, "heads")))
 	other := open(records, folder, nil)
 	defer seen.Close()
 	defer other.Close()

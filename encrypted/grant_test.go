@@ -12,6 +12,7 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dialoguetest"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"
@@ -24,45 +25,45 @@ import (
 func TestGrantRevoke(t *testing.T) {
 	backends(t, func(t *testing.T, h *house) {
 		ctx := t.Context()
-		h.fill(60, 20)
+		h.Fill(60, 20)
 		now := time.Now()
-		provider := localfile.Open(h.umk, nil)
-		bob := encrypted.New(h.records, provider, "bob", audit.NewLog(h.records, "bob", nil), &encrypted.Options{Now: func() time.Time { return now }})
+		provider := localfile.Open(h.UMK, nil)
+		bob := encrypted.New(h.Records, provider, "bob", audit.NewLog(h.Records, "bob", nil), &encrypted.Options{Now: func() time.Time { return now }})
 		defer bob.Close()
-		ada := h.as("ada")
+		ada := h.As("ada")
 
-		for _, s := range []sealedStore{bob, h.as("bob")} {
+		for _, s := range []sealedStore{bob, h.As("bob")} {
 			if _, err := s.Load(ctx, tea); !errors.Is(err, keys.ErrDenied) {
 				t.Errorf("before the grant bob has %v; want ErrDenied", err)
 			}
 		}
-		must(t)(bob.Create(ctx, "bobs-own", blue.NewDialogue{Title: "Bob's"}))
+		dialoguetest.Must(t)(bob.Create(ctx, "bobs-own", blue.NewDialogue{Title: "Bob's"}))
 		if granted, err := ada.Grant(ctx, tea, "bob"); err != nil || !granted {
 			t.Fatalf("Grant: %v, %v", granted, err)
 		}
 		if granted, err := ada.Grant(ctx, tea, "bob"); err != nil || granted {
 			t.Errorf("Grant again: %v, %v", granted, err)
 		}
-		if says(t, bob) != says(t, ada) {
+		if dialoguetest.TextOf(t, bob) != dialoguetest.TextOf(t, ada) {
 			t.Error("bob sees another dialogue")
 		}
-		must(t)(bob.RegisterRound(ctx, tea, movesOf(50, 2, 10)))
+		dialoguetest.Must(t)(bob.RegisterRound(ctx, tea, dialoguetest.MovesOf(50, 2, 10)))
 		if _, err := ada.Load(ctx, "bobs-own"); !errors.Is(err, keys.ErrDenied) {
 			t.Errorf("ada opens what is bob's: %v", err)
 		}
 
-		old := h.items()
+		old := h.Items()
 		got, err := ada.Revoke(ctx, tea, "bob")
 		if err != nil || !got.Held || got.To != 2 {
 			t.Fatalf("Revoke: %+v, %v", got, err)
 		}
-		h.wantVersion(2, "ada")
-		must(t)(ada.RegisterRound(ctx, tea, movesOf(51, 2, 10)))
-		for name, s := range map[string]sealedStore{"bob, keys in memory": bob, "bob, new": h.as("bob")} {
+		h.WantVersion(2, "ada")
+		dialoguetest.Must(t)(ada.RegisterRound(ctx, tea, dialoguetest.MovesOf(51, 2, 10)))
+		for name, s := range map[string]sealedStore{"bob, keys in memory": bob, "bob, new": h.As("bob")} {
 			if _, err := s.Load(ctx, tea); !errors.Is(err, blue.ErrSealed) {
 				t.Errorf("%s reads what is sealed anew: %v", name, err)
 			}
-			if _, err := s.RegisterRound(ctx, tea, movesOf(52, 2, 10)); !errors.Is(err, blue.ErrSealed) {
+			if _, err := s.RegisterRound(ctx, tea, dialoguetest.MovesOf(52, 2, 10)); !errors.Is(err, blue.ErrSealed) {
 				t.Errorf("%s writes: %v", name, err)
 			}
 			if _, err := s.Grant(ctx, tea, "bob"); !errors.Is(err, blue.ErrSealed) {
@@ -73,22 +74,22 @@ func TestGrantRevoke(t *testing.T) {
 			}
 		}
 		// An old copy of the data: with what bob had in memory, until it runs out.
-		present := h.items()
-		h.put(values(old)...)
+		present := h.Items()
+		h.Put(values(old)...)
 		now = now.Add(301 * time.Second)
-		for name, s := range map[string]sealedStore{"bob, an hour later": bob, "bob, new": h.as("bob")} {
+		for name, s := range map[string]sealedStore{"bob, an hour later": bob, "bob, new": h.As("bob")} {
 			if _, err := s.Load(ctx, tea); !errors.Is(err, blue.ErrSealed) {
 				t.Errorf("%s reads an old copy: %v", name, err)
 			}
 		}
-		h.put(append(values(present), missingOf(old, present)...)...)
-		must(t)(ada.Verify(ctx, tea))
+		h.Put(append(values(present), missingOf(old, present)...)...)
+		dialoguetest.Must(t)(ada.Verify(ctx, tea))
 
 		if got, err := ada.Revoke(ctx, tea, "bob"); err != nil || got.Held || got.To != 3 || got.Items == 0 {
 			t.Errorf("Revoke again: %+v, %v", got, err)
 		}
-		must(t)(ada.Grant(ctx, tea, "bob"))
-		if says(t, h.as("bob")) != says(t, ada) {
+		dialoguetest.Must(t)(ada.Grant(ctx, tea, "bob"))
+		if dialoguetest.TextOf(t, h.As("bob")) != dialoguetest.TextOf(t, ada) {
 			t.Error("bob, let in again, sees another dialogue")
 		}
 	})
@@ -116,26 +117,26 @@ func missingOf(old, now map[string]record.Record) []record.Record {
 func TestGrantRefuses(t *testing.T) {
 	ctx := t.Context()
 	h := newHouse(t, memory.New())
-	h.fill(3, 10)
-	ada := h.as("ada")
+	h.Fill(3, 10)
+	ada := h.As("ada")
 	for name, c := range map[string]struct {
 		do   func() error
 		want error
 	}{
 		"grant of nothing":     {func() error { _, err := ada.Grant(ctx, "milk", "bob"); return err }, blue.ErrNotFound},
 		"grant to nobody":      {func() error { _, err := ada.Grant(ctx, tea, ""); return err }, blue.ErrInvalid},
-		"grant by a stranger":  {func() error { _, err := h.as("eve").Grant(ctx, tea, "eve"); return err }, keys.ErrDenied},
+		"grant by a stranger":  {func() error { _, err := h.As("eve").Grant(ctx, tea, "eve"); return err }, keys.ErrDenied},
 		"revoke of nothing":    {func() error { _, err := ada.Revoke(ctx, "milk", "bob"); return err }, blue.ErrNotFound},
 		"revoke from nobody":   {func() error { _, err := ada.Revoke(ctx, tea, ""); return err }, blue.ErrInvalid},
 		"revoke from oneself":  {func() error { _, err := ada.Revoke(ctx, tea, "ada"); return err }, blue.ErrRefused},
-		"revoke by a stranger": {func() error { _, err := h.as("eve").Revoke(ctx, tea, "ada"); return err }, keys.ErrDenied},
+		"revoke by a stranger": {func() error { _, err := h.As("eve").Revoke(ctx, tea, "ada"); return err }, keys.ErrDenied},
 		"status of nothing":    {func() error { _, err := ada.KeyStatus(ctx, "milk"); return err }, blue.ErrNotFound},
 	} {
 		if err := c.do(); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v; want %v", name, err, c.want)
 		}
 	}
-	h.wantVersion(1, "ada")
+	h.WantVersion(1, "ada")
 	if got, err := ada.Revoke(ctx, tea, "nobody-here"); err != nil || got.Held || got.To != 2 {
 		t.Errorf("revoke from who holds nothing: %+v, %v", got, err)
 	}
@@ -146,13 +147,13 @@ func TestGrantRefuses(t *testing.T) {
 func TestGrantEvents(t *testing.T) {
 	ctx := t.Context()
 	h := newHouse(t, memory.New())
-	h.fill(3, 10)
-	directory := audit.NewDirectory(h.records)
-	log := audit.NewLog(h.records, "ada", &audit.Options{Principals: directory})
-	s := encrypted.New(h.records, localfile.Open(h.umk, nil), "ada", log, nil)
+	h.Fill(3, 10)
+	directory := audit.NewDirectory(h.Records)
+	log := audit.NewLog(h.Records, "ada", &audit.Options{Principals: directory})
+	s := encrypted.New(h.Records, localfile.Open(h.UMK, nil), "ada", log, nil)
 	defer s.Close()
-	must(t)(s.Grant(ctx, tea, "bob"))
-	must(t)(s.Revoke(ctx, tea, "bob"))
+	dialoguetest.Must(t)(s.Grant(ctx, tea, "bob"))
+	dialoguetest.Must(t)(s.Revoke(ctx, tea, "bob"))
 	if _, err := s.Revoke(ctx, tea, "ada"); !errors.Is(err, blue.ErrRefused) {
 		t.Fatal(err)
 	}
@@ -162,7 +163,7 @@ func TestGrantEvents(t *testing.T) {
 	}
 	own, _ := directory.Pseudonym(ctx, "ada")
 	var got []string
-	for _, e := range eventsOf(t, h.records) {
+	for _, e := range eventsOf(t, h.Records) {
 		if e.Operation != audit.Grant && e.Operation != audit.Revoke {
 			continue
 		}
@@ -214,18 +215,18 @@ func TestGrantStopped(t *testing.T) {
 	for _, lands := range []bool{false, true} {
 		for at := 1; ; at++ {
 			h := newHouse(t, memory.New())
-			h.fill(3, 10)
-			_, err := h.over(&mortal{Store: h.records, at: at, lands: lands}, "ada").Grant(t.Context(), tea, "bob")
+			h.Fill(3, 10)
+			_, err := h.Over(&dialoguetest.StoppedStore{Store: h.Records, At: at, Commits: lands}, "ada").Grant(t.Context(), tea, "bob")
 			if err == nil {
 				if at < 5 {
 					t.Errorf("only %d commits to stop at", at-1)
 				}
 				break
 			}
-			must(t)(h.as("ada").Verify(t.Context(), tea))
-			must(t)(h.as("ada").Grant(t.Context(), tea, "bob"))
-			h.wantVersion(1, "ada", "bob")
-			must(t)(h.as("bob").Load(t.Context(), tea))
+			dialoguetest.Must(t)(h.As("ada").Verify(t.Context(), tea))
+			dialoguetest.Must(t)(h.As("ada").Grant(t.Context(), tea, "bob"))
+			h.WantVersion(1, "ada", "bob")
+			dialoguetest.Must(t)(h.As("bob").Load(t.Context(), tea))
 		}
 	}
 }
@@ -234,30 +235,30 @@ func TestGrantStopped(t *testing.T) {
 func TestGrantAgainstRotate(t *testing.T) {
 	backends(t, func(t *testing.T, h *house) {
 		ctx := t.Context()
-		h.fill(100, 10)
+		h.Fill(100, 10)
 		var wg sync.WaitGroup
 		for i := range 4 {
 			wg.Go(func() {
-				if _, err := h.as("ada").Grant(ctx, tea, fmt.Sprintf("user%d", i)); err != nil {
+				if _, err := h.As("ada").Grant(ctx, tea, fmt.Sprintf("user%d", i)); err != nil {
 					t.Errorf("Grant: %v", err)
 				}
 			})
 		}
 		for range 2 {
 			wg.Go(func() {
-				if _, err := h.as("ada").Rotate(ctx, tea); err != nil {
+				if _, err := h.As("ada").Rotate(ctx, tea); err != nil {
 					t.Errorf("Rotate: %v", err)
 				}
 			})
 		}
 		wg.Wait()
 		for i := range 4 {
-			must(t)(h.as(fmt.Sprintf("user%d", i)).Load(ctx, tea))
+			dialoguetest.Must(t)(h.As(fmt.Sprintf("user%d", i)).Load(ctx, tea))
 		}
-		got, err := h.as("user0").Rotate(ctx, tea)
+		got, err := h.As("user0").Rotate(ctx, tea)
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.wantVersion(got.To, "ada", "user0", "user1", "user2", "user3")
+		h.WantVersion(got.To, "ada", "user0", "user1", "user2", "user3")
 	})
 }

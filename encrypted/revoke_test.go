@@ -7,6 +7,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dialoguetest"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"
@@ -15,10 +16,10 @@ import (
 
 // keyRecord reads a record of the dialogue's keys.
 func (h *house) keyRecord(sk string) record.Record {
-	h.t.Helper()
-	r, err := h.records.Get(h.t.Context(), record.Keys, record.DialogueKey(string(tea), sk))
+	h.T.Helper()
+	r, err := h.Records.Get(h.T.Context(), record.Keys, record.DialogueKey(string(tea), sk))
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	return r
 }
@@ -26,14 +27,14 @@ func (h *house) keyRecord(sk string) record.Record {
 // lay puts records into the table of keys, or takes them away where they have no
 // attributes, as whoever may write that table can.
 func (h *house) lay(records ...record.Record) {
-	h.t.Helper()
+	h.T.Helper()
 	for _, r := range records {
 		w := record.Write{Table: record.Keys, Record: r}
-		if there, err := h.records.Get(h.t.Context(), record.Keys, r.Key); err == nil {
+		if there, err := h.Records.Get(h.T.Context(), record.Keys, r.Key); err == nil {
 			w.Prev = there.Attrs
 		}
-		if err := h.records.Commit(h.t.Context(), []record.Write{w}); err != nil {
-			h.t.Fatal(err)
+		if err := h.Records.Commit(h.T.Context(), []record.Write{w}); err != nil {
+			h.T.Fatal(err)
 		}
 	}
 }
@@ -41,20 +42,20 @@ func (h *house) lay(records ...record.Record) {
 // shared is a house whose dialogue bob reads too, and a wrap of his to copy.
 func shared(t *testing.T) (h *house, wrap record.Record) {
 	h = newHouse(t, memory.New())
-	h.fill(8, 20)
-	must(t)(h.as("ada").Grant(t.Context(), tea, "bob"))
+	h.Fill(8, 20)
+	dialoguetest.Must(t)(h.As("ada").Grant(t.Context(), tea, "bob"))
 	return h, h.keyRecord(keys.Binding{User: "bob", Dialogue: string(tea), Version: 1}.SK())
 }
 
 // wantOut checks that bob is out, whatever he puts into the table, and that ada
 // is not.
 func (h *house) wantOut(version uint32, laid ...record.Record) {
-	h.t.Helper()
-	h.wantVersion(version, "ada")
-	must(h.t)(h.as("ada").RegisterRound(h.t.Context(), tea, movesOf(60, 2, 10)))
+	h.T.Helper()
+	h.WantVersion(version, "ada")
+	dialoguetest.Must(h.T)(h.As("ada").RegisterRound(h.T.Context(), tea, dialoguetest.MovesOf(60, 2, 10)))
 	h.lay(laid...)
-	if _, err := h.as("bob").Load(h.t.Context(), tea); !errors.Is(err, blue.ErrSealed) {
-		h.t.Errorf("bob reads what came after: %v", err)
+	if _, err := h.As("bob").Load(h.T.Context(), tea); !errors.Is(err, blue.ErrSealed) {
+		h.T.Errorf("bob reads what came after: %v", err)
 	}
 }
 
@@ -63,7 +64,7 @@ func (h *house) wantOut(version uint32, laid ...record.Record) {
 func TestRevokeHidden(t *testing.T) {
 	h, wrap := shared(t)
 	h.lay(record.Record{Key: wrap.Key})
-	got, err := h.as("ada").Revoke(t.Context(), tea, "bob")
+	got, err := h.As("ada").Revoke(t.Context(), tea, "bob")
 	if err != nil || got.Held || got.To != 2 || got.Items != 7 {
 		t.Errorf("Revoke: %+v, %v", got, err)
 	}
@@ -113,7 +114,7 @@ func TestRevokeBlocked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h, wrap := shared(t)
 			lay(h, wrap.Clone())
-			if got, err := h.as("ada").Revoke(t.Context(), tea, "bob"); err != nil || got.To != 2 {
+			if got, err := h.As("ada").Revoke(t.Context(), tea, "bob"); err != nil || got.To != 2 {
 				t.Fatalf("Revoke: %+v, %v", got, err)
 			}
 			h.wantOut(2, wrap)
@@ -128,7 +129,7 @@ func TestRevokeBlocked(t *testing.T) {
 func TestRevokeReplaced(t *testing.T) {
 	h, wrap := shared(t)
 	ctx := t.Context()
-	provider := localfile.Open(h.umk, nil)
+	provider := localfile.Open(h.UMK, nil)
 	umk, err := provider.UMK(ctx)
 	check(t, err)
 	kek, err := provider.DeriveKEK(ctx, umk, "bob")
@@ -151,13 +152,13 @@ func TestRevokeReplaced(t *testing.T) {
 		head.Attrs["links"] = record.B(append(public[:], signature[:]...))
 		h.lay(head)
 	}
-	met := &interloper{Store: h.records, when: func(call string, table record.Table, key record.Key) bool {
+	met := &interloper{Store: h.Records, when: func(call string, table record.Table, key record.Key) bool {
 		return call == "Get" && table == record.Keys && key.Item == "head" && h.keyRecord("head").Attrs["active_version"].Int() == 2
 	}, meets: replace}
-	if got, err := h.over(met, "ada").Revoke(ctx, tea, "bob"); !errors.Is(err, blue.ErrTampered) || got.Items != 0 {
+	if got, err := h.Over(met, "ada").Revoke(ctx, tea, "bob"); !errors.Is(err, blue.ErrTampered) || got.Items != 0 {
 		t.Errorf("under another version 2: %+v, %v", got, err)
 	}
-	if got, err := h.as("ada").Revoke(ctx, tea, "bob"); err != nil || got.To != 3 {
+	if got, err := h.As("ada").Revoke(ctx, tea, "bob"); err != nil || got.To != 3 {
 		t.Errorf("again: %+v, %v", got, err)
 	}
 	h.wantOut(3, wrap)

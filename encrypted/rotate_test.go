@@ -2,11 +2,9 @@ package encrypted_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,138 +13,13 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
-	"github.com/superviber/blue-encrypted-store/envelope"
-	"github.com/superviber/blue-encrypted-store/internal/engine"
-	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
-	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
+	"github.com/superviber/blue-encrypted-store/freshness"
+	"github.com/superviber/blue-encrypted-store/internal/seal"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dialoguetest"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
 )
-
-const tea = blue.DialogueID("tea")
-
-// house is a store below the seal and a key file; as opens it like another
-// process of a user.
-type house struct {
-	t       testing.TB
-	records record.Store
-	umk     string
-	after   uint64           // RotateAfter
-	planted *envelope.Secret // by plant
-}
-
-func newHouse(t testing.TB, records record.Store) *house {
-	return &house{t: t, records: records, umk: filepath.Join(t.TempDir(), "umk.key")}
-}
-
-func (h *house) as(user string) sealedStore { return h.over(h.records, user) }
-
-func (h *house) over(records record.Store, user string) sealedStore {
-	provider := sealedtest.Key(h.umk)
-	s := encrypted.New(records, provider, user, audit.NewLog(records, user, nil), &encrypted.Options{RotateAfter: h.after})
-	h.t.Cleanup(func() { s.Close() })
-	return s
-}
-
-// fill makes a dialogue of that many items, meta included: a tension, and moves
-// with texts of the size given.
-func (h *house) fill(items, text int) {
-	h.t.Helper()
-	ctx, s := h.t.Context(), h.as("ada")
-	must(h.t)(s.Create(ctx, tea, blue.NewDialogue{Title: "Tea?", Question: "When?"}))
-	for round, left := blue.Round(0), items-1; left > 0; round++ {
-		n := min(90, left-1)
-		left -= n + 1
-		must(h.t)(s.RegisterRound(ctx, tea, movesOf(round, n, text)))
-	}
-}
-
-// movesOf is a round of n moves: n+1 items.
-func movesOf(round blue.Round, n, text int) blue.RoundBatch {
-	b := blue.RoundBatch{Round: round, Score: 1}
-	for i := range n {
-		b.Moves = append(b.Moves, blue.MoveDraft{Expert: "Muffin", Type: "defend", Targets: []string{"P0001"}, Context: fmt.Sprintf("%04d ", i) + strings.Repeat("x", text)})
-	}
-	return b
-}
-
-func must(t testing.TB) func(any, error) {
-	return func(_ any, err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// items are the stored items by sort key.
-func (h *house) items() map[string]record.Record {
-	h.t.Helper()
-	all, err := h.records.Query(h.t.Context(), record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(tea))})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	m := make(map[string]record.Record, len(all))
-	for _, r := range all {
-		m[r.Key.Item] = r
-	}
-	return m
-}
-
-// put puts items in the place of others, as somebody with the table and without
-// the key would.
-func (h *house) put(items ...record.Record) {
-	h.t.Helper()
-	writes := []record.Write{{Table: record.Dialogues, Record: h.items()[record.Meta], Prev: record.Attrs{}}}
-	for _, r := range items {
-		if r.Key.Item == record.Meta {
-			writes[0].Record = r
-			continue
-		}
-		writes = append(writes, record.Write{Table: record.Dialogues, Record: r, Prev: record.Attrs{}})
-	}
-	if err := h.records.Commit(h.t.Context(), writes); err != nil {
-		h.t.Fatal(err)
-	}
-}
-
-// says is the whole dialogue as its reader sees it; versions apart.
-func says(t testing.TB, s sealedStore) string {
-	t.Helper()
-	snapshot, err := s.Verify(t.Context(), tea)
-	if err != nil {
-		t.Fatal(err)
-	}
-	snapshot.Version = 0
-	text, err := json.Marshal(snapshot)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// wantVersion checks that everything lies under one key version, that only its
-// wraps are there, for those users, and that the dialogue verifies.
-func (h *house) wantVersion(version uint32, users ...string) {
-	h.t.Helper()
-	s := h.as("ada")
-	must(h.t)(s.Verify(h.t.Context(), tea))
-	st, err := s.KeyStatus(h.t.Context(), tea)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	if want := map[uint32]int{version: len(h.items())}; !maps.Equal(st.Items, want) {
-		h.t.Errorf("items by key version are %v; want %v", st.Items, want)
-	}
-	if st.Active != version || len(st.Versions) != 1 || st.Versions[0].Version != version || !slices.Equal(st.Users(), users) {
-		h.t.Errorf("keys are %+v; want version %d alone, of %v", st.Status, version, users)
-	}
-	active, least, _ := s.Root(h.t, tea)
-	if active != version || least != version {
-		h.t.Errorf("the root says active key %d, least key %d; want %d", active, least, version)
-	}
-}
 
 // wantFresh checks that every nonce and MAC is another than before, and every
 // other attribute but the seal's own the same.
@@ -173,45 +46,30 @@ func wantFresh(t *testing.T, before, after map[string]record.Record) {
 	}
 }
 
-// backends are the stores that the main tests run on, beside each other: they
-// mostly wait for a disk or a server.
-func backends(t *testing.T, run func(t *testing.T, h *house)) {
-	for name, records := range map[string]func(t *testing.T) record.Store{
-		"memory":   func(*testing.T) record.Store { return memory.New() },
-		"SQLite":   func(t *testing.T) record.Store { return openSQLite(t) },
-		"DynamoDB": func(t *testing.T) record.Store { return dynamotest.Store(t) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			run(t, newHouse(t, records(t)))
-		})
-	}
-}
-
 func TestRotate(t *testing.T) {
 	for _, c := range []struct{ items, text, commits int }{{1, 0, 1}, {81, 0, 1}, {120, 600, 2}, {1000, 100, 13}, {12, 340_000, 2}} {
 		t.Run(fmt.Sprint(c.items), func(t *testing.T) {
 			backends(t, func(t *testing.T, h *house) {
-				h.fill(c.items, c.text)
-				before, said := h.items(), says(t, h.as("ada"))
-				cached := h.as("ada")
-				must(t)(cached.Load(t.Context(), tea))
+				h.Fill(c.items, c.text)
+				before, said := h.Items(), dialoguetest.TextOf(t, h.As("ada"))
+				cached := h.As("ada")
+				dialoguetest.Must(t)(cached.Load(t.Context(), tea))
 
-				s := h.as("ada")
+				s := h.As("ada")
 				got, err := s.Rotate(t.Context(), tea)
 				want := encrypted.Rotation{Dialogue: tea, From: 1, To: 2, Items: c.items - 1, Commits: c.commits}
 				if err != nil || got != want {
 					t.Fatalf("Rotate: %+v, %v; want %+v", got, err, want)
 				}
-				wantFresh(t, before, h.items())
-				h.wantVersion(2, "ada")
-				for name, reader := range map[string]sealedStore{"the one who rotated": s, "with the old key in memory": cached, "new": h.as("ada")} {
-					if says(t, reader) != said {
+				wantFresh(t, before, h.Items())
+				h.WantVersion(2, "ada")
+				for name, reader := range map[string]sealedStore{"the one who rotated": s, "with the old key in memory": cached, "new": h.As("ada")} {
+					if dialoguetest.TextOf(t, reader) != said {
 						t.Errorf("a reader %s sees another dialogue", name)
 					}
 				}
-				must(t)(cached.RegisterRound(t.Context(), tea, movesOf(90, 1, 10)))
-				h.wantVersion(2, "ada")
+				dialoguetest.Must(t)(cached.RegisterRound(t.Context(), tea, dialoguetest.MovesOf(90, 1, 10)))
+				h.WantVersion(2, "ada")
 			})
 		})
 	}
@@ -219,38 +77,38 @@ func TestRotate(t *testing.T) {
 
 func TestRotateAgain(t *testing.T) {
 	h := newHouse(t, memory.New())
-	h.fill(30, 10)
-	said := says(t, h.as("ada"))
+	h.Fill(30, 10)
+	said := dialoguetest.TextOf(t, h.As("ada"))
 	for v := range uint32(12) { // past one digit
-		if got, err := h.as("ada").Rotate(t.Context(), tea); err != nil || got.From != v+1 || got.To != v+2 || got.Resumed {
+		if got, err := h.As("ada").Rotate(t.Context(), tea); err != nil || got.From != v+1 || got.To != v+2 || got.Resumed {
 			t.Fatalf("rotation %d: %+v, %v", v, got, err)
 		}
 	}
-	h.wantVersion(13, "ada")
-	if says(t, h.as("ada")) != said {
+	h.WantVersion(13, "ada")
+	if dialoguetest.TextOf(t, h.As("ada")) != said {
 		t.Error("another dialogue")
 	}
 }
 
 func TestRotateNothing(t *testing.T) {
 	h := newHouse(t, memory.New())
-	if _, err := h.as("ada").Rotate(t.Context(), tea); !errors.Is(err, blue.ErrNotFound) {
+	if _, err := h.As("ada").Rotate(t.Context(), tea); !errors.Is(err, blue.ErrNotFound) {
 		t.Errorf("no dialogue: %v; want ErrNotFound", err)
 	}
-	h.fill(3, 10)
-	if _, err := h.as("eve").Rotate(t.Context(), tea); !errors.Is(err, blue.ErrSealed) {
+	h.Fill(3, 10)
+	if _, err := h.As("eve").Rotate(t.Context(), tea); !errors.Is(err, blue.ErrSealed) {
 		t.Errorf("a stranger: %v; want ErrSealed", err)
 	}
-	h.wantVersion(1, "ada")
+	h.WantVersion(1, "ada")
 }
 
 // The events of a rotation: its own around it, those of keys within, and one of
 // each commit.
 func TestRotateEvents(t *testing.T) {
 	h := newHouse(t, memory.New())
-	h.fill(120, 10)
-	events := &spy{Store: h.records}
-	must(t)(h.over(events, "ada").Rotate(t.Context(), tea))
+	h.Fill(120, 10)
+	events := &dialoguetest.EventRecorder{Store: h.Records}
+	dialoguetest.Must(t)(h.Over(events, "ada").Rotate(t.Context(), tea))
 	want := []string{
 		"derive_kek success ", "unwrap_dek success dek#tea#1",
 		"rotate intent dek#tea#1",
@@ -261,86 +119,9 @@ func TestRotateEvents(t *testing.T) {
 		"destroy_key intent dek#tea#1", "destroy_key success dek#tea#1",
 		"rotate success dek#tea#2",
 	}
-	if got := events.seen(); !slices.Equal(got, want) {
+	if got := events.Events(); !slices.Equal(got, want) {
 		t.Errorf("events\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-}
-
-// spy notes the events that pass.
-type spy struct {
-	record.Store
-	mu     sync.Mutex
-	events []string
-}
-
-func (s *spy) Commit(ctx context.Context, writes []record.Write) error {
-	for _, w := range writes {
-		a := w.Record.Attrs
-		op := a["operation"].Str()
-		if w.Table != record.Audit || op == "" || op == "genesis" {
-			continue
-		}
-		id := a["key_id"].Str()
-		if op == "derive_kek" {
-			id = ""
-		}
-		line := op + " " + a["outcome"].Str() + " " + id
-		if n := a["item_count"].Int(); n > 0 {
-			line += fmt.Sprint(" ", n)
-		}
-		s.mu.Lock()
-		s.events = append(s.events, line)
-		s.mu.Unlock()
-	}
-	return s.Store.Commit(ctx, writes)
-}
-
-func (s *spy) seen() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.events)
-}
-
-// mortal is a store whose process dies at one commit: before it lands, or after
-// it has, unseen. Nothing works afterwards.
-type mortal struct {
-	record.Store
-	at    int  // the commit to die at, from 1
-	lands bool // whether that one still lands
-	n     int
-	dead  bool
-}
-
-var errDead = fmt.Errorf("%w: the process was stopped", blue.ErrUnavailable)
-
-func (m *mortal) Commit(ctx context.Context, writes []record.Write) error {
-	if m.dead {
-		return errDead
-	}
-	if m.n++; m.n != m.at {
-		return m.Store.Commit(ctx, writes)
-	}
-	m.dead = true
-	if m.lands {
-		if err := m.Store.Commit(ctx, writes); err != nil {
-			return err
-		}
-	}
-	return errDead
-}
-
-func (m *mortal) Query(ctx context.Context, q record.Query) ([]record.Record, error) {
-	if m.dead {
-		return nil, errDead
-	}
-	return m.Store.Query(ctx, q)
-}
-
-func (m *mortal) Get(ctx context.Context, table record.Table, key record.Key) (record.Record, error) {
-	if m.dead {
-		return record.Record{}, errDead
-	}
-	return m.Store.Get(ctx, table, key)
 }
 
 // Whatever commit a rotation or a revocation is stopped at, the dialogue reads
@@ -359,7 +140,7 @@ func TestRotateStopped(t *testing.T) {
 			func(s sealedStore) (encrypted.Rotation, error) { return s.Rotate(t.Context(), tea) }, 2, []string{"ada", "bob"}},
 		"revoke on memory": {func(*testing.T) record.Store { return memory.New() }, 200,
 			func(s sealedStore) (encrypted.Rotation, error) { return s.Revoke(t.Context(), tea, "bob") }, 3, []string{"ada"}},
-		"revoke on SQLite": {func(t *testing.T) record.Store { return openSQLite(t) }, 90,
+		"revoke on SQLite": {func(t *testing.T) record.Store { return dialoguetest.OpenSQLite(t) }, 90,
 			func(s sealedStore) (encrypted.Rotation, error) { return s.Revoke(t.Context(), tea, "bob") }, 3, []string{"ada"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -368,34 +149,34 @@ func TestRotateStopped(t *testing.T) {
 				stops := 0
 				for at := 1; ; at++ {
 					h := newHouse(t, c.records(t))
-					h.fill(c.items, 10)
-					must(t)(h.as("ada").Grant(t.Context(), tea, "bob"))
-					said := says(t, h.as("ada"))
-					_, err := c.run(h.over(&mortal{Store: h.records, at: at, lands: lands}, "ada"))
+					h.Fill(c.items, 10)
+					dialoguetest.Must(t)(h.As("ada").Grant(t.Context(), tea, "bob"))
+					said := dialoguetest.TextOf(t, h.As("ada"))
+					_, err := c.run(h.Over(&dialoguetest.StoppedStore{Store: h.Records, At: at, Commits: lands}, "ada"))
 					if err == nil {
 						break
 					}
 					stops++
-					if says(t, h.as("ada")) != said {
+					if dialoguetest.TextOf(t, h.As("ada")) != said {
 						t.Fatalf("stopped at commit %d: another dialogue", at)
 					}
 					if at%3 == 0 {
-						must(t)(h.as("ada").RegisterRound(t.Context(), tea, movesOf(80, 3, 5)))
-						said = says(t, h.as("ada"))
+						dialoguetest.Must(t)(h.As("ada").RegisterRound(t.Context(), tea, dialoguetest.MovesOf(80, 3, 5)))
+						said = dialoguetest.TextOf(t, h.As("ada"))
 					}
-					before, err := h.as("ada").KeyStatus(t.Context(), tea)
+					before, err := h.As("ada").KeyStatus(t.Context(), tea)
 					if err != nil {
 						t.Fatal(err)
 					}
-					got, err := c.run(h.as("ada"))
+					got, err := c.run(h.As("ada"))
 					if err != nil {
 						t.Fatalf("stopped at commit %d, run again: %v", at, err)
 					}
 					if open := before.Active == 2 && len(before.Items) > 1; open && got.To != c.again {
 						t.Errorf("stopped at commit %d with items %v, run again: %+v; want version %d", at, before.Items, got, c.again)
 					}
-					h.wantVersion(got.To, c.users...)
-					if says(t, h.as("ada")) != said {
+					h.WantVersion(got.To, c.users...)
+					if dialoguetest.TextOf(t, h.As("ada")) != said {
 						t.Errorf("stopped at commit %d, run again: another dialogue", at)
 					}
 					if t.Failed() {
@@ -415,8 +196,8 @@ func TestRotateStopped(t *testing.T) {
 func TestRotateAgainstWriters(t *testing.T) {
 	backends(t, func(t *testing.T, h *house) {
 		ctx := t.Context()
-		h.fill(200, 50)
-		must(t)(h.as("ada").Grant(ctx, tea, "bob"))
+		h.Fill(200, 50)
+		dialoguetest.Must(t)(h.As("ada").Grant(ctx, tea, "bob"))
 		var wg sync.WaitGroup
 		done := make(chan struct{})
 		var mu sync.Mutex
@@ -425,11 +206,11 @@ func TestRotateAgainstWriters(t *testing.T) {
 			user string
 			size int
 		}{{"ada", 1}, {"bob", 2}, {"bob", 250}} {
-			s := h.as(writer.user)
+			s := h.As(writer.user)
 			wg.Go(func() {
 				for i := 0; i < 8; i++ {
 					round := blue.Round(10 + 10*w + i)
-					_, err := s.RegisterRound(ctx, tea, movesOf(round, min(99, writer.size), 20))
+					_, err := s.RegisterRound(ctx, tea, dialoguetest.MovesOf(round, min(99, writer.size), 20))
 					switch {
 					case errors.Is(err, blue.ErrBusy):
 					case err != nil:
@@ -448,7 +229,7 @@ func TestRotateAgainstWriters(t *testing.T) {
 				}
 			})
 		}
-		rotator := h.as("ada")
+		rotator := h.As("ada")
 		for range 2 {
 			if _, err := rotator.Rotate(ctx, tea); err != nil && !errors.Is(err, blue.ErrBusy) {
 				t.Errorf("Rotate: %v", err)
@@ -456,12 +237,12 @@ func TestRotateAgainstWriters(t *testing.T) {
 		}
 		close(done)
 		wg.Wait()
-		got, err := h.as("ada").Rotate(ctx, tea)
+		got, err := h.As("ada").Rotate(ctx, tea)
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.wantVersion(got.To, "ada", "bob")
-		snapshot, err := h.as("bob").Verify(ctx, tea)
+		h.WantVersion(got.To, "ada", "bob")
+		snapshot, err := h.As("bob").Verify(ctx, tea)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -481,12 +262,12 @@ func TestRotateAgainstWriters(t *testing.T) {
 func TestRotateTogether(t *testing.T) {
 	backends(t, func(t *testing.T, h *house) {
 		ctx := t.Context()
-		h.fill(120, 20)
-		said := says(t, h.as("ada"))
-		shared := h.as("ada")
+		h.Fill(120, 20)
+		said := dialoguetest.TextOf(t, h.As("ada"))
+		shared := h.As("ada")
 		done := make(chan struct{})
 		var readers, wg sync.WaitGroup
-		for _, reader := range []sealedStore{shared, h.as("ada")} {
+		for _, reader := range []sealedStore{shared, h.As("ada")} {
 			readers.Go(func() {
 				for {
 					select {
@@ -508,7 +289,7 @@ func TestRotateTogether(t *testing.T) {
 		}
 		for range 4 {
 			wg.Go(func() {
-				if _, err := h.as("ada").Rotate(ctx, tea); err != nil && !errors.Is(err, blue.ErrBusy) {
+				if _, err := h.As("ada").Rotate(ctx, tea); err != nil && !errors.Is(err, blue.ErrBusy) {
 					t.Errorf("Rotate: %v", err)
 				}
 			})
@@ -521,12 +302,12 @@ func TestRotateTogether(t *testing.T) {
 		wg.Wait()
 		close(done)
 		readers.Wait()
-		got, err := h.as("ada").Rotate(ctx, tea)
+		got, err := h.As("ada").Rotate(ctx, tea)
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.wantVersion(got.To, "ada")
-		if says(t, h.as("ada")) != said {
+		h.WantVersion(got.To, "ada")
+		if dialoguetest.TextOf(t, h.As("ada")) != said {
 			t.Error("another dialogue")
 		}
 	})
@@ -570,36 +351,36 @@ func TestRetiredUnderHands(t *testing.T) {
 			return err
 		},
 		"write": func(s sealedStore) error {
-			_, err := s.RegisterRound(context.Background(), tea, movesOf(5, 2, 10))
+			_, err := s.RegisterRound(context.Background(), tea, dialoguetest.MovesOf(5, 2, 10))
 			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, memory.New())
-			h.fill(100, 10)
+			h.Fill(100, 10)
 			met := false
-			records := &interloper{Store: h.records, when: wrapOf1, meets: func() {
+			records := &interloper{Store: h.Records, when: wrapOf1, meets: func() {
 				met = true
-				must(t)(h.as("ada").Rotate(context.Background(), tea))
+				dialoguetest.Must(t)(h.As("ada").Rotate(context.Background(), tea))
 			}}
-			if err := use(h.over(records, "ada")); err != nil || !met {
+			if err := use(h.Over(records, "ada")); err != nil || !met {
 				t.Errorf("met %v: %v", met, err)
 			}
-			h.wantVersion(2, "ada")
+			h.WantVersion(2, "ada")
 		})
 	}
 	// Between the load of a write and its commit, by the same process: its ring
 	// has dropped the key.
 	t.Run("write, same process", func(t *testing.T) {
 		h := newHouse(t, memory.New())
-		h.fill(100, 10)
-		s := h.as("ada")
-		below := engine.Below(s.Store)
+		h.Fill(100, 10)
+		s := h.As("ada")
+		below := seal.Of(s)
 		items, err := below.Query(t.Context(), record.Query{Table: record.Dialogues, Partition: "dialogue#tea", ForUpdate: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		must(t)(s.Rotate(t.Context(), tea))
+		dialoguetest.Must(t)(s.Rotate(t.Context(), tea))
 		head := items[slices.IndexFunc(items, func(r record.Record) bool { return r.Key.Item == record.Meta })]
 		err = below.Commit(t.Context(), []record.Write{{Table: record.Dialogues, Record: head, Prev: head.Attrs}})
 		if conflict, ok := errors.AsType[*record.ConflictError](err); !ok || !conflict.OnHead() {
@@ -614,22 +395,22 @@ func TestOldStatePutBack(t *testing.T) {
 	ctx := t.Context()
 	records := memory.New()
 	h := newHouse(t, records)
-	heads := encrypted.HeadDir(t.TempDir())
-	provider := localfile.Open(h.umk, nil)
-	h.fill(50, 10)
-	seen := encrypted.New[record.Store](records, provider, "ada", audit.NewLog(records, "ada", nil), &encrypted.Options{Heads: heads})
+	heads := freshness.Dir(t.TempDir())
+	provider := localfile.Open(h.UMK, nil)
+	h.Fill(50, 10)
+	seen := encrypted.New(records, provider, "ada", audit.NewLog(records, "ada", nil), &encrypted.Options{Freshness: heads})
 	defer seen.Close()
-	old := slices.Collect(maps.Values(h.items()))
+	old := slices.Collect(maps.Values(h.Items()))
 	wrap, err := records.Get(ctx, record.Keys, record.Key{Partition: "dialogue#tea", Item: "wrap#0000000001#ada"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	must(t)(seen.Rotate(ctx, tea))
-	now := h.items()
+	dialoguetest.Must(t)(seen.Rotate(ctx, tea))
+	now := h.Items()
 
 	// One item of before, and then its wrapped key too.
 	item := old[slices.IndexFunc(old, func(r record.Record) bool { return strings.HasPrefix(r.Key.Item, "move#") })]
-	h.put(item)
+	h.Put(item)
 	wantDamage := func(name string, s sealedStore) {
 		t.Helper()
 		_, err := s.Load(ctx, tea)
@@ -641,26 +422,26 @@ func TestOldStatePutBack(t *testing.T) {
 			t.Errorf("%s: a rotation says %v; want ErrTampered", name, err)
 		}
 	}
-	wantDamage("an item of before", h.as("ada"))
+	wantDamage("an item of before", h.As("ada"))
 	if err := records.Commit(ctx, []record.Write{{Table: record.Keys, Record: wrap}}); err != nil {
 		t.Fatal(err)
 	}
-	wantDamage("an item and its wrap of before", h.as("ada"))
+	wantDamage("an item and its wrap of before", h.As("ada"))
 	if err := records.Commit(ctx, []record.Write{{Table: record.Keys, Record: record.Record{Key: wrap.Key}, Prev: wrap.Attrs}}); err != nil {
 		t.Fatal(err)
 	}
-	h.put(now[item.Key.Item])
+	h.Put(now[item.Key.Item])
 
 	// The whole dialogue of before, without its key.
-	h.put(old...)
-	if _, err := h.as("ada").Load(ctx, tea); !errors.Is(err, blue.ErrSealed) || errors.Is(err, blue.ErrTampered) {
+	h.Put(old...)
+	if _, err := h.As("ada").Load(ctx, tea); !errors.Is(err, blue.ErrSealed) || errors.Is(err, blue.ErrTampered) {
 		t.Errorf("an old state without its key: %v; want ErrSealed", err)
 	}
 	if _, err := seen.Load(ctx, tea); !errors.Is(err, blue.ErrRolledBack) {
 		t.Errorf("the same for who has seen more: %v; want ErrRolledBack", err)
 	}
-	h.put(slices.Collect(maps.Values(now))...)
-	h.wantVersion(2, "ada")
+	h.Put(slices.Collect(maps.Values(now))...)
+	h.WantVersion(2, "ada")
 }
 
 // Tampering at any commit of a rotation is noticed: by the rotation, whose
@@ -680,18 +461,18 @@ func TestRotateNoticesTampering(t *testing.T) {
 			},
 		} {
 			h := newHouse(t, memory.New())
-			h.fill(300, 10)
+			h.Fill(300, 10)
 			commits := 0
-			spoiled := &interloper{Store: h.records, when: func(call string, table record.Table, _ record.Key) bool {
+			spoiled := &interloper{Store: h.Records, when: func(call string, table record.Table, _ record.Key) bool {
 				if call == "Commit" && table == record.Dialogues {
 					commits++
 				}
 				return commits == at+1
-			}, meets: func() { h.put(spoil(h.items()["move#01#muffin#05"])) }}
-			_, err := h.over(spoiled, "ada").Rotate(ctx, tea)
-			_, loaded := h.as("ada").Load(ctx, tea)
+			}, meets: func() { h.Put(spoil(h.Items()["move#01#muffin#05"])) }}
+			_, err := h.Over(spoiled, "ada").Rotate(ctx, tea)
+			_, loaded := h.As("ada").Load(ctx, tea)
 			if loaded == nil { // what was read, which is the true item, was sealed over what was put
-				if got := h.items()["move#01#muffin#05"].Attrs["move_type"].Str(); err != nil || name != "changed in clear" || got != "defend" {
+				if got := h.Items()["move#01#muffin#05"].Attrs["move_type"].Str(); err != nil || name != "changed in clear" || got != "defend" {
 					t.Errorf("%s at commit %d: Rotate %v, and the item says %q", name, at, err, got)
 				}
 				continue
@@ -699,7 +480,7 @@ func TestRotateNoticesTampering(t *testing.T) {
 			if !errors.Is(loaded, blue.ErrTampered) || err != nil && !errors.Is(err, blue.ErrTampered) {
 				t.Errorf("%s at commit %d: Rotate %v, Load %v; want ErrTampered", name, at, err, loaded)
 			}
-			if _, err := h.as("ada").Rotate(ctx, tea); !errors.Is(err, blue.ErrTampered) {
+			if _, err := h.As("ada").Rotate(ctx, tea); !errors.Is(err, blue.ErrTampered) {
 				t.Errorf("%s at commit %d: the next rotation says %v; want ErrTampered", name, at, err)
 			}
 		}
@@ -710,72 +491,72 @@ func TestRotateNoticesTampering(t *testing.T) {
 func TestRotateOnOldHead(t *testing.T) {
 	ctx := t.Context()
 	h := newHouse(t, memory.New())
-	h.fill(10, 10)
+	h.Fill(10, 10)
 	head := func() record.Record {
-		r, err := h.records.Get(ctx, record.Keys, record.Key{Partition: "dialogue#tea", Item: "head"})
+		r, err := h.Records.Get(ctx, record.Keys, record.Key{Partition: "dialogue#tea", Item: "head"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return r
 	}
 	old := head()
-	must(t)(h.as("ada").Grant(ctx, tea, "bob"))
+	dialoguetest.Must(t)(h.As("ada").Grant(ctx, tea, "bob"))
 	// Stopped where version 1 is about to be retired: both versions stand.
-	stopped := &interloper{Store: h.records, when: func(call string, table record.Table, key record.Key) bool {
-		return call == "Commit" && table == record.Keys && h.items()[record.Meta].Attrs["key_id"].Str() == "dek#tea#2"
+	stopped := &interloper{Store: h.Records, when: func(call string, table record.Table, key record.Key) bool {
+		return call == "Commit" && table == record.Keys && h.Items()[record.Meta].Attrs["key_id"].Str() == "dek#tea#2"
 	}}
 	dying, stop := context.WithCancel(ctx)
 	stopped.meets = stop
-	if _, err := h.over(stopped, "ada").Rotate(dying, tea); err == nil {
+	if _, err := h.Over(stopped, "ada").Rotate(dying, tea); err == nil {
 		t.Fatal("the rotation ended before it was stopped")
 	}
-	if st, err := h.as("ada").KeyStatus(ctx, tea); err != nil || len(st.Versions) != 2 || st.Items[2] != 10 {
+	if st, err := h.As("ada").KeyStatus(ctx, tea); err != nil || len(st.Versions) != 2 || st.Items[2] != 10 {
 		t.Fatalf("stopped at another place: %+v, %v", st, err)
 	}
-	if err := h.records.Commit(ctx, []record.Write{{Table: record.Keys, Record: old, Prev: head().Attrs}}); err != nil {
+	if err := h.Records.Commit(ctx, []record.Write{{Table: record.Keys, Record: old, Prev: head().Attrs}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.as("ada").Rotate(ctx, tea); !errors.Is(err, blue.ErrTampered) {
+	if _, err := h.As("ada").Rotate(ctx, tea); !errors.Is(err, blue.ErrTampered) {
 		t.Errorf("both versions stand, and the head says 1: %v; want ErrTampered", err)
 	}
-	must(t)(h.as("ada").Load(ctx, tea))
+	dialoguetest.Must(t)(h.As("ada").Load(ctx, tea))
 }
 
 // A key that has sealed enough gives way on the next write.
 func TestSoftLimit(t *testing.T) {
 	ctx := t.Context()
 	h := newHouse(t, memory.New())
-	h.fill(10, 10)
-	h.after = 300
-	s := h.as("ada")
+	h.Fill(10, 10)
+	h.RotateAfter = 300
+	s := h.As("ada")
 	last := uint32(1)
 	for i := range 300 { // three messages each: the round, meta, and the root
-		_, _, before := s.Root(t, tea)
-		must(t)(s.RecordSignal(ctx, tea, blue.Signal{Expert: blue.ExpertSlug(fmt.Sprintf("Muffin%03d", i))}))
-		active, least, after := s.Root(t, tea)
-		if rotated := active != last; rotated != (before >= 300) || least != active || rotated && after > 30 {
-			t.Fatalf("signal %d: after %d messages version %d, least %d, and %d messages", i, before, active, least, after)
+		before := dialoguetest.RootOf(t, s, tea)
+		dialoguetest.Must(t)(s.RecordSignal(ctx, tea, blue.Signal{Expert: blue.ExpertSlug(fmt.Sprintf("Muffin%03d", i))}))
+		after := dialoguetest.RootOf(t, s, tea)
+		if rotated := after.ActiveKey != last; rotated != (before.Messages >= 300) || after.LeastKey != after.ActiveKey || rotated && after.Messages > 30 {
+			t.Fatalf("signal %d: before %+v, after %+v", i, before, after)
 		}
-		last = active
+		last = after.ActiveKey
 	}
 	if last != 4 {
 		t.Errorf("900 messages under a limit of 300 led to version %d; want 4", last)
 	}
-	h.wantVersion(last, "ada")
+	h.WantVersion(last, "ada")
 }
 
 // A limit below the size of the dialogue does not rotate it at each write: a
 // rotation itself seals that many messages.
 func TestSoftLimitOfLargeDialogue(t *testing.T) {
 	h := newHouse(t, memory.New())
-	h.fill(20, 10)
-	h.after = 1
-	s := h.as("ada")
+	h.Fill(20, 10)
+	h.RotateAfter = 1
+	s := h.As("ada")
 	for i := range 60 {
-		must(t)(s.RecordSignal(t.Context(), tea, blue.Signal{Expert: blue.ExpertSlug(fmt.Sprintf("Muffin%03d", i))}))
+		dialoguetest.Must(t)(s.RecordSignal(t.Context(), tea, blue.Signal{Expert: blue.ExpertSlug(fmt.Sprintf("Muffin%03d", i))}))
 	}
 	// 20 messages of the rotation and 20 writes of three reach four times 20 items.
-	if active, _, _ := s.Root(t, tea); active < 3 || active > 5 {
+	if active := dialoguetest.RootOf(t, s, tea).ActiveKey; active < 3 || active > 5 {
 		t.Errorf("60 writes led to version %d; want about 4", active)
 	}
 }
@@ -783,17 +564,17 @@ func TestSoftLimitOfLargeDialogue(t *testing.T) {
 // Whoever may write and not make keys goes on writing.
 func TestSoftLimitWithoutRotation(t *testing.T) {
 	h := newHouse(t, memory.New())
-	h.fill(3, 10)
-	h.after = 1
-	events := &spy{Store: &keyless{h.records}}
-	s := h.over(events, "ada")
+	h.Fill(3, 10)
+	h.RotateAfter = 1
+	events := &dialoguetest.EventRecorder{Store: &keyless{h.Records}}
+	s := h.Over(events, "ada")
 	for i := range 12 {
-		must(t)(s.RecordSignal(t.Context(), tea, blue.Signal{Expert: blue.ExpertSlug(fmt.Sprintf("Muffin%03d", i))}))
+		dialoguetest.Must(t)(s.RecordSignal(t.Context(), tea, blue.Signal{Expert: blue.ExpertSlug(fmt.Sprintf("Muffin%03d", i))}))
 	}
-	if !slices.Contains(events.seen(), "rotate failure dek#tea#1") {
+	if !slices.Contains(events.Events(), "rotate failure dek#tea#1") {
 		t.Error("no rotation was tried")
 	}
-	h.wantVersion(1, "ada")
+	h.WantVersion(1, "ada")
 }
 
 // keyless refuses changes of keys, as a policy would.

@@ -31,7 +31,7 @@ func (c *crowded) Commit(ctx context.Context, writes []record.Write) error {
 // not answered as a conflict.
 func TestStrangerInTheLog(t *testing.T) {
 	records := &crowded{Store: memory.New()}
-	store := newHouse(t, records).as("ada")
+	store := newHouse(t, records).As("ada")
 
 	records.times = 2
 	if _, err := store.Create(t.Context(), tea, blue.NewDialogue{Title: "Tea"}); err != nil {

@@ -10,6 +10,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/freshness"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dialoguetest"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"
@@ -21,64 +23,64 @@ import (
 // they know. Nobody seals anything under it.
 func TestPlantedVersion(t *testing.T) {
 	h := newHouse(t, memory.New())
-	h.fill(5, 20)
-	ctx, ada := t.Context(), h.as("ada")
+	h.Fill(5, 20)
+	ctx, ada := t.Context(), h.As("ada")
 	if granted, err := ada.Grant(ctx, tea, "bob"); err != nil || !granted {
 		t.Fatal(granted, err)
 	}
 	h.plant(2, "ada", "eve")
 	for name, try := range map[string]func() error{
-		"Rotate": func() error { _, err := h.as("ada").Rotate(ctx, tea); return err },
-		"Verify": func() error { _, err := h.as("ada").Verify(ctx, tea); return err },
+		"Rotate": func() error { _, err := h.As("ada").Rotate(ctx, tea); return err },
+		"Verify": func() error { _, err := h.As("ada").Verify(ctx, tea); return err },
 	} {
 		if err := try(); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "key version 2 carries no endorsement") {
 			t.Errorf("%s under a stranger's key: %v", name, err)
 		}
 	}
-	h.after = 1 // each write wants to rotate first
-	must(t)(h.as("ada").RegisterRound(ctx, tea, movesOf(7, 2, 10)))
-	if _, err := h.as("eve").Load(ctx, tea); !errors.Is(err, blue.ErrSealed) {
+	h.RotateAfter = 1 // each write wants to rotate first
+	dialoguetest.Must(t)(h.As("ada").RegisterRound(ctx, tea, dialoguetest.MovesOf(7, 2, 10)))
+	if _, err := h.As("eve").Load(ctx, tea); !errors.Is(err, blue.ErrSealed) {
 		t.Errorf("eve reads: %v", err)
 	}
-	if got, err := h.as("ada").Load(ctx, tea); err != nil || len(got.Moves) != 5 {
+	if got, err := h.As("ada").Load(ctx, tea); err != nil || len(got.Moves) != 5 {
 		t.Errorf("ada reads %d moves, %v", len(got.Moves), err)
 	}
-	if got, err := h.as("ada").Revoke(ctx, tea, "eve"); err != nil || got.To != 2 {
+	if got, err := h.As("ada").Revoke(ctx, tea, "eve"); err != nil || got.To != 2 {
 		t.Errorf("Revoke takes it away: %+v, %v", got, err)
 	}
-	h.wantVersion(2, "ada", "bob")
-	if _, err := h.as("eve").Load(ctx, tea); !errors.Is(err, blue.ErrSealed) {
+	h.WantVersion(2, "ada", "bob")
+	if _, err := h.As("eve").Load(ctx, tea); !errors.Is(err, blue.ErrSealed) {
 		t.Errorf("eve reads afterwards: %v", err)
 	}
-	must(t)(h.as("ada").Verify(ctx, tea))
+	dialoguetest.Must(t)(h.As("ada").Verify(ctx, tea))
 }
 
 // plant puts a version into the table of keys, with a secret of its own wrapped
 // for users, and makes it the active one.
 func (h *house) plant(version uint32, users ...string) {
-	h.t.Helper()
-	ctx, head := h.t.Context(), record.DialogueKey(string(tea), "head")
-	was, err := h.records.Get(ctx, record.Keys, head)
+	h.T.Helper()
+	ctx, head := h.T.Context(), record.DialogueKey(string(tea), "head")
+	was, err := h.Records.Get(ctx, record.Keys, head)
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	next := was.Clone()
 	next.Attrs["active_version"] = record.N(int64(version))
-	secret, provider := envelope.GenerateSecret(), localfile.Open(h.umk, nil)
+	secret, provider := envelope.GenerateSecret(), localfile.Open(h.UMK, nil)
 	umk, err := provider.Fingerprint(ctx)
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	h.planted = secret
 	for _, user := range users {
 		b := keys.Binding{User: user, Dialogue: string(tea), Version: version}
 		wrapped, err := provider.Grant(ctx, b, secret)
 		if err != nil {
-			h.t.Fatal(err)
+			h.T.Fatal(err)
 		}
 		proof, err := envelope.HolderProof(secret, user, string(tea), version)
 		if err != nil {
-			h.t.Fatal(err)
+			h.T.Fatal(err)
 		}
 		h.lay(record.Record{Key: record.Key{Partition: head.Partition, Item: b.SK()}, Attrs: record.Attrs{
 			"wrapped": record.B(wrapped), "umk": record.S(umk), "user": record.S(user), "version": record.N(int64(version)),
@@ -93,34 +95,34 @@ func (h *house) plant(version uint32, users ...string) {
 // since. Of that nothing verifies, so nothing can be salvaged.
 func TestAnotherSuccession(t *testing.T) {
 	h, fork := newHouse(t, memory.New()), newHouse(t, memory.New())
-	fork.umk = h.umk
-	h.fill(5, 20)
-	copyTables(t, h.records, fork.records)
+	fork.UMK = h.UMK
+	h.Fill(5, 20)
+	copyTables(t, h.Records, fork.Records)
 	ctx := t.Context()
 	noted := heads{}
-	ada := encrypted.New(h.records, localfile.Open(h.umk, nil), "ada", audit.NewLog(h.records, "ada", nil), &encrypted.Options{Heads: noted})
+	ada := encrypted.New(h.Records, localfile.Open(h.UMK, nil), "ada", audit.NewLog(h.Records, "ada", nil), &encrypted.Options{Freshness: noted})
 	defer ada.Close()
-	must(t)(ada.Rotate(ctx, tea))
+	dialoguetest.Must(t)(ada.Rotate(ctx, tea))
 	if noted[string(tea)].KeyVersion != 2 {
 		t.Fatalf("noted %+v", noted[string(tea)])
 	}
 
-	mallory := fork.as("ada")
-	must(t)(mallory.Rotate(ctx, tea))
-	must(t)(mallory.RegisterRound(ctx, tea, movesOf(8, 2, 10)))
-	copyTables(t, fork.records, h.records)
+	mallory := fork.As("ada")
+	dialoguetest.Must(t)(mallory.Rotate(ctx, tea))
+	dialoguetest.Must(t)(mallory.RegisterRound(ctx, tea, dialoguetest.MovesOf(8, 2, 10)))
+	copyTables(t, fork.Records, h.Records)
 	if _, err := ada.Load(ctx, tea); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "wraps another secret") {
 		t.Errorf("another version 2: %v", err)
 	}
 	if got, err := ada.Salvage(ctx, tea); err == nil && len(got.Moves) > 0 || err != nil && !errors.Is(err, blue.ErrTampered) {
 		t.Errorf("salvaged of another version 2: %d moves, %v", len(got.Moves), err)
 	}
-	must(t)(mallory.Rotate(ctx, tea))
-	copyTables(t, fork.records, h.records)
+	dialoguetest.Must(t)(mallory.Rotate(ctx, tea))
+	copyTables(t, fork.Records, h.Records)
 	if _, err := ada.Load(ctx, tea); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "not endorsed") {
 		t.Errorf("version 3 after another version 2: %v", err)
 	}
-	if _, err := h.as("ada").Load(ctx, tea); err != nil {
+	if _, err := h.As("ada").Load(ctx, tea); err != nil {
 		t.Errorf("a client that remembers nothing: %v", err)
 	}
 }
@@ -129,23 +131,23 @@ func TestAnotherSuccession(t *testing.T) {
 // this client has seen, and seals an item under it. It is not authentic.
 func TestForgedKey(t *testing.T) {
 	h := newHouse(t, memory.New())
-	h.fill(5, 20)
+	h.Fill(5, 20)
 	ctx, noted := t.Context(), heads{}
 	open := func() sealedStore {
-		s := encrypted.New(h.records, localfile.Open(h.umk, nil), "ada", audit.NewLog(h.records, "ada", nil), &encrypted.Options{Heads: noted})
+		s := encrypted.New(h.Records, localfile.Open(h.UMK, nil), "ada", audit.NewLog(h.Records, "ada", nil), &encrypted.Options{Freshness: noted})
 		t.Cleanup(func() { s.Close() })
 		return s
 	}
 	before, err := open().Load(ctx, tea)
 	check(t, err)
 	move := before.Moves[0].EntityKey()
-	must(t)(open().Get(ctx, tea, move))
+	dialoguetest.Must(t)(open().Get(ctx, tea, move))
 
 	h.plant(1, "ada")
 	forger, err := envelope.DeriveKeys(h.planted, string(tea), 1)
 	check(t, err)
 	var forged record.Record
-	for sk, r := range h.items() {
+	for sk, r := range h.Items() {
 		if strings.HasPrefix(sk, "move#") && (forged.Key.Item == "" || sk < forged.Key.Item) {
 			forged = r.Clone()
 		}
@@ -157,9 +159,9 @@ func TestForgedKey(t *testing.T) {
 	forged.Attrs["content_encrypted"], forged.Attrs["content_nonce"] = record.B(ciphertext), record.B(nonce)
 	mac := forger.ItemMAC(record.Dialogues, forged)
 	forged.Attrs["item_mac"] = record.B(mac[:])
-	h.put(forged)
+	h.Put(forged)
 
-	if got, err := h.as("ada").Get(ctx, tea, move); err != nil {
+	if got, err := h.As("ada").Get(ctx, tea, move); err != nil {
 		t.Errorf("the forgery is none: %+v, %v", got, err) // a client without a memory believes it
 	}
 	if got, err := open().Get(ctx, tea, move); !errors.Is(err, blue.ErrTampered) {
@@ -171,16 +173,16 @@ func TestForgedKey(t *testing.T) {
 // root vouches for it.
 func TestGetWhileRotating(t *testing.T) {
 	h := newHouse(t, memory.New())
-	h.fill(200, 20)
+	h.Fill(200, 20)
 	ctx, noted := t.Context(), heads{}
 	over := func(records record.Store) sealedStore {
-		s := encrypted.New(records, localfile.Open(h.umk, nil), "ada", audit.NewLog(records, "ada", nil), &encrypted.Options{Heads: noted})
+		s := encrypted.New(records, localfile.Open(h.UMK, nil), "ada", audit.NewLog(records, "ada", nil), &encrypted.Options{Freshness: noted})
 		t.Cleanup(func() { s.Close() })
 		return s
 	}
 	dying, stop := context.WithCancel(ctx)
 	commits := 0
-	halfway := &interloper{Store: h.records, meets: stop, when: func(call string, table record.Table, _ record.Key) bool {
+	halfway := &interloper{Store: h.Records, meets: stop, when: func(call string, table record.Table, _ record.Key) bool {
 		if call == "Commit" && table == record.Dialogues {
 			commits++
 		}
@@ -189,10 +191,10 @@ func TestGetWhileRotating(t *testing.T) {
 	if _, err := over(halfway).Rotate(dying, tea); err == nil || noted[string(tea)].KeyVersion != 2 {
 		t.Fatalf("stopped at another place: %v, %+v", err, noted[string(tea)])
 	}
-	all, err := over(h.records).Load(ctx, tea)
+	all, err := over(h.Records).Load(ctx, tea)
 	check(t, err)
 	for _, m := range all.Moves {
-		got, err := over(h.records).Get(ctx, tea, m.EntityKey())
+		got, err := over(h.Records).Get(ctx, tea, m.EntityKey())
 		if err != nil || got.Value.(*blue.Move).Context != m.Context {
 			t.Fatalf("%v: %v", m.EntityKey(), err)
 		}
@@ -200,14 +202,14 @@ func TestGetWhileRotating(t *testing.T) {
 }
 
 // heads remembers in memory.
-type heads map[string]encrypted.Head
+type heads map[string]freshness.Record
 
-func (h heads) Get(dialogue string) (encrypted.Head, bool, error) {
+func (h heads) Get(dialogue string) (freshness.Record, bool, error) {
 	head, ok := h[dialogue]
 	return head, ok, nil
 }
 
-func (h heads) Put(head encrypted.Head) error {
+func (h heads) Put(head freshness.Record) error {
 	h[head.Dialogue] = head
 	return nil
 }

@@ -1,30 +1,20 @@
 package encrypted_test
 
 import (
-	"path/filepath"
 	"testing"
 
+	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dialoguetest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
-	"github.com/superviber/blue-encrypted-store/sqlite"
 	"github.com/superviber/blue-encrypted-store/storetest"
 )
 
-type sealedStore = sealedtest.Store
-
-func openSQLite(t testing.TB) *sqlite.Store {
-	t.Helper()
-	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "blue.db"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s
-}
+type sealedStore = *encrypted.Store
 
 func inMemory(*testing.T) record.Store   { return memory.New() }
-func inSQLite(t *testing.T) record.Store { return openSQLite(t) }
+func inSQLite(t *testing.T) record.Store { return dialoguetest.OpenSQLite(t) }
 
 // The suites on DynamoDB Local are in internal/testing/cloudsuite.
 

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/erasure"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -133,7 +132,7 @@ func (o *office) loads(what string, want error) *blue.Snapshot {
 }
 
 // issued is the certificate of an outcome.
-func (o *office) issued(at encrypted.EventPlace) string {
+func (o *office) issued(at erasure.Event) string {
 	o.t.Helper()
 	o.checkpoint()
 	text, err := o.notary().Issue(o.t.Context(), erasure.Subject{Kind: erasure.KindDialogue, ID: string(tea)}, at)

@@ -1,39 +1,3 @@
-// Package erasure makes and checks the certificate of an erasure: what was
-// destroyed, the event that says so under a signed checkpoint, and the copies
-// from which it could still come back.
-//
-// What belongs here: the certificate's form, its issue and finalisation from
-// what the store holds, its verification against the store, its text for
-// people. What does not: the erasure itself (encrypted, keys), the log and its
-// proofs (audit, audit/auditor, audit/checkpoint), what copies a backend knows
-// of (record.Inventory).
-//
-// # Form
-//
-// A C2SP signed note (c2sp.org/signed-note) by the key that signs checkpoints.
-// Its text is one JSON object, indented by two spaces, members in the order of
-// Certificate, all present; nothing else is accepted:
-//
-//	{
-//	  "format": "blue-encrypted-store/erasure/v1",
-//	  "subject": {
-//	    "kind": "dialogue",
-//	    "id": "which-cache"
-//	  },
-//	  …
-//	}
-//
-//	— blue-audit Az3grlgtzPICa5OS8npVmf1…=
-//
-// # Pending and final
-//
-// A certificate is pending until no copy that the store knows of can bring the
-// erased back: until final_not_before, and as long as a copy without an end,
-// such as an on-demand backup, is listed by the store that it was issued in.
-// Another store with the same records does not make it final. Places where
-// nobody can tell, such as backups of files, are listed as not covered, and a
-// final certificate says nothing about them. Nothing is claimed about bytes on
-// physical media (NIST SP 800-88r2 calls this cryptographic erase).
 package erasure
 
 import (
@@ -86,13 +50,6 @@ type Certificate struct {
 type Subject struct {
 	Kind string `json:"kind"`
 	ID   string `json:"id"`
-}
-
-// Event is the place of the erasure's outcome in the audit log.
-type Event struct {
-	Chain string `json:"chain"`
-	Seq   uint64 `json:"seq"`
-	Hash  string `json:"event_hash"`
 }
 
 // Copy is a place from which something could come back.

@@ -20,17 +20,12 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/erasure"
-	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dialoguetest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
-	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
-
-const tea blue.DialogueID = "tea"
-
-type sealedStore = *encrypted.EncryptedStore[record.Store, *localfile.Provider]
 
 // office is a store with a signed log, a clock, and a notary.
 type office struct {
@@ -64,7 +59,7 @@ func (o *office) as(user string) sealedStore {
 	provider := sealedtest.Key(o.umk)
 	log := audit.NewLog(o.records, user, &audit.Options{Now: o.now, Signer: func(context.Context) (*checkpoint.Signer, error) { return o.signer, nil }, Principals: o.directory, Interval: 1000 * time.Hour})
 	o.logs = append(o.logs, log)
-	s := encrypted.New(o.records, provider, user, log, &encrypted.Options{Now: o.now})
+	s := sealedStore{encrypted.New(o.records, provider, user, log, &encrypted.Options{Now: o.now})}
 	o.t.Cleanup(func() { s.Close(); log.Close(context.Background()) })
 	return s
 }
@@ -134,22 +129,8 @@ func (v *vault) Copies(context.Context) ([]record.Copy, error) { return v.copies
 
 func (v *vault) Identity(context.Context) ([]string, error) { return []string{v.name}, v.err }
 
-// backends open empty records of each kind.
-var backends = map[string]func(t *testing.T) record.Store{
-	"memory": func(*testing.T) record.Store { return memory.New() },
-	"SQLite": func(t *testing.T) record.Store {
-		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "blue.db"), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { s.Close() })
-		return s
-	},
-	"DynamoDB": func(t *testing.T) record.Store { return dynamotest.Store(t) },
-}
-
 func TestCertificate(t *testing.T) {
-	for name, records := range backends {
+	for name, records := range dialoguetest.Backends {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
 			o := newOffice(t, records(t))
@@ -161,7 +142,7 @@ func TestCertificate(t *testing.T) {
 			if c.State != erasure.Pending || c.Items != 7 || len(c.Keys) != 1 || c.NotBefore != "2026-02-03T10:06:01Z" || c.StartedAt != "2026-02-03T10:01:00.000000005Z" {
 				t.Errorf("%+v", c)
 			}
-			if found, err := o.notary().Issue(ctx, c.Subject, encrypted.EventPlace{}); err != nil || found != text {
+			if found, err := o.notary().Issue(ctx, c.Subject, erasure.Event{}); err != nil || found != text {
 				t.Errorf("without the place another certificate: %v", err)
 			}
 			human := c.String()
@@ -202,7 +183,7 @@ func TestCertificate(t *testing.T) {
 				t.Errorf("final again: %v", err)
 			}
 			o.clock = o.clock.Add(-time.Hour)
-			if _, err := o.notary().Verify(ctx, final); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "may not be before") {
+			if _, err := o.notary().Verify(ctx, final); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "must not be final before") {
 				t.Errorf("final before its date: %v", err)
 			}
 		})
@@ -563,7 +544,7 @@ func TestIssueRefused(t *testing.T) {
 	o := newOffice(t, memory.New())
 	subject := erasure.Subject{Kind: erasure.KindDialogue, ID: string(tea)}
 	o.fill(o.as("ada"), tea, 2)
-	if _, err := o.notary().Issue(ctx, subject, encrypted.EventPlace{}); !errors.Is(err, blue.ErrNotFound) {
+	if _, err := o.notary().Issue(ctx, subject, erasure.Event{}); !errors.Is(err, blue.ErrNotFound) {
 		t.Errorf("not erased: %v", err)
 	}
 	done, err := o.as("ada").Erase(ctx, tea)
@@ -575,7 +556,7 @@ func TestIssueRefused(t *testing.T) {
 	}
 	o.checkpoint()
 	for name, s := range map[string]erasure.Subject{"user": {Kind: erasure.KindUser, ID: "ada"}, "kind": {Kind: "store", ID: "x"}, "nothing": {}} {
-		if _, err := o.notary().Issue(ctx, s, encrypted.EventPlace{}); err == nil {
+		if _, err := o.notary().Issue(ctx, s, erasure.Event{}); err == nil {
 			t.Errorf("%s: certified", name)
 		}
 	}

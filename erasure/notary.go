@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -14,24 +15,23 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/auditor"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
-	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Notary issues certificates about one store, below its seal. It needs no key
-// but the one that signs, and changes nothing in the store.
+// A Notary issues, verifies and finalizes certificates about one store, below
+// its encryption. It needs no key but the one that signs, and changes nothing in
+// the store. All methods may be called concurrently.
 type Notary struct {
 	Store     record.Store
-	Signer    *checkpoint.Signer
-	Verifiers note.Verifiers // of the log's checkpoints and of certificates
-	// Now is the clock; time.Now if nil.
+	Signer    *checkpoint.Signer // signs certificates; nil for a notary that only verifies
+	Verifiers note.Verifiers     // of the log's checkpoints and of certificates
+	// Now is the clock. The default is time.Now.
 	Now func() time.Time
-	// CacheTTL is how long other processes may hold a key in memory; 300 s,
-	// which is the default of keys.Ring, if 0.
+	// CacheTTL is how long other processes can hold a key in memory. The default
+	// is keys.DefaultTTL.
 	CacheTTL time.Duration
 }
-
-const defaultTTL = 300 * time.Second
 
 func (n *Notary) now() time.Time {
 	if n.Now == nil {
@@ -40,18 +40,19 @@ func (n *Notary) now() time.Time {
 	return n.Now().UTC()
 }
 
-// Issue returns a pending certificate of an erasure that is finished. A
-// checkpoint must cover its outcome: see audit.Log.Checkpoint. That of a user is
-// issued before their name is forgotten (encrypted.EncryptedStore.ForgetUser),
-// and holds from then on. Without a place
-// the newest outcome is looked for in the whole log; the one of a user cannot
-// be found so, since it does not name them, and must be given
-// (encrypted.UserErasure.Event).
+func (n *Notary) ttl() time.Duration { return cmp.Or(n.CacheTTL, keys.DefaultTTL) }
+
+// Issue returns a pending certificate of a finished erasure. A checkpoint must
+// cover the event of its outcome (audit.Log.Checkpoint). The certificate of a
+// user is issued before the user's name is forgotten, and holds from then on.
+// If at is zero, the newest outcome is searched in the whole log. The outcome of
+// a user does not name the user, so its place must be given.
 //
-// Errors: ErrNotFound where no such erasure, or no checkpoint over it, is
-// known, or one of a user that took nothing away; ErrConflict for one that is not finished; ErrTampered where store and
-// log disagree; ErrInvalid; the store's own, also where it cannot list its copies.
-func (n *Notary) Issue(ctx context.Context, subject Subject, at encrypted.EventPlace) (string, error) {
+// The error is blue.ErrNotFound if no such erasure, or no checkpoint over it, is
+// known, or if a user's erasure erased nothing. It is blue.ErrConflict for an
+// erasure that is not finished, blue.ErrTampered if store and log disagree,
+// blue.ErrInvalid, or an error of the store, also if it cannot list its copies.
+func (n *Notary) Issue(ctx context.Context, subject Subject, at Event) (string, error) {
 	text, err := n.issue(ctx, subject, at)
 	if err != nil {
 		return "", fmt.Errorf("certifying the erasure of %s %s: %w", subject.Kind, subject.ID, err)
@@ -59,23 +60,29 @@ func (n *Notary) Issue(ctx context.Context, subject Subject, at encrypted.EventP
 	return text, nil
 }
 
-func (n *Notary) issue(ctx context.Context, subject Subject, at encrypted.EventPlace) (string, error) {
+func (n *Notary) issue(ctx context.Context, subject Subject, at Event) (string, error) {
 	e, err := n.outcome(ctx, subject, at)
 	if err != nil {
 		return "", err
 	}
-	c, err := described(ctx, n.Store, subject, &e)
-	if err == nil && subject.Kind == KindDialogue {
-		err = finished(ctx, n.Store, subject.ID)
-	}
+	c, err := describe(ctx, n.Store, subject, &e)
 	if err != nil {
 		return "", err
 	}
-	c.Format, c.State, c.Event = Format, Pending, Event{Chain: e.Chain, Seq: e.Seq, Hash: e.EventHash}
+	if subject.Kind == KindDialogue {
+		entry, err := registryEntry(ctx, reader(n.Store), subject.ID)
+		if err == nil && entry.FinishedAt == "" {
+			err = fmt.Errorf("%w: the erasure is not finished; run it again", blue.ErrConflict)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	c.Format, c.State, c.Event = Format, Pending, placeOf(&e)
 	if c.Proof, err = auditor.Proof(ctx, auditor.FromStore(n.Store), e.Chain, e.Seq, n.Verifiers); err != nil {
 		return "", err
 	}
-	if c.Store, err = identity(ctx, n.Store); err != nil {
+	if c.Store, err = n.identity(ctx); err != nil {
 		return "", err
 	}
 	if c.Copies, err = n.copies(ctx, c.FinishedAt); err != nil {
@@ -84,22 +91,10 @@ func (n *Notary) issue(ctx context.Context, subject Subject, at encrypted.EventP
 	if err := n.date(&c); err != nil {
 		return "", err
 	}
-	if err := check(ctx, n.Store, &c, n.Verifiers, n.limits()); err != nil {
+	if err := n.check(ctx, &c); err != nil {
 		return "", err
 	}
 	return c.sign(n.Signer)
-}
-
-// limits are those of a verification.
-func (n *Notary) limits() limits { return (&Options{Now: n.Now, CacheTTL: n.CacheTTL}).limits() }
-
-// finished is ErrConflict while a dialogue is being erased.
-func finished(ctx context.Context, store record.Store, dialogue string) error {
-	line, err := registered(ctx, store, dialogue)
-	if err == nil && line.FinishedAt == "" {
-		err = fmt.Errorf("%w: the erasure is not finished; run it again", blue.ErrConflict)
-	}
-	return err
 }
 
 // date sets issued_at and final_not_before.
@@ -113,7 +108,7 @@ func (n *Notary) date(c *Certificate) error {
 }
 
 // outcome reads the event of an erasure's outcome.
-func (n *Notary) outcome(ctx context.Context, subject Subject, at encrypted.EventPlace) (audit.Event, error) {
+func (n *Notary) outcome(ctx context.Context, subject Subject, at Event) (audit.Event, error) {
 	if at.Chain != "" {
 		return audit.ReadEvent(ctx, n.Store, at.Chain, at.Seq)
 	}
@@ -140,10 +135,10 @@ func (n *Notary) outcome(ctx context.Context, subject Subject, at encrypted.Even
 func (n *Notary) copies(ctx context.Context, finished string) ([]Copy, error) {
 	at, err := time.Parse(time.RFC3339Nano, finished)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the end of the erasure is no time", blue.ErrTampered)
+		return nil, fmt.Errorf("%w: finished_at is not a valid timestamp", blue.ErrTampered)
 	}
 	known, err := listed(ctx, n.Store, at, n.now())
-	return append([]Copy{cached(at, n.limits().ttl)}, known...), err
+	return append([]Copy{cached(at, n.ttl())}, known...), err
 }
 
 // cached is the copy that every certificate lists: what other processes had
@@ -189,8 +184,8 @@ func listed(ctx context.Context, store record.Store, finished, now time.Time) ([
 }
 
 // identity names the store, [] where it does not say.
-func identity(ctx context.Context, store record.Store) ([]string, error) {
-	identified, ok := store.(record.Identified)
+func (n *Notary) identity(ctx context.Context) ([]string, error) {
+	identified, ok := n.Store.(record.Identified)
 	if !ok {
 		return []string{}, nil
 	}
@@ -199,20 +194,6 @@ func identity(ctx context.Context, store record.Store) ([]string, error) {
 		return nil, fmt.Errorf("asking which store it is: %w", err)
 	}
 	return append([]string{}, name...), nil
-}
-
-// sameStore refuses to ask another store than the one that the certificate was
-// issued in: it may hold the same records, and would know nothing of the copies.
-func (n *Notary) sameStore(ctx context.Context, c *Certificate) error {
-	here, err := identity(ctx, n.Store)
-	if err == nil && !slices.Equal(here, c.Store) {
-		err = wrong("it was issued in %s, and this store is %s, which need not know of the same copies", named(c.Store), named(here))
-	}
-	return err
-}
-
-func named(store []string) string {
-	return cmp.Or(strings.Join(store, " and "), "one that has no name")
 }
 
 // Finalize returns the final form of a certificate, when all of it still holds
@@ -225,7 +206,13 @@ func (n *Notary) Finalize(ctx context.Context, text string) (string, error) {
 	if err != nil || c.State == Final {
 		return text, err
 	}
-	if err := n.sameStore(ctx, &c); err != nil {
+	// Another store can hold the same records and not know of the same copies.
+	here, err := n.identity(ctx)
+	if err == nil && !slices.Equal(here, c.Store) {
+		named := func(store []string) string { return cmp.Or(strings.Join(store, " and "), "one that has no name") }
+		err = wrong("it was issued in %s, and this store is %s, which need not know of the same copies", named(c.Store), named(here))
+	}
+	if err != nil {
 		return "", err
 	}
 	present, err := n.copies(ctx, c.FinishedAt)
@@ -265,14 +252,9 @@ func (c *Certificate) waiting(now string) string {
 	return "until " + c.NotBefore
 }
 
-// Verify is the function of that name with the notary's store, keys and clock.
-func (n *Notary) Verify(ctx context.Context, text string) (Certificate, error) {
-	return Verify(ctx, text, n.Store, n.Verifiers, &Options{Now: n.Now, CacheTTL: n.CacheTTL})
-}
-
-// Dialogues yields every dialogue that a store's index or its log names: those
-// to look at when a user is erased. It holds their names.
-func Dialogues(ctx context.Context, store record.Store) func(yield func(blue.DialogueID, error) bool) {
+// dialoguesOf yields every dialogue that a store's index or its audit log names,
+// once each.
+func dialoguesOf(ctx context.Context, store record.Store) iter.Seq2[blue.DialogueID, error] {
 	return func(yield func(blue.DialogueID, error) bool) {
 		src, seen := auditor.FromStore(store), map[string]bool{}
 		show := func(id string, err error) bool {

@@ -12,8 +12,8 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/auditor"
-	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/erasure"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dialoguetest"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -106,10 +106,10 @@ func (o *office) dies(at int, lands bool) error {
 	d := &dying{Store: o.records, at: at, lands: lands}
 	mortal := &office{t: o.t, records: d, umk: o.umk, clock: o.clock, signer: o.signer, verifiers: o.verifiers, directory: audit.NewDirectory(d)}
 	ada := mortal.as("ada")
-	if _, err := ada.EraseUser(o.t.Context(), "bob", dialogues(o), mortal.directory); err != nil {
+	if _, err := ada.EraseUser(o.t.Context(), "bob", dialogues(o)); err != nil {
 		return err
 	}
-	return ada.ForgetUser(o.t.Context(), "bob", mortal.directory)
+	return ada.ForgetUser(o.t.Context(), "bob")
 }
 
 // TestUserStopped: wherever the erasure of a user is stopped, be it twice, the
@@ -185,7 +185,7 @@ func stoppedAt(t *testing.T, umk string, at int, lands bool) bool {
 // everything, and looks for what it left.
 func (o *office) wantWhole(where string, hashes []string) {
 	o.t.Helper()
-	done, err := o.as("ada").EraseUser(o.t.Context(), "bob", dialogues(o), o.directory)
+	done, err := o.as("ada").EraseUser(o.t.Context(), "bob", dialogues(o))
 	if err != nil {
 		o.t.Fatalf("%s, run again: %v", where, err)
 	}
@@ -200,7 +200,7 @@ func (o *office) wantWhole(where string, hashes []string) {
 	if c.StartedAt != done.StartedAt || len(done.StartedAt) != 30 {
 		o.t.Fatalf("%s, run again: begun %q, in the certificate %q", where, done.StartedAt, c.StartedAt)
 	}
-	if err := o.as("ada").ForgetUser(o.t.Context(), "bob", o.directory); err != nil {
+	if err := o.as("ada").ForgetUser(o.t.Context(), "bob"); err != nil {
 		o.t.Fatalf("%s, run again: %v", where, err)
 	}
 	if len(o.plans()) > 0 || o.knows("bob") {
@@ -212,7 +212,7 @@ func (o *office) wantWhole(where string, hashes []string) {
 }
 
 // certified is the certificate of an erasure of bob.
-func (o *office) certified(done encrypted.UserErasure) erasure.Certificate {
+func (o *office) certified(done erasure.UserReport) erasure.Certificate {
 	o.t.Helper()
 	o.checkpoint()
 	text, err := o.notary().Issue(o.t.Context(), erasure.Subject{Kind: erasure.KindUser, ID: "bob"}, done.Event)
@@ -240,16 +240,16 @@ func (f *forgetful) Commit(ctx context.Context, writes []record.Write) error {
 // TestUserStoppedLast stops it before its last commit, on each kind of records:
 // nothing is there any more of what the certificate names, but the plan.
 func TestUserStoppedLast(t *testing.T) {
-	for name, records := range backends {
+	for name, records := range dialoguetest.Backends {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := &forgetful{Store: records(t)}
 			o := people(t, f, newOffice(t, f).umk)
 			hashes := o.wrapsOf("bob", slices.Concat(shared, alone))
-			if _, err := o.as("ada").EraseUser(t.Context(), "bob", dialogues(o), o.directory); err != nil {
+			if _, err := o.as("ada").EraseUser(t.Context(), "bob", dialogues(o)); err != nil {
 				t.Fatal(err)
 			}
-			if err := o.as("ada").ForgetUser(t.Context(), "bob", o.directory); !errors.Is(err, errDead) {
+			if err := o.as("ada").ForgetUser(t.Context(), "bob"); !errors.Is(err, errDead) {
 				t.Fatalf("the first run: %v", err)
 			}
 			if left := o.wrapsOf("bob", slices.Concat(shared, alone)); len(left) > 0 || len(o.plans()) != 1 || !o.knows("bob") {
@@ -302,7 +302,7 @@ func TestUserPlanAltered(t *testing.T) {
 		if err := o.records.Commit(t.Context(), []record.Write{{Table: record.Keys, Record: record.Record{Key: record.Key{Partition: "erasing", Item: pseudonym}, Attrs: attrs}}}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := o.as("ada").EraseUser(t.Context(), "bob", dialogues(o), o.directory); !errors.Is(err, blue.ErrTampered) {
+		if _, err := o.as("ada").EraseUser(t.Context(), "bob", dialogues(o)); !errors.Is(err, blue.ErrTampered) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if left := o.wrapsOf("bob", slices.Concat(shared, alone)); len(left) != 4 {
@@ -316,10 +316,10 @@ func (o *office) wantOutcome(where string) {
 	o.t.Helper()
 	var want []string
 	for _, id := range alone {
-		want = append(want, encrypted.ErasedItem+id)
+		want = append(want, "erased#"+id)
 	}
 	for _, id := range shared {
-		want = append(want, encrypted.RevokedItem+id)
+		want = append(want, "revoked#"+id)
 	}
 	for e, err := range auditor.Events(o.t.Context(), auditor.FromStore(o.records), auditor.Filter{Operation: audit.Erase, Outcome: audit.Success}) {
 		if err != nil {
@@ -334,7 +334,7 @@ func (o *office) wantOutcome(where string) {
 		}
 		var got []string
 		for _, item := range items {
-			if strings.HasPrefix(item.SK, encrypted.ErasedItem) || strings.HasPrefix(item.SK, encrypted.RevokedItem) {
+			if strings.HasPrefix(item.SK, "erased#") || strings.HasPrefix(item.SK, "revoked#") {
 				got = append(got, item.SK)
 			}
 		}
@@ -364,7 +364,7 @@ func TestUserPlanChanges(t *testing.T) {
 		o.fill(ada, "d-mine", 1)
 		s := &stopping{Store: o.records}
 		stopped := &office{t: t, records: s, umk: o.umk, clock: o.clock, signer: o.signer, verifiers: o.verifiers, directory: o.directory}
-		if _, err := stopped.as("ada").EraseUser(ctx, "bob", dialogues(o), o.directory); !errors.Is(err, errDead) {
+		if _, err := stopped.as("ada").EraseUser(ctx, "bob", dialogues(o)); !errors.Is(err, errDead) {
 			t.Fatal(err)
 		}
 		if len(o.plans()) != 1 {
@@ -407,7 +407,7 @@ func TestUserPlanChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o, ada := setUp(t)
 			c.change(t, o, ada)
-			done, err := o.as("ada").EraseUser(ctx, "bob", dialogues(o), o.directory)
+			done, err := o.as("ada").EraseUser(ctx, "bob", dialogues(o))
 			if err != nil {
 				t.Fatal(err)
 			}

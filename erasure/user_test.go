@@ -14,7 +14,6 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/auditor"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
-	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/erasure"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -42,13 +41,13 @@ func TestUser(t *testing.T) {
 			delete(taken, "user")
 		}
 	}
-	if _, err := bob.EraseUser(ctx, "bob", dialogues(o), o.directory); !errors.Is(err, blue.ErrRefused) {
+	if _, err := bob.EraseUser(ctx, "bob", dialogues(o)); !errors.Is(err, blue.ErrRefused) {
 		t.Errorf("bob takes the shared one from himself: %v", err)
 	}
 	if _, err := bob.Load(ctx, "theirs"); err != nil {
 		t.Errorf("the refusal came too late: %v", err)
 	}
-	done, err := o.as("ada").EraseUser(ctx, "bob", dialogues(o), o.directory)
+	done, err := o.as("ada").EraseUser(ctx, "bob", dialogues(o))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,10 +66,10 @@ func TestUser(t *testing.T) {
 	if _, err := o.notary().Verify(ctx, text); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "directory") {
 		t.Errorf("before his name is forgotten: %v", err)
 	}
-	if err := o.as("ada").ForgetUser(ctx, "bob", o.directory); err != nil {
+	if err := o.as("ada").ForgetUser(ctx, "bob"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := o.as("ada").EraseUser(ctx, "bob", dialogues(o), o.directory); !errors.Is(err, blue.ErrNotFound) {
+	if _, err := o.as("ada").EraseUser(ctx, "bob", dialogues(o)); !errors.Is(err, blue.ErrNotFound) {
 		t.Errorf("once more: %v", err)
 	}
 	if _, err := ada.Load(ctx, "shared"); err != nil {
@@ -168,7 +167,7 @@ func TestUser(t *testing.T) {
 
 // wantCounted: a certificate of a user counts the records of the dialogues that
 // went with them, as their tombstones do.
-func (o *office) wantCounted(c erasure.Certificate, done encrypted.UserErasure, items int64, dialogues ...string) {
+func (o *office) wantCounted(c erasure.Certificate, done erasure.UserReport, items int64, dialogues ...string) {
 	o.t.Helper()
 	h := sha256.New()
 	for _, id := range dialogues {
@@ -219,7 +218,7 @@ func TestUserOfNothing(t *testing.T) {
 	ctx := t.Context()
 	o := newOffice(t, memory.New())
 	o.fill(o.as("ada"), "mine", 1)
-	if _, err := o.as("ada").EraseUser(ctx, "bbo", dialogues(o), o.directory); !errors.Is(err, blue.ErrNotFound) {
+	if _, err := o.as("ada").EraseUser(ctx, "bbo", dialogues(o)); !errors.Is(err, blue.ErrNotFound) {
 		t.Fatal(err)
 	}
 	log := audit.NewLog(o.records, "ada", &audit.Options{Now: o.now, Signer: func(context.Context) (*checkpoint.Signer, error) { return o.signer, nil }, Principals: o.directory})
@@ -231,12 +230,12 @@ func TestUserOfNothing(t *testing.T) {
 	if err := log.Checkpoint(ctx); err != nil {
 		t.Fatal(err)
 	}
-	_, err := o.notary().Issue(ctx, erasure.Subject{Kind: erasure.KindUser, ID: "bbo"}, encrypted.EventPlace{Chain: empty.Chain, Seq: empty.Seq, Hash: empty.EventHash})
+	_, err := o.notary().Issue(ctx, erasure.Subject{Kind: erasure.KindUser, ID: "bbo"}, erasure.Event{Chain: empty.Chain, Seq: empty.Seq, Hash: empty.EventHash})
 	if !errors.Is(err, blue.ErrNotFound) {
 		t.Errorf("%v; want ErrNotFound", err)
 	}
 }
 
 func dialogues(o *office) iter.Seq2[blue.DialogueID, error] {
-	return erasure.Dialogues(o.t.Context(), o.records)
+	return erasure.DialoguesOf(o.t.Context(), o.records)
 }

@@ -1,7 +1,6 @@
 package erasure
 
 import (
-	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -13,33 +12,9 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
+	"github.com/superviber/blue-encrypted-store/internal/seal"
 	"github.com/superviber/blue-encrypted-store/record"
 )
-
-// Options configure Verify. Nil works.
-type Options struct {
-	Now func() time.Time // time.Now if nil
-	// CacheTTL is that of the notary who issued it (Notary.CacheTTL).
-	CacheTTL time.Duration
-}
-
-// limits are what Options come to.
-type limits struct {
-	now time.Time // UTC
-	ttl time.Duration
-}
-
-func (o *Options) limits() limits {
-	l := limits{time.Now().UTC(), defaultTTL}
-	if o == nil {
-		return l
-	}
-	if o.Now != nil {
-		l.now = o.Now().UTC()
-	}
-	l.ttl = cmp.Or(o.CacheTTL, l.ttl)
-	return l
-}
 
 // Verify checks a certificate against the store it is about: the signature; that
 // it agrees with itself and, if final, that its date has come; that it lists what
@@ -56,60 +31,64 @@ func (o *Options) limits() limits {
 // Errors: ErrTampered says what fails, be it the certificate, or the store,
 // which may be another one, or has been restored: then erase replay is due, and
 // what was erased again has a new certificate; the store's own.
-func Verify(ctx context.Context, text string, store record.Store, verifiers note.Verifiers, opts *Options) (Certificate, error) {
-	c, err := Open(text, verifiers)
+func (n *Notary) Verify(ctx context.Context, text string) (Certificate, error) {
+	c, err := Open(text, n.Verifiers)
 	if err != nil {
 		return c, err
 	}
-	if err := check(ctx, store, &c, verifiers, opts.limits()); err != nil || c.Subject.Kind != KindUser {
+	if err := n.check(ctx, &c); err != nil || c.Subject.Kind != KindUser {
 		return c, err
 	}
-	return c, checkForgotten(ctx, store, c.Subject.ID)
+	names, err := audit.NewDirectory(n.Store).NamesOf(ctx, c.Subject.ID)
+	if err == nil && len(names) > 0 {
+		err = wrong("user %s has a name in the directory; run blue-store erase --user %s", c.Subject.ID, c.Subject.ID)
+	}
+	return c, err
 }
 
 // check compares a certificate with the store.
-func check(ctx context.Context, store record.Store, c *Certificate, verifiers note.Verifiers, l limits) error {
-	e, err := c.checkEvent(ctx, store, verifiers)
+func (n *Notary) check(ctx context.Context, c *Certificate) error {
+	e, err := c.checkEvent(ctx, n.Store, n.Verifiers)
 	if err != nil {
 		return err
 	}
 	if c.Subject.Kind == KindUser {
-		err = c.checkUser(ctx, store)
+		err = c.checkUser(ctx, n.Store)
 	} else {
-		err = checkErased(ctx, store, c.Subject.ID)
+		err = checkErased(ctx, n.Store, c.Subject.ID)
 	}
 	if err != nil {
 		return err
 	}
-	said, err := described(ctx, store, c.Subject, &e)
+	said, err := describe(ctx, n.Store, c.Subject, &e)
 	if err == nil {
 		err = c.compare(&said)
 	}
 	if err != nil {
-		return tampered(err)
+		return asTampered(err)
 	}
-	return c.checkCopies(ctx, store, l)
+	return n.checkCopies(ctx, c)
 }
 
 // checkCopies looks for what the certificate does not list, or, where it is
 // final, for what is alive.
-func (c *Certificate) checkCopies(ctx context.Context, store record.Store, l limits) error {
-	now := l.now.Format(second)
+func (n *Notary) checkCopies(ctx context.Context, c *Certificate) error {
+	now := n.now().Format(second)
 	if c.State == Final && now < c.NotBefore {
-		return wrong("it is final, and may not be before %s", c.NotBefore)
+		return wrong("it is final, and must not be final before %s", c.NotBefore)
 	}
 	at, err := time.Parse(time.RFC3339Nano, c.FinishedAt)
 	if err != nil {
-		return wrong("finished_at is no time")
+		return wrong("finished_at is not a valid timestamp")
 	}
-	if always := cached(at, l.ttl); !slices.Contains(c.Copies, always) {
+	if always := cached(at, n.ttl()); !slices.Contains(c.Copies, always) {
 		return wrong("it does not list %s until %s", always.What, always.Expires)
 	}
 	asOf := at // a pending one lists ends as they were promised
 	if c.State == Final {
-		asOf = l.now
+		asOf = n.now()
 	}
-	present, err := listed(ctx, store, at, asOf)
+	present, err := listed(ctx, n.Store, at, asOf)
 	if err != nil {
 		return err
 	}
@@ -179,14 +158,9 @@ func checkErased(ctx context.Context, store record.Store, dialogue string) error
 		return err
 	case len(status.Standing()) > 0:
 		return wrong("dialogue %s has wrapped keys again; run blue-store erase replay", dialogue)
-	case status.State != "erased":
+	case status.State != seal.StateErased:
 		return wrong("the keys of dialogue %s are %.40q, not erased", dialogue, status.State)
 	}
-	return checkGone(ctx, store, dialogue)
-}
-
-// checkGone looks for items, and for the tombstone.
-func checkGone(ctx context.Context, store record.Store, dialogue string) error {
 	pk := record.DialoguePartition(dialogue)
 	left, err := store.Query(ctx, record.Query{Table: record.Dialogues, Partition: pk})
 	switch {
@@ -195,16 +169,11 @@ func checkGone(ctx context.Context, store record.Store, dialogue string) error {
 	case len(left) != 1 || !record.IsErased(left[0]):
 		return wrong("%d records of dialogue %s are stored instead of its tombstone alone; run blue-store erase replay", len(left), dialogue)
 	}
-	if p, ok := store.(record.Purger); ok {
-		n, err := p.Leftovers(ctx, pk)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return wrong("%d pieces of an unfinished commit to dialogue %s are stored; erase it again", n, dialogue)
-		}
+	n, err := leftovers(ctx, store, pk)
+	if err == nil && n > 0 {
+		err = wrong("%d pieces of an unfinished commit to dialogue %s are stored; erase it again", n, dialogue)
 	}
-	return nil
+	return err
 }
 
 // checkUser looks for anything that is left of a user but their name.
@@ -214,7 +183,7 @@ func (c *Certificate) checkUser(ctx context.Context, store record.Store) error {
 			return err
 		}
 	}
-	for id, err := range Dialogues(ctx, store) {
+	for id, err := range dialoguesOf(ctx, store) {
 		if err == nil {
 			err = c.checkHolds(ctx, store, string(id))
 		}
@@ -254,13 +223,4 @@ func (c *Certificate) checkHolds(ctx context.Context, store record.Store, dialog
 		}
 	}
 	return nil
-}
-
-// checkForgotten looks for a user's names in the directory.
-func checkForgotten(ctx context.Context, store record.Store, user string) error {
-	names, err := audit.NewDirectory(store).NamesOf(ctx, user)
-	if err == nil && len(names) > 0 {
-		err = wrong("user %s has a name in the directory; run blue-store erase --user %s", user, user)
-	}
-	return err
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -77,9 +76,7 @@ func (s *auditSession) name(principal string) string {
 func (a *app) checkLog(ctx context.Context, src auditor.Source, opts auditor.Options) (auditor.Report, error) {
 	p := a.progress()
 	defer p.end()
-	opts.Progress = func(at auditor.Progress) {
-		p.line(fmt.Sprintf("%s: %d chains, %d events, %d dialogues", at.Phase, at.Chains, at.Events, at.Dialogues))
-	}
+	opts.Progress = p.log
 	return auditor.Verify(ctx, src, &opts)
 }
 

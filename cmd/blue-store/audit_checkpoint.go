@@ -2,18 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/mod/sumdb/note"
 
-	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/auditor"
-	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -56,119 +51,55 @@ func (a *app) auditCheckpoint(ctx context.Context) error {
 		return err
 	}
 	defer records.Close()
-	tails, err := a.openTails(ctx, s.config, records)
-	if err != nil {
-		return err
-	}
-	report, unsigned, err := tails.unsigned(ctx)
+	report, tails, anchors, err := a.unsignedTails(ctx, s.config, records)
 	if err != nil {
 		return err
 	}
 	if report.Err() != nil {
 		return a.auditAnswer(report)
 	}
-	if tails.signer, err = s.config.audit.signer(ctx); err != nil {
+	signer, err := s.config.audit.signer(ctx)
+	if err != nil {
 		return err
 	}
 	answer := checkpointAnswer{Schema: "blue-store/audit-checkpoint@1", Signed: []signedTail{}}
-	for _, t := range unsigned {
+	for _, t := range tails {
 		if t.Fresh {
 			answer.Fresh++
 			continue
 		}
-		signed, err := tails.sign(ctx, t)
+		text, err := auditor.SignTail(ctx, auditor.FromStore(records), t, signer)
+		if err == nil {
+			err = audit.PutCheckpoint(ctx, records, anchors, t.Chain, t.Events, text)
+		}
 		if err != nil {
 			return err
 		}
-		answer.Signed = append(answer.Signed, signed)
+		answer.Signed = append(answer.Signed, signedTail{t.Chain, t.Events, text})
 	}
 	return a.answer(answer, answer.text)
 }
 
-// tails signs what no checkpoint covers.
-type tails struct {
-	app       *app
-	records   record.Store
-	source    auditor.Source
-	signer    *checkpoint.Signer // for sign
-	verifiers note.Verifiers
-	anchors   []audit.Anchor
-}
-
-func (a *app) openTails(ctx context.Context, c config, records record.Store) (*tails, error) {
+// unsignedTails verifies the log and returns the ends of chains that no
+// checkpoint covers. A chain that is signed to its end and was never closed stays
+// unproven after that.
+func (a *app) unsignedTails(ctx context.Context, c config, records record.Store) (report auditor.Report, tails []auditor.Tail, anchors []audit.Anchor, err error) {
 	verifiers, err := a.verifiers(ctx, c, nil)
 	if err != nil {
-		return nil, err
+		return report, nil, nil, err
 	}
-	anchors, err := a.knownAnchors(ctx, c)
-	return &tails{a, records, auditor.FromStore(records), nil, verifiers, anchors}, err
-}
-
-// unsigned verifies the log and returns the tails that can be signed. One of a
-// chain that is signed to its end and not closed stays unproven.
-func (t *tails) unsigned(ctx context.Context) (report auditor.Report, all []auditor.Tail, err error) {
-	report, err = t.app.checkLog(ctx, t.source, auditor.Options{
-		Verifiers: t.verifiers, Anchors: t.anchors,
+	if anchors, err = a.knownAnchors(ctx, c); err != nil {
+		return report, nil, nil, err
+	}
+	report, err = a.checkLog(ctx, auditor.FromStore(records), auditor.Options{
+		Verifiers: verifiers, Anchors: anchors,
 		Tail: func(tail auditor.Tail) {
 			if tail.Proven < tail.Events {
-				all = append(all, tail)
+				tails = append(tails, tail)
 			}
 		},
 	})
-	return report, all, err
-}
-
-// sign signs a tail that was verified just now, and puts the checkpoint where
-// checkpoints are.
-func (t *tails) sign(ctx context.Context, tail auditor.Tail) (signedTail, error) {
-	var tree checkpoint.Tree
-	for e, err := range auditor.Events(ctx, t.source, auditor.Filter{Chain: tail.Chain}) {
-		if err != nil {
-			return signedTail{}, err
-		}
-		hash, err := hex.DecodeString(e.EventHash)
-		if err != nil || e.Seq != tree.Size()+1 {
-			return signedTail{}, fmt.Errorf("%w: chain %s changed while it was signed", blue.ErrTampered, tail.Chain)
-		}
-		if tree.Append(hash); tree.Size() == tail.Events {
-			break
-		}
-	}
-	if tree.Size() != tail.Events {
-		return signedTail{}, fmt.Errorf("%w: chain %s lost events while it was signed", blue.ErrTampered, tail.Chain)
-	}
-	text, err := t.signer.Sign(checkpoint.Checkpoint{Origin: checkpoint.Origin(tail.Chain), Size: tree.Size(), Root: tree.Root()})
-	if err != nil {
-		return signedTail{}, err
-	}
-	return signedTail{tail.Chain, tree.Size(), text}, audit.PutCheckpoint(ctx, t.records, t.anchors, tail.Chain, tree.Size(), text)
-}
-
-// signErasure signs the chain in which a dialogue's erasure ended, where the
-// process that erased it was killed before it could: the log is verified first.
-func (t *tails) signErasure(ctx context.Context, dialogue blue.DialogueID) error {
-	report, unsigned, err := t.unsigned(ctx)
-	if err == nil {
-		err = report.Err()
-	}
-	if err != nil {
-		return err
-	}
-	ended := auditor.Filter{Dialogue: string(dialogue), Operation: audit.Erase, Outcome: audit.Success}
-	for e, err := range auditor.Events(ctx, t.source, ended) {
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(unsigned, func(tail auditor.Tail) bool { return tail.Chain == e.Chain })
-		if i < 0 {
-			continue
-		}
-		if _, err := t.sign(ctx, unsigned[i]); err != nil {
-			return err
-		}
-		unsigned = slices.Delete(unsigned, i, i+1)
-	}
-	return nil
+	return report, tails, anchors, err
 }
 
 func (c checkpointAnswer) text(w io.Writer) error {

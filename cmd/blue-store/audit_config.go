@@ -17,6 +17,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/anchor"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
+	"github.com/superviber/blue-encrypted-store/bluestore"
 	"github.com/superviber/blue-encrypted-store/envelope"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -96,11 +97,7 @@ func (a *app) auditLog(ctx context.Context, c config, records record.Store) (*au
 
 // signer reads the signing key, and makes it first if there is none.
 func (c auditConfig) signer(ctx context.Context) (*checkpoint.Signer, error) {
-	seed, _, err := localfile.OpenAuditKey(c.key).LoadOrCreate(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return signerOf(seed)
+	return bluestore.AuditKey(c.key)(ctx)
 }
 
 // signerOf signs with a key of which it destroys the seed.

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/freshness"
 	"github.com/superviber/blue-encrypted-store/internal/copier"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
 )
@@ -184,7 +184,7 @@ func everyDialogue(ctx context.Context, store blue.AnalyticsStore, c config) ([]
 	if err != nil {
 		return nil, err
 	}
-	remembered, err := encrypted.HeadDir(c.heads).Dialogues()
+	remembered, err := freshness.Dir(c.heads).Dialogues()
 	if err != nil {
 		return nil, err
 	}

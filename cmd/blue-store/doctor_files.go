@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/freshness"
 )
 
 // private is a file or folder that is nobody else's business. Kind is what it
@@ -114,7 +114,7 @@ func checkHead(path string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", blue.ErrUnavailable, err)
 	}
-	var h encrypted.Head
+	var h freshness.Record
 	err = json.Unmarshal(text, &h)
 	sum := sha256.Sum256([]byte(h.Dialogue))
 	if err == nil && filepath.Base(path) == hex.EncodeToString(sum[:])+".json" {

@@ -11,8 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/audit"
-	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/erasure"
 	"github.com/superviber/blue-encrypted-store/keys"
 )
@@ -68,12 +66,12 @@ func eraseCommand(a *app) *cobra.Command {
 
 // eraseAnswer is what erase says, schema blue-store/erase@1.
 type eraseAnswer struct {
-	Schema      string                 `json:"schema"`
-	Dialogue    *encrypted.Erasure     `json:"dialogue,omitempty"`
-	User        *encrypted.UserErasure `json:"user,omitempty"`
-	State       string                 `json:"state"` // of the certificate
-	Files       []string               `json:"files,omitempty"`
-	Certificate string                 `json:"certificate,omitempty"` // the signed note, unless it went into a file
+	Schema      string                  `json:"schema"`
+	Dialogue    *erasure.DialogueReport `json:"dialogue,omitempty"`
+	User        *erasure.UserReport     `json:"user,omitempty"`
+	State       string                  `json:"state"` // of the certificate
+	Files       []string                `json:"files,omitempty"`
+	Certificate string                  `json:"certificate,omitempty"` // the signed note, unless it went into a file
 
 	summary string // the certificate's text for people
 }
@@ -90,17 +88,9 @@ func (a *app) erase(ctx context.Context, name, confirm, output string) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	done, err := s.store.Erase(ctx, id)
-	if err != nil {
-		return withHint(err, keysHint(err, "the same command finishes what was begun"))
-	}
-	answer := eraseAnswer{Schema: "blue-store/erase@1", Dialogue: &done}
-	return a.certify(ctx, s, answer, erasure.Subject{Kind: erasure.KindDialogue, ID: string(id)}, done.Event, output)
+	return a.runErasure(ctx, output, "the same command finishes what was begun", func(service *erasure.Service, deliver func(erasure.Result) error) (erasure.Result, error) {
+		return service.Dialogue(ctx, id, deliver)
+	})
 }
 
 func (a *app) eraseUser(ctx context.Context, user, confirm, output string) error {
@@ -114,67 +104,48 @@ func (a *app) eraseUser(ctx context.Context, user, confirm, output string) error
 	if err != nil {
 		return err
 	}
+	return a.runErasure(ctx, output, "nothing was written; keys status names the users of each dialogue", func(service *erasure.Service, deliver func(erasure.Result) error) (erasure.Result, error) {
+		return service.User(ctx, user, deliver)
+	})
+}
+
+// runErasure opens the store, erases, and writes and prints the certificate.
+// absent is the hint for what is not in the store.
+func (a *app) runErasure(ctx context.Context, output, absent string, run func(*erasure.Service, func(erasure.Result) error) (erasure.Result, error)) error {
 	s, err := a.openExisting(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	directory := audit.NewDirectory(s.records)
-	done, err := s.store.EraseUser(ctx, user, erasure.Dialogues(ctx, s.records), directory)
-	if errors.Is(err, blue.ErrNotFound) {
-		return withHint(err, keysHint(err, "nothing was written; keys status names the users of each dialogue"))
-	}
-	if err != nil {
-		return withHint(err, keysHint(err, "the same command finishes what was begun"))
-	}
-	answer := eraseAnswer{Schema: "blue-store/erase@1", User: &done}
-	if err := a.certify(ctx, s, answer, erasure.Subject{Kind: erasure.KindUser, ID: user}, done.Event, output); err != nil {
-		return err
-	}
-	// Up to here a run that is repeated does everything again.
-	if err := s.store.ForgetUser(ctx, user, directory); err != nil {
-		return withHint(fmt.Errorf("the certificate holds once the name is gone: %w", err), keysHint(err, "the same command goes on; it issues the certificate once more, unless the name is deleted already"))
-	}
-	return nil
-}
-
-// certify signs a checkpoint over what was done and issues the certificate.
-func (a *app) certify(ctx context.Context, s *session, answer eraseAnswer, subject erasure.Subject, at encrypted.EventPlace, output string) error {
-	notary, err := a.notary(ctx, s.config, s.records)
-	if err == nil {
-		err = a.certificate(ctx, s, notary, &answer, subject, at, output)
-	}
-	if err != nil {
-		return withHint(fmt.Errorf("the erasure is done, and has no certificate: %w", err), keysHint(err, "the same command again issues it"))
-	}
-	return a.answer(answer, answer.text)
-}
-
-func (a *app) certificate(ctx context.Context, s *session, notary *erasure.Notary, answer *eraseAnswer, subject erasure.Subject, at encrypted.EventPlace, output string) error {
-	if err := s.log.Checkpoint(ctx); err != nil {
-		return err
-	}
-	text, err := notary.Issue(ctx, subject, at)
-	if errors.Is(err, blue.ErrNotFound) && subject.Kind == erasure.KindDialogue {
-		if err = a.signErasure(ctx, s, notary, blue.DialogueID(subject.ID)); err == nil {
-			text, err = notary.Issue(ctx, subject, at)
+	p := a.progress()
+	defer p.end()
+	_, err = run(a.erasureService(s, p), func(result erasure.Result) error {
+		p.end()
+		answer := eraseAnswer{Schema: "blue-store/erase@1", Dialogue: result.Dialogue, User: result.User}
+		if err := answer.deliver(result.Certificate, result.Note, output); err != nil {
+			return err
 		}
+		return a.answer(answer, answer.text)
+	})
+	hint := "the same command finishes what was begun"
+	switch {
+	case errors.Is(err, erasure.ErrNoCertificate):
+		hint = "the same command again issues it"
+	case errors.Is(err, erasure.ErrNotForgotten):
+		hint = "the same command continues; it issues the certificate again, unless the name is deleted already"
+	case errors.Is(err, blue.ErrNotFound):
+		hint = absent
 	}
-	if err != nil {
-		return err
-	}
-	return deliver(notary, answer, text, output)
+	return withHint(err, keysHint(err, hint))
 }
 
-// signErasure signs the chain in which a dialogue's erasure ended, where the
-// process that erased it was killed before it could.
-func (a *app) signErasure(ctx context.Context, s *session, notary *erasure.Notary, dialogue blue.DialogueID) error {
-	tails, err := a.openTails(ctx, s.config, s.records)
-	if err != nil {
-		return err
-	}
-	tails.signer = notary.Signer
-	return tails.signErasure(ctx, dialogue)
+// erasureService erases in an open store and reports on p how far a verification
+// of the audit log has come.
+func (a *app) erasureService(s *session, p *progress) *erasure.Service {
+	return erasure.New(s.store, erasure.Options{
+		Notary:   func(ctx context.Context) (*erasure.Notary, error) { return a.notary(ctx, s.config, s.records) },
+		Progress: p.log,
+	})
 }
 
 // notary certifies with this client's signing key, and trusts it and those of
@@ -188,27 +159,23 @@ func (a *app) notary(ctx context.Context, c config, records backend) (*erasure.N
 	if err != nil {
 		return nil, err
 	}
-	return &erasure.Notary{Store: records, Signer: signer, Verifiers: verifiers, CacheTTL: keys.DefaultTTL}, nil
+	return &erasure.Notary{Store: records, Signer: signer, Verifiers: verifiers}, nil
 }
 
 // deliver puts a certificate into its files, or into the answer.
-func deliver(notary *erasure.Notary, answer *eraseAnswer, text, output string) error {
-	certificate, err := erasure.Open(text, notary.Verifiers)
-	if err != nil {
-		return err
-	}
-	answer.State, answer.summary = certificate.State, certificate.String()
+func (r *eraseAnswer) deliver(certificate erasure.Certificate, note, output string) error {
+	r.State, r.summary = certificate.State, certificate.String()
 	if output == "" {
-		answer.Certificate = text
+		r.Certificate = note
 		return nil
 	}
-	if err := replaceFile(output, []byte(text)); err != nil {
+	if err := replaceFile(output, []byte(note)); err != nil {
 		return err
 	}
-	if err := replaceFile(output+".txt", []byte(printable(answer.summary))); err != nil {
+	if err := replaceFile(output+".txt", []byte(printable(r.summary))); err != nil {
 		return err
 	}
-	answer.Files = []string{output, output + ".txt"}
+	r.Files = []string{output, output + ".txt"}
 	return nil
 }
 
@@ -246,8 +213,8 @@ func eraseReplayCommand(a *app) *cobra.Command {
 
 // replayAnswer is what erase replay says, schema blue-store/erase-replay@1.
 type replayAnswer struct {
-	Schema    string              `json:"schema"`
-	Dialogues []encrypted.Erasure `json:"dialogues"`
+	Schema    string                   `json:"schema"`
+	Dialogues []erasure.DialogueReport `json:"dialogues"`
 }
 
 func (a *app) eraseReplay(ctx context.Context) error {
@@ -256,11 +223,11 @@ func (a *app) eraseReplay(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
-	done, err := s.store.ReplayErasures(ctx)
+	done, err := a.erasureService(s, a.progress()).Replay(ctx)
 	if err != nil {
-		return withHint(err, keysHint(err, "the same command goes on"))
+		return withHint(err, keysHint(err, "the same command continues"))
 	}
-	answer := replayAnswer{"blue-store/erase-replay@1", append([]encrypted.Erasure{}, done...)}
+	answer := replayAnswer{"blue-store/erase-replay@1", append([]erasure.DialogueReport{}, done...)}
 	return a.answer(answer, func(w io.Writer) error {
 		for _, d := range answer.Dialogues {
 			verb := "erased again"
@@ -306,7 +273,8 @@ func (a *app) eraseVerify(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	certificate, err := erasure.Verify(ctx, text, s.records, verifiers, nil)
+	notary := &erasure.Notary{Store: s.records, Verifiers: verifiers}
+	certificate, err := notary.Verify(ctx, text)
 	if err != nil {
 		return notBelieved(err)
 	}
@@ -374,8 +342,12 @@ func (a *app) eraseFinalize(ctx context.Context, path, output string) error {
 	if err != nil {
 		return notBelieved(err)
 	}
+	certificate, err := erasure.Open(final, notary.Verifiers)
+	if err != nil {
+		return err
+	}
 	answer := eraseAnswer{Schema: "blue-store/erase@1"}
-	if err := deliver(notary, &answer, final, filepath.Clean(output)); err != nil {
+	if err := answer.deliver(certificate, final, filepath.Clean(output)); err != nil {
 		return err
 	}
 	return a.answer(answer, func(w io.Writer) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,10 +11,12 @@ import (
 	"testing"
 	"time"
 
-	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
+	"github.com/superviber/blue-encrypted-store/erasure"
 )
+
+// noNotary stops a service between the erasure and its certificate.
+func noNotary(context.Context) (*erasure.Notary, error) { return nil, errors.New("killed") }
 
 // TestEraseOfKilled: a process that was killed when the dialogue was erased and
 // nothing was signed yet leaves an erasure that the same command certifies.
@@ -26,7 +29,8 @@ func TestEraseOfKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.store.Erase(ctx, "which-cache"); err != nil {
+	service := erasure.New(s.store, erasure.Options{Notary: noNotary})
+	if _, err := service.Dialogue(ctx, "which-cache", nil); !errors.Is(err, erasure.ErrNoCertificate) {
 		t.Fatal(err)
 	}
 	if err := errors.Join(s.store.Close(), s.records.Close()); err != nil { // and not the log
@@ -50,8 +54,9 @@ func TestEraseUserOfKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done, err := s.store.EraseUser(ctx, "ada", each([]blue.DialogueID{"which-cache"}), audit.NewDirectory(s.records))
-	if err != nil || len(done.Wraps) != 1 {
+	result, err := erasure.New(s.store, erasure.Options{Notary: noNotary}).User(ctx, "ada", nil)
+	done := result.User
+	if !errors.Is(err, erasure.ErrNoCertificate) || len(done.Wraps) != 1 {
 		t.Fatal(done.Wraps, err)
 	}
 	if err := errors.Join(s.store.Close(), s.records.Close()); err != nil { // and not the log
@@ -113,7 +118,7 @@ func TestCertificateRefused(t *testing.T) {
 		"edited, without the key":    {strings.Replace(string(text), `"items": 1,`, `"items": 2,`, 1), "invalid signature"},
 		"edited, with the key":       {sign(strings.Replace(body, `"items": 1,`, `"items": 2,`, 1)), "its event counts 1 records"},
 		"final before its date":      {sign(final), "it was made final before"},
-		"final, with a date to come": {sign(dated(final, time.Now().Add(time.Hour))), "it is final, and may not be before"},
+		"final, with a date to come": {sign(dated(final, time.Now().Add(time.Hour))), "it is final, and must not be final before"},
 		"of another dialogue":        {sign(strings.Replace(body, `"id": "which-cache"`, `"id": "which-tea"`, 1)), "another event stands at its place in the log"},
 		"with its copies left out":   {sign(regexp.MustCompile(`(?s)"copies": \[.*\]`).ReplaceAllString(final, `"copies": []`)), "final_not_before is"},
 		"signed by a stranger":       {signBy(stranger, body), "no verifiable signatures"},

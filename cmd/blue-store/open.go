@@ -10,32 +10,18 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
-	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/bluestore"
 	"github.com/superviber/blue-encrypted-store/encrypted"
-	"github.com/superviber/blue-encrypted-store/internal/engine"
-	"github.com/superviber/blue-encrypted-store/keys"
-	"github.com/superviber/blue-encrypted-store/record"
-	"github.com/superviber/blue-encrypted-store/sqlite"
+	"github.com/superviber/blue-encrypted-store/freshness"
 )
 
 // backend is a record store that the program can open.
-type backend interface {
-	record.Store
-	// Empty reports whether a new master key takes nothing from the store.
-	Empty(ctx context.Context) (bool, error)
-	// SealedWith is the fingerprint of the store's master key, "" if unknown.
-	SealedWith(ctx context.Context) string
-}
-
-var (
-	_ backend = (*sqlite.Store)(nil)
-	_ backend = (*dynamo.Store)(nil)
-)
+type backend = bluestore.Records
 
 // session is an open store.
 type session struct {
 	config  config
-	store   *encrypted.EncryptedStore[record.Store, keys.Provider]
+	store   *encrypted.Store
 	records backend // below the seal, for inspect, doctor and copy
 	log     *audit.Log
 	keyless bool // keys come from a key file, and there was none when the store was opened
@@ -60,33 +46,34 @@ func (a *app) open(ctx context.Context) (*session, error) {
 // openRecords opens the store below the seal. One that was asked for and does
 // not answer is an error: nothing takes its place.
 func (a *app) openRecords(ctx context.Context, c config, readOnly bool) (backend, error) {
-	if c.kind != kindDynamoDB {
-		return sqlite.Open(ctx, c.database, &sqlite.Options{Views: engine.Views(), ReadOnly: readOnly})
+	address, opts := "sqlite:"+c.database, &bluestore.Options{ReadOnly: readOnly}
+	if c.kind == kindDynamoDB {
+		address = "dynamodb:"
+		var err error
+		if opts.DynamoDB, err = a.dynamoConfig(ctx); err != nil {
+			return nil, err
+		}
 	}
-	at, err := a.dynamoConfig(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return dynamo.Open(ctx, at)
+	return bluestore.OpenRecords(ctx, address, opts)
 }
 
-// seal puts the sealed store over open records, which it closes if it fails.
+// seal puts the encrypted store over open records, which it closes if it fails.
 func (a *app) seal(ctx context.Context, c config, records backend) (*session, error) {
 	provider, err := a.provider(ctx, c, records)
 	if err != nil {
 		return nil, errors.Join(err, records.Close())
 	}
 	keyless := !c.kms.used() && missing(c.umk)
-	auditor, err := a.auditLog(ctx, c, records)
+	log, err := a.auditLog(ctx, c, records)
 	if err != nil {
 		return nil, errors.Join(err, records.Close())
 	}
-	store := encrypted.New[record.Store](records, provider, c.user, auditor, &encrypted.Options{
-		Heads:          encrypted.HeadDir(c.heads),
+	store := encrypted.New(records, provider, c.user, log, &encrypted.Options{
+		Freshness:      freshness.Dir(c.heads),
 		AcceptRollback: a.flags.acceptRollback,
 		Tracer:         a.tracer(),
 	})
-	return &session{c, store, records, auditor, keyless, a.logClosed}, nil
+	return &session{c, store, records, log, keyless, a.logClosed}, nil
 }
 
 func missing(path string) bool {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/superviber/blue-encrypted-store/audit/auditor"
 )
 
 // patience is how long a task runs before its progress is shown.
@@ -42,6 +44,11 @@ func (p *progress) line(text string) {
 	}
 	p.shown = true
 	fmt.Fprintf(p.w, "%s%s", clearLine, printable(text))
+}
+
+// log shows how far a verification of the audit log has come.
+func (p *progress) log(at auditor.Progress) {
+	p.line(fmt.Sprintf("%s: %d chains, %d events, %d dialogues", at.Phase, at.Chains, at.Events, at.Dialogues))
 }
 
 // end takes the line away.

@@ -19,7 +19,7 @@ import (
 
 const dialogue blue.DialogueID = "how-large-is-a-muffin"
 
-type sealed = *encrypted.EncryptedStore[record.Store, *localfile.Provider]
+type sealed = *encrypted.Store
 
 // world is one key for any number of stores.
 type world struct {

@@ -13,6 +13,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/freshness"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/sqlite"
@@ -34,7 +35,7 @@ func withStore(ctx context.Context, folder string, use func(*sqlite.Store, blue.
 	defer func() { err = firstOf(err, records.Close()) }()
 	key := localfile.Open(keyPath(folder), &localfile.Options{MayCreate: records.Empty})
 	store := encrypted.New(records, key, user, audit.NewLog(records, user, nil), &encrypted.Options{
-		Heads: encrypted.HeadDir(filepath.Join(folder, "heads")),
+		Freshness: freshness.Dir(filepath.Join(folder, "heads")),
 	})
 	defer func() { err = firstOf(err, store.Close()) }()
 	return use(records, store)

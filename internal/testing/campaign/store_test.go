@@ -16,6 +16,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/freshness"
 	"github.com/superviber/blue-encrypted-store/internal/demo"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
 	"github.com/superviber/blue-encrypted-store/internal/importer"
@@ -35,7 +36,7 @@ type opened struct {
 	home     string
 	records  *sqlite.Store
 	provider *localfile.Provider
-	store    *encrypted.EncryptedStore[*sqlite.Store, keys.Provider]
+	store    *encrypted.Store
 }
 
 // openStore opens the sealed store below a home; now may be nil.
@@ -49,8 +50,8 @@ func openStore(t testing.TB, home string, now func() time.Time) *opened {
 	provider := localfile.Open(filepath.Join(home, "keys", "umk.key"), &localfile.Options{MayCreate: records.Empty})
 	log := audit.NewLog(records, tester, &audit.Options{Now: now})
 	o := &opened{home: home, records: records, provider: provider}
-	o.store = encrypted.New[*sqlite.Store, keys.Provider](records, provider, tester, log,
-		&encrypted.Options{Now: now, Heads: encrypted.HeadDir(filepath.Join(home, "heads", "here"))})
+	o.store = encrypted.New(records, provider, tester, log,
+		&encrypted.Options{Now: now, Freshness: freshness.Dir(filepath.Join(home, "heads", "here"))})
 	t.Cleanup(o.close)
 	return o
 }

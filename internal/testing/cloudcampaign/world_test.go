@@ -17,13 +17,13 @@ import (
 	"github.com/superviber/blue-encrypted-store/dynamo"
 	"github.com/superviber/blue-encrypted-store/dynamo/tables"
 	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/freshness"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
-	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-type sealedStore = *encrypted.EncryptedStore[record.Store, *localfile.Provider]
+type sealedStore = *encrypted.Store
 
 // world is a set of tables that nobody else has, and a master key.
 type world struct {
@@ -67,7 +67,7 @@ func (w *world) records(t testing.TB, endpoint string, client aws.HTTPClient) *d
 func (w *world) open(t testing.TB, records record.Store) sealedStore {
 	t.Helper()
 	provider := sealedtest.Key(w.umk)
-	store := encrypted.New(records, provider, "muffin", audit.NewLog(records, "muffin", nil), &encrypted.Options{Heads: &heads{}})
+	store := encrypted.New(records, provider, "muffin", audit.NewLog(records, "muffin", nil), &encrypted.Options{Freshness: &heads{}})
 	t.Cleanup(func() { store.Close() })
 	return store
 }
@@ -78,21 +78,21 @@ func (w *world) clean(t testing.TB) sealedStore { return w.open(t, w.records(t, 
 // heads is a client's memory of what it has seen.
 type heads struct {
 	mu   sync.Mutex
-	seen map[string]encrypted.Head
+	seen map[string]freshness.Record
 }
 
-func (h *heads) Get(dialogue string) (encrypted.Head, bool, error) {
+func (h *heads) Get(dialogue string) (freshness.Record, bool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	head, ok := h.seen[dialogue]
 	return head, ok, nil
 }
 
-func (h *heads) Put(head encrypted.Head) error {
+func (h *heads) Put(head freshness.Record) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.seen == nil {
-		h.seen = map[string]encrypted.Head{}
+		h.seen = map[string]freshness.Record{}
 	}
 	if head.Incarnation != h.seen[head.Dialogue].Incarnation || head.Version > h.seen[head.Dialogue].Version {
 		h.seen[head.Dialogue] = head

@@ -14,7 +14,7 @@ import (
 
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/encrypted"
-	"github.com/superviber/blue-encrypted-store/internal/engine"
+	"github.com/superviber/blue-encrypted-store/internal/seal"
 	"github.com/superviber/blue-encrypted-store/internal/testing/kmstest"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/awskms"
@@ -26,13 +26,13 @@ import (
 // user is whose stores these are.
 const user = "muffin"
 
-// Store is a sealed store with the key of a file.
-type Store = *encrypted.EncryptedStore[record.Store, *localfile.Provider]
+// Store is an encrypted store.
+type Store = *encrypted.Store
 
 // Open opens a store of one user with a key file, which is made when it is missing.
 // A nil clock is time.Now.
 func Open(umk string, records record.Store, now func() time.Time) Store {
-	return seal(records, Key(umk), now)
+	return open(records, Key(umk), now)
 }
 
 // Key is the provider of a key file, which is made when it is missing.
@@ -40,7 +40,7 @@ func Key(umk string) *localfile.Provider {
 	return localfile.Open(umk, &localfile.Options{MayCreate: func(context.Context) (bool, error) { return true, nil }})
 }
 
-func seal[K keys.Provider](records record.Store, provider K, now func() time.Time) *encrypted.EncryptedStore[record.Store, K] {
+func open(records record.Store, provider keys.Provider, now func() time.Time) Store {
 	log := audit.NewLog(records, user, &audit.Options{Now: now})
 	return encrypted.New(records, provider, user, log, &encrypted.Options{Now: now})
 }
@@ -77,13 +77,13 @@ func harness[K keys.Provider](records func(*testing.T) record.Store, own, other 
 	return storetest.Harness{
 		Records: records, Encrypted: true,
 		Open: func(t *testing.T, r record.Store, now func() time.Time) storetest.Store {
-			return seal(r, own(t, r), now)
+			return open(r, own(t, r), now)
 		},
 		Stranger: func(t *testing.T, r record.Store, now func() time.Time) storetest.Store {
-			return seal(r, other(t, r), now)
+			return open(r, other(t, r), now)
 		},
 		Below: func(t *testing.T, r record.Store, now func() time.Time) record.Store {
-			return engine.Below(seal(r, own(t, r), now).Store)
+			return seal.New(seal.Config{Records: r, Provider: own(t, r), User: user, Log: audit.NewLog(r, user, &audit.Options{Now: now}), Now: now})
 		},
 	}
 }

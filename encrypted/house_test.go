@@ -1,0 +1,32 @@
+package encrypted_test
+
+import (
+	"testing"
+
+	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dialoguetest"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+const tea = dialoguetest.Tea
+
+// A house is a fixture with the helpers of these tests.
+type house struct {
+	*dialoguetest.Fixture
+	planted *envelope.Secret // set by plant
+}
+
+func newHouse(t testing.TB, records record.Store) *house {
+	return &house{Fixture: dialoguetest.New(t, records)}
+}
+
+// backends runs a test on every backend in parallel, because the test mostly
+// waits for a disk or a server.
+func backends(t *testing.T, run func(t *testing.T, h *house)) {
+	for name, records := range dialoguetest.Backends {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run(t, newHouse(t, records(t)))
+		})
+	}
+}

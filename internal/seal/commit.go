@@ -1,0 +1,236 @@
+package seal
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// Commit implements record.Store. It encrypts the records of one dialogue,
+// renews the root and adds the audit event. The errors are those of Query and of
+// record.Store, and blue.ErrSealed for a key that has encrypted 2^32 messages.
+func (s *Store) Commit(ctx context.Context, writes []record.Write) error {
+	var meta *record.Write
+	for i, w := range writes {
+		if w.Table != record.Dialogues {
+			return fmt.Errorf("%w: seal: table %s is not encrypted", blue.ErrInvalid, w.Table)
+		}
+		if w.Record.Key.Item == record.Meta {
+			meta = &writes[i]
+		}
+	}
+	if meta == nil {
+		return fmt.Errorf("%w: seal: a commit without %s", blue.ErrInvalid, record.Meta)
+	}
+	dialogue, err := dialogueOf(meta.Table, meta.Record.Key.Partition)
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx, "commit", audit.Encrypt, dialogue, func(ctx context.Context, o *Operation) error {
+		o.Started, o.KeyID = meta.Prev != nil, keyIDOf(dialogue, meta.Prev)
+		if err := record.CheckBatch(writes); err != nil {
+			return err
+		}
+		ks := newKeyset(s.Ring)
+		defer ks.destroy()
+		u, err := s.newUpdate(ctx, ks, dialogue, meta)
+		if err != nil {
+			return err
+		}
+		rotated, err := s.rotateIfDue(ctx, u)
+		if rotated {
+			err = &record.ConflictError{Table: record.Dialogues, Key: meta.Record.Key}
+		}
+		if err != nil {
+			return err
+		}
+		_, err = s.write(ctx, o, u, writes)
+		return err
+	})
+}
+
+// rotateIfDue rotates the key when it has encrypted the soft limit of messages.
+// After a rotation the caller must repeat its request on the new state. A
+// dialogue whose items are about as many as the limit is not rotated, because
+// each write would rotate it. If the rotation fails, for example because the
+// user may not make keys, its event says so and the write continues under the
+// present key.
+func (s *Store) rotateIfDue(ctx context.Context, u *update) (rotated bool, err error) {
+	if u.root.Messages < s.RotateAfter || u.root.Messages < 4*uint64(u.root.Count+1) {
+		return false, nil
+	}
+	_, err = s.Rotate(ctx, u.dialogue, "")
+	if err != nil && !errors.Is(err, blue.ErrAudit) && ctx.Err() == nil {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// write encrypts records and commits them with their event. It returns what it
+// committed.
+func (s *Store) write(ctx context.Context, o *Operation, u *update, writes []record.Write) ([]record.Write, error) {
+	o.KeyID = u.keys.ID()
+	lease, err := s.Log.Lease(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sealed, event, void, err := s.encryptUpdate(ctx, u, lease, writes)
+	if err != nil {
+		lease.Failed()
+		return nil, err
+	}
+	o.Started = true // a failure of the commit is a failure of this operation
+	err = s.Records.Commit(ctx, sealed)
+	lease.End(err, event, void)
+	if err != nil {
+		return nil, err
+	}
+	o.hasResult = true
+	if err := s.remember(u.dialogue, u.root, u.keys); err != nil {
+		return sealed, fmt.Errorf("the change is stored, but its freshness record is not: %w", err)
+	}
+	return sealed, nil
+}
+
+// An update is one commit while it is being encrypted.
+type update struct {
+	dialogue string
+	keys     *envelope.Keys
+	root     root // the new root, in parts
+	sum      envelope.Sum
+	written  []audit.Item
+}
+
+// newUpdate opens the root that a commit replaces. For a new dialogue it makes
+// the key and an empty root.
+func (s *Store) newUpdate(ctx context.Context, ks *keyset, dialogue string, meta *record.Write) (u *update, err error) {
+	u = &update{dialogue: dialogue}
+	if meta.Prev == nil {
+		if err := s.checkUnused(ctx, dialogue); err != nil {
+			return nil, err
+		}
+		if u.keys, err = ks.add(s.Ring.Create(ctx, dialogue)); err != nil {
+			return nil, err
+		}
+		u.root = newRoot(u.keys)
+		return u, nil
+	}
+	u.keys, err = ks.open(ctx, meta.Prev[attrKeyID].Str())
+	if s.isReplaced(ctx, record.Record{Key: meta.Record.Key, Attrs: meta.Prev}, err) {
+		err = &record.ConflictError{Table: record.Dialogues, Key: meta.Record.Key}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if u.root, err = openRoot(u.keys, dialogue, meta.Prev); err != nil {
+		return nil, err
+	}
+	u.sum, err = u.root.sum()
+	return u, err
+}
+
+// encryptUpdate encrypts all writes, meta last, and adds the writes of the audit
+// event. void is the event that takes its place if the commit must be voided.
+func (s *Store) encryptUpdate(ctx context.Context, u *update, lease *audit.Lease, writes []record.Write) (sealed []record.Write, event, void audit.Event, err error) {
+	_, span := s.Tracer.Start(ctx, "seal")
+	defer func() { endSpan(span, err) }()
+	if event, err = lease.Draft(audit.Encrypt, u.dialogue, u.keys.ID(), audit.Success); err != nil {
+		return nil, event, void, err
+	}
+	if void, err = lease.Void(event); err != nil {
+		return nil, event, void, err
+	}
+	if sealed, err = u.encrypt(&event, writes); err != nil {
+		return nil, event, void, err
+	}
+	sealed = append(sealed, event.Writes(&void)...)
+	records := make([]record.Record, len(sealed))
+	for i, w := range sealed {
+		records[i] = w.Record
+	}
+	setSize(span, records)
+	return sealed, event, void, nil
+}
+
+// encrypt returns the encrypted writes of a dialogue, with meta and the new root
+// first, and completes the event.
+func (u *update) encrypt(event *audit.Event, writes []record.Write) ([]record.Write, error) {
+	u.root.Version++
+	u.root.Messages += uint64(len(writes)) + 1
+	if u.root.Messages > maxMessages {
+		return nil, fmt.Errorf("%w: %s has encrypted 2^32 messages and must be rotated", blue.ErrSealed, u.keys.ID())
+	}
+	sealed := make([]record.Write, 1, len(writes)+3)
+	var meta record.Write
+	for _, w := range writes {
+		if w.Record.Key.Item == record.Meta {
+			meta = w
+			continue
+		}
+		below, err := u.encryptItem(w)
+		if err != nil {
+			return nil, err
+		}
+		sealed = append(sealed, below)
+	}
+	u.root.Sum = hex.EncodeToString(u.sum[:])
+	if err := event.Write(u.written); err != nil {
+		return nil, err
+	}
+	event.RootVersion = u.root.Version
+	u.root.Chain, u.root.Seq, u.root.CoreHash = event.Chain, event.Seq, event.CoreHash()
+	extra, err := u.root.encrypt(u.keys, u.dialogue)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := encrypt(u.keys, meta.Record, extra)
+	if err != nil {
+		return nil, err
+	}
+	sealed[0] = record.Write{Table: record.Dialogues, Record: stored, Prev: conditionOn(meta.Prev)}
+	event.Close(audit.RootHash(extra[attrRoot].Bin()))
+	return sealed, nil
+}
+
+// encryptItem encrypts one item other than meta, and updates the root's count,
+// sum and highest numbers.
+func (u *update) encryptItem(w record.Write) (record.Write, error) {
+	sk := w.Record.Key.Item
+	below := record.Write{Table: w.Table, Prev: conditionOn(w.Prev), Check: w.Check, Record: record.Record{Key: w.Record.Key}}
+	if w.Check {
+		return below, nil
+	}
+	if w.Prev != nil {
+		u.sum.Sub(u.keys.Element(sk, w.Prev[attrMAC].Bin()))
+		u.root.Count--
+	}
+	if len(w.Record.Attrs) == 0 { // a deletion
+		u.written = append(u.written, audit.Item{SK: sk})
+		return below, nil
+	}
+	var err error
+	if below.Record, err = encrypt(u.keys, w.Record, nil); err != nil {
+		return record.Write{}, err
+	}
+	mac := below.Record.Attrs[attrMAC].Bin()
+	u.sum.Add(u.keys.Element(sk, mac))
+	u.root.Count++
+	u.root.raiseHighest(sk)
+	u.written = append(u.written, audit.Item{SK: sk, Tag: u.keys.Tag(sk, mac)})
+	return below, nil
+}
+
+// conditionOn returns the condition that an item is still the one that was read.
+// Its MAC is enough, because the MAC covers the whole item.
+func conditionOn(prev record.Attrs) record.Attrs {
+	if prev == nil {
+		return nil
+	}
+	return record.Attrs{attrMAC: prev[attrMAC]}
+}

@@ -1,0 +1,296 @@
+package seal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/internal/retry"
+	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// A Rotation reports a run of Rotate. Package encrypted has the same type with
+// its description and JSON names.
+type Rotation struct {
+	Dialogue blue.DialogueID
+	From     uint32
+	To       uint32
+	Resumed  bool
+	Held     bool
+	Items    int
+	Commits  int
+}
+
+// Limits of one commit of a rotation. They are below those of package record.
+const (
+	maxBatchItems = 80
+	maxBatchBytes = 3_000_000 // stored bytes of the items; meta and the event are additional
+)
+
+// maxConflicts is the number of consecutive attempts that may be lost to other
+// writers.
+const maxConflicts = 64
+
+// A rotation is one run of Rotate.
+type rotation struct {
+	s      *Store
+	ks     *keyset
+	o      *Operation
+	revoke string    // the user who gets no new key version, or ""
+	origin keys.Made // the key that every key used by this run must descend from
+	report Rotation
+}
+
+// Rotate encrypts a whole dialogue under a new key version and destroys the
+// wrapped keys of older versions. If revoke is not "", that user gets no new key
+// version, and all wraps of the user are deleted. encrypted.Store.Rotate and
+// Revoke describe the behavior and the errors.
+func (s *Store) Rotate(ctx context.Context, dialogue, revoke string) (Rotation, error) {
+	name, kind := "rotate", audit.Rotate
+	if revoke != "" {
+		name, kind = "revoke", audit.Revoke
+	}
+	r := &rotation{s: s, ks: newKeyset(s.Ring), revoke: revoke, report: Rotation{Dialogue: blue.DialogueID(dialogue)}}
+	defer r.ks.destroy()
+	if err := s.Run(ctx, name, kind, dialogue, r.run); err != nil {
+		return r.report, fmt.Errorf("%s of dialogue %s: %w", name, dialogue, err)
+	}
+	return r.report, nil
+}
+
+func (r *rotation) run(ctx context.Context, o *Operation) error {
+	r.o = o
+	p, err := r.load(ctx)
+	if err != nil {
+		return err
+	}
+	details, err := r.s.Subject(ctx, r.revoke)
+	if err != nil {
+		return err
+	}
+	if err := o.Record(ctx, audit.Intent, details); err != nil {
+		return err
+	}
+	r.report.From, r.report.To = p.root.LeastKey, p.metaKeys.Version()
+	if err := r.makeVersion(ctx, p); err != nil {
+		return err
+	}
+	if err := r.encryptAll(ctx, p); err != nil {
+		return err
+	}
+	if err := r.s.Ring.Retire(ctx, o.dialogue, r.report.To); err != nil {
+		return err
+	}
+	return o.Record(ctx, audit.Success, details)
+}
+
+// load reads and verifies the dialogue.
+func (r *rotation) load(ctx context.Context) (*partition, error) {
+	p, _, err := r.s.loadIntact(ctx, r.ks, r.o, record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(r.o.dialogue), ForUpdate: true})
+	if err == nil && p == nil {
+		err = blue.ErrNotFound
+	}
+	return p, err
+}
+
+// makeVersion makes the new key version. If an unfinished rotation is found and
+// no user is to be revoked, it makes none, and the run resumes that rotation.
+func (r *rotation) makeVersion(ctx context.Context, p *partition) (err error) {
+	r.origin.Version = p.metaKeys.Version()
+	if r.origin.Public, err = p.metaKeys.Public(); err != nil {
+		return err
+	}
+	for range maxConflicts {
+		if err := r.tryMakeVersion(ctx, p); !errors.Is(err, blue.ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: the keys changed %d times; nothing was changed", blue.ErrBusy, maxConflicts)
+}
+
+func (r *rotation) tryMakeVersion(ctx context.Context, p *partition) error {
+	var except []string
+	if r.revoke != "" {
+		status, err := r.s.Ring.Status(ctx, r.o.dialogue)
+		if err != nil {
+			return err
+		}
+		r.report.Held = r.report.Held || slices.Contains(status.Users(), r.revoke)
+		if _, err := r.s.Ring.Discard(ctx, r.o.dialogue, r.origin.Version, r.origin.Public); err != nil {
+			return err
+		}
+		except = []string{r.revoke}
+	}
+	active, err := r.activeKeys(ctx, p)
+	if err != nil {
+		return err
+	}
+	if r.revoke == "" && (active.Version() > p.metaKeys.Version() || p.root.LeastKey < p.metaKeys.Version()) {
+		r.report.Resumed = true
+		return nil
+	}
+	made, err := r.s.Ring.Advance(ctx, r.o.dialogue, active.Version(), except...)
+	if err == nil {
+		r.origin = made
+	}
+	return err
+}
+
+// activeKeys opens the active key. It returns *blue.TamperError if the dialogue
+// uses a newer key, or if the active key does not descend from r.origin.
+func (r *rotation) activeKeys(ctx context.Context, p *partition) (*envelope.Keys, error) {
+	k, err := r.ks.active(ctx, r.o.dialogue)
+	if err != nil {
+		return nil, err
+	}
+	if k.Version() < p.metaKeys.Version() {
+		return nil, tampered(r.o.dialogue, blue.Damage{Class: blue.DamageRolledBack, Item: "head",
+			Detail: fmt.Sprintf("the table of keys says version %d, the dialogue is sealed under version %d", k.Version(), p.metaKeys.Version())})
+	}
+	return k, r.checkOrigin(ctx, k)
+}
+
+// checkOrigin returns *blue.TamperError if keys do not descend from r.origin.
+func (r *rotation) checkOrigin(ctx context.Context, k *envelope.Keys) error {
+	return r.s.Ring.Follows(ctx, r.o.dialogue, r.origin.Version, r.origin.Public, k)
+}
+
+// encryptAll encrypts everything under the active key version. After a conflict
+// it reads the dialogue again, to include what other writers have committed.
+func (r *rotation) encryptAll(ctx context.Context, p *partition) error {
+	for lost := 0; lost < maxConflicts; lost++ {
+		k, err := r.activeKeys(ctx, p)
+		if err != nil {
+			return err
+		}
+		before := r.report.Commits
+		err = r.encryptBatches(ctx, p, k)
+		if err == nil {
+			r.o.KeyID, r.report.To = k.ID(), k.Version()
+			return nil
+		}
+		if !IsLost(err) {
+			return err
+		}
+		if r.report.Commits > before {
+			lost = 0
+		}
+		if err := retry.Writers.Wait(ctx, lost); err != nil {
+			return err
+		}
+		if p, err = r.load(ctx); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: other writers were first %d times; run it again to continue", blue.ErrBusy, maxConflicts)
+}
+
+// encryptBatches commits batches until no item is under an older version than
+// that of k. It updates p after each commit.
+func (r *rotation) encryptBatches(ctx context.Context, p *partition, k *envelope.Keys) error {
+	for n := 0; ; n++ {
+		batch, isLast := p.olderThan(k.Version())
+		if len(batch) == 0 && p.root.LeastKey == k.Version() {
+			return nil
+		}
+		if n > 0 {
+			var err error
+			if k, err = r.reopenKeys(ctx, p, k.ID()); err != nil {
+				return err
+			}
+		}
+		if err := r.commit(ctx, p, k, batch, isLast); err != nil {
+			return err
+		}
+		r.report.Commits++
+		r.report.Items += len(batch)
+	}
+}
+
+// reopenKeys opens every key again, because a rotation can take longer than the
+// ring keeps keys. A user whom the provider denies by then cannot continue.
+// reopenKeys returns the keys of keyID.
+func (r *rotation) reopenKeys(ctx context.Context, p *partition, keyID string) (*envelope.Keys, error) {
+	r.ks.destroy()
+	for _, item := range p.items {
+		k, err := r.ks.open(ctx, item.Attrs[attrKeyID].Str())
+		if r.s.isMetaReplaced(ctx, r.o.dialogue, p.items, err) {
+			err = &record.ConflictError{Table: record.Dialogues, Key: record.MetaKey(r.o.dialogue)}
+		}
+		if err != nil {
+			return nil, err
+		}
+		p.keys[item.Key.Item] = k
+	}
+	p.metaKeys = p.keys[record.Meta]
+	k, err := r.ks.open(ctx, keyID)
+	if err != nil {
+		return nil, err
+	}
+	return k, r.checkOrigin(ctx, k)
+}
+
+// olderThan returns the next items under key versions below version, and
+// whether these are the last ones.
+func (p *partition) olderThan(version uint32) (batch []record.Record, isLast bool) {
+	bytes := 0
+	for _, item := range p.items {
+		if item.Key.Item == record.Meta || p.keys[item.Key.Item].Version() >= version {
+			continue
+		}
+		bytes += item.Size()
+		if len(batch) == maxBatchItems || len(batch) > 0 && bytes > maxBatchBytes {
+			return batch, false
+		}
+		batch = append(batch, item)
+	}
+	return batch, true
+}
+
+// commit encrypts a batch and meta under k. The first commit under a new key
+// computes the root's sum again, under the new K_root and over the MACs of all
+// items as they are. The last one raises the root's least key version.
+func (r *rotation) commit(ctx context.Context, p *partition, k *envelope.Keys, batch []record.Record, isLast bool) error {
+	u := &update{dialogue: r.o.dialogue, keys: k, root: p.root}
+	if p.metaKeys.Version() == k.Version() {
+		var err error
+		if u.sum, err = p.root.sum(); err != nil {
+			return err
+		}
+	} else {
+		u.sum = p.sum(k)
+		u.root.ActiveKey, u.root.Messages = k.Version(), 0
+	}
+	if isLast {
+		u.root.LeastKey = k.Version()
+	}
+	writes := make([]record.Write, 0, len(batch)+1)
+	for _, item := range append(batch, p.item(record.Meta)) {
+		plain, err := decrypt(p.keys[item.Key.Item], item)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, record.Write{Table: record.Dialogues, Record: plain, Prev: item.Attrs})
+	}
+	var sealed []record.Write
+	err := r.s.Run(ctx, "commit", audit.Encrypt, r.o.dialogue, func(ctx context.Context, o *Operation) (err error) {
+		sealed, err = r.s.write(ctx, o, u, writes)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, w := range sealed {
+		if w.Table == record.Dialogues {
+			p.items[p.find(w.Record.Key.Item)] = w.Record
+			p.keys[w.Record.Key.Item] = k
+		}
+	}
+	p.metaKeys, p.root = k, u.root
+	return nil
+}
