@@ -2,9 +2,11 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
+	"github.com/superviber/blue-encrypted-store/record"
 )
 
 // begin opens a chain by a commit of its own: the genesis event and the first
@@ -30,12 +32,24 @@ func (l *Log) open(ctx context.Context, c *chain) error {
 		return err
 	}
 	e.Close("")
-	if err := l.commit(ctx, "audit.genesis", e.Writes(nil)); err != nil {
+	writes := e.Writes(nil)
+	if err := l.commit(ctx, "audit.genesis", writes); err != nil && !l.isOwnConflict(ctx, err, writes[0].Record) {
 		return err
 	}
 	c.grow(e, l.now())
 	c.indexed(e)
 	return nil
+}
+
+// isOwnConflict reports whether a commit was refused because its own event is
+// stored. A store can deliver a commit twice and answer as the second copy. A
+// genesis has no void event, so the store does not compare it.
+func (l *Log) isOwnConflict(ctx context.Context, err error, event record.Record) bool {
+	if _, conflict := errors.AsType[*record.ConflictError](err); !conflict {
+		return false
+	}
+	found, err := l.store.Get(ctx, record.Audit, event.Key)
+	return err == nil && found.Equal(event)
 }
 
 // verifierKey is what a genesis says of the key that signs the chain. It is a
