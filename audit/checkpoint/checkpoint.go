@@ -1,46 +1,50 @@
-// Package checkpoint is the signed text that says how long an audit chain was
-// and what stood in it: RFC 6962 trees over event hashes, checkpoints, and
-// proofs that one event, or one checkpoint, is part of another.
+// Package checkpoint makes and verifies signed commitments to the events of an
+// audit chain. It has RFC 6962 trees over event hashes, checkpoints over trees,
+// proofs that one event is in a checkpoint's tree, and signed statements.
 //
-// Bytes to bytes: what belongs here has no store, clock or context. When a
-// checkpoint is due and where it lies is package audit; copies outside the
-// store are audit/anchor; what a whole log must look like is audit/auditor.
+// The package converts bytes to bytes. It has no store, clock or context.
+// Package audit decides when a checkpoint is due and where it is stored,
+// audit/anchor keeps copies outside the store, and audit/auditor defines what a
+// valid log is.
 //
 // # Tree
 //
 // The leaves of a chain's tree are the event hashes of its events 1…n, 32 raw
-// bytes each, void events included. RFC 6962, section 2.1, with SHA-256:
+// bytes each, void events included. The hash function is SHA-256 (RFC 6962,
+// section 2.1):
 //
 //	leaf  SHA-256(0x00 ‖ event hash)
-//	node  SHA-256(0x01 ‖ left ‖ right), the left one over the largest power of two below n
+//	node  SHA-256(0x01 ‖ left ‖ right), left over the largest power of two below n
 //
 // # Checkpoint
 //
-// A C2SP tlog-checkpoint (c2sp.org/tlog-checkpoint) in a C2SP signed note
-// (c2sp.org/signed-note), UTF-8, every line ended by '\n':
+// A checkpoint is a C2SP tlog-checkpoint (c2sp.org/tlog-checkpoint) in a C2SP
+// signed note (c2sp.org/signed-note), in UTF-8. Each line ends with '\n':
 //
 //	blue-encrypted-store/audit/5f0c6d1e…     origin: the prefix and the chain, 32 lower-case hex digits
-//	256                                      size: events signed, decimal, 1 … 999999999999
+//	256                                      size: number of events, decimal, 1 … 999999999999
 //	CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3…=   root: base64 (RFC 4648 §4) of 32 bytes
 //	                                         empty line
 //	— blue-audit Az3grlgtzPICa5OS8npVmf1…=   signature: base64 of 4 bytes key hash ‖ 64 bytes Ed25519
 //
-// Signed are the bytes of the first three lines. The key hash is the first
-// four bytes of SHA-256(name ‖ '\n' ‖ 0x01 ‖ public key), and a verifier key
-// is written name+hash in hex+base64(0x01 ‖ public key). The key's name is the
-// same for all chains, which C2SP allows: one key signs them all, and the
-// origin, which is signed, tells them apart.
+// The bytes of the first three lines are signed. The key hash is the first four
+// bytes of SHA-256(name ‖ '\n' ‖ 0x01 ‖ public key). A verifier key is written
+// name+hash in hex+base64(0x01 ‖ public key). One key with one name signs the
+// checkpoints of all chains, which C2SP allows. The signed origin distinguishes
+// the chains.
 //
-// Refused: extension lines, size 0 (a chain begins with its genesis), more
-// than 16 signatures, any spelling of the three lines but the one above.
-// Signatures by unknown keys are ignored, so others may sign the note too.
+// [Open] refuses extension lines, size 0 (a chain begins with its genesis), more
+// than 16 signatures, and any other spelling of the three lines. It ignores
+// signatures by unknown keys, so other parties can sign the note too.
 //
-// Proofs are in proof.go.
+// [Proof] describes the format of a proof, and [Signer.SignStatement] the format
+// of a statement.
 package checkpoint
 
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -51,25 +55,26 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// Hash is a SHA-256 of a tree; its text is base64.
+// A Hash is a SHA-256 of a tree, 32 bytes. Its String method returns base64.
 type Hash = tlog.Hash
 
-const (
-	// MaxSize is the greatest number of events that a checkpoint can cover:
-	// the greatest sequence number of twelve digits.
-	MaxSize = 999_999_999_999
+// MaxSize is the largest number of events that a checkpoint can cover: the
+// largest sequence number of twelve digits.
+const MaxSize = 999_999_999_999
 
+const (
 	originPrefix  = "blue-encrypted-store/audit/"
 	chainDigits   = 32
-	maxNote       = 16 << 10 // bytes; a note of 16 signatures is a quarter of that
+	maxNote       = 16 << 10 // bytes. A note of 16 signatures has a quarter of it
 	maxSignatures = 16
 )
 
-// Checkpoint is what is signed.
+// A Checkpoint is a signed commitment to the first Size events of one audit
+// chain.
 type Checkpoint struct {
-	Origin string
-	Size   uint64 // number of events
-	Root   Hash   // of the tree over them
+	Origin string // "blue-encrypted-store/audit/" and the chain
+	Size   uint64 // number of events, 1 … MaxSize
+	Root   Hash   // of the tree over the events
 }
 
 // Origin returns the origin of a chain's checkpoints.
@@ -83,19 +88,19 @@ func IsChain(text string) bool {
 	return len(text) == chainDigits && strings.Trim(text, "0123456789abcdef") == ""
 }
 
-// text returns the three lines.
+// text returns the three signed lines.
 func (c Checkpoint) text() string {
 	return c.Origin + "\n" + strconv.FormatUint(c.Size, 10) + "\n" + c.Root.String() + "\n"
 }
 
-// check says what keeps c from being a checkpoint, or "".
-func (c Checkpoint) check() string {
-	chain, ours := strings.CutPrefix(c.Origin, originPrefix)
+// problem returns the reason why c is not a valid checkpoint, or "".
+func (c Checkpoint) problem() string {
+	chain, hasPrefix := strings.CutPrefix(c.Origin, originPrefix)
 	switch {
-	case !ours || !IsChain(chain):
+	case !hasPrefix || !IsChain(chain):
 		return fmt.Sprintf("the origin %.80q is not %s and 32 lower-case hex digits", c.Origin, originPrefix)
 	case c.Size == 0:
-		return "a checkpoint over no event"
+		return "the size is 0"
 	case c.Size > MaxSize:
 		return fmt.Sprintf("the size %d is above %d", c.Size, uint64(MaxSize))
 	default:
@@ -103,12 +108,13 @@ func (c Checkpoint) check() string {
 	}
 }
 
-// Open reads a note, checks its signatures and returns what is signed. Every
-// signature by a known key must be good, and there must be one. ErrTampered
-// otherwise, and for a note that is not formed as the package doc says. The
-// caller compares the origin with that of its chain.
+// Open verifies the signatures of a note and returns its checkpoint. The note
+// needs a signature by a known key, and each signature by a known key must be
+// valid. Otherwise, and for a note that does not have the format of the package
+// documentation, Open returns ErrTampered. The caller must compare the origin
+// with the origin of its chain.
 func Open(text string, verifiers note.Verifiers) (Checkpoint, error) {
-	body, err := split(text)
+	body, err := signedPart(text)
 	if err != nil {
 		return Checkpoint{}, err
 	}
@@ -118,66 +124,64 @@ func Open(text string, verifiers note.Verifiers) (Checkpoint, error) {
 	return parse(body)
 }
 
-// Peek reads a note as Open does and checks no signature. It serves whoever
-// keeps notes and has no key; what it returns proves nothing. ErrTampered if
-// the note is not well formed.
+// Peek returns the checkpoint of a note and verifies no signature. It is for
+// code that keeps notes and has no key. The result proves nothing. Peek returns
+// ErrTampered if the note is malformed.
 func Peek(text string) (Checkpoint, error) {
-	body, err := split(text)
+	body, err := signedPart(text)
 	if err != nil {
 		return Checkpoint{}, err
 	}
-	// With no known key, a well-formed note ends in this very error.
-	if _, err := note.Open([]byte(text), nil); !isUnverified(err) {
+	// Without a known key, note.Open returns this error for a well-formed note.
+	_, err = note.Open([]byte(text), nil)
+	if _, isUnverified := errors.AsType[*note.UnverifiedNoteError](err); !isUnverified {
 		return Checkpoint{}, malformed("%v", err)
 	}
 	return parse(body)
 }
 
-// split returns the signed lines of a note, and refuses a note that is too
+// signedPart returns the signed lines of a note. It refuses a note that is too
 // long before anything is computed over it.
-func split(text string) (string, error) {
+func signedPart(text string) (string, error) {
 	if len(text) > maxNote {
-		return "", malformed("%d bytes; %d is the most", len(text), maxNote)
+		return "", malformed("it has %d bytes, more than %d", len(text), maxNote)
 	}
 	at := strings.LastIndex(text, "\n\n")
 	if at < 0 {
-		return "", malformed("no empty line before the signatures")
+		return "", malformed("there is no empty line before the signatures")
 	}
 	if n := strings.Count(text[at+2:], "\n"); n > maxSignatures {
-		return "", malformed("%d signatures; %d is the most", n, maxSignatures)
+		return "", malformed("it has %d signatures, more than %d", n, maxSignatures)
 	}
 	return text[:at+1], nil
 }
 
-// parse reads the signed lines.
+// parse returns the checkpoint of the signed lines.
 func parse(body string) (Checkpoint, error) {
 	lines := strings.Split(strings.TrimSuffix(body, "\n"), "\n")
 	if len(lines) != 3 {
 		return Checkpoint{}, malformed("%d lines are signed, not 3", len(lines))
 	}
-	size, err := strconv.ParseUint(lines[1], 10, 64)
-	if err != nil {
-		return Checkpoint{}, malformed("the size %.40q", lines[1])
-	}
 	root, err := parseHash(lines[2])
 	if err != nil {
 		return Checkpoint{}, err
 	}
+	size, err := strconv.ParseUint(lines[1], 10, 64)
 	c := Checkpoint{Origin: lines[0], Size: size, Root: root}
-	if why := c.check(); why != "" {
-		return Checkpoint{}, malformed("%s", why)
+	if err != nil || c.text() != body { // the second is true for a leading zero
+		return Checkpoint{}, malformed("the size %.40q is not a decimal number", lines[1])
 	}
-	if c.text() != body { // a leading zero, say
-		return Checkpoint{}, malformed("the size %.40q", lines[1])
+	if problem := c.problem(); problem != "" {
+		return Checkpoint{}, malformed("%s", problem)
 	}
 	return c, nil
 }
 
-// parseHash reads the one spelling of a hash.
+// parseHash returns the hash of a text, which must be its only valid spelling.
 func parseHash(text string) (Hash, error) {
 	b, err := base64.StdEncoding.Strict().DecodeString(text)
 	if err != nil || len(b) != tlog.HashSize || !bytes.Equal([]byte(text), base64.StdEncoding.AppendEncode(nil, b)) {
-		return Hash{}, malformed("the hash %.60q", text)
+		return Hash{}, malformed("the hash %.60q is not base64 of 32 bytes", text)
 	}
 	return Hash(b), nil
 }

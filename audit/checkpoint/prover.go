@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -8,92 +9,54 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// Prover makes one proof while the events go by once, in order: it holds a
-// few hashes, never the events. Not for concurrent use.
+// A Prover makes the hashes of one [Proof] from a stream of leaves. It keeps at
+// most 63 hashes and no events. Its methods must not be called concurrently.
 type Prover struct {
-	size, next uint64 // leaves that will come, leaves that have come
+	size, next uint64 // number of leaves in the tree, number of leaves so far
 	spans      []span // in the order of the proof
-	order      []int  // of spans, by where they begin
-	tree       Tree   // over the span that is going by
-	hashes     []Hash
+	order      []int  // indexes of the remaining spans, ascending by lo
+	tree       Tree   // over the current span
+	hashes     []Hash // by the index of the span
 }
 
-// span is a run of leaves [lo, hi) whose root is in the proof.
+// A span is a run of leaves [lo, hi) whose root is in the proof.
 type span struct{ lo, hi uint64 }
 
-// NewInclusionProver proves that a leaf, from 0, is in the tree of the first
-// size leaves. ErrInvalid if it is not below size.
+// NewInclusionProver returns the prover of the leaf at index, from 0, in the tree
+// of the first size leaves. It returns ErrInvalid unless index < size ≤ MaxSize.
 func NewInclusionProver(index, size uint64) (*Prover, error) {
 	if index >= size || size > MaxSize {
-		return nil, fmt.Errorf("%w: no event %d in a tree of %d", blue.ErrInvalid, index+1, size)
+		return nil, fmt.Errorf("%w: no event %d in a tree of %d events", blue.ErrInvalid, index+1, size)
 	}
-	return newProver(size, pathSpans(nil, index, span{0, size})), nil
+	p := &Prover{size: size, spans: pathSpans(nil, index, span{0, size})}
+	for i := range p.spans {
+		p.order = append(p.order, i)
+	}
+	slices.SortFunc(p.order, func(a, b int) int { return cmp.Compare(p.spans[a].lo, p.spans[b].lo) })
+	p.hashes = make([]Hash, len(p.spans))
+	return p, nil
 }
 
-// NewConsistencyProver proves that the tree of the first size leaves begins
-// with the tree of the first old ones. ErrInvalid unless 1 ≤ old ≤ size.
-func NewConsistencyProver(old, size uint64) (*Prover, error) {
-	if old == 0 || old > size || size > MaxSize {
-		return nil, fmt.Errorf("%w: no consistency proof from size %d to %d", blue.ErrInvalid, old, size)
-	}
-	return newProver(size, consistencySpans(nil, old, span{0, size}, true)), nil
-}
-
-func newProver(size uint64, spans []span) *Prover {
-	order := make([]int, len(spans))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		if spans[a].lo < spans[b].lo {
-			return -1
-		}
-		return 1
-	})
-	return &Prover{size: size, spans: spans, order: order, hashes: make([]Hash, len(spans))}
-}
-
-// pathSpans lists the spans of an inclusion proof, RFC 6962, section 2.1.1:
+// pathSpans appends the spans of an audit path, RFC 6962, section 2.1.1:
 //
 //	PATH(m, D[n]) = PATH(m, D[0:k]) : MTH(D[k:n])      for m < k
 //	PATH(m, D[n]) = PATH(m - k, D[k:n]) : MTH(D[0:k])  for m >= k
+//
+// k is the largest power of two below n.
 func pathSpans(spans []span, m uint64, s span) []span {
-	if s.hi-s.lo == 1 {
+	n := s.hi - s.lo
+	if n == 1 {
 		return spans
 	}
-	k := s.lo + half(s.hi-s.lo)
+	k := s.lo + 1<<(bits.Len64(n-1)-1)
 	if m < k {
 		return append(pathSpans(spans, m, span{s.lo, k}), span{k, s.hi})
 	}
 	return append(pathSpans(spans, m, span{k, s.hi}), span{s.lo, k})
 }
 
-// consistencySpans lists the spans of a consistency proof, RFC 6962, section
-// 2.1.2; known says that the verifier has the root of the older tree's part:
-//
-//	SUBPROOF(m, D[m], true)  = {}
-//	SUBPROOF(m, D[m], false) = {MTH(D[m])}
-//	SUBPROOF(m, D[n], b) = SUBPROOF(m, D[0:k], b) : MTH(D[k:n])          for m <= k
-//	SUBPROOF(m, D[n], b) = SUBPROOF(m - k, D[k:n], false) : MTH(D[0:k])  for m > k
-func consistencySpans(spans []span, m uint64, s span, known bool) []span {
-	if m == s.hi {
-		if known {
-			return spans
-		}
-		return append(spans, s)
-	}
-	k := s.lo + half(s.hi-s.lo)
-	if m <= k {
-		return append(consistencySpans(spans, m, span{s.lo, k}, known), span{k, s.hi})
-	}
-	return append(consistencySpans(spans, m, span{k, s.hi}, false), span{s.lo, k})
-}
-
-// half is the largest power of two below n, for n > 1.
-func half(n uint64) uint64 { return 1 << (bits.Len64(n-1) - 1) }
-
-// Append takes the next leaf: the raw event hash, 32 bytes. Leaves after the
-// first size ones are let go by.
+// Append adds the next leaf: the raw event hash, 32 bytes. Leaves after the first
+// size are ignored.
 func (p *Prover) Append(leaf []byte) {
 	at := p.next
 	p.next++
@@ -108,10 +71,11 @@ func (p *Prover) Append(leaf []byte) {
 	}
 }
 
-// Hashes returns the proof. ErrInvalid if not all leaves have come.
+// Hashes returns the hashes of the proof. It returns ErrInvalid if fewer than
+// size leaves were added.
 func (p *Prover) Hashes() ([]Hash, error) {
 	if p.next < p.size {
-		return nil, fmt.Errorf("%w: a proof over %d events, of which %d were read", blue.ErrInvalid, p.size, p.next)
+		return nil, fmt.Errorf("%w: the proof needs %d events, and %d were read", blue.ErrInvalid, p.size, p.next)
 	}
 	return slices.Clone(p.hashes), nil
 }

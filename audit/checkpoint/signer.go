@@ -14,50 +14,47 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// keyName is the name under which every store signs.
+// keyName is the name of the key in signature lines. All stores use it.
 const keyName = "blue-audit"
 
-// Signer signs checkpoints with an Ed25519 key (RFC 8032). Every way of
-// printing it says [redacted]. All methods may be called concurrently.
+// A Signer signs checkpoints and statements with an Ed25519 key (RFC 8032). All
+// ways to print it give "[redacted]". All methods may be called concurrently.
 type Signer struct {
 	verifier string
 	hash     uint32
-	key      *ed25519.PrivateKey // behind a pointer, out of reach of printers
+	key      *ed25519.PrivateKey // a pointer, so that printers do not reach it
 }
 
-// NewSigner returns the signer of a seed: 32 bytes, from which RFC 8032 makes
-// the key pair. They are copied. ErrSealed for another length and for zeros.
+// NewSigner returns the signer of a seed, 32 bytes (RFC 8032, section 5.1.5). It
+// copies the seed. It returns ErrSealed for another length and for zeros.
 func NewSigner(seed []byte) (*Signer, error) {
 	if len(seed) != ed25519.SeedSize {
-		return nil, fmt.Errorf("%w: an audit signing key of %d bytes; %d are due", blue.ErrSealed, len(seed), ed25519.SeedSize)
+		return nil, fmt.Errorf("%w: the audit signing key has %d bytes, not %d", blue.ErrSealed, len(seed), ed25519.SeedSize)
 	}
 	if [ed25519.SeedSize]byte(seed) == [ed25519.SeedSize]byte{} {
-		return nil, fmt.Errorf("%w: an audit signing key of zeros", blue.ErrSealed)
+		return nil, fmt.Errorf("%w: the audit signing key is all zeros", blue.ErrSealed)
 	}
 	key := ed25519.NewKeyFromSeed(seed)
 	text, err := note.NewEd25519VerifierKey(keyName, key.Public().(ed25519.PublicKey))
 	if err != nil {
-		return nil, fmt.Errorf("audit signing key: %w", err)
+		return nil, fmt.Errorf("making the verifier key: %w", err)
 	}
 	verifier, err := note.NewVerifier(text)
 	if err != nil {
-		return nil, fmt.Errorf("audit signing key: %w", err)
+		return nil, fmt.Errorf("making the verifier key: %w", err)
 	}
 	return &Signer{verifier: text, hash: verifier.KeyHash(), key: &key}, nil
 }
 
-// Name returns the key's name in signature lines, "blue-audit".
-func (s *Signer) Name() string { return keyName }
-
-// VerifierKey returns the public key as a note's verifier key,
+// VerifierKey returns the public key as the verifier key of a note,
 // "blue-audit+{key hash, 8 hex digits}+{base64 of 0x01 ‖ 32 bytes}".
 func (s *Signer) VerifierKey() string { return s.verifier }
 
-// Sign returns the signed note of a checkpoint. The same checkpoint gives the
-// same note. ErrInvalid if Open would not read it.
+// Sign returns the signed note of a checkpoint. Equal checkpoints give equal
+// notes. It returns ErrInvalid for a checkpoint that Open would refuse.
 func (s *Signer) Sign(c Checkpoint) (string, error) {
-	if why := c.check(); why != "" {
-		return "", fmt.Errorf("%w: signing a checkpoint: %s", blue.ErrInvalid, why)
+	if problem := c.problem(); problem != "" {
+		return "", fmt.Errorf("%w: signing a checkpoint: %s", blue.ErrInvalid, problem)
 	}
 	text, err := note.Sign(&note.Note{Text: c.text()}, noteSigner{s})
 	if err != nil {
@@ -66,25 +63,28 @@ func (s *Signer) Sign(c Checkpoint) (string, error) {
 	return string(text), nil
 }
 
-// noteSigner is the Signer as package note wants it.
-type noteSigner struct{ *Signer }
+// noteSigner implements note.Signer.
+type noteSigner struct{ s *Signer }
 
-func (s noteSigner) KeyHash() uint32 { return s.hash }
+func (n noteSigner) Name() string    { return keyName }
+func (n noteSigner) KeyHash() uint32 { return n.s.hash }
 
-func (s noteSigner) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(*s.key, msg), nil }
+func (n noteSigner) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(*n.s.key, msg), nil }
 
-// ParseVerifiers reads verifier keys, each as VerifierKey returns it or with
-// another name. The same key twice is one key; no key at all knows nobody.
-// ErrInvalid for what is no Ed25519 verifier key in its one spelling.
+// ParseVerifiers returns the verifiers of verifier keys, in the form of
+// VerifierKey and with any name. Duplicates are allowed. With no key, no note can
+// be verified. It returns ErrInvalid for a text that is not an Ed25519 verifier
+// key in its only valid spelling.
 //
-// Take them from configuration, never from the log that they are to verify.
+// The caller must take the keys from its configuration and never from the log
+// that they verify.
 func ParseVerifiers(vkeys []string) (note.Verifiers, error) {
 	var list []note.Verifier
 	seen := make(map[string]bool)
 	for _, vkey := range vkeys {
 		v, err := note.NewVerifier(vkey)
 		if err == nil && canonical(vkey) != vkey {
-			err = errors.New("not in its one spelling")
+			err = errors.New("not in canonical form")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: verifier key %.120q: %w", blue.ErrInvalid, vkey, err)
@@ -97,8 +97,9 @@ func ParseVerifiers(vkeys []string) (note.Verifiers, error) {
 	return note.VerifierList(list...), nil
 }
 
-// canonical writes a verifier key that note.NewVerifier has read. Package
-// base64 passes over newlines and loose bits, and a hash has two cases.
+// canonical returns the only valid spelling of a key that note.NewVerifier has
+// accepted. Package base64 ignores newlines and trailing bits, and the hash can
+// be in upper case.
 func canonical(vkey string) string {
 	name, rest, _ := strings.Cut(vkey, "+")
 	_, key, _ := strings.Cut(rest, "+")
@@ -111,11 +112,6 @@ func canonical(vkey string) string {
 		return ""
 	}
 	return text
-}
-
-func isUnverified(err error) bool {
-	_, is := errors.AsType[*note.UnverifiedNoteError](err)
-	return is
 }
 
 const redaction = "[redacted]"

@@ -26,7 +26,7 @@ func TestNewSigner(t *testing.T) {
 	}
 	seed := bytes.Repeat([]byte{7}, 32)
 	s, err := NewSigner(seed)
-	if err != nil || s.Name() != "blue-audit" {
+	if err != nil || (noteSigner{s}).Name() != "blue-audit" {
 		t.Fatalf("%v, %v", s, err)
 	}
 	before, err := s.Sign(Checkpoint{Origin(testChain), 1, Hash{}})
@@ -76,7 +76,7 @@ func TestParseVerifiers(t *testing.T) {
 	v := readVectors(t)
 	text := v.Checkpoints[0].Note
 	for name, vkeys := range map[string][]string{
-		"ours": {v.VKey}, "twice": {v.VKey, v.VKey}, "before another": {v.VKey, v.OtherVKey}, "after another": {v.OtherVKey, v.VKey},
+		"one": {v.VKey}, "twice": {v.VKey, v.VKey}, "before another": {v.VKey, v.OtherVKey}, "after another": {v.OtherVKey, v.VKey},
 	} {
 		if _, err := Open(text, known(t, vkeys...)); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -103,7 +103,8 @@ func TestParseVerifiers(t *testing.T) {
 	}
 }
 
-// No printer shows the seed or the private key that contains it.
+// TestNothingPrintsTheKey checks that no way of printing shows the seed or the
+// private key, which contains it.
 func TestNothingPrintsTheKey(t *testing.T) {
 	seed := bytes.Repeat([]byte{0xab, 0xcd, 0xef, 0x12}, 8)
 	s, err := NewSigner(seed)
@@ -136,11 +137,11 @@ func TestNothingPrintsTheKey(t *testing.T) {
 		}
 	}
 	if !strings.Contains(shown, "[redacted]") {
-		t.Error("nothing was printed at all")
+		t.Error("nothing was printed")
 	}
 }
 
-// Signing, opening and proving work where only FIPS 140-3 algorithms may run.
+// TestFIPS checks that notes and proofs work in FIPS 140-3 mode.
 func TestFIPS(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "-test.run=^(TestVectorCheckpoints|TestVectorNotes|TestVectorProofs)$", "-test.v")
 	cmd.Env = append(os.Environ(), "GODEBUG=fips140=only")

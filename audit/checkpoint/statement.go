@@ -11,29 +11,32 @@ import (
 
 const maxStatement = 4 << 20 // bytes, signatures included
 
-// SignStatement signs a text of another kind, such as an erasure certificate,
-// as a note with the same key. The text ends with a newline, holds no empty
-// line, and does not begin as a checkpoint does, so that neither can be taken
-// for the other. The same text gives the same note. ErrInvalid otherwise.
+// SignStatement returns a text, such as an erasure certificate, as a note that is
+// signed with the same key as checkpoints. Equal texts give equal notes.
+//
+// The text must end with a newline, must have no empty line, and must not begin
+// with the prefix of an origin. So a statement cannot be used as a checkpoint or
+// the other way round. SignStatement returns ErrInvalid for another text, and
+// ErrTooLarge if the note has more than 4 MiB.
 func (s *Signer) SignStatement(text string) (string, error) {
-	if why := checkStatement(text); why != "" {
-		return "", fmt.Errorf("%w: signing a statement: %s", blue.ErrInvalid, why)
+	if problem := statementProblem(text); problem != "" {
+		return "", fmt.Errorf("%w: signing a statement: %s", blue.ErrInvalid, problem)
 	}
 	signed, err := note.Sign(&note.Note{Text: text}, noteSigner{s})
 	if err != nil {
 		return "", fmt.Errorf("signing a statement: %w", err)
 	}
 	if len(signed) > maxStatement {
-		return "", fmt.Errorf("%w: a statement of %d bytes; %d is the most", blue.ErrTooLarge, len(signed), maxStatement)
+		return "", fmt.Errorf("%w: the statement has %d bytes, more than %d", blue.ErrTooLarge, len(signed), maxStatement)
 	}
 	return string(signed), nil
 }
 
-// OpenStatement checks the signatures of a statement as Open does, and returns
-// the text. ErrTampered.
+// OpenStatement verifies the signatures of a statement as Open does, and returns
+// the text. It returns ErrTampered if a check fails or the note is malformed.
 func OpenStatement(signed string, verifiers note.Verifiers) (string, error) {
 	if len(signed) > maxStatement {
-		return "", malformed("a statement of %d bytes; %d is the most", len(signed), maxStatement)
+		return "", malformed("the statement has %d bytes, more than %d", len(signed), maxStatement)
 	}
 	if verifiers == nil {
 		verifiers = note.VerifierList()
@@ -42,20 +45,21 @@ func OpenStatement(signed string, verifiers note.Verifiers) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: statement: %w", blue.ErrTampered, err)
 	}
-	if why := checkStatement(n.Text); why != "" {
-		return "", malformed("a statement: %s", why)
+	if problem := statementProblem(n.Text); problem != "" {
+		return "", malformed("the statement %s", problem)
 	}
 	return n.Text, nil
 }
 
-func checkStatement(text string) string {
+// statementProblem returns the reason why a text is not a valid statement, or "".
+func statementProblem(text string) string {
 	switch {
 	case !strings.HasSuffix(text, "\n"):
-		return "it does not end with a newline"
+		return "does not end with a newline"
 	case strings.Contains(text, "\n\n"):
-		return "it holds an empty line"
+		return "has an empty line"
 	case strings.HasPrefix(text, originPrefix):
-		return "it begins as a checkpoint does"
+		return "begins like a checkpoint"
 	}
 	return ""
 }

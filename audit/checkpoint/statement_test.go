@@ -10,8 +10,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
 )
 
-// TestStatement: what was signed opens, nothing else does, and neither kind of
-// note passes for the other.
+// TestStatement opens a signed statement and refuses all other texts. A
+// checkpoint must not open as a statement, or a statement as a checkpoint.
 func TestStatement(t *testing.T) {
 	s, err := checkpoint.NewSigner(bytes.Repeat([]byte{7}, 32))
 	if err != nil {
@@ -37,12 +37,12 @@ func TestStatement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	strange, err := other.SignStatement(text)
+	foreign, err := other.SignStatement(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, bad := range map[string]string{
-		"edited": strings.Replace(signed, "x", "y", 1), "a checkpoint": note, "a stranger's": strange, "none": "", "cut": signed[:len(signed)-2],
+		"edited": strings.Replace(signed, "x", "y", 1), "a checkpoint": note, "by another key": foreign, "none": "", "cut": signed[:len(signed)-2],
 		"much": strings.Repeat("x", 5<<20),
 	} {
 		if _, err := checkpoint.OpenStatement(bad, known); !errors.Is(err, blue.ErrTampered) {
@@ -50,10 +50,10 @@ func TestStatement(t *testing.T) {
 		}
 	}
 	if _, err := checkpoint.OpenStatement(signed, nil); !errors.Is(err, blue.ErrTampered) {
-		t.Errorf("nobody known: %v", err)
+		t.Errorf("without a known key: %v", err)
 	}
 	if _, err := checkpoint.Open(signed, known); !errors.Is(err, blue.ErrTampered) {
-		t.Errorf("a statement passes for a checkpoint: %v", err)
+		t.Errorf("a statement opens as a checkpoint: %v", err)
 	}
 	for _, bad := range []string{"no newline", "an\n\nempty line\n", note[:strings.Index(note, "\n\n")+1], ""} {
 		if _, err := s.SignStatement(bad); !errors.Is(err, blue.ErrInvalid) {
