@@ -1,12 +1,13 @@
-// Package anchor keeps the checkpoints of audit chains outside the store, so
-// that whoever can rewrite the store cannot cut its log unseen: in files of
-// another folder or disk (Dir), or in S3 objects that a lock keeps (S3). Both
-// are an audit.Anchor.
+// Package anchor keeps copies of the checkpoints of audit chains outside the
+// store. A writer of the store cannot change these copies, so a verifier detects
+// a log that was cut or replaced. [Dir] keeps them in files of another folder or
+// disk, [S3] in objects of a bucket, with an object lock if one is configured.
+// Both implement audit.Anchor.
 //
-// What belongs here: where notes lie, and that they are durable. What does
-// not: what a note says and who signed it (audit/checkpoint), when one is made
-// (audit), and what it proves (audit/auditor). No signature is checked here;
-// but a note that is not of its chain and size is neither kept nor returned.
+// The package stores notes durably. Other packages do the rest: audit/checkpoint
+// defines and signs a note, audit decides when one is made, and audit/auditor
+// compares it with a log. This package checks no signature. It does not keep or
+// return a note of another chain or size than requested.
 package anchor
 
 import (
@@ -16,18 +17,21 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
 )
 
-// maxNote is more than any note has, in bytes; longer ones are not read.
+// maxNote is the number of bytes that are read of a note. It is larger than any
+// note that audit/checkpoint accepts.
 const maxNote = 64 << 10
 
-// checkChain refuses what is no chain, and would lead to another path or key.
+// checkChain returns ErrInvalid for a text that is not a chain's id, because it
+// could lead to another path or key.
 func checkChain(chain string) error {
 	if !checkpoint.IsChain(chain) {
-		return fmt.Errorf("%w: anchor: %.80q is no chain", blue.ErrInvalid, chain)
+		return fmt.Errorf("%w: anchor: %.80q is not the id of a chain", blue.ErrInvalid, chain)
 	}
 	return nil
 }
 
-// checkNote refuses to keep a note that is not of its chain and size.
+// checkNote returns the checkpoint of a note to publish. It returns ErrInvalid
+// for a note of another chain or size.
 func checkNote(chain string, size uint64, note string) (checkpoint.Checkpoint, error) {
 	if err := checkChain(chain); err != nil {
 		return checkpoint.Checkpoint{}, err
@@ -37,24 +41,31 @@ func checkNote(chain string, size uint64, note string) (checkpoint.Checkpoint, e
 		return c, fmt.Errorf("%w: anchor: chain %s: %v", blue.ErrInvalid, chain, err)
 	}
 	if c.Origin != checkpoint.Origin(chain) || c.Size != size {
-		return c, fmt.Errorf("%w: anchor: a note of %s, size %d, for chain %s, size %d", blue.ErrInvalid, c.Origin, c.Size, chain, size)
+		return c, fmt.Errorf("%w: anchor: the note is for %s, size %d, not for chain %s, size %d", blue.ErrInvalid, c.Origin, c.Size, chain, size)
 	}
 	return c, nil
 }
 
-// readNote reads a note that was kept at a place.
-func readNote(place, chain, note string) (checkpoint.Checkpoint, error) {
+// parseNote returns the checkpoint of a note that was read from a place, a path
+// or URL. It returns ErrTampered for a malformed note or one of another chain.
+func parseNote(place, chain, note string) (checkpoint.Checkpoint, error) {
 	c, err := checkpoint.Peek(note)
 	if err != nil {
 		return c, fmt.Errorf("anchor: %s: %w", place, err)
 	}
 	if c.Origin != checkpoint.Origin(chain) {
-		return c, odd(place, "holds a note of %s", c.Origin)
+		return c, tampered(place, "has a note of %s", c.Origin)
 	}
 	return c, nil
 }
 
-// odd is the error of what lies in an anchor and cannot be its own.
-func odd(place, format string, args ...any) error {
+// foreign describes a file or object that the anchor did not write.
+const foreign = "does not belong to this anchor"
+
+// tampered returns the ErrTampered of a place with unexpected content.
+func tampered(place, format string, args ...any) error {
 	return fmt.Errorf("%w: anchor: %s %s", blue.ErrTampered, place, fmt.Sprintf(format, args...))
 }
+
+// unavailable returns the ErrUnavailable of an error of the file system.
+func unavailable(err error) error { return fmt.Errorf("%w: anchor: %w", blue.ErrUnavailable, err) }

@@ -23,11 +23,11 @@ var (
 
 var ctx = context.Background()
 
-// chainOf is a chain whose first digits are given.
-func chainOf(head string) string { return head + strings.Repeat("0", 32-len(head)) }
+// chainOf returns the chain that begins with the given digits.
+func chainOf(first string) string { return first + strings.Repeat("0", 32-len(first)) }
 
-// noteOf is a note over a chain's first size events; another word gives
-// another root, another key another signature.
+// noteOf returns a note over a chain's first size events. A different word gives
+// a different root, and a different key a different signature.
 func noteOf(t testing.TB, chain string, size uint64, word string, key byte) string {
 	t.Helper()
 	s, err := checkpoint.NewSigner(bytes.Repeat([]byte{key}, 32))
@@ -41,7 +41,7 @@ func noteOf(t testing.TB, chain string, size uint64, word string, key byte) stri
 	return text
 }
 
-// chains lists an anchor, errors as "!" and their text.
+// chains returns the chains of an anchor, and errors as "!" and their text.
 func chains(a audit.Anchor) []string {
 	var all []string
 	for chain, err := range a.Chains(ctx) {
@@ -54,7 +54,7 @@ func chains(a audit.Anchor) []string {
 	return all
 }
 
-// testAnchor is what every anchor does; make returns an empty one.
+// testAnchor tests the contract of audit.Anchor. make returns an empty anchor.
 func testAnchor(t *testing.T, make func(t *testing.T) audit.Anchor) {
 	a1, a2, b1 := chainOf("aa1"), chainOf("aa2"), chainOf("b1")
 	publish := func(t *testing.T, a audit.Anchor, chain string, size uint64) string {
@@ -82,7 +82,7 @@ func testAnchor(t *testing.T, make func(t *testing.T) audit.Anchor) {
 			}
 		}
 	})
-	t.Run("the newest, whatever its digits", func(t *testing.T) {
+	t.Run("the newest, with any number of digits", func(t *testing.T) {
 		a := make(t)
 		for _, size := range []uint64{1, 9, 10, 99, 100, 256, 1000, 999_999_999_999} {
 			latest(t, a, a1, publish(t, a, a1, size))
@@ -91,7 +91,7 @@ func testAnchor(t *testing.T, make func(t *testing.T) audit.Anchor) {
 			t.Errorf("another chain: %v; want ErrNotFound", err)
 		}
 	})
-	t.Run("once more", func(t *testing.T) {
+	t.Run("twice", func(t *testing.T) {
 		a := make(t)
 		note := publish(t, a, a1, 7)
 		publish(t, a, a1, 7)
@@ -111,10 +111,10 @@ func testAnchor(t *testing.T, make func(t *testing.T) audit.Anchor) {
 	t.Run("not back", func(t *testing.T) {
 		a := make(t)
 		note := publish(t, a, a1, 10)
-		_ = a.Publish(ctx, a1, 9, noteOf(t, a1, 9, "", 1)) // an error, or kept beside
+		_ = a.Publish(ctx, a1, 9, noteOf(t, a1, 9, "", 1)) // an error, or kept in addition
 		latest(t, a, a1, note)
 	})
-	t.Run("notes that are not", func(t *testing.T) {
+	t.Run("invalid notes", func(t *testing.T) {
 		a := make(t)
 		good := noteOf(t, a1, 7, "", 1)
 		for name, c := range map[string]struct {
@@ -148,7 +148,7 @@ func testAnchor(t *testing.T, make func(t *testing.T) audit.Anchor) {
 		if got, want := chains(a), []string{a1, a2, b1}; !slices.Equal(got, want) {
 			t.Errorf("%v; want %v", got, want)
 		}
-		for range a.Chains(ctx) { // a loop may be left
+		for range a.Chains(ctx) { // a loop can end early
 			break
 		}
 	})

@@ -17,31 +17,35 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/fsutil"
 )
 
-// Dir keeps the newest note of each chain in a file:
+// A Dir keeps the newest note of each chain in a file:
 //
 //	{path}/{first two digits of chain}/{chain}    mode 0600, folders 0700
 //
-// A note takes its name by rename(2) once all of it is on disk, so no reader
-// sees half of one, and a crash leaves the old note or the new one, and at most
-// a temporary file ".{chain}.*.tmp" that nobody reads.
+// A note is written to a temporary file ".{chain}.*.tmp", flushed and renamed,
+// so no reader sees a part of it. After a crash the file has the old or the new
+// note. A temporary file can remain, and is ignored.
 //
-// It protects as far as the folder is out of reach of whoever can write the
-// store: another disk, another machine, another user. All methods may be called
-// concurrently. A chain is written by one process, its owner.
+// It protects only if a writer of the store cannot write to the folder: use
+// another disk, another machine or another user. All methods may be called
+// concurrently. Only one process may publish a chain, its owner.
 type Dir struct {
 	path string
-	mu   sync.Mutex // one Publish at a time looks and then replaces
+	mu   sync.Mutex // Publish reads and then replaces
 }
 
-// NewDir returns the anchor of a folder. Nothing is read or made before the
-// first call of a method; Publish makes the folder.
+// NewDir returns the anchor of a folder. It reads and creates nothing. Publish
+// creates the folder.
 func NewDir(path string) *Dir { return &Dir{path: path} }
 
-// Publish keeps the note as the chain's newest; it is on disk when Publish
-// returns. Once more with the same checkpoint is no error. Errors, with
-// nothing replaced: ErrConflict if the chain has a note of a greater size, or
-// of this size and another root; ErrTampered if what lies there is no note;
-// ErrInvalid for a note of another chain or size; ErrUnavailable.
+// Publish keeps the note as the chain's newest. It is on disk when Publish
+// returns. Publishing the same checkpoint again is not an error. On an error
+// nothing is replaced:
+//
+//   - ErrConflict if the chain has a note of a larger size, or of this size with
+//     another root
+//   - ErrTampered if the chain's file is not a note of the chain
+//   - ErrInvalid if the note is of another chain or size
+//   - ErrUnavailable for an error of the file system
 func (d *Dir) Publish(ctx context.Context, chain string, size uint64, note string) error {
 	c, err := checkNote(chain, size, note)
 	if err != nil {
@@ -52,39 +56,34 @@ func (d *Dir) Publish(ctx context.Context, chain string, size uint64, note strin
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	old, err := d.read(chain)
+	_, kept, err := d.read(chain)
 	switch {
 	case errors.Is(err, blue.ErrNotFound):
 	case err != nil:
 		return err
-	default:
-		if err := follows(d.file(chain), old, c); err != nil {
-			return err
-		}
+	case kept.Size > c.Size:
+		return fmt.Errorf("%w: anchor: %s has a newer checkpoint, of size %d, not %d", blue.ErrConflict, d.file(chain), kept.Size, c.Size)
+	case kept.Size == c.Size && kept.Root != c.Root:
+		return fmt.Errorf("%w: anchor: %s has another checkpoint of size %d", blue.ErrConflict, d.file(chain), kept.Size)
 	}
-	if err := d.write(chain, note); err != nil {
-		return fmt.Errorf("%w: anchor: %w", blue.ErrUnavailable, err)
+	path := d.file(chain)
+	err = fsutil.MakeFolder(filepath.Dir(path))
+	if err == nil {
+		err = fsutil.WriteFile(path, fsutil.WriteOptions{Temp: "." + chain + ".*.tmp"}, func(temp *os.File) error {
+			_, err := io.WriteString(temp, note)
+			return err
+		})
+	}
+	if err != nil {
+		return unavailable(err)
 	}
 	return nil
 }
 
-// follows refuses a checkpoint that would take the chain back or aside.
-func follows(place, old string, c checkpoint.Checkpoint) error {
-	kept, err := checkpoint.Peek(old)
-	switch {
-	case err != nil:
-		return fmt.Errorf("anchor: %s: %w", place, err)
-	case kept.Size > c.Size:
-		return fmt.Errorf("%w: anchor: %s holds the checkpoint of size %d; that of size %d would go back", blue.ErrConflict, place, kept.Size, c.Size)
-	case kept.Size == c.Size && kept.Root != c.Root:
-		return fmt.Errorf("%w: anchor: %s holds another checkpoint of size %d", blue.ErrConflict, place, kept.Size)
-	default:
-		return nil
-	}
-}
-
-// Latest returns the chain's newest note. ErrNotFound if there is none,
-// ErrTampered if what lies there is not a note of the chain, ErrUnavailable.
+// Latest returns the chain's newest note. It returns ErrNotFound if there is
+// none, ErrTampered if the chain's file is not a note of the chain, ErrInvalid
+// if chain is not a chain's id, and ErrUnavailable for an error of the file
+// system.
 func (d *Dir) Latest(ctx context.Context, chain string) (string, error) {
 	if err := checkChain(chain); err != nil {
 		return "", err
@@ -92,34 +91,32 @@ func (d *Dir) Latest(ctx context.Context, chain string) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	return d.read(chain)
+	note, _, err := d.read(chain)
+	return note, err
 }
 
-// Chains lists every chain that was ever published here, ascending. It reads
-// one of the 256 folders at a time. What lies in between and is not of this
-// anchor is an ErrTampered, after which the list goes on. A folder that is not
-// there is ErrNotFound: nothing was ever published, or it was taken away.
+// Chains lists every chain that was ever published to the anchor, in ascending
+// order. It reads one of the 256 folders at a time. An entry that the anchor did
+// not write yields ErrTampered, and the list continues. A missing folder yields
+// ErrNotFound: nothing was published, or the folder was deleted.
 func (d *Dir) Chains(ctx context.Context) iter.Seq2[string, error] {
+	isFolder := func(e fs.DirEntry) bool {
+		return e.IsDir() && len(e.Name()) == 2 && strings.Trim(e.Name(), "0123456789abcdef") == ""
+	}
 	return func(yield func(string, error) bool) {
-		for folder, err := range d.entries(ctx, d.path) {
-			name := ""
-			if err == nil {
-				name = folder.Name()
-				err = d.checkFolder(folder)
-			}
+		for folder, err := range list(ctx, d.path, isFolder) {
 			if err != nil {
 				if !yield("", err) {
 					return
 				}
 				continue
 			}
-			for file, err := range d.entries(ctx, filepath.Join(d.path, name)) {
-				chain := ""
-				if err == nil && isTemporary(file) {
-					continue
-				}
-				if err == nil {
-					chain, err = d.checkFile(name, file)
+			isNote := func(e fs.DirEntry) bool {
+				return isTemporary(e) || e.Type().IsRegular() && checkpoint.IsChain(e.Name()) && strings.HasPrefix(e.Name(), folder)
+			}
+			for chain, err := range list(ctx, filepath.Join(d.path, folder), isNote) {
+				if strings.HasPrefix(chain, ".") {
+					continue // a temporary file
 				}
 				if !yield(chain, err) {
 					return
@@ -129,47 +126,37 @@ func (d *Dir) Chains(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// entries lists a folder in the order of names. An error is its only entry.
-func (d *Dir) entries(ctx context.Context, path string) iter.Seq2[fs.DirEntry, error] {
-	return func(yield func(fs.DirEntry, error) bool) {
+// list yields the names in a folder in ascending order, and ErrTampered for an
+// entry that isOwn does not accept. Any other error is the last value.
+func list(ctx context.Context, path string, isOwn func(fs.DirEntry) bool) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
 		entries, err := os.ReadDir(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			yield(nil, fmt.Errorf("%w: anchor: the folder %s", blue.ErrNotFound, path))
+			yield("", fmt.Errorf("%w: anchor: the folder %s", blue.ErrNotFound, path))
 			return
 		case err != nil:
-			yield(nil, fmt.Errorf("%w: anchor: %w", blue.ErrUnavailable, err))
+			yield("", unavailable(err))
 			return
 		}
 		for _, e := range entries {
 			if err := ctx.Err(); err != nil {
-				yield(nil, err)
+				yield("", err)
 				return
 			}
-			if !yield(e, nil) {
+			name := e.Name()
+			var err error
+			if !isOwn(e) {
+				name, err = "", tampered(filepath.Join(path, name), foreign)
+			}
+			if !yield(name, err) {
 				return
 			}
 		}
 	}
 }
 
-func (d *Dir) checkFolder(e fs.DirEntry) error {
-	name := e.Name()
-	if !e.IsDir() || len(name) != 2 || strings.Trim(name, "0123456789abcdef") != "" {
-		return odd(filepath.Join(d.path, name), "is no folder of this anchor")
-	}
-	return nil
-}
-
-func (d *Dir) checkFile(folder string, e fs.DirEntry) (string, error) {
-	name := e.Name()
-	if !e.Type().IsRegular() || !checkpoint.IsChain(name) || !strings.HasPrefix(name, folder) {
-		return "", odd(filepath.Join(d.path, folder, name), "is no file of this anchor")
-	}
-	return name, nil
-}
-
-// isTemporary knows what a Publish under way, or a crash, leaves.
+// isTemporary reports whether an entry is a temporary file of Publish.
 func isTemporary(e fs.DirEntry) bool {
 	name, dot := strings.CutPrefix(e.Name(), ".")
 	chain, rest, _ := strings.Cut(name, ".")
@@ -178,64 +165,31 @@ func isTemporary(e fs.DirEntry) bool {
 
 func (d *Dir) file(chain string) string { return filepath.Join(d.path, chain[:2], chain) }
 
-// read returns a chain's note.
-func (d *Dir) read(chain string) (string, error) {
+// read returns a chain's note and its checkpoint.
+func (d *Dir) read(chain string) (string, checkpoint.Checkpoint, error) {
+	fail := func(err error) (string, checkpoint.Checkpoint, error) { return "", checkpoint.Checkpoint{}, err }
 	path := d.file(chain)
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("%w: anchor: no checkpoint of chain %s in %s", blue.ErrNotFound, chain, d.path)
+		return fail(fmt.Errorf("%w: anchor: no checkpoint of chain %s in %s", blue.ErrNotFound, chain, d.path))
 	case err != nil:
-		return "", fmt.Errorf("%w: anchor: %w", blue.ErrUnavailable, err)
+		return fail(unavailable(err))
 	case !info.Mode().IsRegular():
-		return "", odd(path, "is not a plain file")
+		return fail(tampered(path, "is not a regular file"))
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("%w: anchor: %w", blue.ErrUnavailable, err)
+		return fail(unavailable(err))
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxNote))
 	if err != nil {
-		return "", fmt.Errorf("%w: anchor: %w", blue.ErrUnavailable, err)
+		return fail(unavailable(err))
 	}
-	if _, err := readNote(path, chain, string(b)); err != nil {
-		return "", err
-	}
-	return string(b), nil
-}
-
-// write replaces a chain's note, and returns when note and name are on disk.
-func (d *Dir) write(chain, note string) error {
-	path := d.file(chain)
-	folder := filepath.Dir(path)
-	if err := fsutil.MakeFolder(folder); err != nil {
-		return err
-	}
-	temp, err := os.CreateTemp(folder, "."+chain+".*.tmp") // mode 0600 at most
+	c, err := parseNote(path, chain, string(b))
 	if err != nil {
-		return err
+		return fail(err)
 	}
-	defer os.Remove(temp.Name())
-	err = fill(temp, note)
-	if closed := temp.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(temp.Name(), path); err != nil {
-		return err
-	}
-	return fsutil.SyncFolder(folder)
-}
-
-func fill(temp *os.File, note string) error {
-	if err := temp.Chmod(0o600); err != nil { // whatever the umask took away
-		return err
-	}
-	if _, err := io.WriteString(temp, note); err != nil {
-		return err
-	}
-	return temp.Sync()
+	return string(b), c, nil
 }

@@ -19,8 +19,8 @@ func TestDir(t *testing.T) {
 	testAnchor(t, func(t *testing.T) audit.Anchor { return NewDir(filepath.Join(t.TempDir(), "a", "anchor")) })
 }
 
-// published returns a folder that holds a note of size 7 of one chain, and the
-// note's file.
+// published returns an anchor with a note of size 7 of one chain, the chain, and
+// the file of the note.
 func published(t *testing.T) (d *Dir, chain, path string) {
 	t.Helper()
 	chain = chainOf("5f0c")
@@ -72,7 +72,8 @@ func TestDirNeverGoesBack(t *testing.T) {
 	}
 }
 
-// What lies in a note's place and is none is neither returned nor replaced.
+// TestDirDamaged stores other content in the file of a note. The anchor must not
+// return or replace it.
 func TestDirDamaged(t *testing.T) {
 	plant := func(content string) func(*testing.T, string) {
 		return func(t *testing.T, path string) {
@@ -131,7 +132,7 @@ func TestDirOddFiles(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(filepath.Dir(path), chainOf("5fff")), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	// What a crash leaves is not odd.
+	// A temporary file of a crash is accepted.
 	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "."+chain+".123.tmp"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -149,19 +150,20 @@ func TestDirOddFiles(t *testing.T) {
 	if want := []string{chain, other}; !slices.Equal(good, want) {
 		t.Errorf("chains %v; want %v", good, want)
 	}
-	// The folder zz is named, not what is in it.
+	// The error names the folder zz, not the files in it.
 	names := []string{".DS_Store", "00/" + other, "5f/." + other, "5f/" + chain + ".tmp", "5f/" + chainOf("5fff"), "5f/README", "notes.txt", "zz"}
 	if len(bad) != len(names) {
 		t.Fatalf("%d are odd; want %d:\n%s", len(bad), len(names), strings.Join(bad, "\n"))
 	}
 	for i, name := range names {
-		if !strings.Contains(bad[i], filepath.Join(d.path, filepath.FromSlash(name))+" is no ") {
+		if !strings.Contains(bad[i], filepath.Join(d.path, filepath.FromSlash(name))+" does not belong to this anchor") {
 			t.Errorf("%s; want %s named", bad[i], name)
 		}
 	}
 }
 
-// A folder that was taken away is not the same as one without chains.
+// TestDirTakenAway checks that a missing folder is an error, unlike a folder
+// without chains.
 func TestDirTakenAway(t *testing.T) {
 	d, chain, _ := published(t)
 	if err := os.RemoveAll(d.path); err != nil {
@@ -189,7 +191,8 @@ func TestDirCannotWrite(t *testing.T) {
 	}
 }
 
-// Readers beside the writer see the note before or the note after, whole.
+// TestDirReadersSeeWholeNotes checks that concurrent readers see a complete note,
+// old or new.
 func TestDirReadersSeeWholeNotes(t *testing.T) {
 	d, chain, _ := published(t)
 	done := make(chan struct{})
@@ -207,7 +210,7 @@ func TestDirReadersSeeWholeNotes(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				c, err := readNote("", chain, note)
+				c, err := parseNote("", chain, note)
 				if err != nil || c.Size < size {
 					t.Errorf("size %d after %d, %v", c.Size, size, err)
 				}

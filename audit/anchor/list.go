@@ -8,30 +8,32 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
 )
 
-// object is one object, or one folder that a delimiter made: its key then ends
-// in "/".
+// An object is one object of a bucket, or the common prefix of several objects,
+// which ends in "/".
 type object struct {
 	key     string
-	version *string // nil where there is no lock
+	version *string // nil without a lock
 }
 
-// Chains lists every chain that was ever published here, ascending, a page of
-// at most 1000 at a time. What lies among them and is not of this anchor is an
-// ErrTampered, after which the list goes on. ErrUnavailable ends it.
+// Chains lists every chain that was ever published to the anchor, in ascending
+// order. It requests pages of at most 1,000 objects. An object that the anchor
+// did not write yields ErrTampered, and the list continues. ErrUnavailable ends
+// the list.
 func (a *S3) Chains(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		for o, err := range a.list(ctx, a.prefix, "/") {
+		for o, err := range a.list(ctx, a.opts.Prefix, aws.String("/")) {
 			if err != nil {
 				yield("", err)
 				return
 			}
-			chain, folder := strings.CutSuffix(strings.TrimPrefix(o.key, a.prefix), "/")
-			if !folder || !checkpoint.IsChain(chain) {
-				chain, err = "", odd(a.place(o.key), "is no object of this anchor")
+			chain, isFolder := strings.CutSuffix(strings.TrimPrefix(o.key, a.opts.Prefix), "/")
+			if !isFolder || !checkpoint.IsChain(chain) {
+				chain, err = "", tampered(a.place(o.key), foreign)
 			}
 			if !yield(chain, err) {
 				return
@@ -40,17 +42,18 @@ func (a *S3) Chains(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// list yields the objects below a prefix, ascending by key; where there is a
-// lock the oldest version of each, deleted ones too. An error is the last.
-func (a *S3) list(ctx context.Context, prefix, delimiter string) iter.Seq2[object, error] {
-	pages := a.current
-	if a.lockDays > 0 {
-		pages = a.versions
+// list yields the objects below a prefix in ascending order of keys. With a lock
+// it yields the oldest version of each, deleted objects included. With a
+// delimiter it yields common prefixes. An error is the last value.
+func (a *S3) list(ctx context.Context, prefix string, delimiter *string) iter.Seq2[object, error] {
+	pages := a.currentPages
+	if a.opts.LockDays > 0 {
+		pages = a.versionPages
 	}
 	return func(yield func(object, error) bool) {
-		for page, err := range pages(ctx, prefix, optional(delimiter)) {
+		for page, err := range pages(ctx, prefix, delimiter) {
 			if err != nil {
-				yield(object{}, err)
+				yield(object{}, a.classify(prefix, err))
 				return
 			}
 			slices.SortFunc(page, func(x, y object) int { return strings.Compare(x.key, y.key) })
@@ -63,70 +66,60 @@ func (a *S3) list(ctx context.Context, prefix, delimiter string) iter.Seq2[objec
 	}
 }
 
-// current yields pages of the objects as they are now.
-func (a *S3) current(ctx context.Context, prefix string, delimiter *string) iter.Seq2[[]object, error] {
+// currentPages yields pages of the current objects.
+func (a *S3) currentPages(ctx context.Context, prefix string, delimiter *string) iter.Seq2[[]object, error] {
 	return func(yield func([]object, error) bool) {
-		in := &s3.ListObjectsV2Input{Bucket: &a.bucket, Prefix: &prefix, Delimiter: delimiter, MaxKeys: a.page}
-		for {
-			out, err := a.objects.ListObjectsV2(ctx, in)
+		pages := s3.NewListObjectsV2Paginator(a.objects, &s3.ListObjectsV2Input{Bucket: &a.bucket, Prefix: &prefix, Delimiter: delimiter, MaxKeys: a.page})
+		for pages.HasMorePages() {
+			out, err := pages.NextPage(ctx)
 			if err != nil {
-				yield(nil, a.fault(prefix, err))
+				yield(nil, err)
 				return
 			}
-			var page []object
+			page := folders(out.CommonPrefixes)
 			for _, o := range out.Contents {
 				page = append(page, object{key: aws.ToString(o.Key)})
 			}
-			for _, f := range out.CommonPrefixes {
-				page = append(page, object{key: aws.ToString(f.Prefix)})
-			}
-			if !yield(page, nil) || !aws.ToBool(out.IsTruncated) {
+			if !yield(page, nil) {
 				return
 			}
-			in.ContinuationToken = out.NextContinuationToken
 		}
 	}
 }
 
-// versions yields pages of the oldest version of each object. The service
-// lists the versions of a key newest first, and may end a page between them.
-func (a *S3) versions(ctx context.Context, prefix string, delimiter *string) iter.Seq2[[]object, error] {
+// versionPages yields pages of the oldest version of each object. S3 lists the
+// versions of a key newest first, and a page can end between them.
+func (a *S3) versionPages(ctx context.Context, prefix string, delimiter *string) iter.Seq2[[]object, error] {
 	return func(yield func([]object, error) bool) {
-		in := &s3.ListObjectVersionsInput{Bucket: &a.bucket, Prefix: &prefix, Delimiter: delimiter, MaxKeys: a.page}
-		var open object // the oldest version so far of the last key of a page
-		for {
-			out, err := a.objects.ListObjectVersions(ctx, in)
+		pages := s3.NewListObjectVersionsPaginator(a.objects, &s3.ListObjectVersionsInput{Bucket: &a.bucket, Prefix: &prefix, Delimiter: delimiter, MaxKeys: a.page})
+		var oldest object // the oldest version so far of the last key
+		for pages.HasMorePages() {
+			out, err := pages.NextPage(ctx)
 			if err != nil {
-				yield(nil, a.fault(prefix, err))
+				yield(nil, err)
 				return
 			}
-			var page []object
+			page := folders(out.CommonPrefixes)
 			for _, v := range out.Versions {
 				o := object{aws.ToString(v.Key), v.VersionId}
-				if open.key != "" && open.key != o.key {
-					page = append(page, open)
+				if oldest.key != "" && oldest.key != o.key {
+					page = append(page, oldest)
 				}
-				open = o
+				oldest = o
 			}
-			for _, f := range out.CommonPrefixes {
-				page = append(page, object{key: aws.ToString(f.Prefix)})
+			if !pages.HasMorePages() && oldest.key != "" {
+				page = append(page, oldest)
 			}
-			truncated := aws.ToBool(out.IsTruncated)
-			if !truncated && open.key != "" {
-				page = append(page, open)
-			}
-			if !yield(page, nil) || !truncated {
+			if !yield(page, nil) {
 				return
 			}
-			in.KeyMarker, in.VersionIdMarker = out.NextKeyMarker, out.NextVersionIdMarker
 		}
 	}
 }
 
-// optional is nil for "": the service tells an empty text from none.
-func optional(text string) *string {
-	if text == "" {
-		return nil
+func folders(prefixes []types.CommonPrefix) (page []object) {
+	for _, p := range prefixes {
+		page = append(page, object{key: aws.ToString(p.Prefix)})
 	}
-	return &text
+	return page
 }

@@ -16,9 +16,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 )
 
-// Objects is the part of *s3.Client that an S3 anchor uses. It takes the
-// permissions s3:PutObject, s3:GetObject and s3:ListBucket; with a lock also
-// s3:PutObjectRetention, s3:GetObjectVersion and s3:ListBucketVersions.
+// Objects is the part of *s3.Client that an S3 anchor uses. It needs the
+// permissions s3:PutObject, s3:GetObject and s3:ListBucket. With a lock it also
+// needs s3:PutObjectRetention, s3:GetObjectVersion and s3:ListBucketVersions.
 type Objects interface {
 	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
 	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
@@ -26,147 +26,133 @@ type Objects interface {
 	ListObjectVersions(context.Context, *s3.ListObjectVersionsInput, ...func(*s3.Options)) (*s3.ListObjectVersionsOutput, error)
 }
 
-// S3 keeps every note as an object of its own, never written twice:
+// An S3 keeps each note as an object of its own, which is never written twice:
 //
 //	{prefix}{chain}/{size:012d}    text/plain; If-None-Match: *
 //
-// With LockDays each object is locked in mode COMPLIANCE, in which nobody, not
-// even the account's root user, can delete or change that version of it before
-// the day comes; the bucket needs Object Lock. A lock does not keep anybody
-// from hiding a version behind a newer one or behind a delete marker: so where
-// there is a lock, the versions are listed, and the oldest of each is the note.
-// Without one the protection is what the bucket's policy refuses.
+// With LockDays each object is locked in mode COMPLIANCE (Amazon S3 User Guide,
+// "Locking objects with Object Lock"). In this mode not even the root user of
+// the account can delete or change that version before the lock ends. The bucket
+// needs Object Lock. A lock does not prevent a newer version or a delete marker
+// for the same key. So with a lock, the anchor lists versions and reads the
+// oldest one of each key. Without a lock, the policy of the bucket must refuse
+// changes.
 //
 // All methods may be called concurrently, and by many processes.
 type S3 struct {
-	objects  Objects
-	bucket   string
-	prefix   string
-	lockDays int
-	now      func() time.Time
-	page     *int32 // objects in a page of a list; nil for the service's own, 1000
+	objects Objects
+	bucket  string
+	opts    S3Options
+	page    *int32 // number of objects in a page of a list, nil for the default of S3, 1,000
 }
 
-// S3Options are what an S3 anchor may be told. The zero value works.
+// S3Options configure an S3 anchor. The zero value is valid.
 type S3Options struct {
-	Prefix   string           // of every key, as it is: "audit/"; nothing else may lie below it
-	LockDays int              // days of 24 hours that an object is locked for; 0 for no lock
-	Now      func() time.Time // clock that LockDays start at; time.Now if nil
+	Prefix   string           // of every key, such as "audit/". The bucket must have no other objects below it
+	LockDays int              // days of 24 hours that an object is locked for, 0 for no lock
+	Now      func() time.Time // clock from which LockDays count, time.Now if nil
 }
 
-// NewS3 returns the anchor of a bucket. No request is sent before the first
-// call of a method.
+// NewS3 returns the anchor of a bucket. opts may be nil. NewS3 sends no request.
 func NewS3(objects Objects, bucket string, opts *S3Options) *S3 {
-	a := &S3{objects: objects, bucket: bucket, now: time.Now}
+	a := &S3{objects: objects, bucket: bucket}
 	if opts != nil {
-		a.prefix, a.lockDays = opts.Prefix, opts.LockDays
-		if opts.Now != nil {
-			a.now = opts.Now
-		}
+		a.opts = *opts
+	}
+	if a.opts.Now == nil {
+		a.opts.Now = time.Now
 	}
 	return a
 }
 
-// Publish keeps the note; it is durable when Publish returns. Once more with
-// the same checkpoint is no error. ErrConflict if another one of this size is
-// kept, ErrInvalid for a note of another chain or size, ErrUnavailable.
+// Publish keeps the note. It is durable when Publish returns. Publishing the
+// same checkpoint again is not an error. Publish returns ErrConflict if another
+// checkpoint of this size is kept, ErrInvalid if the note is of another chain or
+// size or LockDays is negative, ErrTampered if the existing object is not a
+// note, and ErrUnavailable for other errors of S3.
 func (a *S3) Publish(ctx context.Context, chain string, size uint64, note string) error {
 	c, err := checkNote(chain, size, note)
 	if err != nil {
 		return err
 	}
-	if a.lockDays < 0 {
-		return fmt.Errorf("%w: anchor: a lock of %d days", blue.ErrInvalid, a.lockDays)
+	if a.opts.LockDays < 0 {
+		return fmt.Errorf("%w: anchor: a lock of %d days", blue.ErrInvalid, a.opts.LockDays)
 	}
 	key := a.key(chain, size)
-	// S3 answers 409 when another request for the same key is under way: the
-	// next try sees what became of it.
+	// S3 answers 409 while another request for the same key is in progress. The
+	// next attempt sees the result of that request.
 	for range 3 {
 		if err = a.put(ctx, key, note); awsclient.Code(err) != "ConditionalRequestConflict" {
 			break
 		}
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case awsclient.Code(err) == "PreconditionFailed":
-		return a.same(ctx, chain, key, c)
-	default:
-		return a.fault(key, err)
 	}
+	if awsclient.Code(err) != "PreconditionFailed" {
+		return a.classify(key, err)
+	}
+	// An object exists. It can be from an earlier attempt whose response was
+	// lost, or the same checkpoint signed by another key.
+	kept, err := a.newest(ctx, key)
+	if err != nil {
+		return err
+	}
+	_, have, err := a.get(ctx, chain, kept)
+	if err == nil && have != c {
+		err = fmt.Errorf("%w: anchor: %s has another checkpoint of size %d", blue.ErrConflict, a.place(key), have.Size)
+	}
+	return err
 }
 
 func (a *S3) put(ctx context.Context, key, note string) error {
 	in := &s3.PutObjectInput{
 		Bucket: &a.bucket, Key: &key, Body: strings.NewReader(note), ContentLength: aws.Int64(int64(len(note))),
 		ContentType: aws.String("text/plain; charset=utf-8"), IfNoneMatch: aws.String("*"),
-		ChecksumAlgorithm: types.ChecksumAlgorithmSha256, // a locked object must come with a checksum
+		ChecksumAlgorithm: types.ChecksumAlgorithmSha256, // S3 requires a checksum for a locked object
 	}
-	if a.lockDays > 0 {
+	if a.opts.LockDays > 0 {
 		in.ObjectLockMode = types.ObjectLockModeCompliance
-		in.ObjectLockRetainUntilDate = aws.Time(a.now().Add(time.Duration(a.lockDays) * 24 * time.Hour).UTC())
+		in.ObjectLockRetainUntilDate = aws.Time(a.opts.Now().Add(time.Duration(a.opts.LockDays) * 24 * time.Hour).UTC())
 	}
 	_, err := a.objects.PutObject(ctx, in)
 	return err
 }
 
-// same reports whether the object that is there is of the same checkpoint: an
-// answer may have been lost, and another key may have signed.
-func (a *S3) same(ctx context.Context, chain, key string, c checkpoint.Checkpoint) error {
-	kept, err := a.latestOf(ctx, key)
-	if err != nil {
-		return err
-	}
-	note, err := a.get(ctx, kept)
-	if err != nil {
-		return err
-	}
-	have, err := readNote(a.place(key), chain, note)
-	if err != nil {
-		return err
-	}
-	if have != c {
-		return fmt.Errorf("%w: anchor: %s holds another checkpoint of size %d", blue.ErrConflict, a.place(key), have.Size)
-	}
-	return nil
-}
-
-// Latest returns the note of the greatest size. ErrNotFound if there is none,
-// ErrTampered if it is not the chain's or something else lies among the
-// chain's notes, ErrUnavailable.
+// Latest returns the note of the largest size. It returns ErrNotFound if there
+// is none, ErrTampered if the object is not the note of its key or if other
+// objects exist below the chain's prefix, ErrInvalid if chain is not a chain's
+// id, and ErrUnavailable for other errors of S3.
 func (a *S3) Latest(ctx context.Context, chain string) (string, error) {
 	if err := checkChain(chain); err != nil {
 		return "", err
 	}
-	newest, err := a.latestOf(ctx, a.prefix+chain+"/")
+	newest, err := a.newest(ctx, a.opts.Prefix+chain+"/")
 	if err != nil {
 		return "", err
 	}
-	note, err := a.get(ctx, newest)
-	if err != nil {
-		return "", err
-	}
-	c, err := readNote(a.place(newest.key), chain, note)
+	note, c, err := a.get(ctx, chain, newest)
 	if err != nil {
 		return "", err
 	}
 	if a.key(chain, c.Size) != newest.key {
-		return "", odd(a.place(newest.key), "holds the note of size %d", c.Size)
+		return "", tampered(a.place(newest.key), "has the note of size %d", c.Size)
 	}
 	return note, nil
 }
 
-// latestOf returns the note of the greatest size whose key has the prefix:
-// twelve digits make the order of keys the order of sizes. Directory buckets
-// list in no order.
-func (a *S3) latestOf(ctx context.Context, prefix string) (object, error) {
+// newest returns the object of the largest size whose key has the prefix. The
+// order of keys is the order of sizes, because a size has twelve digits. It
+// compares all keys, because directory buckets list them in no order.
+func (a *S3) newest(ctx context.Context, prefix string) (object, error) {
 	var last object
-	for o, err := range a.list(ctx, prefix, "") {
+	for o, err := range a.list(ctx, prefix, nil) {
 		if err != nil {
 			return object{}, err
 		}
-		if !a.isKey(o.key) {
-			return object{}, odd(a.place(o.key), "is no object of this anchor")
+		chain, size, _ := strings.Cut(strings.TrimPrefix(o.key, a.opts.Prefix), "/")
+		if !checkpoint.IsChain(chain) || len(size) != 12 || strings.Trim(size, "0123456789") != "" {
+			return object{}, tampered(a.place(o.key), foreign)
 		}
 		if o.key > last.key {
 			last = o
@@ -178,33 +164,29 @@ func (a *S3) latestOf(ctx context.Context, prefix string) (object, error) {
 	return last, nil
 }
 
-func (a *S3) get(ctx context.Context, o object) (string, error) {
+// get returns the note of an object and its checkpoint.
+func (a *S3) get(ctx context.Context, chain string, o object) (string, checkpoint.Checkpoint, error) {
 	out, err := a.objects.GetObject(ctx, &s3.GetObjectInput{Bucket: &a.bucket, Key: &o.key, VersionId: o.version})
 	if err != nil {
-		return "", a.fault(o.key, err)
+		return "", checkpoint.Checkpoint{}, a.classify(o.key, err)
 	}
 	defer out.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(out.Body, maxNote))
 	if err != nil {
-		return "", a.fault(o.key, err)
+		return "", checkpoint.Checkpoint{}, a.classify(o.key, err)
 	}
-	return string(b), nil
+	c, err := parseNote(a.place(o.key), chain, string(b))
+	return string(b), c, err
 }
 
 func (a *S3) key(chain string, size uint64) string {
-	return fmt.Sprintf("%s%s/%012d", a.prefix, chain, size)
-}
-
-// isKey reports whether a key is that of a note.
-func (a *S3) isKey(key string) bool {
-	chain, size, _ := strings.Cut(strings.TrimPrefix(key, a.prefix), "/")
-	return checkpoint.IsChain(chain) && len(size) == 12 && strings.Trim(size, "0123456789") == ""
+	return fmt.Sprintf("%s%s/%012d", a.opts.Prefix, chain, size)
 }
 
 func (a *S3) place(key string) string { return "s3://" + a.bucket + "/" + key }
 
-// fault turns an error of the service into ours.
-func (a *S3) fault(key string, err error) error {
+// classify returns an error of S3 as ErrNotFound or ErrUnavailable.
+func (a *S3) classify(key string, err error) error {
 	class := blue.ErrUnavailable
 	if c := awsclient.Code(err); c == "NoSuchKey" || c == "NotFound" || c == "NoSuchVersion" {
 		class = blue.ErrNotFound

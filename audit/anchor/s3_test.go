@@ -26,7 +26,7 @@ import (
 
 var buckets atomic.Int64
 
-// newBucket makes a bucket in the local server.
+// newBucket creates a bucket in the local server.
 func newBucket(t *testing.T, locked bool) (client *s3.Client, bucket string) {
 	t.Helper()
 	client = s3.New(s3.Options{
@@ -41,7 +41,7 @@ func newBucket(t *testing.T, locked bool) (client *s3.Client, bucket string) {
 	return client, bucket
 }
 
-// put writes an object beside the anchor.
+// put writes an object without the anchor.
 func put(t *testing.T, client *s3.Client, bucket, key, content string) {
 	t.Helper()
 	if _, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader(content)}); err != nil {
@@ -63,7 +63,7 @@ func TestS3(t *testing.T) {
 func TestS3Object(t *testing.T) {
 	for _, days := range []int{0, 400} {
 		client, bucket := newBucket(t, days > 0)
-		// moto takes no day that is past, so this clock is near the true one.
+		// moto refuses a date in the past, so this clock is near the real time.
 		now := time.Now().Truncate(time.Second)
 		a := NewS3(client, bucket, &S3Options{Prefix: "audit/", LockDays: days, Now: func() time.Time { return now }})
 		chain := chainOf("5f0c")
@@ -97,8 +97,8 @@ func TestS3Object(t *testing.T) {
 	}
 }
 
-// A lock keeps versions. Whoever may write can still hide one behind a newer
-// version, or behind a delete marker.
+// TestS3HiddenVersions hides a locked version behind a newer version or a delete
+// marker, which a lock does not prevent. The anchor must still read it.
 func TestS3HiddenVersions(t *testing.T) {
 	for name, hide := range map[string]func(t *testing.T, client *s3.Client, bucket, key string){
 		"a newer version": func(t *testing.T, client *s3.Client, bucket, key string) {
@@ -163,7 +163,7 @@ func TestS3Pages(t *testing.T) {
 			}
 		}
 		if got, err := a.Latest(ctx, want[3]); err != nil || got != noteOf(t, want[3], 11, "", 1) {
-			t.Errorf("lock %d: %q, %v; want that of size 11", days, got, err)
+			t.Errorf("lock %d: %q, %v; want the note of size 11", days, got, err)
 		}
 		counted := &counting{Objects: client}
 		a.objects = counted
@@ -210,7 +210,7 @@ func TestS3OddObjects(t *testing.T) {
 			t.Errorf("lock %d: %v; want the two chains and two errors", days, got)
 		}
 		for _, name := range []string{"audit/README", "audit/zz/"} {
-			if !strings.Contains(strings.Join(got, "\n"), "s3://"+bucket+"/"+name+" is no object of this anchor") {
+			if !strings.Contains(strings.Join(got, "\n"), "s3://"+bucket+"/"+name+" does not belong to this anchor") {
 				t.Errorf("lock %d: %s is not named in %v", days, name, got)
 			}
 		}
@@ -243,11 +243,11 @@ func TestS3OddObjects(t *testing.T) {
 	}
 }
 
-// faulty answers a number of puts with errors, before or after they are done.
+// faulty is a client whose first puts return errors, with or without effect.
 type faulty struct {
 	Objects
 	errs []error
-	done bool // the put is done all the same
+	done bool // the put takes effect
 	puts int
 }
 
@@ -320,7 +320,7 @@ func TestS3Unavailable(t *testing.T) {
 	if seen != 1 {
 		t.Errorf("Chains: %d answers; want one error", seen)
 	}
-	// A bucket that cannot lock takes nothing that should be locked.
+	// A bucket without Object Lock refuses an object with a lock.
 	if err := NewS3(client, bucket, &S3Options{LockDays: 1}).Publish(ctx, chain, 7, note); !errors.Is(err, blue.ErrUnavailable) {
 		t.Errorf("a lock where there is none: %v; want ErrUnavailable", err)
 	}
@@ -329,7 +329,7 @@ func TestS3Unavailable(t *testing.T) {
 	}
 }
 
-// The anchors work where only FIPS 140-3 algorithms may run.
+// TestFIPS checks that the anchors work in FIPS 140-3 mode.
 func TestFIPS(t *testing.T) {
 	endpoint := kmstest.Endpoint(t)
 	cmd := exec.Command(os.Args[0], "-test.run=^(TestDirLayout|TestS3Object)$", "-test.v")
