@@ -27,7 +27,7 @@ func newLog(store record.Store) *audit.Log {
 	return audit.NewLog(store, "muffin", &audit.Options{Now: func() time.Time { return noon }})
 }
 
-// TestHashes computes an event's hashes anew from the words of docs/format.md.
+// TestHashes computes the hashes of an event as docs/format.md describes.
 func TestHashes(t *testing.T) {
 	e := audit.Event{
 		EventID: "019c2b5e-0000-7000-8000-000000000000", Timestamp: "2026-02-03T12:00:00.000000000Z",
@@ -53,7 +53,7 @@ func TestHashes(t *testing.T) {
 		t.Errorf("core hash %s, want %s", e.CoreHash(), want)
 	}
 	lp("bb")
-	if want := hash(core); e.EventHash != want || !e.Intact() {
+	if want := hash(core); e.EventHash != want || !e.IsIntact() {
 		t.Errorf("event hash %s, want %s", e.EventHash, want)
 	}
 }
@@ -63,7 +63,8 @@ func hash(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TestEveryFieldIsHashed changes one field at a time.
+// TestEveryFieldIsHashed changes one field at a time. Each change must change
+// the hash.
 func TestEveryFieldIsHashed(t *testing.T) {
 	changes := map[string]func(*audit.Event){
 		"event_id":      func(e *audit.Event) { e.EventID += "x" },
@@ -90,14 +91,14 @@ func TestEveryFieldIsHashed(t *testing.T) {
 	for name, change := range changes {
 		var e audit.Event
 		e.Close("")
-		if change(&e); e.Intact() {
-			t.Errorf("a change of %s goes unseen", name)
+		if change(&e); e.IsIntact() {
+			t.Errorf("the hash does not depend on %s", name)
 		}
 	}
-	// Text must not slide from one field into the next.
+	// Text that moves from one field to the next must change the hash.
 	a, b := audit.Event{TraceID: "ab", SpanID: "c"}, audit.Event{TraceID: "a", SpanID: "bc"}
 	if a.CoreHash() == b.CoreHash() {
-		t.Error("two events with the same letters in other fields share a hash")
+		t.Error("two events with the same letters in different fields have one hash")
 	}
 }
 
@@ -128,8 +129,8 @@ func TestItemsRoundTrip(t *testing.T) {
 	}
 }
 
-// TestChains runs many operations at once: every chain is listed, begins with
-// its genesis and is linked without a gap.
+// TestChains runs many operations at the same time. Every chain must be listed,
+// begin with its genesis and be linked without a gap.
 func TestChains(t *testing.T) {
 	store := memory.New()
 	log := newLog(store)
@@ -164,7 +165,7 @@ func TestChains(t *testing.T) {
 	}
 }
 
-// chainsIn lists the chains of the day index.
+// chainsIn returns the chains of the day index.
 func chainsIn(t testing.TB, store record.Store) []string {
 	t.Helper()
 	var chains []string
@@ -187,7 +188,8 @@ func query(t testing.TB, store record.Store, pk record.Partition) []record.Recor
 	return all
 }
 
-// eventsIn returns a chain's events, which must be linked.
+// eventsIn returns the events of a chain. It fails the test if they are not
+// linked.
 func eventsIn(t testing.TB, store record.Store, chain string) []audit.Event {
 	t.Helper()
 	var events []audit.Event
@@ -203,8 +205,8 @@ func eventsIn(t testing.TB, store record.Store, chain string) []audit.Event {
 	return events
 }
 
-// TestLease: a definite failure gives the seq to the next event, an unknown
-// outcome leaves the chain.
+// TestLease ends leases in each way. After a definite failure the next event
+// gets the seq. After an unknown outcome the chain is not used again.
 func TestLease(t *testing.T) {
 	log := newLog(memory.New())
 	draft := func(l *audit.Lease) audit.Event {
@@ -223,19 +225,20 @@ func TestLease(t *testing.T) {
 		t.Errorf("after a definite failure the seq is not free: %s %d, %s %d", a.Chain, a.Seq, b.Chain, b.Seq)
 	}
 	b.Close("")
-	second.Landed(b)
+	second.End(nil, b, audit.Event{})
 	third := lease(t, log)
 	c := draft(third)
 	if c.Chain != b.Chain || c.Seq != 3 || c.Previous != b.EventHash {
-		t.Errorf("the chain does not go on: %+v", c)
+		t.Errorf("the chain does not continue: %+v", c)
 	}
-	third.Unknown()
+	third.End(errLost, c, audit.Event{})
 	if d := draft(lease(t, log)); d.Chain == c.Chain {
 		t.Error("a chain with an unknown outcome was used again")
 	}
 }
 
-// TestReadCommits: what is missing, edited or in another's place is found.
+// TestReadCommits damages pointers and events: missing, edited, or stored at
+// another key. ReadCommits must return an error and the events before it.
 func TestReadCommits(t *testing.T) {
 	for name, c := range map[string]struct {
 		damage func(t *testing.T, s record.Store, events []audit.Event)
@@ -271,7 +274,7 @@ func TestReadCommits(t *testing.T) {
 				if err := store.Commit(t.Context(), e.Writes(nil)); err != nil {
 					t.Fatal(err)
 				}
-				l.Landed(e)
+				l.End(nil, e, audit.Event{})
 				events = append(events, e)
 			}
 			c.damage(t, store, events)

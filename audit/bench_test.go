@@ -11,7 +11,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// distant is a store whose commits take the time of a way to a server.
+// distant is a store whose commits take as long as a request to a server.
 type distant struct{ record.Store }
 
 func (d distant) Commit(ctx context.Context, writes []record.Write) error {
@@ -19,8 +19,9 @@ func (d distant) Commit(ctx context.Context, writes []record.Write) error {
 	return d.Store.Commit(ctx, writes)
 }
 
-// BenchmarkAtOnce shows that the operations of a process do not wait for each
-// other's events: the throughput of 1, 4 and 16 at once over that of one.
+// BenchmarkAtOnce measures the throughput of 1, 4 and 16 concurrent operations,
+// relative to one. The operations of a process must not wait for the events of
+// each other.
 func BenchmarkAtOnce(b *testing.B) {
 	const each = 50
 	var one time.Duration

@@ -36,15 +36,16 @@ func number(t testing.TB, text string) uint64 {
 	return n
 }
 
-// TestCommits: what each operation writes, commit by commit: one when warm.
+// TestCommits compares the keys of every commit of a short log. An operation on
+// a free chain makes one commit.
 func TestCommits(t *testing.T) {
-	w, c := newWorld(), &clock{at: noon}
-	anchor := &shelf{}
+	w, c := newFaultStore(), &clock{at: noon}
+	anchor := &memoryAnchor{}
 	log := audit.NewLog(w, "muffin", &audit.Options{Now: c.now, Signer: signs(t), Anchors: []audit.Anchor{anchor}, Every: 4})
 	mustRead(t, log)
 	mustRead(t, log)
 	c.set(noon.Add(12 * time.Hour))
-	mustRead(t, log) // of the next day, and an old genesis: a checkpoint is due
+	mustRead(t, log) // on the next day, when a checkpoint is due by age
 	mustRead(t, log)
 	if err := log.Close(t.Context()); err != nil {
 		t.Fatal(err)
@@ -87,14 +88,15 @@ func TestCommits(t *testing.T) {
 	}
 }
 
-// TestGenesis: what becomes of a chain by the answer to its genesis.
+// TestGenesis gives each answer of the store to a genesis, and counts commits
+// and chains.
 func TestGenesis(t *testing.T) {
 	conflict := &record.ConflictError{Table: record.Audit, Key: record.Key{Partition: "audit#0", Item: "000000000001"}}
 	for name, c := range map[string]struct {
 		before, after func(int, []record.Write) error
 		want          error // of the operation
 		commits       int
-		chains        int // that are listed
+		chains        int // in the day index
 	}{
 		"definite failure":             {nth(1, record.ErrBusy), nil, blue.ErrBusy, 1, 0},
 		"too large":                    {nth(1, record.ErrTooLarge), nil, blue.ErrTooLarge, 1, 0},
@@ -106,7 +108,7 @@ func TestGenesis(t *testing.T) {
 		"fine, and the event unstored": {nth(2, errLost), nil, errLost, 2, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld()
+			w := newFaultStore()
 			w.before, w.after = c.before, c.after
 			log := newLog(w)
 			err := read(t.Context(), log)
@@ -122,9 +124,10 @@ func TestGenesis(t *testing.T) {
 	}
 }
 
-// TestAppendUnavailable: what cannot be recorded gets no lease.
+// TestAppendUnavailable fails the store, and then closes the log. Append and
+// Lease must return ErrAudit.
 func TestAppendUnavailable(t *testing.T) {
-	w := newWorld()
+	w := newFaultStore()
 	w.before = to("audit#", blue.ErrUnavailable)
 	if err := read(t.Context(), newLog(w)); !errors.Is(err, blue.ErrAudit) || !errors.Is(err, blue.ErrUnavailable) {
 		t.Errorf("%v, want ErrAudit", err)
@@ -133,18 +136,19 @@ func TestAppendUnavailable(t *testing.T) {
 	if _, err := newLog(w).Lease(t.Context()); !errors.Is(err, blue.ErrAudit) || !errors.Is(err, blue.ErrUnavailable) {
 		t.Errorf("%v, want ErrAudit", err)
 	}
-	log := newLog(newWorld())
+	log := newLog(newFaultStore())
 	if err := log.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := log.Lease(t.Context()); !errors.Is(err, blue.ErrAudit) {
-		t.Errorf("of a closed log: %v, want ErrAudit", err)
+		t.Errorf("on a closed log: %v, want ErrAudit", err)
 	}
 }
 
-// TestAnswers: the chain after each answer to an event.
+// TestAnswers gives each answer of the store to the commit of an event, and
+// compares the chains afterwards.
 func TestAnswers(t *testing.T) {
-	voids := func(w *world) func(int, []record.Write) error { // puts the fence, as a store does that lost its answer
+	voids := func(w *faultStore) func(int, []record.Write) error { // puts the fence, as a store does after a lost response
 		return func(n int, writes []record.Write) error {
 			if n != 1 {
 				return nil
@@ -157,20 +161,20 @@ func TestAnswers(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
-		fault  func(w *world)
+		fault  func(w *faultStore)
 		want   error
 		chains map[string]int // operations of each chain
 	}{
-		"definite": {func(w *world) { w.before = nth(1, record.ErrBusy) }, blue.ErrBusy, map[string]int{"genesis decrypt decrypt close": 1}},
-		"unknown":  {func(w *world) { w.before = nth(1, errLost) }, errLost, map[string]int{"genesis decrypt": 1, "genesis decrypt close": 1}},
-		"unknown, landed": {func(w *world) { w.after = nth(1, errLost) }, errLost,
+		"definite": {func(w *faultStore) { w.before = nth(1, record.ErrBusy) }, blue.ErrBusy, map[string]int{"genesis decrypt decrypt close": 1}},
+		"unknown":  {func(w *faultStore) { w.before = nth(1, errLost) }, errLost, map[string]int{"genesis decrypt": 1, "genesis decrypt close": 1}},
+		"unknown, landed": {func(w *faultStore) { w.after = nth(1, errLost) }, errLost,
 			map[string]int{"genesis decrypt decrypt": 1, "genesis decrypt close": 1}},
-		"unknown, of a store too busy to find out": {func(w *world) { w.before = nth(1, fmt.Errorf("%w: %w", record.ErrUnavailable, record.ErrBusy)) },
+		"unknown, of a store too busy to find out": {func(w *faultStore) { w.before = nth(1, fmt.Errorf("%w: %w", record.ErrUnavailable, record.ErrBusy)) },
 			blue.ErrBusy, map[string]int{"genesis decrypt": 1, "genesis decrypt close": 1}},
-		"void": {func(w *world) { w.before = voids(w) }, nil, map[string]int{"genesis decrypt void decrypt decrypt close": 1}},
+		"void": {func(w *faultStore) { w.before = voids(w) }, nil, map[string]int{"genesis decrypt void decrypt decrypt close": 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld()
+			w := newFaultStore()
 			log := newLog(w)
 			mustRead(t, log)
 			w.heal()
@@ -194,9 +198,10 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestDays: the index learns of each later day once, in the commit of an event.
+// TestDays checks that each day of a chain gets one index record, in the commit
+// of an event.
 func TestDays(t *testing.T) {
-	w, c := newWorld(), &clock{at: noon}
+	w, c := newFaultStore(), &clock{at: noon}
 	log := audit.NewLog(w, "muffin", &audit.Options{Now: c.now})
 	day := func(days int) { c.set(noon.Add(time.Duration(days) * 24 * time.Hour)) }
 	index := func() map[string]int64 {
@@ -224,14 +229,14 @@ func TestDays(t *testing.T) {
 	w.heal()
 	w.before = nth(1, record.ErrBusy)
 	if err := read(t.Context(), log); err == nil {
-		t.Fatal("the fault did not strike")
+		t.Fatal("the fault was not injected")
 	}
 	expect("a definite failure on a new day", want)
 	mustRead(t, log)
 	want["2026-02-04"] = 4
 	expect("a new day", want)
 
-	// The first event of a day is voided: the next one tells of it.
+	// If the first event of a day is voided, the next event stores the record.
 	day(2)
 	w.heal()
 	w.before = func(n int, writes []record.Write) error {
@@ -248,7 +253,7 @@ func TestDays(t *testing.T) {
 	want["2026-02-05"] = 5
 	expect("a void on a new day", want)
 
-	// The record is there already: that is as good as put.
+	// An existing record is accepted.
 	day(3)
 	w.heal()
 	chain := chainsIn(t, w)[0]
@@ -265,9 +270,9 @@ func TestDays(t *testing.T) {
 	}
 }
 
-// TestTrace: events carry the trace of the operation's context.
+// TestTrace checks that events carry the trace of the operation's context.
 func TestTrace(t *testing.T) {
-	w := newWorld()
+	w := newFaultStore()
 	log := newLog(w)
 	mustRead(t, log)
 	sc := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1, 2, 15: 3}, SpanID: trace.SpanID{4, 7: 5}})
@@ -283,9 +288,10 @@ func TestTrace(t *testing.T) {
 	}
 }
 
-// TestApart: operations that run at once hold a chain each and do not wait.
+// TestApart runs 16 operations at the same time. Each must hold its own chain and
+// must not wait for another.
 func TestApart(t *testing.T) {
-	w := newWorld()
+	w := newFaultStore()
 	log := newLog(w)
 	inside, all := make(chan struct{}), make(chan struct{})
 	w.before = func(_ int, writes []record.Write) error {
@@ -305,7 +311,7 @@ func TestApart(t *testing.T) {
 		})
 	}
 	for range 16 {
-		<-inside // all are in their commits before any ends
+		<-inside // all are in their commits before one ends
 	}
 	close(all)
 	wg.Wait()
@@ -315,6 +321,6 @@ func TestApart(t *testing.T) {
 	}
 	mustRead(t, log)
 	if n := w.count(); n != 1 {
-		t.Errorf("a warm operation takes %d commits", n)
+		t.Errorf("an operation on a free chain makes %d commits", n)
 	}
 }

@@ -13,20 +13,20 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// TestDue: a checkpoint that is due and fails keeps the operation from
-// happening; what it left behind does no harm, and the next try goes on.
+// TestDue fails a checkpoint that is due. The operation must not happen, and the
+// next attempt must accept what the failed one stored.
 func TestDue(t *testing.T) {
 	for name, c := range map[string]struct {
-		fault  func(w *world, a *shelf)
+		fault  func(w *faultStore, a *memoryAnchor)
 		stored []string // after the failure
 	}{
-		"put fails":          {func(w *world, _ *shelf) { w.before = to("checkpoint#", record.ErrBusy) }, nil},
-		"put lost":           {func(w *world, _ *shelf) { w.before = to("checkpoint#", errLost) }, nil},
-		"put lands, unheard": {func(w *world, _ *shelf) { w.after = to("checkpoint#", errLost) }, []string{"3"}},
-		"an anchor fails":    {func(_ *world, a *shelf) { a.fail(errLost) }, []string{"3"}},
+		"put fails":                     {func(w *faultStore, _ *memoryAnchor) { w.before = to("checkpoint#", record.ErrBusy) }, nil},
+		"put lost":                      {func(w *faultStore, _ *memoryAnchor) { w.before = to("checkpoint#", errLost) }, nil},
+		"put is committed, answer lost": {func(w *faultStore, _ *memoryAnchor) { w.after = to("checkpoint#", errLost) }, []string{"3"}},
+		"an anchor fails":               {func(_ *faultStore, a *memoryAnchor) { a.fail(errLost) }, []string{"3"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, good, bad := newWorld(), &shelf{}, &shelf{}
+			w, good, bad := newFaultStore(), &memoryAnchor{}, &memoryAnchor{}
 			log := audit.NewLog(w, "muffin", &audit.Options{Now: func() time.Time { return noon }, Signer: signs(t), Anchors: []audit.Anchor{good, bad}, Every: 3})
 			mustRead(t, log)
 			mustRead(t, log)
@@ -48,7 +48,7 @@ func TestDue(t *testing.T) {
 			if got := stored(t, w); !slices.Equal(got, []string{"3"}) || len(chainsIn(t, w)) != 1 {
 				t.Errorf("stored %v in %d chains afterwards", got, len(chainsIn(t, w)))
 			}
-			for _, a := range []*shelf{good, bad} {
+			for _, a := range []*memoryAnchor{good, bad} {
 				if got := a.sizes(t, w); !slices.Equal(got, []uint64{3}) {
 					t.Errorf("published %v", got)
 				}
@@ -60,10 +60,10 @@ func TestDue(t *testing.T) {
 	}
 }
 
-// TestAge: a checkpoint is due an interval after the first event without one,
-// however many came since.
+// TestAge checks that a checkpoint is due an interval after the first event
+// without one, even if more events followed.
 func TestAge(t *testing.T) {
-	w, c := newWorld(), &clock{at: noon}
+	w, c := newFaultStore(), &clock{at: noon}
 	log := audit.NewLog(w, "muffin", &audit.Options{Now: c.now, Signer: signs(t)})
 	for _, step := range []struct {
 		at   time.Duration
@@ -80,9 +80,10 @@ func TestAge(t *testing.T) {
 	}
 }
 
-// TestAnotherCheckpoint: a note that is not ours at its place is no success.
+// TestAnotherCheckpoint stores another note at the key of a checkpoint. The
+// operation must fail.
 func TestAnotherCheckpoint(t *testing.T) {
-	w := newWorld()
+	w := newFaultStore()
 	log := audit.NewLog(w, "muffin", &audit.Options{Signer: signs(t)})
 	mustRead(t, log)
 	key := record.Key{Partition: record.CheckpointPartition(chainsIn(t, w)[0]), Item: "000000000002"}
@@ -95,9 +96,9 @@ func TestAnotherCheckpoint(t *testing.T) {
 	}
 }
 
-// TestCheckpoint: those of free chains, and none twice.
+// TestCheckpoint checks that Checkpoint signs the free chains, and none twice.
 func TestCheckpoint(t *testing.T) {
-	w := newWorld()
+	w := newFaultStore()
 	log := audit.NewLog(w, "muffin", &audit.Options{Signer: signs(t)})
 	held := lease(t, log)
 	mustRead(t, log)
@@ -116,16 +117,16 @@ func TestCheckpoint(t *testing.T) {
 	if got := stored(t, w); !slices.Contains(got, "1") || len(got) != 2 {
 		t.Errorf("stored %v", got)
 	}
-	bare := audit.NewLog(newWorld(), "muffin", nil)
+	bare := audit.NewLog(newFaultStore(), "muffin", nil)
 	mustRead(t, bare)
 	if err := bare.Checkpoint(t.Context()); err != nil {
 		t.Errorf("without a signer: %v", err)
 	}
 }
 
-// TestLeft: the certain events of a chain that is not used again are signed.
+// TestLeft checks that the certain events of an abandoned chain are signed.
 func TestLeft(t *testing.T) {
-	w, anchor := newWorld(), &shelf{}
+	w, anchor := newFaultStore(), &memoryAnchor{}
 	log := audit.NewLog(w, "muffin", &audit.Options{Signer: signs(t), Anchors: []audit.Anchor{anchor}})
 	mustRead(t, log)
 	w.heal()
@@ -147,22 +148,23 @@ func TestLeft(t *testing.T) {
 	}
 }
 
-// TestClose: by the answer to the close event and to its publication.
+// TestClose fails the commit of the close event or its publication, and closes
+// again.
 func TestClose(t *testing.T) {
 	for name, c := range map[string]struct {
-		fault  func(w *world, a *shelf)
+		fault  func(w *faultStore, a *memoryAnchor)
 		failed bool
-		events string // after closing once more, healed
+		events string // after a second Close without faults
 		sizes  []uint64
 	}{
-		"fine":            {func(*world, *shelf) {}, false, "genesis decrypt close", []uint64{3}},
-		"definite":        {func(w *world, _ *shelf) { w.before = to("audit#", record.ErrBusy) }, true, "genesis decrypt close", []uint64{3}},
-		"unknown":         {func(w *world, _ *shelf) { w.before = to("audit#", errLost) }, true, "genesis decrypt", []uint64{2}},
-		"unknown, landed": {func(w *world, _ *shelf) { w.after = to("audit#", errLost) }, true, "genesis decrypt close", []uint64{2}},
-		"an anchor fails": {func(_ *world, a *shelf) { a.fail(errLost) }, true, "genesis decrypt close", []uint64{3}},
+		"fine":            {func(*faultStore, *memoryAnchor) {}, false, "genesis decrypt close", []uint64{3}},
+		"definite":        {func(w *faultStore, _ *memoryAnchor) { w.before = to("audit#", record.ErrBusy) }, true, "genesis decrypt close", []uint64{3}},
+		"unknown":         {func(w *faultStore, _ *memoryAnchor) { w.before = to("audit#", errLost) }, true, "genesis decrypt", []uint64{2}},
+		"unknown, landed": {func(w *faultStore, _ *memoryAnchor) { w.after = to("audit#", errLost) }, true, "genesis decrypt close", []uint64{2}},
+		"an anchor fails": {func(_ *faultStore, a *memoryAnchor) { a.fail(errLost) }, true, "genesis decrypt close", []uint64{3}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, anchor := newWorld(), &shelf{}
+			w, anchor := newFaultStore(), &memoryAnchor{}
 			log := audit.NewLog(w, "muffin", &audit.Options{Signer: signs(t), Anchors: []audit.Anchor{anchor}})
 			mustRead(t, log)
 			c.fault(w, anchor)
@@ -173,7 +175,7 @@ func TestClose(t *testing.T) {
 			anchor.fail(nil)
 			for range 2 {
 				if err := log.Close(t.Context()); err != nil {
-					t.Errorf("once more: %v", err)
+					t.Errorf("the second Close: %v", err)
 				}
 			}
 			if got := operations(eventsIn(t, w, chainsIn(t, w)[0])); got != c.events {
@@ -184,17 +186,17 @@ func TestClose(t *testing.T) {
 			}
 		})
 	}
-	w := newWorld()
+	w := newFaultStore()
 	if err := newLog(w).Close(t.Context()); err != nil || w.count() != 0 {
 		t.Errorf("a log that wrote nothing: %v, %d commits", err, w.count())
 	}
 }
 
-// TestAlarm: an idle log is signed an interval after its first event without a
-// checkpoint, and tried again where that failed.
+// TestAlarm checks that an idle log is signed an interval after its first event
+// without a checkpoint, and that a failed attempt is repeated.
 func TestAlarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, anchor := newWorld(), &shelf{}
+		w, anchor := newFaultStore(), &memoryAnchor{}
 		log := audit.NewLog(w, "muffin", &audit.Options{Signer: signs(t), Anchors: []audit.Anchor{anchor}})
 		expect := func(what string, want ...uint64) {
 			t.Helper()
@@ -234,7 +236,7 @@ func TestAlarm(t *testing.T) {
 		if err := w.Commit(t.Context(), e.Writes(nil)); err != nil {
 			t.Fatal(err)
 		}
-		held.Landed(e)
+		held.End(nil, e, audit.Event{})
 		time.Sleep(59 * time.Second)
 		expect("of a long operation, before the interval", 3, 4)
 		time.Sleep(2 * time.Second)
@@ -252,13 +254,13 @@ func TestAlarm(t *testing.T) {
 	})
 }
 
-// TestOverdue: a chain that was held longer than an interval is signed as soon
-// as it is free, even if another chain's alarm is set for later.
+// TestOverdue holds a chain longer than an interval. It must be signed as soon as
+// it is free, even if the alarm of another chain is set for later.
 func TestOverdue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
+		w := newFaultStore()
 		log := audit.NewLog(w, "muffin", &audit.Options{Signer: signs(t)})
-		held := lease(t, log) // its genesis is without a checkpoint
+		held := lease(t, log) // its genesis has no checkpoint
 		time.Sleep(70 * time.Second)
 		mustRead(t, log) // another chain
 		held.Failed()
@@ -272,11 +274,11 @@ func TestOverdue(t *testing.T) {
 	})
 }
 
-// TestCloseInAlarm: Close stops the work of the alarm and waits for it.
+// TestCloseInAlarm checks that Close stops the work of the alarm and waits for it.
 func TestCloseInAlarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		slow := stuck{world: w}
+		w := newFaultStore()
+		slow := stuck{faultStore: w}
 		log := audit.NewLog(slow, "muffin", &audit.Options{Signer: signs(t)})
 		mustRead(t, log)
 		time.Sleep(61 * time.Second)
@@ -294,13 +296,13 @@ func TestCloseInAlarm(t *testing.T) {
 	})
 }
 
-// stuck waits for ever in the put of a lone checkpoint.
-type stuck struct{ *world }
+// stuck blocks in the commit of a checkpoint until the context ends.
+type stuck struct{ *faultStore }
 
 func (s stuck) Commit(ctx context.Context, writes []record.Write) error {
 	if len(writes) == 1 && writes[0].Record.Key.Partition[0] == 'c' {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	return s.world.Commit(ctx, writes)
+	return s.faultStore.Commit(ctx, writes)
 }

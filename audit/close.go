@@ -2,13 +2,16 @@ package audit
 
 import "context"
 
-// Close ends the log: each chain gets a close event and, with a Signer, the
-// checkpoint over all of it in the same commit, which is then published. A log
-// that wrote nothing writes nothing. After Close no lease is given.
+// Close ends the log. It stores a close event for each chain and, if the log has
+// a signer, the checkpoint over the whole chain in the same commit, and then
+// publishes it. If the log wrote nothing, Close writes nothing. After Close,
+// Lease and Append return ErrAudit.
 //
-// End all operations first. A chain that one still holds is closed by calling
-// Close again, which also does what failed; a chain that is never closed is
-// reported as such, with how far it is proven. ErrAudit.
+// The caller must end all operations first. A chain that an operation still
+// holds is closed by another call of Close, which also retries what failed. A
+// chain that is never closed is reported as unclosed, with the number of events
+// that its checkpoints prove. Close returns ErrAudit if any chain fails, and
+// closes the others.
 func (l *Log) Close(ctx context.Context) error {
 	l.mu.Lock()
 	l.closed = true
@@ -16,22 +19,22 @@ func (l *Log) Close(ctx context.Context) error {
 		l.alarm.Stop()
 	}
 	l.mu.Unlock()
-	l.hush()
-	l.ringing.Wait()
-	return l.each(func(c *chain) error {
-		if c.left || c.closed {
-			return l.sign(ctx, c)
+	l.cancel()
+	l.alarmWG.Wait()
+	return l.forEachIdle(func(c *chain) error {
+		if c.abandoned || c.closed {
+			return l.signAndPublish(ctx, c)
 		}
-		if err := retry(func() error { return l.end(ctx, c) }); err != nil {
+		if err := retryVoided(func() error { return l.closeChain(ctx, c) }); err != nil {
 			return err
 		}
 		return l.publish(ctx, c)
 	})
 }
 
-// end commits the close event of a chain, and its last checkpoint.
-func (l *Log) end(ctx context.Context, c *chain) error {
-	s := l.hold(ctx, c)
+// closeChain commits the close event of a chain and its last checkpoint.
+func (l *Log) closeChain(ctx context.Context, c *chain) error {
+	s := l.newLease(ctx, c)
 	e, err := s.Draft(Close, "", "", Success)
 	if err != nil {
 		return err
@@ -46,19 +49,19 @@ func (l *Log) end(ctx context.Context, c *chain) error {
 	if l.signer != nil {
 		tree := c.tree.Clone()
 		tree.Append(e.leaf())
-		if note, err = l.note(c.id, tree); err != nil {
+		if note, err = l.signTree(c.id, tree); err != nil {
 			return err
 		}
-		writes = append(writes, noteWrite(c.id, e.Seq, note))
+		writes = append(writes, checkpointWrite(c.id, e.Seq, note))
 	}
 	err = l.commit(ctx, "audit.close", writes)
-	c.left = !c.settle(err, e, void, l.now())
+	c.abandoned = !c.settle(err, e, void, l.opts.Now())
 	if err != nil {
 		return err
 	}
 	c.closed = true
 	if l.signer != nil {
-		l.stored(c, note)
+		l.setSigned(c, note)
 	}
 	return nil
 }

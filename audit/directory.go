@@ -16,9 +16,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Directory gives principals the names that events call them by, so that the
-// log can be kept for years and a person be forgotten. It is table blue_keys,
-// apart from the log:
+// A Directory maps the names of principals to the pseudonyms that events
+// contain. The log can then be kept for years, although a person is erased. Its
+// records are in table blue_keys, which is separate from the log:
 //
 //	PK  principals
 //	SK  the name, at most 1,024 bytes
@@ -27,11 +27,12 @@ import (
 //
 //	pseudonym = "p-" ‖ first 32 hex digits of HMAC-SHA256(pepper, LP("blue/1/principal") ‖ LP(name))
 //
-// Without the record nobody can tell whose a pseudonym was, not even by
-// guessing names. All methods may be called concurrently.
+// Without the record, a pseudonym cannot be linked to a name, because the pepper
+// prevents guesses. All methods may be called concurrently.
 type Directory struct {
 	store record.Store
-	// Now is the clock; time.Now if nil.
+	// Now is the clock, time.Now if nil. It must not be set after the first
+	// call of a method.
 	Now func() time.Time
 }
 
@@ -43,26 +44,28 @@ const (
 // NewDirectory returns the directory of a store.
 func NewDirectory(store record.Store) *Directory { return &Directory{store: store} }
 
-// Pseudonym returns what events call a name, and makes its record if there is
-// none. Of many at once all get the same. ErrInvalid for no name, ErrTooLarge
-// for one that is no sort key, ErrTampered for a record that is not whole.
+// Pseudonym returns the pseudonym of a name, and stores a record if there is
+// none. Concurrent callers get the same pseudonym. It returns ErrInvalid for an
+// empty name, ErrTooLarge for a name of more than 1,024 bytes, ErrTampered for a
+// damaged record, and errors of the store.
 func (d *Directory) Pseudonym(ctx context.Context, name string) (string, error) {
 	if name == "" {
-		return "", fmt.Errorf("%w: a principal without a name", blue.ErrInvalid)
+		return "", fmt.Errorf("%w: the principal has no name", blue.ErrInvalid)
 	}
 	key := record.Key{Partition: principalsPK, Item: name}
 	r, err := d.store.Get(ctx, record.Keys, key)
 	if errors.Is(err, blue.ErrNotFound) {
-		r, err = d.enter(ctx, key)
+		r, err = d.addName(ctx, key)
 	}
 	if err != nil {
 		return "", err
 	}
-	return pseudonym(r)
+	return pseudonymOf(r)
 }
 
-// enter puts a new record. Whatever became of that, what stands there counts.
-func (d *Directory) enter(ctx context.Context, key record.Key) (record.Record, error) {
+// addName stores a new record. If that fails, it returns the stored record if
+// one exists.
+func (d *Directory) addName(ctx context.Context, key record.Key) (record.Record, error) {
 	now := time.Now
 	if d.Now != nil {
 		now = d.Now
@@ -83,18 +86,18 @@ func (d *Directory) enter(ctx context.Context, key record.Key) (record.Record, e
 	return found, nil
 }
 
-func pseudonym(r record.Record) (string, error) {
+func pseudonymOf(r record.Record) (string, error) {
 	pepper := r.Attrs["pepper"].Bin()
 	if len(pepper) != pepperSize {
-		return "", fmt.Errorf("%w: a principal's record has a pepper of %d bytes instead of %d", blue.ErrTampered, len(pepper), pepperSize)
+		return "", fmt.Errorf("%w: the pepper of a principal has %d bytes, not %d", blue.ErrTampered, len(pepper), pepperSize)
 	}
 	h := hmac.New(sha256.New, pepper)
 	h.Write(appendLP(appendLP(nil, []byte("blue/1/principal")), []byte(r.Key.Item)))
 	return "p-" + hex.EncodeToString(h.Sum(nil)[:16]), nil
 }
 
-// Names returns the name of every pseudonym that can still be told.
-// ErrTampered for a record that is not whole.
+// Names returns all names in the directory by their pseudonyms. It returns
+// ErrTampered for a damaged record, and errors of the store.
 func (d *Directory) Names(ctx context.Context) (map[string]string, error) {
 	all, err := d.store.Query(ctx, record.Query{Table: record.Keys, Partition: principalsPK})
 	if err != nil {
@@ -102,7 +105,7 @@ func (d *Directory) Names(ctx context.Context) (map[string]string, error) {
 	}
 	names := make(map[string]string, len(all))
 	for _, r := range all {
-		p, err := pseudonym(r)
+		p, err := pseudonymOf(r)
 		if err != nil {
 			return nil, err
 		}
@@ -111,9 +114,10 @@ func (d *Directory) Names(ctx context.Context) (map[string]string, error) {
 	return names, nil
 }
 
-// NamesOf returns the names in the directory that are a user's, ascending: the
-// user's own, and those that go on after a space with an identity elsewhere, an
-// ARN say. It makes none.
+// NamesOf returns the names of a user in the directory, in ascending order: the
+// user's own name, and names that continue after a space with an identity in
+// another system, such as an ARN. It stores no record. It returns the errors
+// of Names.
 func (d *Directory) NamesOf(ctx context.Context, user string) ([]string, error) {
 	all, err := d.Names(ctx)
 	if err != nil {
@@ -129,10 +133,11 @@ func (d *Directory) NamesOf(ctx context.Context, user string) ([]string, error) 
 	return names, nil
 }
 
-// Forget deletes a name's record: the log keeps the pseudonym, and nobody can
-// link it to the name any more, once the backups of the table are gone too. A
-// log that is open goes on with it; the next one takes a new one. also are
-// writes of the directory's store that stand or fall with it. ErrNotFound.
+// Forget deletes the record of a name, in one commit with the writes in also.
+// The log keeps the pseudonym, which cannot be linked to the name after the
+// backups of the table are deleted too. An open log keeps using the pseudonym,
+// and a new log stores a new one. Forget returns ErrNotFound if the name has no
+// record, and errors of the store.
 func (d *Directory) Forget(ctx context.Context, name string, also ...record.Write) error {
 	key := record.Key{Partition: principalsPK, Item: name}
 	r, err := d.store.Get(ctx, record.Keys, key)

@@ -17,9 +17,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// TestPseudonym computes a pseudonym anew from the words of docs/format.md.
+// TestPseudonym computes a pseudonym as docs/format.md describes.
 func TestPseudonym(t *testing.T) {
-	w := newWorld()
+	w := newFaultStore()
 	d := audit.NewDirectory(w)
 	got, err := d.Pseudonym(t.Context(), "muffin")
 	if err != nil {
@@ -49,14 +49,14 @@ func TestPseudonym(t *testing.T) {
 	}
 }
 
-// TestPseudonymRace: fifty at once agree on one.
+// TestPseudonymRace makes a pseudonym in 50 goroutines. All must get the same one.
 func TestPseudonymRace(t *testing.T) {
-	w := newWorld()
+	w := newFaultStore()
 	var gate sync.WaitGroup
 	gate.Add(50)
 	got := make(chan string, 50)
 	w.before = func(int, []record.Write) error {
-		gate.Done() // all have found nothing before any writes
+		gate.Done() // all have found no record before one writes
 		gate.Wait()
 		return nil
 	}
@@ -80,18 +80,18 @@ func TestPseudonymRace(t *testing.T) {
 
 func TestPseudonymFaults(t *testing.T) {
 	for name, c := range map[string]struct {
-		fault func(w *world)
+		fault func(w *faultStore)
 		name  string
 		want  error
 	}{
-		"put fails":          {func(w *world) { w.before = nth(1, record.ErrBusy) }, "muffin", record.ErrBusy},
-		"put lost":           {func(w *world) { w.before = nth(1, errLost) }, "muffin", errLost},
-		"put lands, unheard": {func(w *world) { w.after = nth(1, errLost) }, "muffin", nil},
-		"no name":            {func(*world) {}, "", blue.ErrInvalid},
-		"long name":          {func(*world) {}, strings.Repeat("m", record.MaxItem+1), blue.ErrTooLarge},
+		"put fails":          {func(w *faultStore) { w.before = nth(1, record.ErrBusy) }, "muffin", record.ErrBusy},
+		"put lost":           {func(w *faultStore) { w.before = nth(1, errLost) }, "muffin", errLost},
+		"put lands, unheard": {func(w *faultStore) { w.after = nth(1, errLost) }, "muffin", nil},
+		"no name":            {func(*faultStore) {}, "", blue.ErrInvalid},
+		"long name":          {func(*faultStore) {}, strings.Repeat("m", record.MaxItem+1), blue.ErrTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld()
+			w := newFaultStore()
 			c.fault(w)
 			_, err := audit.NewDirectory(w).Pseudonym(t.Context(), c.name)
 			if !errors.Is(err, c.want) || c.want == nil && err != nil {
@@ -99,7 +99,7 @@ func TestPseudonymFaults(t *testing.T) {
 			}
 		})
 	}
-	w := newWorld()
+	w := newFaultStore()
 	short := record.Record{Key: record.Key{Partition: "principals", Item: "muffin"}, Attrs: record.Attrs{"pepper": record.B([]byte("short"))}}
 	if err := w.Commit(t.Context(), []record.Write{{Table: record.Keys, Record: short}}); err != nil {
 		t.Fatal(err)
@@ -111,9 +111,9 @@ func TestPseudonymFaults(t *testing.T) {
 	}
 }
 
-// TestForget: the log keeps the pseudonym and nothing links it any more.
+// TestForget checks that the log keeps a pseudonym whose name was deleted.
 func TestForget(t *testing.T) {
-	w := newWorld()
+	w := newFaultStore()
 	d := audit.NewDirectory(w)
 	open := func() *audit.Log { return audit.NewLog(w, "muffin", &audit.Options{Principals: d}) }
 	log := open()
@@ -123,7 +123,7 @@ func TestForget(t *testing.T) {
 	}
 	mustRead(t, log)
 	if err := d.Forget(t.Context(), "muffin"); !errors.Is(err, blue.ErrNotFound) {
-		t.Errorf("once more: %v, want ErrNotFound", err)
+		t.Errorf("the second Forget: %v, want ErrNotFound", err)
 	}
 	next := open()
 	mustRead(t, next)
@@ -142,10 +142,10 @@ func TestForget(t *testing.T) {
 	}
 }
 
-// TestPrincipalUnavailable: without a pseudonym nothing is written, least of
-// all the name.
+// TestPrincipalUnavailable checks that nothing is written if the pseudonym cannot
+// be read.
 func TestPrincipalUnavailable(t *testing.T) {
-	w := newWorld()
+	w := newFaultStore()
 	w.before = to("principals", blue.ErrUnavailable)
 	log := audit.NewLog(w, "muffin", &audit.Options{Principals: audit.NewDirectory(w)})
 	if err := read(t.Context(), log); !errors.Is(err, blue.ErrAudit) {
@@ -161,15 +161,15 @@ func TestPrincipalUnavailable(t *testing.T) {
 	}
 	mustRead(t, log)
 	if n := w.count(); n != 4 {
-		t.Errorf("a warm operation takes %d commits", n-3)
+		t.Errorf("an operation on a free chain makes %d commits", n-3)
 	}
 }
 
-// TestNamesOf: a user's names are their own and those with an identity behind a
-// space, and asking makes none.
+// TestNamesOf checks that the names of a user are the name itself and names with
+// an identity after a space, and that the call stores no record.
 func TestNamesOf(t *testing.T) {
 	ctx := t.Context()
-	d := audit.NewDirectory(newWorld())
+	d := audit.NewDirectory(newFaultStore())
 	for _, name := range []string{"ada arn:aws:iam::111122223333:user/ada", "adam", "ada", "bob arn:x"} {
 		if _, err := d.Pseudonym(ctx, name); err != nil {
 			t.Fatal(err)

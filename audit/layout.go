@@ -3,142 +3,168 @@ package audit
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// column binds one attribute of a stored event to its field.
-type column struct {
-	name string
-	text *string
-	num  *int64
-	bin  *[]byte
+// EventKey returns the key of an event.
+func EventKey(chain string, seq uint64) record.Key {
+	return record.Key{Partition: record.ChainPartition(chain), Item: SequenceItem(seq)}
 }
 
-// columns lists the stored attributes of an event. Operation, outcome and the
-// two counters go through the locals of the caller.
-func (e *Event) columns(operation, outcome *string, seq, version *int64) []column {
-	return []column{
-		{name: "event_id", text: &e.EventID},
-		{name: "timestamp", text: &e.Timestamp},
-		{name: "trace_id", text: &e.TraceID},
-		{name: "span_id", text: &e.SpanID},
-		{name: "operation", text: operation},
-		{name: "key_id", text: &e.KeyID},
-		{name: "principal", text: &e.Principal},
-		{name: "outcome", text: outcome},
-		{name: "chain", text: &e.Chain},
-		{name: "seq", num: seq},
-		{name: "dialogue", text: &e.Dialogue},
-		{name: "root_version", num: version},
-		{name: "item_count", num: &e.ItemCount},
-		{name: "items_digest", bin: &e.ItemsDigest},
-		{name: "item_names", bin: &e.ItemNames},
-		{name: "item_tags", bin: &e.ItemTags},
-		{name: "error_class", text: &e.ErrorClass},
-		{name: "previous_hash", text: &e.Previous},
-		{name: "root_hash", text: &e.RootHash},
-		{name: "event_hash", text: &e.EventHash},
-	}
+// PointerKey returns the key of the pointer to the event of a dialogue's commit.
+func PointerKey(dialogue string, version uint64) record.Key {
+	return record.DialogueKey(dialogue, SequenceItem(version))
 }
 
-// eventKey is where an event lies.
-func eventKey(chain string, seq uint64) record.Key {
-	return record.Key{Partition: record.ChainPartition(chain), Item: twelve(seq)}
+// SequenceItem returns the sort key of a seq, size or version: twelve decimal
+// digits.
+func SequenceItem(n uint64) string { return fmt.Sprintf("%012d", n) }
+
+// ParseSequenceItem returns the number of a sort key that SequenceItem made. ok
+// is false for any other text and for zero.
+func ParseSequenceItem(item string) (n uint64, ok bool) {
+	n, err := strconv.ParseUint(item, 10, 64)
+	return n, err == nil && n > 0 && len(item) == 12 && item[0] != '+'
 }
 
-// pointerKey is where the pointer to the event of a dialogue's commit lies.
-func pointerKey(dialogue string, version uint64) record.Key {
-	return record.DialogueKey(dialogue, twelve(version))
+// PointerTarget returns the chain and seq that a pointer names.
+func PointerTarget(pointer record.Record) (chain string, seq uint64) {
+	return pointer.Attrs["chain"].Str(), uint64(pointer.Attrs["seq"].Int())
 }
 
-func twelve(n uint64) string { return fmt.Sprintf("%012d", n) }
+// checkpointWrite returns the write of the signed note over a chain's first size
+// events.
+func checkpointWrite(chain string, size uint64, note string) record.Write {
+	key := record.Key{Partition: record.CheckpointPartition(chain), Item: SequenceItem(size)}
+	return record.Write{Table: record.Audit, Record: record.Record{Key: key, Attrs: record.Attrs{"note": record.S(note)}}}
+}
 
-// Writes returns the event's record, for a commit its pointer, and for the
-// first event of a chain's day the record of the day index. None may exist.
-// void is the event that may take its place (Lease.Void).
+// Writes returns the writes of an event. The first is its record. It is followed
+// by the pointer if RootHash is set, and by the record of the day index if the
+// event is the first of its chain on its day. All of them must not exist.
+//
+// void is the event that the store puts in place of e if it must settle an
+// unknown outcome ([Lease.Void]), or nil.
 func (e *Event) Writes(void *Event) []record.Write {
-	writes := []record.Write{{Table: record.Audit, Record: record.Record{Key: eventKey(e.Chain, e.Seq), Attrs: e.attrs()}}}
+	writes := []record.Write{{Table: record.Audit, Record: record.Record{Key: EventKey(e.Chain, e.Seq), Attrs: e.attrs()}}}
 	if void != nil {
 		writes[0].Fence = void.attrs()
 	}
 	if e.RootHash != "" {
 		writes = append(writes, record.Write{Table: record.Audit, Record: record.Record{
-			Key:   pointerKey(e.Dialogue, e.RootVersion),
+			Key:   PointerKey(e.Dialogue, e.RootVersion),
 			Attrs: record.Attrs{"chain": record.S(e.Chain), "seq": record.N(int64(e.Seq))},
 		}})
 	}
 	if e.first > 0 {
-		writes = append(writes, record.Write{Table: record.Audit, Record: e.indexRecord()})
+		writes = append(writes, record.Write{Table: record.Audit, Record: record.Record{
+			Key:   record.Key{Partition: record.IndexPartition(e.Chain), Item: e.day() + "#" + e.Chain},
+			Attrs: record.Attrs{"first": record.N(int64(e.first))},
+		}})
 	}
 	return writes
 }
 
+// attrs returns the stored attributes of an event. Empty texts and bytes are
+// left out.
 func (e *Event) attrs() record.Attrs {
-	operation, outcome, seq, version := string(e.Operation), string(e.Outcome), int64(e.Seq), int64(e.RootVersion)
-	attrs := make(record.Attrs, 20)
-	for _, c := range e.columns(&operation, &outcome, &seq, &version) {
-		switch {
-		case c.text != nil && *c.text != "":
-			attrs[c.name] = record.S(*c.text)
-		case c.num != nil:
-			attrs[c.name] = record.N(*c.num)
-		case c.bin != nil && len(*c.bin) > 0:
-			attrs[c.name] = record.B(*c.bin)
-		}
+	attrs := record.Attrs{
+		"event_id":      record.S(e.EventID),
+		"timestamp":     record.S(e.Timestamp),
+		"trace_id":      record.S(e.TraceID),
+		"span_id":       record.S(e.SpanID),
+		"operation":     record.S(string(e.Operation)),
+		"key_id":        record.S(e.KeyID),
+		"principal":     record.S(e.Principal),
+		"outcome":       record.S(string(e.Outcome)),
+		"chain":         record.S(e.Chain),
+		"seq":           record.N(int64(e.Seq)),
+		"dialogue":      record.S(e.Dialogue),
+		"root_version":  record.N(int64(e.RootVersion)),
+		"item_count":    record.N(e.ItemCount),
+		"items_digest":  record.B(e.ItemsDigest),
+		"item_names":    record.B(e.ItemNames),
+		"item_tags":     record.B(e.ItemTags),
+		"error_class":   record.S(e.ErrorClass),
+		"previous_hash": record.S(e.Previous),
+		"root_hash":     record.S(e.RootHash),
+		"event_hash":    record.S(e.EventHash),
 	}
+	maps.DeleteFunc(attrs, func(_ string, v record.Value) bool {
+		return v.Type() != record.Number && v.Str() == "" && len(v.Bin()) == 0
+	})
 	return attrs
 }
 
-// decodeEvent reads an event from its record. It does not check the hash.
-func decodeEvent(r record.Record) Event {
-	var e Event
-	var operation, outcome string
-	var seq, version int64
-	for _, c := range e.columns(&operation, &outcome, &seq, &version) {
-		v := r.Attrs[c.name]
-		switch {
-		case c.text != nil:
-			*c.text = v.Str()
-		case c.num != nil:
-			*c.num = v.Int()
-		case c.bin != nil:
-			*c.bin = v.Bin()
-		}
+// DecodeEvent returns the event of a record and checks nothing. See [ParseEvent].
+func DecodeEvent(r record.Record) Event {
+	text := func(name string) string { return r.Attrs[name].Str() }
+	return Event{
+		EventID:     text("event_id"),
+		Timestamp:   text("timestamp"),
+		TraceID:     text("trace_id"),
+		SpanID:      text("span_id"),
+		Operation:   Operation(text("operation")),
+		KeyID:       text("key_id"),
+		Principal:   text("principal"),
+		Outcome:     Outcome(text("outcome")),
+		Chain:       text("chain"),
+		Seq:         uint64(r.Attrs["seq"].Int()),
+		Dialogue:    text("dialogue"),
+		RootVersion: uint64(r.Attrs["root_version"].Int()),
+		ItemCount:   r.Attrs["item_count"].Int(),
+		ItemsDigest: r.Attrs["items_digest"].Bin(),
+		ItemNames:   r.Attrs["item_names"].Bin(),
+		ItemTags:    r.Attrs["item_tags"].Bin(),
+		ErrorClass:  text("error_class"),
+		Previous:    text("previous_hash"),
+		RootHash:    text("root_hash"),
+		EventHash:   text("event_hash"),
 	}
-	e.Operation, e.Outcome, e.Seq, e.RootVersion = Operation(operation), Outcome(outcome), uint64(seq), uint64(version)
-	return e
 }
 
-// ReadEvent returns one event. ErrNotFound if there is none, ErrTampered if
-// its hash is not that of its fields, it stands in another's place, or its
-// record holds more than an event.
+// ParseEvent returns the event of a record and reports whether the record is
+// intact: its hash matches its fields, seq is positive, root_version is not
+// negative, and it has exactly the attributes of the event. It does not compare
+// chain and seq with the record's key.
+func ParseEvent(r record.Record) (e Event, intact bool) {
+	e = DecodeEvent(r)
+	return e, e.IsIntact() && int64(e.Seq) > 0 && int64(e.RootVersion) >= 0 && r.Equal(record.Record{Key: r.Key, Attrs: e.attrs()})
+}
+
+// ReadEvent returns one event. It returns ErrNotFound if the event does not
+// exist, and ErrTampered if its record is not intact ([ParseEvent]) or belongs
+// to another key.
 func ReadEvent(ctx context.Context, store record.Store, chain string, seq uint64) (Event, error) {
-	r, err := store.Get(ctx, record.Audit, eventKey(chain, seq))
+	r, err := store.Get(ctx, record.Audit, EventKey(chain, seq))
 	if err != nil {
-		return Event{}, fmt.Errorf("audit event %s seq %d: %w", chain, seq, err)
+		return Event{}, fmt.Errorf("reading audit event %s seq %d: %w", chain, seq, err)
 	}
-	e := decodeEvent(r)
-	if !e.Intact() || e.Chain != chain || e.Seq != seq || !r.Equal(record.Record{Key: r.Key, Attrs: e.attrs()}) {
-		return Event{}, fmt.Errorf("%w: audit event %s seq %d: its hash is not that of its fields", blue.ErrTampered, chain, seq)
+	e, intact := ParseEvent(r)
+	if !intact || e.Chain != chain || e.Seq != seq {
+		return Event{}, fmt.Errorf("%w: audit event %s seq %d: its hash does not match its fields", blue.ErrTampered, chain, seq)
 	}
 	return e, nil
 }
 
-// ReadCommit returns the event of one commit of a dialogue; errors as ReadEvent.
+// ReadCommit returns the event of one commit of a dialogue. It returns
+// ErrNotFound if the pointer or the event does not exist, and ErrTampered if the
+// event is damaged or belongs to another commit.
 func ReadCommit(ctx context.Context, store record.Store, dialogue string, version uint64) (Event, error) {
-	r, err := store.Get(ctx, record.Audit, pointerKey(dialogue, version))
+	r, err := store.Get(ctx, record.Audit, PointerKey(dialogue, version))
 	if err != nil {
-		return Event{}, fmt.Errorf("audit pointer of version %d of dialogue %s: %w", version, dialogue, err)
+		return Event{}, fmt.Errorf("reading audit pointer %d of dialogue %s: %w", version, dialogue, err)
 	}
-	return readPointed(ctx, store, dialogue, r)
+	return readPointed(ctx, store, dialogue, version, r)
 }
 
-// ReadCommits returns the events of all commits of a dialogue, oldest first.
-// A pointer or event that is missing or broken ends in an error; the events
-// read so far are returned with it.
+// ReadCommits returns the events of all commits of a dialogue, oldest first. If
+// a pointer or an event is missing or damaged, it returns the events before it
+// and an error: ErrTampered for a missing pointer, else as [ReadCommit].
 func ReadCommits(ctx context.Context, store record.Store, dialogue string) ([]Event, error) {
 	pointers, err := store.Query(ctx, record.Query{Table: record.Audit, Partition: record.DialoguePartition(dialogue)})
 	if err != nil {
@@ -146,10 +172,11 @@ func ReadCommits(ctx context.Context, store record.Store, dialogue string) ([]Ev
 	}
 	events := make([]Event, 0, len(pointers))
 	for i, p := range pointers {
-		if p.Key.Item != twelve(uint64(i)+1) {
-			return events, fmt.Errorf("%w: the audit pointer of version %d of dialogue %s is gone", blue.ErrTampered, i+1, dialogue)
+		version := uint64(i) + 1
+		if p.Key.Item != SequenceItem(version) {
+			return events, fmt.Errorf("%w: audit pointer %d of dialogue %s is missing", blue.ErrTampered, version, dialogue)
 		}
-		e, err := readPointed(ctx, store, dialogue, p)
+		e, err := readPointed(ctx, store, dialogue, version, p)
 		if err != nil {
 			return events, err
 		}
@@ -158,17 +185,15 @@ func ReadCommits(ctx context.Context, store record.Store, dialogue string) ([]Ev
 	return events, nil
 }
 
-func readPointed(ctx context.Context, store record.Store, dialogue string, pointer record.Record) (Event, error) {
-	version, err := strconv.ParseUint(pointer.Key.Item, 10, 64)
-	if err != nil {
-		return Event{}, fmt.Errorf("%w: audit pointer %q of dialogue %s", blue.ErrTampered, pointer.Key.Item, dialogue)
+// readPointed returns the event that a pointer names.
+func readPointed(ctx context.Context, store record.Store, dialogue string, version uint64, pointer record.Record) (Event, error) {
+	chain, seq := PointerTarget(pointer)
+	e, err := ReadEvent(ctx, store, chain, seq)
+	if err == nil && (e.Dialogue != dialogue || e.RootVersion != version) {
+		err = fmt.Errorf("%w: audit pointer %d of dialogue %s leads to another event", blue.ErrTampered, version, dialogue)
 	}
-	e, err := ReadEvent(ctx, store, pointer.Attrs["chain"].Str(), uint64(pointer.Attrs["seq"].Int()))
 	if err != nil {
 		return Event{}, err
-	}
-	if e.Dialogue != dialogue || e.RootVersion != version {
-		return Event{}, fmt.Errorf("%w: the audit pointer of version %d of dialogue %s leads to another event", blue.ErrTampered, version, dialogue)
 	}
 	return e, nil
 }

@@ -12,147 +12,156 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Options configure a Log. The zero value works.
+// Options configure a Log. The zero value is valid.
 type Options struct {
-	// Now is the clock; time.Now if nil.
+	// Now is the clock, time.Now if nil.
 	Now func() time.Time
-	// Signer returns what signs checkpoints; nil: the chains have none. It
-	// is called before the first event, not before, and again if it fails.
+	// Signer returns the signer of the checkpoints. If it is nil, the chains
+	// have no checkpoints. The log calls it before the first event, and again
+	// if it fails.
 	Signer func(context.Context) (*checkpoint.Signer, error)
-	// Caller returns who the principal is to somebody else, such as the ARN
-	// that AWS knows the process by. It is added to the name, and called as
-	// Signer is; nil: nothing is added.
+	// Caller returns the identity of the principal in another system, such as
+	// the ARN of the process in AWS. The log appends it to the name. It calls
+	// Caller in the same way as Signer. If it is nil, nothing is appended.
 	Caller func(context.Context) (string, error)
-	// Anchors keep the checkpoints outside the store, each of them all.
+	// Anchors receive each checkpoint and keep it outside the store.
 	Anchors []Anchor
-	// Principals gives the principal a pseudonym; nil: events hold it as
-	// given.
+	// Principals gives the principal a pseudonym. If it is nil, events contain
+	// the name.
 	Principals *Directory
-	// Every is after how many events a checkpoint is due; 256 if 0.
+	// Every is the number of events after which a checkpoint is due, 256 if 0.
 	Every int
-	// Interval is how long after the first event without one; 60 s if 0.
+	// Interval is the time after which a checkpoint is due, counted from the
+	// first event without one. It is 60 s if 0.
 	Interval time.Duration
-	// Tracer makes a span of each commit and publication of the log; nil:
-	// none. Events carry the trace of their operation either way.
+	// Tracer makes a span of each commit and publication of the log, none if
+	// nil. Events contain the trace of their operation in either case.
 	Tracer trace.Tracer
 }
 
-const (
-	defaultEvery    = 256
-	defaultInterval = 60 * time.Second
-)
-
-// Log appends events for one process and principal. It may be used
-// concurrently: every operation leases a chain of its own for as long as it
-// lasts, so commits do not wait for each other. A chain is reused when free;
-// there are as many as operations ever ran at once. End it with Close.
+// A Log appends events for one process and one principal. All methods may be
+// called concurrently. Each operation leases a chain until it ends, so commits
+// do not wait for each other. The log uses a free chain again, so it has as many
+// chains as operations ever ran at the same time. End it with Close.
 //
-// A checkpoint is due by number or age of the events without one. It is made
-// before the chain's next operation, which fails if it fails, and by an alarm
-// when no operation comes.
+// A checkpoint is due by the number or the age of the events without one. The
+// log makes it before the next operation on the chain, and that operation fails
+// if the checkpoint fails. If no operation comes, a timer makes it.
 type Log struct {
-	store       record.Store
-	principal   string
-	principals  *Directory
-	now         func() time.Time
-	openSigner  func(context.Context) (*checkpoint.Signer, error)
-	caller      func(context.Context) (string, error)
-	signer      *checkpoint.Signer // set before who is
-	anchors     []Anchor
-	every       uint64
-	interval    time.Duration
-	tracer      trace.Tracer
-	ids         uuid.Generator
-	identifying sync.Mutex
-	who         atomic.Pointer[string] // what events call the principal, once known
+	store      record.Store
+	principal  string
+	opts       Options // with the defaults filled in
+	ids        uuid.Generator
+	identifyMu sync.Mutex
+	signer     *checkpoint.Signer     // set before name
+	name       atomic.Pointer[string] // the name of the principal in events, nil until identify
 
-	mu      sync.Mutex // never held while the store is asked
-	free    []*chain   // the one that was used last at the end
-	left    []*chain   // not to be used again, but owed a checkpoint
-	closed  bool
-	alarm   *time.Timer // nil: none is set
-	rings   time.Time   // when
-	ringing sync.WaitGroup
-	life    context.Context // of the alarm's work
-	hush    context.CancelFunc
+	mu        sync.Mutex // not held during calls of the store
+	free      []*chain   // the chain that was used last is at the end
+	abandoned []*chain   // not used again, but their checkpoint is pending
+	closed    bool
+	alarm     *time.Timer // nil: none is set
+	alarmAt   time.Time
+	alarmWG   sync.WaitGroup
+	ctx       context.Context // of the work of the alarm
+	cancel    context.CancelFunc
 }
 
-// NewLog returns a log that writes to a store's Audit table.
+// NewLog returns a log that writes to a store's Audit table. opts may be nil.
+// Nothing is written before the first operation.
 func NewLog(store record.Store, principal string, opts *Options) *Log {
-	var o Options
+	l := &Log{store: store, principal: principal}
 	if opts != nil {
-		o = *opts
+		l.opts = *opts
 	}
-	l := &Log{
-		store: store, principal: principal, principals: o.Principals, now: o.Now,
-		openSigner: o.Signer, caller: o.Caller, anchors: o.Anchors, every: defaultEvery, interval: defaultInterval, tracer: o.Tracer,
+	if l.opts.Now == nil {
+		l.opts.Now = time.Now
 	}
-	if l.now == nil {
-		l.now = time.Now
+	if l.opts.Every <= 0 {
+		l.opts.Every = 256
 	}
-	if o.Every > 0 {
-		l.every = uint64(o.Every)
+	if l.opts.Interval <= 0 {
+		l.opts.Interval = 60 * time.Second
 	}
-	if o.Interval > 0 {
-		l.interval = o.Interval
-	}
-	l.ids = uuid.NewGenWithOptions(uuid.WithRandomReader(rand.Reader), uuid.WithEpochFunc(func() time.Time { return l.now() }))
-	l.life, l.hush = context.WithCancel(context.Background())
+	l.ids = uuid.NewGenWithOptions(uuid.WithRandomReader(rand.Reader), uuid.WithEpochFunc(func() time.Time { return l.opts.Now() }))
+	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
 }
 
-// identify finds out what events call the principal and what signs, once.
-func (l *Log) identify(ctx context.Context) error {
-	if l.who.Load() != nil {
+// identify sets signer and name once.
+func (l *Log) identify(ctx context.Context) (err error) {
+	if l.name.Load() != nil {
 		return nil
 	}
-	l.identifying.Lock()
-	defer l.identifying.Unlock()
-	if l.who.Load() != nil {
+	l.identifyMu.Lock()
+	defer l.identifyMu.Unlock()
+	if l.name.Load() != nil {
 		return nil
 	}
 	name := l.principal
-	if l.caller != nil {
-		caller, err := l.caller(ctx)
+	if l.opts.Caller != nil {
+		caller, err := l.opts.Caller(ctx)
 		if err != nil {
-			return fmt.Errorf("who the principal is: %w", err)
+			return fmt.Errorf("identifying the caller: %w", err)
 		}
 		name += " " + caller
 	}
-	if l.openSigner != nil {
-		var err error
-		if l.signer, err = l.openSigner(ctx); err != nil {
-			return fmt.Errorf("the key that signs: %w", err)
+	if l.opts.Signer != nil {
+		if l.signer, err = l.opts.Signer(ctx); err != nil {
+			return fmt.Errorf("loading the audit signing key: %w", err)
 		}
 	}
-	if l.principals != nil {
-		var err error
-		if name, err = l.principals.Pseudonym(ctx, name); err != nil {
-			return fmt.Errorf("the pseudonym of the principal: %w", err)
+	if l.opts.Principals != nil {
+		if name, err = l.opts.Principals.Pseudonym(ctx, name); err != nil {
+			return fmt.Errorf("reading the pseudonym of the principal: %w", err)
 		}
 	}
-	l.who.Store(&name)
+	l.name.Store(&name)
 	return nil
 }
 
-// commit is a commit of the log's own, in a span.
+// Name returns the name of a user in the log's events: the pseudonym if the log
+// has a Directory, else the user itself. It returns ErrAudit if the pseudonym
+// cannot be read or stored.
+func (l *Log) Name(ctx context.Context, user string) (string, error) {
+	if l.opts.Principals == nil {
+		return user, nil
+	}
+	name, err := l.opts.Principals.Pseudonym(ctx, user)
+	if err != nil {
+		return "", fmt.Errorf("%w: reading the pseudonym of a user: %w", blue.ErrAudit, err)
+	}
+	return name, nil
+}
+
+// Directory returns the directory of the log's pseudonyms (Options.Principals),
+// or nil.
+func (l *Log) Directory() *Directory { return l.opts.Principals }
+
+// Anchors returns the anchors of the log (Options.Anchors). The caller must not
+// change the slice.
+func (l *Log) Anchors() []Anchor { return l.opts.Anchors }
+
+// commit makes a commit of the log in a span.
 func (l *Log) commit(ctx context.Context, name string, writes []record.Write) error {
-	ctx, end := l.span(ctx, name)
+	ctx, end := l.startSpan(ctx, name)
 	err := l.store.Commit(ctx, writes)
 	end(err)
 	return err
 }
 
-// span begins a span, if there is a tracer. It tells how it ended and no text.
-func (l *Log) span(ctx context.Context, name string) (context.Context, func(error)) {
-	if l.tracer == nil {
+// startSpan starts a span if there is a tracer. The span gets the status of the
+// error and not its text, because the text can contain names.
+func (l *Log) startSpan(ctx context.Context, name string) (context.Context, func(error)) {
+	if l.opts.Tracer == nil {
 		return ctx, func(error) {}
 	}
-	ctx, span := l.tracer.Start(ctx, name)
+	ctx, span := l.opts.Tracer.Start(ctx, name)
 	return ctx, func(err error) {
 		if err != nil {
 			span.SetStatus(codes.Error, "")

@@ -30,7 +30,7 @@ func TestVerifyNewestEvent(t *testing.T) {
 	old := e.Writes(nil)[0].Record
 	e.Principal = "somebody"
 	e.Close(e.RootHash)
-	if !e.Intact() {
+	if !e.IsIntact() {
 		t.Fatal("the edited event does not hash to itself")
 	}
 	if err := records.Commit(ctx, []record.Write{{Table: record.Audit, Record: e.Writes(nil)[0].Record, Prev: old.Attrs}}); err != nil {

@@ -159,7 +159,7 @@ func (v *verifier) unindexed(ctx context.Context, chain, who string) error {
 		return nil
 	}
 	v.extra[chain] = true
-	_, err := v.src.Record(ctx, eventKey(chain, 1))
+	_, err := v.src.Record(ctx, audit.EventKey(chain, 1))
 	switch {
 	case errors.Is(err, blue.ErrNotFound):
 		v.report.found(Finding{Class: MissingChain, Chain: chain, Detail: who + " names it; it is gone"})

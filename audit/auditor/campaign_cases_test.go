@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -48,14 +49,14 @@ func (c *campaign) rest(seq int) iter.Seq[record.Record] {
 
 // at returns a record that stands at a seq.
 func at(seq int, r record.Record) iter.Seq[record.Record] {
-	r.Key.Item = twelve(uint64(seq))
+	r.Key.Item = audit.SequenceItem(uint64(seq))
 	return slices.Values([]record.Record{r})
 }
 
 // before is the hash that the event of a seq must name.
 func (c *campaign) before(seq int) string {
 	if seq == 1 {
-		return genesisHash(c.id)
+		return audit.FirstPrevious(c.id)
 	}
 	return c.event(seq - 1).EventHash
 }
@@ -102,7 +103,7 @@ func (c *campaign) cases(seq int) []damage {
 
 func (c *campaign) between(seq int) iter.Seq[record.Record] {
 	r := c.records[seq]
-	r.Key.Item = twelve(uint64(seq)-1) + "5"
+	r.Key.Item = audit.SequenceItem(uint64(seq)-1) + "5"
 	return join(slices.Values([]record.Record{r}), c.rest(seq))
 }
 
@@ -112,7 +113,7 @@ func (c *campaign) inserted(seq int) iter.Seq[record.Record] {
 	e := c.event(2)
 	e.Seq, e.Previous, e.Principal = uint64(seq), c.before(seq), "nobody"
 	if seq == 1 {
-		e.Operation = genesisOp
+		e.Operation = audit.Genesis
 	}
 	e.Close("")
 	return join(at(seq, eventRecord(e)), func(yield func(record.Record) bool) {

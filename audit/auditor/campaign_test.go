@@ -108,7 +108,7 @@ func newCampaign(t *testing.T) *campaign {
 		c.records = append(c.records, eventRecord(e))
 	}
 	for _, n := range c.link.notes {
-		size, _ := place(n.Key.Item)
+		size, _ := audit.ParseSequenceItem(n.Key.Item)
 		c.notes[int(size)] = n
 	}
 	return c

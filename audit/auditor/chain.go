@@ -35,7 +35,7 @@ type walk struct {
 }
 
 func newWalk(chain string, verifiers note.Verifiers) *walk {
-	return &walk{chain: chain, verifiers: verifiers, last: genesisHash(chain)}
+	return &walk{chain: chain, verifiers: verifiers, last: audit.FirstPrevious(chain)}
 }
 
 // fail keeps the first finding; after it the chain is not judged any more.
@@ -48,8 +48,8 @@ func (w *walk) fail(class Class, seq uint64, want, have, format string, args ...
 // event takes the next record of the chain's partition. own says that it is an
 // intact event in its own place, whatever stands around it.
 func (w *walk) event(r record.Record) (e audit.Event, own bool) {
-	e, intact := decode(r)
-	at, ok := place(r.Key.Item)
+	e, intact := audit.ParseEvent(r)
+	at, ok := audit.ParseSequenceItem(r.Key.Item)
 	own = intact && ok && e.Chain == w.chain && e.Seq == at
 	if w.finding != nil {
 		return e, own
@@ -62,7 +62,7 @@ func (w *walk) event(r record.Record) (e audit.Event, own bool) {
 		panic("auditor: an intact event without a hash")
 	}
 	w.tree.Append(leaf)
-	w.seq, w.last, w.closed = at, e.EventHash, e.Operation == closeOp
+	w.seq, w.last, w.closed = at, e.EventHash, e.Operation == audit.Close
 	if w.since == "" {
 		w.since = e.Timestamp
 	}
@@ -87,7 +87,7 @@ func (w *walk) judge(sk string, at uint64, e audit.Event, intact, ok bool) {
 		w.fail(BrokenLink, at, w.last, e.Previous, "the event does not follow the one before it")
 	case w.closed:
 		w.fail(AfterClose, at, "", "", "an event after the close of the chain")
-	case (at == 1) != (e.Operation == genesisOp):
+	case (at == 1) != (e.Operation == audit.Genesis):
 		w.fail(NoGenesis, at, "", "", "%s stands here", e.Operation)
 	}
 }
@@ -210,7 +210,7 @@ func after(seq uint64) string {
 	if seq == 0 {
 		return ""
 	}
-	return twelve(seq)
+	return audit.SequenceItem(seq)
 }
 
 // saw counts an event and notes what it says of its dialogue.
@@ -298,6 +298,6 @@ func (v *verifier) marks(ctx context.Context, chain string, anchored []mark) ite
 // markOf reads a checkpoint's record.
 func markOf(r record.Record) mark {
 	m := mark{note: r.Attrs["note"].Str(), where: "the checkpoint"}
-	m.size, _ = place(r.Key.Item)
+	m.size, _ = audit.ParseSequenceItem(r.Key.Item)
 	return m
 }

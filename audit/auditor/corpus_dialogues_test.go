@@ -8,7 +8,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-func pointer(version uint64) record.Key { return pointerKey("apple", version) }
+func pointer(version uint64) record.Key { return audit.PointerKey("apple", version) }
 
 var apple = record.Key{Partition: "dialogue#apple", Item: rootSK}
 
@@ -18,14 +18,14 @@ var badDialogues = []logCase{
 	}},
 	{name: "write without event tombstone after a failed erasure", want: string(WriteWithoutEvent), base: build(func(f *forge, a *link) {
 		a.commit("apple")
-		a.add(eraseOp, "apple", func(e *audit.Event) { e.Outcome = audit.Failure })
+		a.add(audit.Erase, "apple", func(e *audit.Event) { e.Outcome = audit.Failure })
 		f.dialogue["apple"].root = Root{State: Erased}
 		a.close()
 	})},
 	{name: "write without event tombstone and a pointer gone", want: string(WriteWithoutEvent), base: build(func(f *forge, a *link) {
 		a.commit("apple")
 		a.commit("apple")
-		a.add(eraseOp, "apple", intent)
+		a.add(audit.Erase, "apple", intent)
 		f.dialogue["apple"].root = Root{State: Erased}
 		a.close()
 	}), edit: func(e *editor) { e.drop(pointer(1)) }},
@@ -75,13 +75,13 @@ var badDialogues = []logCase{
 	}},
 	{name: "event without write erased and stored again", want: string(EventWithoutWrite), base: build(func(_ *forge, a *link) {
 		a.commit("apple")
-		a.add(eraseOp, "apple", intent)
-		a.add(eraseOp, "apple")
+		a.add(audit.Erase, "apple", intent)
+		a.add(audit.Erase, "apple")
 		a.close()
 	})},
 	{name: "event without write erased and its tombstone gone too early", want: string(EventWithoutWrite), base: build(func(f *forge, a *link) {
 		a.commit("apple")
-		a.add(eraseOp, "apple", intent)
+		a.add(audit.Erase, "apple", intent)
 		f.dialogue["apple"].root = Root{State: Gone}
 		a.close()
 	})},

@@ -48,7 +48,7 @@ func (e *editor) at(key record.Key) int {
 }
 
 // event returns the line of an event of the first chain.
-func (e *editor) event(seq uint64) int { return e.at(eventKey(e.a.id, seq)) }
+func (e *editor) event(seq uint64) int { return e.at(audit.EventKey(e.a.id, seq)) }
 
 func (e *editor) drop(keys ...record.Key) {
 	for _, key := range keys {
@@ -75,7 +75,7 @@ func (e *editor) put(after record.Key, r record.Record) {
 // replace stores another event in the place of one.
 func (e *editor) replace(seq uint64, event audit.Event) {
 	r := eventRecord(event)
-	r.Key = eventKey(e.a.id, seq)
+	r.Key = audit.EventKey(e.a.id, seq)
 	e.lines[e.event(seq)] = r
 }
 
@@ -96,7 +96,7 @@ func (e *editor) rehash(from uint64, change func(*audit.Event)) {
 
 // note replaces the text of a checkpoint of the first chain.
 func (e *editor) note(size uint64, text string) {
-	e.set(record.Key{Partition: record.CheckpointPartition(e.a.id), Item: twelve(size)}, "note", record.S(text))
+	e.set(record.Key{Partition: record.CheckpointPartition(e.a.id), Item: audit.SequenceItem(size)}, "note", record.S(text))
 }
 
 func (e *editor) noteOf(i int) string { return e.a.notes[i].Attrs["note"].Str() }
@@ -176,46 +176,46 @@ var goodLogs = []logCase{
 	}},
 	{name: "ok erased", want: OK, base: build(func(f *forge, a *link) {
 		a.commit("apple")
-		a.add(eraseOp, "apple", intent)
-		a.add(eraseOp, "apple")
+		a.add(audit.Erase, "apple", intent)
+		a.add(audit.Erase, "apple")
 		f.dialogue["apple"].root = Root{State: Erased}
 		a.close()
 	})},
 	{name: "ok being erased", want: OK, base: build(func(f *forge, a *link) {
 		a.commit("apple")
-		a.add(eraseOp, "apple", intent)
+		a.add(audit.Erase, "apple", intent)
 		f.dialogue["apple"].root = Root{State: Erased}
 		a.close()
 	})},
 	{name: "ok erasure begun", want: OK, base: build(func(f *forge, a *link) {
 		a.commit("apple")
-		a.add(eraseOp, "apple", intent)
+		a.add(audit.Erase, "apple", intent)
 		a.commit("apple") // by a writer that held the key
 		a.close()
 	})},
 	{name: "ok being copied", want: OK, base: one, edit: func(e *editor) {
 		root := record.Key{Partition: "dialogue#apple", Item: rootSK}
-		e.drop(record.Key{Partition: "dialogue#apple", Item: twelve(1)}, record.Key{Partition: "dialogue#apple", Item: twelve(2)})
+		e.drop(record.Key{Partition: "dialogue#apple", Item: audit.SequenceItem(1)}, record.Key{Partition: "dialogue#apple", Item: audit.SequenceItem(2)})
 		e.lines[e.at(root)] = record.Record{Key: root, Attrs: record.Attrs{"state": record.S(string(Copying))}}
 	}},
 	{name: "ok written to meanwhile", want: OK, base: one, edit: func(e *editor) {
 		root := record.Key{Partition: "dialogue#apple", Item: rootSK}
-		e.drop(record.Key{Partition: "dialogue#apple", Item: twelve(1)}, record.Key{Partition: "dialogue#apple", Item: twelve(2)})
+		e.drop(record.Key{Partition: "dialogue#apple", Item: audit.SequenceItem(1)}, record.Key{Partition: "dialogue#apple", Item: audit.SequenceItem(2)})
 		e.lines[e.at(root)] = record.Record{Key: root, Attrs: record.Attrs{"state": record.S(string(Moving))}}
 	}},
 	{name: "unproven unclosed", want: Unproven, base: build(func(_ *forge, a *link) { a.commit("apple"); a.sign() })},
 	{name: "unproven tail", want: Unproven, base: build(func(_ *forge, a *link) { a.commit("apple"); a.sign(); a.commit("apple") })},
-	{name: "unproven without checkpoints", want: Unproven, base: build(func(_ *forge, a *link) { a.commit("apple"); a.add(closeOp, "") })},
-	{name: "unproven close", want: Unproven, base: build(func(_ *forge, a *link) { a.commit("apple"); a.sign(); a.add(closeOp, "") })},
+	{name: "unproven without checkpoints", want: Unproven, base: build(func(_ *forge, a *link) { a.commit("apple"); a.add(audit.Close, "") })},
+	{name: "unproven close", want: Unproven, base: build(func(_ *forge, a *link) { a.commit("apple"); a.sign(); a.add(audit.Close, "") })},
 	{name: "unproven genesis alone", want: Unproven, base: build(func(*forge, *link) {})},
 	{name: "unproven tail cut past the checkpoint", want: Unproven, base: one, edit: func(e *editor) {
-		e.drop(eventKey(e.a.id, 4), eventKey(e.a.id, 5), e.a.notes[1].Key)
+		e.drop(audit.EventKey(e.a.id, 4), audit.EventKey(e.a.id, 5), e.a.notes[1].Key)
 	}},
 }
 
 // field changes one attribute of an event and leaves its hash.
 func field(name string, seq uint64, attribute string, v record.Value) logCase {
-	return logCase{name: "changed " + name, want: string(Changed), base: one, edit: func(e *editor) { e.set(eventKey(e.a.id, seq), attribute, v) }}
+	return logCase{name: "changed " + name, want: string(Changed), base: one, edit: func(e *editor) { e.set(audit.EventKey(e.a.id, seq), attribute, v) }}
 }
 
 var badEvents = []logCase{
@@ -246,13 +246,13 @@ var badEvents = []logCase{
 }
 
 var badChains = []logCase{
-	{name: "missing one", want: string(Missing), base: one, edit: func(e *editor) { e.drop(eventKey(e.a.id, 4)) }},
-	{name: "missing two", want: string(Missing), base: one, edit: func(e *editor) { e.drop(eventKey(e.a.id, 2), eventKey(e.a.id, 3)) }},
-	{name: "no genesis", want: string(NoGenesis), base: one, edit: func(e *editor) { e.drop(eventKey(e.a.id, 1)) }},
+	{name: "missing one", want: string(Missing), base: one, edit: func(e *editor) { e.drop(audit.EventKey(e.a.id, 4)) }},
+	{name: "missing two", want: string(Missing), base: one, edit: func(e *editor) { e.drop(audit.EventKey(e.a.id, 2), audit.EventKey(e.a.id, 3)) }},
+	{name: "no genesis", want: string(NoGenesis), base: one, edit: func(e *editor) { e.drop(audit.EventKey(e.a.id, 1)) }},
 	{name: "no genesis but another operation", want: string(NoGenesis), base: one, edit: func(e *editor) {
 		e.rehash(1, func(g *audit.Event) { g.Operation = audit.Decrypt })
 	}},
-	{name: "no genesis but two", want: string(NoGenesis), base: build(func(_ *forge, a *link) { a.commit("apple"); a.add(genesisOp, ""); a.close() })},
+	{name: "no genesis but two", want: string(NoGenesis), base: build(func(_ *forge, a *link) { a.commit("apple"); a.add(audit.Genesis, ""); a.close() })},
 	{name: "moved within the chain", want: string(Moved), base: one, edit: func(e *editor) {
 		e.replace(3, e.a.events[3])
 		e.replace(4, e.a.events[2])
@@ -260,25 +260,25 @@ var badChains = []logCase{
 	{name: "moved twice the same", want: string(Moved), base: one, edit: func(e *editor) { e.replace(4, e.a.events[2]) }},
 	{name: "moved from another chain", want: string(Moved), base: ordinary, edit: func(e *editor) { e.replace(2, e.f.chains[1].events[1]) }},
 	{name: "moved by one", want: string(Moved), base: one, edit: func(e *editor) {
-		e.drop(eventKey(e.a.id, 2))
+		e.drop(audit.EventKey(e.a.id, 2))
 		for seq := uint64(3); seq <= 5; seq++ {
-			e.lines[e.event(seq)].Key.Item = twelve(seq - 1)
+			e.lines[e.event(seq)].Key.Item = audit.SequenceItem(seq - 1)
 		}
 	}},
 	{name: "inserted between", want: string(Inserted), base: one, edit: func(e *editor) {
 		r := e.lines[e.event(3)].Clone()
 		r.Key.Item += "5"
-		e.put(eventKey(e.a.id, 3), r)
+		e.put(audit.EventKey(e.a.id, 3), r)
 	}},
 	{name: "inserted before", want: string(Inserted), base: one, edit: func(e *editor) {
 		r := e.lines[e.event(1)].Clone()
-		r.Key.Item = twelve(0)
+		r.Key.Item = audit.SequenceItem(0)
 		e.lines = slices.Insert(e.lines, e.event(1), r)
 	}},
 	{name: "inserted after", want: string(Inserted), base: one, edit: func(e *editor) {
 		r := e.lines[e.event(5)].Clone()
 		r.Key.Item = "later"
-		e.put(eventKey(e.a.id, 5), r)
+		e.put(audit.EventKey(e.a.id, 5), r)
 	}},
 	{name: "broken link by an edited event", want: string(BrokenLink), base: one, edit: func(e *editor) {
 		x := e.a.events[1]
@@ -315,16 +315,16 @@ var badChains = []logCase{
 	{name: "rewritten last event", want: string(Rewritten), base: one, edit: func(e *editor) {
 		e.rehash(5, func(x *audit.Event) { x.Principal = "nobody" })
 	}},
-	{name: "cut by one", want: string(Cut), base: one, edit: func(e *editor) { e.drop(eventKey(e.a.id, 5)) }},
+	{name: "cut by one", want: string(Cut), base: one, edit: func(e *editor) { e.drop(audit.EventKey(e.a.id, 5)) }},
 	{name: "cut to the genesis", want: string(Cut), base: one, edit: func(e *editor) {
 		for seq := uint64(2); seq <= 5; seq++ {
-			e.drop(eventKey(e.a.id, seq))
+			e.drop(audit.EventKey(e.a.id, seq))
 		}
 		e.drop(e.a.notes[0].Key)
 	}},
 	{name: "cut to nothing", want: string(Cut), base: one, edit: func(e *editor) {
 		for seq := uint64(1); seq <= 5; seq++ {
-			e.drop(eventKey(e.a.id, seq))
+			e.drop(audit.EventKey(e.a.id, seq))
 		}
 	}},
 	{name: "after close a read", want: string(AfterClose), base: build(func(_ *forge, a *link) {

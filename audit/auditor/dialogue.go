@@ -75,9 +75,9 @@ func (v *verifier) note(e audit.Event) {
 		v.add(&d.sum, e.RootVersion, e.Chain, e.Seq)
 	case e.Operation == audit.Boundary && e.Outcome == audit.Success:
 		d.boundary = max(d.boundary, e.RootVersion)
-	case e.Operation == eraseOp && e.Outcome == audit.Intent:
+	case e.Operation == audit.Erase && e.Outcome == audit.Intent:
 		d.erased = max(d.erased, erasing)
-	case e.Operation == eraseOp && e.Outcome == audit.Success:
+	case e.Operation == audit.Erase && e.Outcome == audit.Success:
 		d.erased = erased
 	}
 	if e.Operation == audit.Encrypt && e.Outcome == audit.Success && e.RootHash == "" {
@@ -165,7 +165,7 @@ func (p *pointers) walk(ctx context.Context, after string) error {
 		if err != nil {
 			return err
 		}
-		version, ok := place(r.Key.Item)
+		version, ok := audit.ParseSequenceItem(r.Key.Item)
 		if !ok {
 			p.fail(WriteWithoutEvent, p.n+1, "a pointer with the key %.40q", r.Key.Item)
 			return nil
@@ -181,7 +181,7 @@ func (p *pointers) walk(ctx context.Context, after string) error {
 				return err
 			}
 		}
-		if chain, seq := target(r); own && version <= p.d.last {
+		if chain, seq := audit.PointerTarget(r); own && version <= p.d.last {
 			p.v.add(&p.sum, version, chain, seq)
 			p.summed++
 		}
@@ -214,16 +214,16 @@ func (p *pointers) lead(ctx context.Context) error {
 // follow checks that a pointer leads to an intact event of this dialogue and
 // version. own says that it is of a chain of this log, not a copied one.
 func (p *pointers) follow(ctx context.Context, r record.Record) (own bool, err error) {
-	version, _ := place(r.Key.Item)
-	chain, seq := target(r)
-	found, err := p.v.src.Record(ctx, eventKey(chain, seq))
+	version, _ := audit.ParseSequenceItem(r.Key.Item)
+	chain, seq := audit.PointerTarget(r)
+	found, err := p.v.src.Record(ctx, audit.EventKey(chain, seq))
 	if errors.Is(err, blue.ErrNotFound) {
 		return false, p.lost(ctx, version, chain, seq)
 	}
 	if err != nil {
 		return false, err
 	}
-	e, intact := decode(found)
+	e, intact := audit.ParseEvent(found)
 	switch {
 	case !intact:
 		p.fail(WriteWithoutEvent, version, "its event, chain %s seq %d, is changed", chain, seq)
@@ -242,7 +242,7 @@ func (p *pointers) owns(ctx context.Context, version uint64, chain string) (bool
 	if p.v.extra[chain] {
 		return true, nil
 	}
-	_, err := p.v.src.Record(ctx, eventKey(chain, 1))
+	_, err := p.v.src.Record(ctx, audit.EventKey(chain, 1))
 	switch {
 	case err == nil:
 		indexed, err := p.v.src.Indexed(ctx, chain)
@@ -262,7 +262,7 @@ func (p *pointers) owns(ctx context.Context, version uint64, chain string) (bool
 
 // lost reports a pointer to nothing.
 func (p *pointers) lost(ctx context.Context, version uint64, chain string, seq uint64) error {
-	_, err := p.v.src.Record(ctx, eventKey(chain, 1))
+	_, err := p.v.src.Record(ctx, audit.EventKey(chain, 1))
 	switch {
 	case err == nil, errors.Is(err, blue.ErrNotFound) && version <= p.d.boundary:
 		p.fail(WriteWithoutEvent, version, "its event, chain %.40s seq %d, is gone", chain, seq)
@@ -331,11 +331,11 @@ func (p *pointers) tombstone(ctx context.Context) error {
 	if p.d.erased != notErased {
 		return nil
 	}
-	for e, err := range Events(ctx, p.v.src, Filter{Dialogue: p.id, Operation: eraseOp}) {
+	for e, err := range Events(ctx, p.v.src, Filter{Dialogue: p.id, Operation: audit.Erase}) {
 		if err != nil {
 			return err
 		}
-		if e.Intact() && (e.Outcome == audit.Intent || e.Outcome == audit.Success) {
+		if e.IsIntact() && (e.Outcome == audit.Intent || e.Outcome == audit.Success) {
 			return nil
 		}
 	}
@@ -345,7 +345,7 @@ func (p *pointers) tombstone(ctx context.Context) error {
 
 // rootEvent compares the stored root with the event of its version.
 func (p *pointers) rootEvent(ctx context.Context, root Root) error {
-	r, err := p.v.src.Record(ctx, pointerKey(p.id, root.Version))
+	r, err := p.v.src.Record(ctx, audit.PointerKey(p.id, root.Version))
 	if errors.Is(err, blue.ErrNotFound) {
 		p.n = root.Version - 1
 		p.gap()
@@ -354,15 +354,15 @@ func (p *pointers) rootEvent(ctx context.Context, root Root) error {
 	if err != nil {
 		return err
 	}
-	chain, seq := target(r)
-	found, err := p.v.src.Record(ctx, eventKey(chain, seq))
+	chain, seq := audit.PointerTarget(r)
+	found, err := p.v.src.Record(ctx, audit.EventKey(chain, seq))
 	if errors.Is(err, blue.ErrNotFound) {
 		return p.lost(ctx, root.Version, chain, seq)
 	}
 	if err != nil {
 		return err
 	}
-	if e, intact := decode(found); !intact || e.RootHash != root.Hash {
+	if e, intact := audit.ParseEvent(found); !intact || e.RootHash != root.Hash {
 		p.broken = true
 		p.v.report.found(Finding{Class: WriteWithoutEvent, Dialogue: p.id, Version: root.Version, Chain: chain, Seq: seq,
 			Want: e.RootHash, Have: root.Hash, Detail: "the stored root is not the one that its event names"})
@@ -379,8 +379,8 @@ func (v *verifier) unpointed(ctx context.Context, suspects map[string]bool) erro
 			if err != nil {
 				return err
 			}
-			e, intact := decode(r)
-			if !intact || e.RootHash == "" || !suspects[e.Dialogue] || e.Chain != chain || twelve(e.Seq) != r.Key.Item {
+			e, intact := audit.ParseEvent(r)
+			if !intact || e.RootHash == "" || !suspects[e.Dialogue] || e.Chain != chain || audit.SequenceItem(e.Seq) != r.Key.Item {
 				continue
 			}
 			if err := v.pointed(ctx, e); err != nil {
@@ -407,11 +407,11 @@ func (v *verifier) unpointed(ctx context.Context, suspects map[string]bool) erro
 
 // pointed reports an event of a commit that its pointer does not lead to.
 func (v *verifier) pointed(ctx context.Context, e audit.Event) error {
-	r, err := v.src.Record(ctx, pointerKey(e.Dialogue, e.RootVersion))
+	r, err := v.src.Record(ctx, audit.PointerKey(e.Dialogue, e.RootVersion))
 	if err != nil && !errors.Is(err, blue.ErrNotFound) {
 		return err
 	}
-	chain, seq := target(r)
+	chain, seq := audit.PointerTarget(r)
 	if err == nil && chain == e.Chain && seq == e.Seq {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -94,7 +95,7 @@ func (d *damager) damage() {
 	case 1:
 		d.lines = slices.Insert(d.lines, i, other)
 	case 2:
-		d.lines[i].Key.Item = []string{rootSK, twelve(uint64(d.random.IntN(6))), other.Key.Item, "x"}[d.random.IntN(4)]
+		d.lines[i].Key.Item = []string{rootSK, audit.SequenceItem(uint64(d.random.IntN(6))), other.Key.Item, "x"}[d.random.IntN(4)]
 	case 3:
 		d.lines[i].Key.Partition = other.Key.Partition
 	case 4, 5, 6:
@@ -127,7 +128,7 @@ func (d *damager) attribute(r, other record.Record) record.Record {
 
 // event changes an event and makes its hash anew.
 func (d *damager) event(r record.Record) record.Record {
-	e, intact := decode(r)
+	e, intact := audit.ParseEvent(r)
 	if !intact {
 		return r
 	}
@@ -135,7 +136,7 @@ func (d *damager) event(r record.Record) record.Record {
 	case 0:
 		e.RootVersion = uint64(d.random.IntN(4))
 	case 1:
-		e.Operation = eraseOp
+		e.Operation = audit.Erase
 	case 2:
 		e.Outcome = "intent"
 	case 3:

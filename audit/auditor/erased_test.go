@@ -15,8 +15,8 @@ func erasedLog(t testing.TB) *forge {
 	a := f.chain(0x11)
 	a.commit("apple")
 	a.commit("berry")
-	a.add(eraseOp, "apple", intent)
-	a.add(eraseOp, "apple")
+	a.add(audit.Erase, "apple", intent)
+	a.add(audit.Erase, "apple")
 	f.dialogue["apple"].root = Root{State: Erased}
 	a.close()
 	return f

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -100,7 +101,7 @@ func (x *exporter) chain(ctx context.Context, chain string) error {
 		if err != nil {
 			return err
 		}
-		if e, intact := decode(r); intact && r.Key == eventKey(e.Chain, e.Seq) {
+		if e, intact := audit.ParseEvent(r); intact && r.Key == audit.EventKey(e.Chain, e.Seq) {
 			x.v.note(e)
 		}
 		newest = max(newest, r.Key.Item)
@@ -150,7 +151,7 @@ func (x *exporter) dialogue(ctx context.Context, id string, d *dialogue) error {
 		if err != nil {
 			return err
 		}
-		version, ok := place(r.Key.Item)
+		version, ok := audit.ParseSequenceItem(r.Key.Item)
 		if ok && version > root.Version && !stands {
 			now, err := x.src.Root(ctx, id)
 			if err != nil || now != root {
@@ -172,12 +173,12 @@ func (x *exporter) dialogue(ctx context.Context, id string, d *dialogue) error {
 
 // copied writes the event that a pointer leads to if its chain is not of this log.
 func (x *exporter) copied(ctx context.Context, pointer record.Record) error {
-	chain, seq := target(pointer)
-	_, err := x.src.Record(ctx, eventKey(chain, 1))
+	chain, seq := audit.PointerTarget(pointer)
+	_, err := x.src.Record(ctx, audit.EventKey(chain, 1))
 	if !errors.Is(err, blue.ErrNotFound) {
 		return err
 	}
-	r, err := x.src.Record(ctx, eventKey(chain, seq))
+	r, err := x.src.Record(ctx, audit.EventKey(chain, seq))
 	if errors.Is(err, blue.ErrNotFound) {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -47,8 +48,8 @@ func TestExportOfDamage(t *testing.T) {
 		damage func(f *forge, s record.Store)
 		want   Class
 	}{
-		"event gone":     {func(f *forge, s record.Store) { remove(t, s, eventKey(f.chains[0].id, 3)) }, Missing},
-		"tail cut":       {func(f *forge, s record.Store) { remove(t, s, eventKey(f.chains[0].id, 6)) }, Cut},
+		"event gone":     {func(f *forge, s record.Store) { remove(t, s, audit.EventKey(f.chains[0].id, 3)) }, Missing},
+		"tail cut":       {func(f *forge, s record.Store) { remove(t, s, audit.EventKey(f.chains[0].id, 6)) }, Cut},
 		"pointer gone":   {func(_ *forge, s record.Store) { remove(t, s, pointer(2)) }, WriteWithoutEvent},
 		"root behind":    {func(f *forge, s record.Store) { f.stands(s, "apple", 2) }, EventWithoutWrite},
 		"root ahead":     {func(f *forge, s record.Store) { f.stands(s, "apple", 4) }, WriteWithoutEvent},

@@ -72,7 +72,7 @@ func (f *forge) chain(n byte) *link {
 	sum[0] = n
 	c := &link{f: f, id: hex.EncodeToString(sum[:16])}
 	f.chains = append(f.chains, c)
-	c.add(genesisOp, "", func(e *audit.Event) { e.KeyID = f.signer.VerifierKey() })
+	c.add(audit.Genesis, "", func(e *audit.Event) { e.KeyID = f.signer.VerifierKey() })
 	return c
 }
 
@@ -83,7 +83,7 @@ func (c *link) draft(op audit.Operation, dialogue string) audit.Event {
 	e := audit.Event{
 		EventID: fmt.Sprintf("019c2b5e-0000-7000-8000-%012d", c.f.events), Timestamp: c.f.clock.Format(timestamp),
 		Operation: op, Principal: "muffin", Outcome: audit.Success, Chain: c.id, Seq: uint64(len(c.events)) + 1,
-		Dialogue: dialogue, Previous: genesisHash(c.id),
+		Dialogue: dialogue, Previous: audit.FirstPrevious(c.id),
 	}
 	if dialogue != "" {
 		e.KeyID = "dek#" + dialogue + "#1"
@@ -159,10 +159,10 @@ func (f *forge) note(s *checkpoint.Signer, c checkpoint.Checkpoint) string {
 }
 
 func noteRecord(chain string, size uint64, text string) record.Record {
-	return record.Record{Key: record.Key{Partition: record.CheckpointPartition(chain), Item: twelve(size)}, Attrs: record.Attrs{"note": record.S(text)}}
+	return record.Record{Key: record.Key{Partition: record.CheckpointPartition(chain), Item: audit.SequenceItem(size)}, Attrs: record.Attrs{"note": record.S(text)}}
 }
 
-func (c *link) close() { c.add(closeOp, ""); c.sign() }
+func (c *link) close() { c.add(audit.Close, ""); c.sign() }
 
 func eventRecord(e audit.Event) record.Record { return e.Writes(nil)[0].Record }
 

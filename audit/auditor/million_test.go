@@ -183,7 +183,7 @@ func (f *filler) fill(digit byte, events int) {
 		op, dialogue := audit.Decrypt, fmt.Sprintf("dialogue-%03d", n%filledDialogues)
 		switch {
 		case seq == events:
-			op, dialogue = closeOp, ""
+			op, dialogue = audit.Close, ""
 		case seq%10 < 4:
 			op = audit.Encrypt
 			n++

@@ -113,7 +113,7 @@ func (s storeSource) Indexed(ctx context.Context, chain string) (bool, error) {
 		return false, nil
 	}
 	pk := record.IndexPartition(chain)
-	r, err := s.Record(ctx, eventKey(chain, 1))
+	r, err := s.Record(ctx, audit.EventKey(chain, 1))
 	if err == nil {
 		day, _, _ := strings.Cut(audit.DecodeEvent(r).Timestamp, "T")
 		_, err = s.Record(ctx, record.Key{Partition: pk, Item: day + "#" + chain})

@@ -107,7 +107,7 @@ func Summarize(ctx context.Context, src Source, names map[string]string, f Filte
 				return Summary{}, err
 			}
 			e := audit.DecodeEvent(r)
-			closed = e.Operation == closeOp
+			closed = e.Operation == audit.Close
 			if f.picks(&e) {
 				s.add(uses, e, names)
 			}
@@ -129,7 +129,7 @@ func (s *Summary) add(uses map[Use]*Use, e audit.Event, names map[string]string)
 		s.First = e.Timestamp
 	}
 	s.Last = max(s.Last, e.Timestamp)
-	if e.Operation != genesisOp && e.Operation != closeOp && e.Operation != audit.Void {
+	if e.Operation != audit.Genesis && e.Operation != audit.Close && e.Operation != audit.Void {
 		count(uses, e, names)
 	}
 }
@@ -151,7 +151,7 @@ func count(uses map[Use]*Use, e audit.Event, names map[string]string) {
 func (s *Summary) sort(uses map[Use]*Use) {
 	for _, u := range uses {
 		switch {
-		case u.Operation == eraseOp || u.Operation == destroyOp:
+		case u.Operation == audit.Erase || u.Operation == audit.DestroyKey:
 			s.Erasures = append(s.Erasures, *u)
 		case u.Outcome == audit.Failure || u.Outcome == audit.Denied:
 			s.Refused = append(s.Refused, *u)

@@ -81,7 +81,7 @@ func TestAnchors(t *testing.T) {
 		"nothing": {func(*forge, record.Store) {}, OK, ""},
 		"tail and checkpoints cut": {func(f *forge, s record.Store) {
 			a := f.chains[0]
-			remove(t, s, eventKey(a.id, 6), eventKey(a.id, 5), a.notes[1].Key)
+			remove(t, s, audit.EventKey(a.id, 6), audit.EventKey(a.id, 5), a.notes[1].Key)
 		}, string(Cut), "the anchored checkpoint covers 6 events; 4 are there"},
 		"index entry gone": {func(f *forge, s record.Store) {
 			a := f.chains[0]
@@ -90,7 +90,7 @@ func TestAnchors(t *testing.T) {
 		"chain gone": {func(f *forge, s record.Store) {
 			b := f.chains[1]
 			for _, e := range b.events {
-				remove(t, s, eventKey(b.id, e.Seq))
+				remove(t, s, audit.EventKey(b.id, e.Seq))
 			}
 			remove(t, s, b.notes[0].Key, record.Key{Partition: "chains#2", Item: "2026-02-03#" + b.id})
 		}, string(MissingChain), "it is gone"},
@@ -101,7 +101,7 @@ func TestAnchors(t *testing.T) {
 			e := a.events[5]
 			e.Previous, e.Principal = last, "nobody"
 			e.Close("")
-			remove(t, s, eventKey(a.id, 6))
+			remove(t, s, audit.EventKey(a.id, 6))
 			f.put(s, record.Audit, eventRecord(e))
 		}, string(Rewritten), "the anchored checkpoint"},
 	} {
@@ -162,7 +162,7 @@ func TestPages(t *testing.T) {
 		for _, from := range []uint64{0, 1, page / 2, page} {
 			want := from
 			for r, err := range src.Records(t.Context(), record.ChainPartition(a.id), after(from)) {
-				if want++; err != nil || r.Key != eventKey(a.id, want) {
+				if want++; err != nil || r.Key != audit.EventKey(a.id, want) {
 					t.Fatalf("after %d of %d: %v %v, want seq %d", from, n, r.Key, err, want)
 				}
 			}
@@ -181,7 +181,7 @@ func TestBrokenLinkNamesBothHashes(t *testing.T) {
 	e.Principal = "nobody"
 	e.Close(e.RootHash)
 	s := f.store()
-	remove(t, s, eventKey(a.id, 3))
+	remove(t, s, audit.EventKey(a.id, 3))
 	f.put(s, record.Audit, eventRecord(e))
 	want := Finding{Class: BrokenLink, Chain: a.id, Seq: 4, Want: e.EventHash, Have: a.events[2].EventHash, Detail: "the event does not follow the one before it"}
 	if r := f.verify(FromStore(s)); r.Found == 0 || r.Findings[0] != want || !errors.Is(r.Err(), blue.ErrTampered) {

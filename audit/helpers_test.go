@@ -19,18 +19,18 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// world is a store that notes its commits and fails where it is told to.
-type world struct {
+// A faultStore is a store that records its commits and injects faults.
+type faultStore struct {
 	record.Store
 	mu      sync.Mutex
 	commits [][]record.Write
 	before  func(n int, writes []record.Write) error // n counts from 1
-	after   func(n int, writes []record.Write) error // the commit has landed
+	after   func(n int, writes []record.Write) error // called after a successful commit
 }
 
-func newWorld() *world { return &world{Store: memory.New()} }
+func newFaultStore() *faultStore { return &faultStore{Store: memory.New()} }
 
-func (w *world) Commit(ctx context.Context, writes []record.Write) error {
+func (w *faultStore) Commit(ctx context.Context, writes []record.Write) error {
 	w.mu.Lock()
 	w.commits = append(w.commits, writes)
 	n := len(w.commits)
@@ -46,22 +46,22 @@ func (w *world) Commit(ctx context.Context, writes []record.Write) error {
 	return w.after(n, writes)
 }
 
-// count returns how many commits there were.
-func (w *world) count() int {
+// count returns the number of commits.
+func (w *faultStore) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.commits)
 }
 
-// heal ends all faults and forgets the commits.
-func (w *world) heal() {
+// heal removes all faults and the recorded commits.
+func (w *faultStore) heal() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.before, w.after, w.commits = nil, nil, nil
 }
 
-// keys lists where the last commit wrote, each chain as {chain}.
-func (w *world) keys(n int) []string {
+// keys returns the keys that commit n wrote, with {chain} for each chain.
+func (w *faultStore) keys(n int) []string {
 	var keys []string
 	for _, write := range w.commits[n] {
 		k := write.Record.Key
@@ -78,7 +78,7 @@ func (w *world) keys(n int) []string {
 	return keys
 }
 
-// nth fails the nth commit from now on.
+// nth returns a fault that fails the nth commit.
 func nth(n int, err error) func(int, []record.Write) error {
 	return func(i int, _ []record.Write) error {
 		if i == n {
@@ -88,7 +88,7 @@ func nth(n int, err error) func(int, []record.Write) error {
 	}
 }
 
-// to fails every commit to partitions of a prefix.
+// to returns a fault that fails every commit to a partition with a prefix.
 func to(prefix string, err error) func(int, []record.Write) error {
 	return func(_ int, writes []record.Write) error {
 		if slices.ContainsFunc(writes, func(w record.Write) bool { return strings.HasPrefix(string(w.Record.Key.Partition), prefix) }) {
@@ -98,9 +98,9 @@ func to(prefix string, err error) func(int, []record.Write) error {
 	}
 }
 
-var errLost = errors.New("the answer was lost")
+var errLost = errors.New("the response was lost")
 
-// clock is a clock that tests move.
+// A clock is a clock that a test sets.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
@@ -127,14 +127,14 @@ func newSigner(t testing.TB) *checkpoint.Signer {
 	return s
 }
 
-// shelf is an anchor in memory.
-type shelf struct {
+// A memoryAnchor is an anchor in memory.
+type memoryAnchor struct {
 	mu    sync.Mutex
 	notes map[string]map[uint64]string
 	err   error
 }
 
-func (s *shelf) Publish(_ context.Context, chain string, size uint64, note string) error {
+func (s *memoryAnchor) Publish(_ context.Context, chain string, size uint64, note string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
@@ -150,13 +150,13 @@ func (s *shelf) Publish(_ context.Context, chain string, size uint64, note strin
 	return nil
 }
 
-func (s *shelf) fail(err error) {
+func (s *memoryAnchor) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = err
 }
 
-func (s *shelf) Latest(_ context.Context, chain string) (string, error) {
+func (s *memoryAnchor) Latest(_ context.Context, chain string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.notes[chain]) == 0 {
@@ -165,7 +165,7 @@ func (s *shelf) Latest(_ context.Context, chain string) (string, error) {
 	return s.notes[chain][slices.Max(slices.Collect(maps.Keys(s.notes[chain])))], nil
 }
 
-func (s *shelf) Chains(context.Context) iter.Seq2[string, error] {
+func (s *memoryAnchor) Chains(context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for _, chain := range slices.Sorted(maps.Keys(s.notes)) {
 			if !yield(chain, nil) {
@@ -175,8 +175,8 @@ func (s *shelf) Chains(context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// sizes lists the published sizes of the only chain, and checks each note.
-func (s *shelf) sizes(t testing.TB, store record.Store) []uint64 {
+// sizes returns the published sizes of the only chain, and checks each note.
+func (s *memoryAnchor) sizes(t testing.TB, store record.Store) []uint64 {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -189,7 +189,7 @@ func (s *shelf) sizes(t testing.TB, store record.Store) []uint64 {
 	return nil
 }
 
-// checkNote compares a note with the tree over the chain's first events.
+// checkNote compares a note with the tree over the first events of the chain.
 func checkNote(t testing.TB, events []audit.Event, size uint64, text string) {
 	t.Helper()
 	verifiers, err := checkpoint.ParseVerifiers([]string{newSigner(t).VerifierKey()})
@@ -209,8 +209,8 @@ func checkNote(t testing.TB, events []audit.Event, size uint64, text string) {
 	}
 }
 
-// stored lists the sizes of the only chain's checkpoints in the store, and
-// checks each.
+// stored returns the sizes of the only chain's checkpoints in the store, and
+// checks each of them.
 func stored(t testing.TB, store record.Store) []string {
 	t.Helper()
 	var sizes []string
@@ -234,7 +234,7 @@ func mustRead(t testing.TB, log *audit.Log) {
 	}
 }
 
-// operations lists what a chain's events did.
+// operations returns the operations of events as one text.
 func operations(events []audit.Event) string {
 	var all []string
 	for _, e := range events {
@@ -243,7 +243,7 @@ func operations(events []audit.Event) string {
 	return strings.Join(all, " ")
 }
 
-// signs is newSigner as an option.
+// signs returns newSigner as an option of a log.
 func signs(t testing.TB) func(context.Context) (*checkpoint.Signer, error) {
 	return func(context.Context) (*checkpoint.Signer, error) { return newSigner(t), nil }
 }
