@@ -1,40 +1,39 @@
-// Package copier moves sealed dialogues from one record store to another: items,
-// wrapped keys and audit events as they are, so that it needs no key.
+// Package copier copies encrypted dialogues from one record store to another. It
+// copies items, wrapped keys and audit events byte by byte, so it needs no key.
 //
-// What belongs here: what is read of a source, what a target may hold already,
-// and the order of the writes. What does not: opening anything (encrypted), the
-// stores (sqlite, dynamo, memory), which dialogues to copy (cmd).
+// The package reads the source, checks what the target has, and orders the
+// writes. It decrypts nothing (see encrypted), and it does not select dialogues
+// (see cmd/blue-store).
 //
 // # Order
 //
-// A copy that is stopped anywhere is finished by running it again, and at no
-// moment does the target show half a dialogue:
+// A copy that was interrupted is completed by another run. At no time does the
+// target show a part of a dialogue:
 //
-//  1. The wrapped keys. Alone they are harmless.
-//  2. The audit events, each at its own chain and seq. Nothing leads to them yet.
-//  3. One commit: all items, the first and the newest pointers of the audit
-//     log, the boundary event, and with them meta.
-//  4. The pointers in between. A load and Verify need none of them, naming
-//     damage does.
+//  1. The wrapped keys. Without items they have no effect.
+//  2. The audit events, each with its chain and seq. No pointer leads to them yet.
+//  3. One commit with meta, all items, the first and the newest pointers of the
+//     audit log, and the boundary event.
+//  4. The other pointers. A load and Verify need none of them. Only the report
+//     of damaged items does.
 //
-// Where 3 is more than one commit takes, the items go in pieces first. Their
-// partition then has a meta that only keeps the place (record.Unfinished), which
-// nobody reads beyond; the last commit puts the real one.
+// If step 3 is too large for one commit, items are stored in pieces first. Until
+// the last commit stores the real meta, the partition has a placeholder meta
+// ([record.Unfinished]), and readers ignore the rest of the partition.
 //
 // # The same dialogue
 //
-// Without a key two states are compared by the audit log: the event of the
-// first commit names the life of a dialogue, since its hash covers a random
-// chain and the sealed root; and the event of a commit holds the hash of the
-// root that stood then. A target of another life or of another branch is
-// ErrConflict and left as it is. One that holds an older state is brought
-// forward, in one commit.
+// Without a key, the copier compares two states by the audit log. The event of
+// the first commit identifies the incarnation of a dialogue, because its hash
+// covers a random chain and the sealed root. The event of each commit has the
+// hash of the root at that time. If the target has another incarnation or
+// another branch, Copy returns ErrConflict and leaves the target unchanged. If
+// the target has an older state, one commit updates it.
 package copier
 
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 
 	blue "github.com/superviber/blue-encrypted-store"
@@ -42,47 +41,54 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Status is what a copy found to do.
+// A Status is what Copy did.
 type Status string
 
+// The statuses of a Result.
 const (
-	Copied  Status = "copied"
-	Updated Status = "updated" // the target held an older state
-	Present Status = "already there"
+	Copied  Status = "copied"        // the target did not have the dialogue
+	Updated Status = "updated"       // the target had an older state
+	Present Status = "already there" // the target had this state
 )
 
-// Result says what stands in the target now.
+// A Result describes the dialogue that the target has after Copy.
 type Result struct {
 	Status  Status `json:"status"`
-	Items   int    `json:"items"` // meta included
-	Version uint64 `json:"version"`
-	Events  int    `json:"events"` // of the dialogue's commits
-	Wraps   int    `json:"wraps"`  // wrapped keys
-	Digest  string `json:"digest"` // hex of audit.ItemsDigest
+	Items   int    `json:"items"`   // number of items, meta included
+	Version uint64 `json:"version"` // root_version, the number of commits
+	Events  int    `json:"events"`  // number of audit events of the commits
+	Wraps   int    `json:"wraps"`   // number of wrapped keys
+	Digest  string `json:"digest"`  // audit.ItemsDigest, 64 hex digits
 }
 
-// Copier copies from one store to another. Make it, then call Copy for each
-// dialogue. From is only read.
+// A Copier copies dialogues from one store to another. Its methods must not be
+// called concurrently.
 type Copier struct {
-	From, To record.Store
-	// Log writes the boundary events, in To.
+	From, To record.Store // From is only read
+	// Log writes the boundary events. It must be a log of To.
 	Log *audit.Log
-	// Progress is told how many of about total records are written; nil for
-	// nobody.
+	// Progress receives the number of written records and their approximate
+	// total. It may be nil.
 	Progress func(done, total int)
 
 	done, total int
 }
 
-// Copy copies one dialogue and compares the target with the source, record by
-// record. Errors: ErrNotFound (no such dialogue in From), ErrConflict (To holds
-// another incarnation, a newer state, or other keys; nothing is changed there),
-// ErrTampered (items and audit log of From do not fit), ErrSealed (a wrapped key
-// that items of From lie under is not there), ErrErased, ErrTooLarge (an older
-// state in To is too old to bring forward in one commit), ErrBusy, and the
-// stores' own.
+// Copy copies one dialogue, and then compares the target with the source, record
+// by record. It returns:
+//
+//   - ErrNotFound if From does not have the dialogue
+//   - ErrConflict if To has another incarnation, another branch, a newer state
+//     or other keys. The dialogue in To is unchanged
+//   - ErrTampered if items and audit log of From do not match
+//   - ErrSealed if From does not have the wrapped key of an item
+//   - ErrErased if the dialogue is erased or being erased in one of the stores
+//   - ErrTooLarge if To has an older state and the update needs more than one
+//     commit
+//   - ErrBusy if another process changed the dialogue or copies it too
+//   - errors of the stores and of the log
 func (c *Copier) Copy(ctx context.Context, id blue.DialogueID) (Result, error) {
-	src, err := read(ctx, c.From, id)
+	src, err := readSource(ctx, c.From, id)
 	if err != nil {
 		return Result{}, fmt.Errorf("reading dialogue %s of the source: %w", id, err)
 	}
@@ -98,12 +104,12 @@ func (c *Copier) Copy(ctx context.Context, id blue.DialogueID) (Result, error) {
 }
 
 func (c *Copier) write(ctx context.Context, src *source) (Status, error) {
-	t, err := look(ctx, c.To, src)
+	t, err := readTarget(ctx, c.To, src)
 	if err != nil {
 		return "", err
 	}
-	if t.stand == ahead {
-		if err := c.putPointers(ctx, src); err != nil { // of a copy that was stopped before
+	if t.relation == newer {
+		if err := c.putPointers(ctx, src); err != nil { // an interrupted copy can have left them out
 			return "", err
 		}
 		return "", fmt.Errorf("%w: the target holds version %d, the source version %d", blue.ErrConflict, t.version, src.version)
@@ -111,30 +117,30 @@ func (c *Copier) write(ctx context.Context, src *source) (Status, error) {
 	if err := c.putKeys(ctx, src); err != nil {
 		return "", err
 	}
-	if t.stand == same {
-		return Present, c.putPointers(ctx, src)
-	}
-	if err := c.putEvents(ctx, src); err != nil {
-		return "", err
-	}
-	if err := c.putItems(ctx, src, t); err != nil {
-		return "", err
-	}
-	status := Copied
-	if t.stand == behind {
-		status = Updated
+	status := Present
+	if t.relation != equal {
+		if err := c.putEvents(ctx, src); err != nil {
+			return "", err
+		}
+		if err := c.putItems(ctx, src, t); err != nil {
+			return "", err
+		}
+		status = Copied
+		if t.relation == older {
+			status = Updated
+		}
 	}
 	return status, c.putPointers(ctx, src)
 }
 
-// compare reads the target again: every record byte by byte.
+// compare reads the target again and compares every item byte by byte.
 func (c *Copier) compare(ctx context.Context, src *source) error {
-	items, err := c.To.Query(ctx, record.Query{Table: record.Dialogues, Partition: src.pk(), Exact: true})
+	items, err := readItems(ctx, c.To, src.partition())
 	if err != nil {
 		return err
 	}
-	if meta, ok := headOf(items); !ok || !meta.Equal(src.head) {
-		return fmt.Errorf("%w: the target was written to meanwhile", blue.ErrBusy)
+	if meta, ok := metaOf(items); !ok || !meta.Equal(src.meta) {
+		return fmt.Errorf("%w: another process changed the target during the copy", blue.ErrBusy)
 	}
 	if diff := difference(src.items, items); len(diff) > 0 {
 		return fmt.Errorf("%w: %s of the target differs from the source", blue.ErrTampered, diff[0].Record.Key.Item)
@@ -142,16 +148,10 @@ func (c *Copier) compare(ctx context.Context, src *source) error {
 	return nil
 }
 
-// wrote counts records and tells Progress.
-func (c *Copier) wrote(n int) {
+// addProgress counts written records and reports them.
+func (c *Copier) addProgress(n int) {
 	c.done += n
 	if c.Progress != nil {
 		c.Progress(min(c.done, c.total), c.total)
 	}
-}
-
-// isConflict reports whether a condition of a commit did not hold.
-func isConflict(err error) bool {
-	_, ok := errors.AsType[*record.ConflictError](err)
-	return ok
 }

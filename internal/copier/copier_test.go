@@ -21,27 +21,27 @@ const dialogue blue.DialogueID = "how-large-is-a-muffin"
 
 type sealed = *encrypted.Store
 
-// world is one key for any number of stores.
-type world struct {
+// A fixture opens any number of stores with one key.
+type fixture struct {
 	*testing.T
 	umk string
 }
 
-func newWorld(t *testing.T) world { return world{t, filepath.Join(t.TempDir(), "umk.key")} }
+func newFixture(t *testing.T) fixture { return fixture{t, filepath.Join(t.TempDir(), "umk.key")} }
 
-func (w world) open(records record.Store) sealed {
+func (w fixture) open(records record.Store) sealed {
 	always := func(context.Context) (bool, error) { return true, nil }
 	return encrypted.New(records, localfile.Open(w.umk, &localfile.Options{MayCreate: always}), "muffin", audit.NewLog(records, "muffin", nil), nil)
 }
 
-func (w world) ok(err error) {
+func (w fixture) ok(err error) {
 	w.Helper()
 	if err != nil {
 		w.Fatal(err)
 	}
 }
 
-func (w world) fails(err, want error) {
+func (w fixture) fails(err, want error) {
 	w.Helper()
 	if !errors.Is(err, want) {
 		w.Fatalf("got the error %v; want %v", err, want)
@@ -49,7 +49,7 @@ func (w world) fails(err, want error) {
 }
 
 // round stores one round of some entities.
-func (w world) round(s blue.DialogueStore, n blue.Round, entities int) {
+func (w fixture) round(s blue.DialogueStore, n blue.Round, entities int) {
 	w.Helper()
 	b := blue.RoundBatch{Round: n, Score: 1, Drafts: map[blue.Kind][]blue.Draft{}}
 	for i := range entities {
@@ -59,8 +59,8 @@ func (w world) round(s blue.DialogueStore, n blue.Round, entities int) {
 	w.ok(err)
 }
 
-// seed makes a dialogue of 12 commits in memory.
-func (w world) seed() *memory.Store {
+// seed returns a store in memory with a dialogue of 12 commits.
+func (w fixture) seed() *memory.Store {
 	w.Helper()
 	records := memory.New()
 	s := w.open(records)
@@ -72,13 +72,13 @@ func (w world) seed() *memory.Store {
 	return records
 }
 
-func copyTo(w world, from, to record.Store) (copier.Result, error) {
+func copyTo(w fixture, from, to record.Store) (copier.Result, error) {
 	c := &copier.Copier{From: from, To: to, Log: audit.NewLog(to, "muffin", nil)}
 	return c.Copy(w.Context(), dialogue)
 }
 
 // dump returns the records of the dialogue in a table, by key.
-func (w world) dump(s record.Store, table record.Table) []record.Record {
+func (w fixture) dump(s record.Store, table record.Table) []record.Record {
 	w.Helper()
 	records, err := s.Query(w.Context(), record.Query{Table: table, Partition: record.DialoguePartition(string(dialogue))})
 	w.ok(err)
@@ -86,7 +86,7 @@ func (w world) dump(s record.Store, table record.Table) []record.Record {
 }
 
 // sameIn compares a table of two stores byte by byte.
-func (w world) sameIn(a, b record.Store, table record.Table) {
+func (w fixture) sameIn(a, b record.Store, table record.Table) {
 	w.Helper()
 	x, y := w.dump(a, table), w.dump(b, table)
 	if len(x) != len(y) || len(x) == 0 {
@@ -99,8 +99,8 @@ func (w world) sameIn(a, b record.Store, table record.Table) {
 	}
 }
 
-// whole asks for a complete copy.
-func (w world) whole(from, to record.Store) {
+// whole fails the test unless the target has a complete copy.
+func (w fixture) whole(from, to record.Store) {
 	w.Helper()
 	for _, table := range []record.Table{record.Dialogues, record.Audit, record.Keys} {
 		w.sameIn(from, to, table)
@@ -112,7 +112,7 @@ func (w world) whole(from, to record.Store) {
 }
 
 func TestCopy(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	from, to := w.seed(), memory.New()
 	got, err := copyTo(w, from, to)
 	w.ok(err)
@@ -122,9 +122,9 @@ func TestCopy(t *testing.T) {
 	w.whole(from, to)
 }
 
-// TestAgain: a second run finds nothing to do and leaves no event.
+// TestAgain copies twice. The second run must write nothing, not even an event.
 func TestAgain(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	from, to := w.seed(), memory.New()
 	first, err := copyTo(w, from, to)
 	w.ok(err)
@@ -144,7 +144,7 @@ func TestAgain(t *testing.T) {
 
 // TestSourceUntouched copies from a store that refuses every write.
 func TestSourceUntouched(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	from := &storetest.Faulty{Inner: w.seed(), Before: func(c storetest.Call) error {
 		if c.Method == "Commit" {
 			return errors.New("the source was written to")
@@ -155,9 +155,9 @@ func TestSourceUntouched(t *testing.T) {
 	w.ok(err)
 }
 
-// TestBoundary: the event carries what the source held.
+// TestBoundary compares the boundary event with the items of the source.
 func TestBoundary(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	from, to := w.seed(), memory.New()
 	var event record.Record
 	spy := &storetest.Faulty{Inner: to, After: func(c storetest.Call) error {
@@ -177,10 +177,10 @@ func TestBoundary(t *testing.T) {
 	}
 }
 
-// TestForward: what was written since is brought over in one commit, changed
-// items too, and the target's client sees a newer version, not a rollback.
+// TestForward copies new and changed items of a newer state in one commit. A
+// client of the target must see a newer version, not a rollback.
 func TestForward(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	from, to := w.seed(), memory.New()
 	_, err := copyTo(w, from, to)
 	w.ok(err)
@@ -195,9 +195,9 @@ func TestForward(t *testing.T) {
 	w.whole(from, to)
 }
 
-// TestBothWays: a copy goes on in the target and comes back.
+// TestBothWays continues a dialogue in the target and copies it back.
 func TestBothWays(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	from, to := w.seed(), memory.New()
 	_, err := copyTo(w, from, to)
 	w.ok(err)
@@ -211,45 +211,45 @@ func TestBothWays(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(w world, from, to record.Store)
+		change func(w fixture, from, to record.Store)
 		want   error
 	}{
-		"no such dialogue": {func(w world, from, _ record.Store) { remove(w, from, record.Dialogues, "") }, blue.ErrNotFound},
-		"another incarnation": {func(w world, _, to record.Store) {
+		"no such dialogue": {func(w fixture, from, _ record.Store) { remove(w, from, record.Dialogues, "") }, blue.ErrNotFound},
+		"another incarnation": {func(w fixture, _, to record.Store) {
 			_, err := w.open(to).Create(w.Context(), dialogue, blue.NewDialogue{Title: "Another"})
 			w.ok(err)
 		}, blue.ErrConflict},
-		"branched": {func(w world, from, to record.Store) {
+		"branched": {func(w fixture, from, to record.Store) {
 			_, err := copyTo(w, from, to)
 			w.ok(err)
 			w.round(w.open(from), 11, 1)
 			w.round(w.open(to), 11, 2)
 		}, blue.ErrConflict},
-		"branched, the target further": {func(w world, from, to record.Store) {
+		"branched, the target is newer": {func(w fixture, from, to record.Store) {
 			_, err := copyTo(w, from, to)
 			w.ok(err)
 			w.round(w.open(from), 11, 1)
 			w.round(w.open(to), 11, 2)
 			w.round(w.open(to), 12, 2)
 		}, blue.ErrConflict},
-		"another key in the target": {func(w world, _, to record.Store) {
+		"another key in the target": {func(w fixture, _, to record.Store) {
 			w.ok(to.Commit(w.Context(), []record.Write{{Table: record.Keys, Record: record.Record{
 				Key: record.DialogueKey(string(dialogue), "wrap#0000000001#muffin"), Attrs: record.Attrs{"wrapped": record.B([]byte{1})}}}}))
 		}, blue.ErrConflict},
-		"erasing":        {func(w world, from, _ record.Store) { setState(w, from, "erasing") }, blue.ErrErased},
-		"meta is gone":   {func(w world, from, _ record.Store) { remove(w, from, record.Dialogues, "meta") }, blue.ErrTampered},
-		"no wrapped key": {func(w world, from, _ record.Store) { remove(w, from, record.Keys, "wrap#0000000001#muffin") }, blue.ErrSealed},
-		"a wrapped key is gone": {func(w world, from, _ record.Store) {
+		"erasing":        {func(w fixture, from, _ record.Store) { setState(w, from, "erasing") }, blue.ErrErased},
+		"meta is gone":   {func(w fixture, from, _ record.Store) { remove(w, from, record.Dialogues, "meta") }, blue.ErrTampered},
+		"no wrapped key": {func(w fixture, from, _ record.Store) { remove(w, from, record.Keys, "wrap#0000000001#muffin") }, blue.ErrSealed},
+		"a wrapped key is gone": {func(w fixture, from, _ record.Store) {
 			_, err := w.open(from).Rotate(w.Context(), dialogue)
 			w.ok(err)
 			w.ok(from.Commit(w.Context(), []record.Write{{Table: record.Keys, Record: record.Record{
 				Key: record.DialogueKey(string(dialogue), "wrap#0000000003#muffin"), Attrs: record.Attrs{"wrapped": record.B([]byte{1})}}}}))
 			remove(w, from, record.Keys, "wrap#0000000002#muffin")
 		}, blue.ErrSealed},
-		"an audit pointer is gone": {func(w world, from, _ record.Store) { remove(w, from, record.Audit, "000000000003") }, blue.ErrTampered},
+		"an audit pointer is gone": {func(w fixture, from, _ record.Store) { remove(w, from, record.Audit, "000000000003") }, blue.ErrTampered},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newFixture(t)
 			from, to := w.seed(), memory.New()
 			c.change(w, from, to)
 			before := w.dump(to, record.Dialogues)
@@ -269,7 +269,7 @@ func TestRefusals(t *testing.T) {
 }
 
 // remove deletes one record of the dialogue, or all.
-func remove(w world, s record.Store, table record.Table, sk string) {
+func remove(w fixture, s record.Store, table record.Table, sk string) {
 	w.Helper()
 	for _, r := range w.dump(s, table) {
 		if sk == "" || r.Key.Item == sk {
@@ -278,7 +278,7 @@ func remove(w world, s record.Store, table record.Table, sk string) {
 	}
 }
 
-func deleteRecord(w world, s record.Store, table record.Table, r record.Record) {
+func deleteRecord(w fixture, s record.Store, table record.Table, r record.Record) {
 	w.Helper()
 	writes := []record.Write{{Table: table, Record: record.Record{Key: r.Key}, Prev: r.Attrs}}
 	if table == record.Dialogues && r.Key.Item != record.Meta {
@@ -287,17 +287,17 @@ func deleteRecord(w world, s record.Store, table record.Table, r record.Record) 
 				writes = append(writes, record.Write{Table: table, Record: m, Prev: m.Attrs})
 			}
 		}
-		if len(writes) == 1 { // meta went first: put one, take it away again
-			head := record.Record{Key: record.Key{Partition: r.Key.Partition, Item: record.Meta}, Attrs: record.Attrs{"x": record.N(1)}}
-			w.ok(s.Commit(w.Context(), []record.Write{{Table: table, Record: head}, writes[0]}))
-			w.ok(s.Commit(w.Context(), []record.Write{{Table: table, Record: record.Record{Key: head.Key}, Prev: head.Attrs}}))
+		if len(writes) == 1 { // meta was deleted before: store one and delete it again
+			meta := record.Record{Key: record.Key{Partition: r.Key.Partition, Item: record.Meta}, Attrs: record.Attrs{"x": record.N(1)}}
+			w.ok(s.Commit(w.Context(), []record.Write{{Table: table, Record: meta}, writes[0]}))
+			w.ok(s.Commit(w.Context(), []record.Write{{Table: table, Record: record.Record{Key: meta.Key}, Prev: meta.Attrs}}))
 			return
 		}
 	}
 	w.ok(s.Commit(w.Context(), writes))
 }
 
-func setState(w world, s record.Store, state string) {
+func setState(w fixture, s record.Store, state string) {
 	w.Helper()
 	for _, r := range w.dump(s, record.Keys) {
 		if r.Key.Item == "head" {

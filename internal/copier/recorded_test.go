@@ -33,7 +33,7 @@ func openSQLite(t *testing.T) record.Store {
 	return s
 }
 
-// openDynamo opens fresh tables in the test binary's DynamoDB Local.
+// openDynamo opens new tables in DynamoDB Local.
 func openDynamo(t *testing.T) record.Store {
 	t.Helper()
 	c := dynamo.Config{Endpoint: localtest.Endpoint(t), Prefix: "copier-" + uuid.Must(uuid.NewV4()).String() + "-"}
@@ -52,9 +52,9 @@ func openDynamo(t *testing.T) record.Store {
 	return s
 }
 
-// TestRecorded imports the project's own dialogues and the recorded ones into SQLite, copies them to
-// another store and back into a third: the exports are equal, and so is every
-// item, its item_mac included.
+// TestRecorded imports the project's own dialogues and the recorded ones into
+// SQLite, and copies them to a second store and from there to a third. The exports
+// and all items must be equal, item_mac included.
 func TestRecorded(t *testing.T) {
 	for name, between := range map[string]func(*testing.T) record.Store{
 		"memory":   func(*testing.T) record.Store { return memory.New() },
@@ -64,14 +64,14 @@ func TestRecorded(t *testing.T) {
 			for _, r := range fixtures.Dialogues() {
 				t.Run(r, func(t *testing.T) {
 					path := fixtures.Dialogue(t, r, "inputs.json")
-					thereAndBack(newWorld(t), path, between(t))
+					thereAndBack(newFixture(t), path, between(t))
 				})
 			}
 		})
 	}
 }
 
-func thereAndBack(w world, path string, between record.Store) {
+func thereAndBack(w fixture, path string, between record.Store) {
 	w.Helper()
 	first, last := openSQLite(w.T), openSQLite(w.T)
 	data, err := os.ReadFile(path)
@@ -106,7 +106,7 @@ func thereAndBack(w world, path string, between record.Store) {
 	w.Logf("%s: %d items, an export of %d bytes, equal in three stores", id, len(items), len(want))
 }
 
-func (w world) export(s record.Store, id blue.DialogueID) []byte {
+func (w fixture) export(s record.Store, id blue.DialogueID) []byte {
 	w.Helper()
 	snapshot, err := w.open(s).Verify(w.Context(), id)
 	w.ok(err)
@@ -115,7 +115,7 @@ func (w world) export(s record.Store, id blue.DialogueID) []byte {
 	return b.Bytes()
 }
 
-func (w world) items(s record.Store, id blue.DialogueID) []record.Record {
+func (w fixture) items(s record.Store, id blue.DialogueID) []record.Record {
 	w.Helper()
 	items, err := s.Query(w.Context(), record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(id))})
 	w.ok(err)

@@ -13,8 +13,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/storetest"
 )
 
-// narrow is a store whose commits hold few records, as if the dialogue were
-// large.
+// A narrow is a store that refuses commits of many records, as if the dialogue
+// were large.
 type narrow struct {
 	record.Store
 	most int
@@ -27,7 +27,8 @@ func (n narrow) Commit(ctx context.Context, writes []record.Write) error {
 	return n.Store.Commit(ctx, writes)
 }
 
-// stopping fails every call from the nth commit on; lost commits take effect.
+// stopping returns a store that fails every call from the nth commit on. If lost
+// is true, the nth commit takes effect.
 func stopping(inner record.Store, n int, lost bool) *storetest.Faulty {
 	stopped := false
 	f := &storetest.Faulty{Inner: inner}
@@ -48,9 +49,9 @@ func stopping(inner record.Store, n int, lost bool) *storetest.Faulty {
 	return f
 }
 
-// seen says what a reader sees: no dialogue, a whole one, or one that says that
-// its copy is not finished. Anything else ends the test.
-func (w world) seen(to record.Store, items, rounds int) string {
+// seen returns the state that a reader sees: "none", "whole" or "unfinished". It
+// fails the test for any other result.
+func (w fixture) seen(to record.Store, items, rounds int) string {
 	w.Helper()
 	snapshot, err := w.open(to).Load(w.Context(), dialogue)
 	switch {
@@ -66,14 +67,14 @@ func (w world) seen(to record.Store, items, rounds int) string {
 	return "whole"
 }
 
-// TestStopped stops a copy at each of its commits, before it takes effect and
-// after, looks at what is there, and runs it again.
+// TestStopped stops a copy at each of its commits, before or after it takes
+// effect, reads the target, and runs the copy again.
 func TestStopped(t *testing.T) {
 	for name, most := range map[string]int{"in one commit": record.MaxBatch, "in pieces": 95} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newFixture(t)
 			from := w.seed()
-			if most < record.MaxBatch { // more items than one piece takes
+			if most < record.MaxBatch { // more items than one piece has
 				s := w.open(from)
 				for n := range 3 {
 					w.round(s, blue.Round(11+n), 60)
@@ -111,10 +112,11 @@ func TestStopped(t *testing.T) {
 	}
 }
 
-// TestUnfinished: nothing is read of or written to an unfinished copy, it is
-// in no list, its place is taken, and only the same dialogue goes on with it.
+// TestUnfinished checks an unfinished copy: it cannot be read or written, it is
+// not listed, its id cannot be used, and only a copy of the same dialogue
+// completes it.
 func TestUnfinished(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	from, to := w.seed(), memory.New()
 	s := w.open(from)
 	for n := range 3 {
@@ -151,7 +153,7 @@ func TestUnfinished(t *testing.T) {
 	_, err = copyTo(w, other, to)
 	w.fails(err, blue.ErrConflict)
 
-	// The source goes on before the copy does.
+	// The source changes before the copy is resumed.
 	w.round(s, 14, 3)
 	_, err = s.Transition(t.Context(), dialogue, blue.Transition{ID: blue.EntityID{Kind: blue.KindTension, Round: 0, Seq: 1}, To: "addressed"})
 	w.ok(err)
@@ -163,10 +165,9 @@ func TestUnfinished(t *testing.T) {
 	w.whole(from, to)
 }
 
-// TestTooFarBehind: an older state that is in use is not brought forward in
-// pieces.
+// TestTooFarBehind checks that an older state is not updated in pieces.
 func TestTooFarBehind(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	from, to := w.seed(), memory.New()
 	_, err := copyTo(w, from, to)
 	w.ok(err)
@@ -178,6 +179,6 @@ func TestTooFarBehind(t *testing.T) {
 	_, err = copyTo(w, from, narrow{to, 95})
 	w.fails(err, blue.ErrTooLarge)
 	if len(w.dump(to, record.Dialogues)) != len(before) {
-		t.Error("items were written all the same")
+		t.Error("items were written")
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/storetest"
 )
 
-// between is a source in which something happens after each read of its items.
-func (w world) between(from record.Store, happen func(read int)) record.Store {
+// between returns a source that calls happen after each read of its items.
+func (w fixture) between(from record.Store, happen func(read int)) record.Store {
 	reads := 0
 	return &storetest.Faulty{Inner: from, After: func(c storetest.Call) error {
 		if c.Method == "Query" && c.Table == record.Dialogues {
@@ -21,16 +21,16 @@ func (w world) between(from record.Store, happen func(read int)) record.Store {
 	}}
 }
 
-func (w world) rotate(s record.Store) {
+func (w fixture) rotate(s record.Store) {
 	w.Helper()
 	_, err := w.open(s).Rotate(w.Context(), dialogue)
 	w.ok(err)
 }
 
-// TestRotatedMeanwhile: a rotation begins and ends after the items were read. The
-// copy holds the keys that its items lie under.
+// TestRotatedMeanwhile rotates the keys after the items were read. The copy must
+// have the keys of its items.
 func TestRotatedMeanwhile(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	inner, to := w.seed(), memory.New()
 	from := w.between(inner, func(read int) {
 		if read == 1 {
@@ -45,10 +45,10 @@ func TestRotatedMeanwhile(t *testing.T) {
 	w.whole(inner, to)
 }
 
-// TestRotatedAgainAndAgain: a source whose keys never stand still is busy, and
-// nothing is copied.
+// TestRotatedAgainAndAgain rotates the keys during each read. Copy must return
+// ErrBusy and copy nothing.
 func TestRotatedAgainAndAgain(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	inner, to := w.seed(), memory.New()
 	_, err := copyTo(w, w.between(inner, func(int) { w.rotate(inner) }), to)
 	w.fails(err, blue.ErrBusy)
@@ -57,9 +57,10 @@ func TestRotatedAgainAndAgain(t *testing.T) {
 	}
 }
 
-// TestWrittenMeanwhile: a writer alone, which changes no key, is in nobody's way.
+// TestWrittenMeanwhile commits during the read. A writer that changes no key must
+// not disturb the copy.
 func TestWrittenMeanwhile(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	inner, to := w.seed(), memory.New()
 	from := w.between(inner, func(read int) { w.round(w.open(inner), blue.Round(10+read), 1) })
 	got, err := copyTo(w, from, to)
