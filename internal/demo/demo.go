@@ -1,12 +1,10 @@
-// Package demo holds one complete dialogue of the project's own: the panel
-// that asks whether references between entities should be stored inline or as
-// items of their own.
+// Package demo contains one complete example dialogue: a panel discusses whether
+// references between entities should be stored inline or as separate items.
 //
-// It lies in source/ as its authors would have left it, in the layout that
-// package importer reads, so the demonstration goes the way of every import:
-// three rounds, six experts, every kind of entity, a final verdict. Nothing
-// else belongs here. The numbers in it are arithmetic over published limits of
-// DynamoDB; none is a measurement.
+// The folder source/ has the layout that package importer reads, so the
+// demonstration uses the same code as every import. It has three rounds, six
+// experts, every kind of entity, and a final verdict. The numbers in it are
+// computed from published limits of DynamoDB. None is a measurement.
 package demo
 
 import (
@@ -17,7 +15,8 @@ import (
 //go:embed source
 var source embed.FS
 
-// FS returns the dialogue's folder, for importer.ReadFolder.
+// FS returns the folder of the dialogue, for importer.ReadFolder. It panics if the
+// embedded folder is missing.
 func FS() fs.FS {
 	folder, err := fs.Sub(source, "source")
 	if err != nil {

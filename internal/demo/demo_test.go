@@ -19,7 +19,8 @@ func read(t *testing.T) *importer.Source {
 	return src
 }
 
-// The demonstration is complete and consistent: a note would be a mistake in it.
+// TestSourceIsCompleteAndClean checks that the importer reports no note and reads
+// every kind of entity.
 func TestSourceIsCompleteAndClean(t *testing.T) {
 	src := read(t)
 	for _, n := range src.Notes {
@@ -34,8 +35,8 @@ func TestSourceIsCompleteAndClean(t *testing.T) {
 	}
 }
 
-// Every reference has a target, every tension ends resolved, every batch
-// passes Blue's validation.
+// TestReferencesAndTensions checks that every reference has a target, every
+// tension ends resolved, and every batch passes Blue's validation.
 func TestReferencesAndTensions(t *testing.T) {
 	src := read(t)
 	placed := map[string]bool{}
@@ -63,7 +64,7 @@ func TestReferencesAndTensions(t *testing.T) {
 				for _, ref := range d.References {
 					types[ref.Type] = true
 					if !placed[ref.Target] {
-						t.Errorf("%s refers to %s, which is nothing", d.LocalID, ref.Target)
+						t.Errorf("%s refers to %s, which does not exist", d.LocalID, ref.Target)
 					}
 				}
 			}
@@ -71,7 +72,7 @@ func TestReferencesAndTensions(t *testing.T) {
 		for _, u := range b.TensionUpdates {
 			status[u.ID] = u.Status
 			if !placed[u.Via] {
-				t.Errorf("%s is %s via %q, which is nothing", u.ID, u.Status, u.Via)
+				t.Errorf("%s is %s via %q, which does not exist", u.ID, u.Status, u.Via)
 			}
 		}
 	}
@@ -87,7 +88,8 @@ func TestReferencesAndTensions(t *testing.T) {
 	}
 }
 
-// Blue's gate (SPEC §9): velocity 0 and as many signals as members.
+// TestVerdictPassesTheGate checks Blue's gate (SPEC §9): velocity 0, and one
+// signal of each member.
 func TestVerdictPassesTheGate(t *testing.T) {
 	src := read(t)
 	var last *blue.RoundBatch
@@ -107,7 +109,7 @@ func TestVerdictPassesTheGate(t *testing.T) {
 	}
 	v := src.Ops[len(src.Ops)-1].Verdict
 	if v == nil {
-		t.Fatal("the last operation is no verdict")
+		t.Fatal("the last operation is not a verdict")
 	}
 	if v.Type != blue.VerdictFinal || v.Force || v.Round != last.Round || v.Vote != "6-0" || v.Confidence != "unanimous" {
 		t.Errorf("verdict: %s, forced %v, round %d, vote %q, confidence %q", v.Type, v.Force, v.Round, v.Vote, v.Confidence)
@@ -118,14 +120,14 @@ func TestVerdictPassesTheGate(t *testing.T) {
 	got := [][]string{v.TensionsResolved, v.RecommendationsAdopted, v.KeyEvidence, v.KeyClaims}
 	want := [][]string{{"T0001", "T0002", "T0003", "T0004", "T0101", "T0102"}, {"R0101", "R0202", "R0201"}, {"E0001", "E0102", "E0101"}, {"C0105", "C0202"}}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("what it rests on (-want +got):\n%s", diff)
+		t.Errorf("the basis of the verdict (-want +got):\n%s", diff)
 	}
 	if len(v.Conditions) != 3 || len(v.SupportingExperts) != 6 {
 		t.Errorf("%d conditions, %d supporters", len(v.Conditions), len(v.SupportingExperts))
 	}
 }
 
-// The numbers in the text are arithmetic; this is the arithmetic.
+// TestNumbersInTheText computes the numbers in the text.
 func TestNumbersInTheText(t *testing.T) {
 	const entities, events, references, head, limit = 30, 30, 40, 2, 100
 	longest := 0
@@ -138,6 +140,6 @@ func TestNumbersInTheText(t *testing.T) {
 	}
 	want := map[string]int{"inline": 62, "items": 102, "spare": 38, "bytes": 36, "round": 18315}
 	if !maps.Equal(got, want) {
-		t.Errorf("the text says %v, arithmetic says %v", want, got)
+		t.Errorf("the text has %v, computed are %v", want, got)
 	}
 }

@@ -1,8 +1,11 @@
-// Package failpoint marks places in the code where a test may stop a process
-// to kill it there. In an ordinary build every mark is empty; with the build
-// tag "failpoint" the place named by the environment variable BLUE_FAILPOINT
-// reports that it was reached and waits (see on.go).
+// Package failpoint marks places in the code where a test stops and kills a
+// process.
 //
-// A mark changes nothing a user can see, and nothing else of the module reads
-// the environment outside cmd.
+// In an ordinary build the marks do nothing. With the build tag "failpoint", the
+// mark that the environment variable BLUE_FAILPOINT names reports that it was
+// reached and waits (see on.go). The package does not kill the process: the test
+// does.
+//
+// A mark has no effect for a user. Except this package, only cmd reads the
+// environment.
 package failpoint

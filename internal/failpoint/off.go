@@ -2,5 +2,5 @@
 
 package failpoint
 
-// At marks the place with the name. It does nothing in this build.
+// At marks a place with a name. It does nothing in this build.
 func At(string) {}

@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// passed counts how often the place of BLUE_FAILPOINT was passed.
+// passed is the number of calls of At with the name in BLUE_FAILPOINT.
 var passed atomic.Int64
 
-// At marks the place with the name. If BLUE_FAILPOINT is that name, and it was
-// passed BLUE_FAILPOINT_SKIP times before (0 if unset), it creates the file
-// BLUE_FAILPOINT_REACHED and waits BLUE_FAILPOINT_WAIT (a Go
-// duration, a minute if unset) for whoever watches the file to kill the process.
+// At marks a place with a name. If BLUE_FAILPOINT is that name, At ignores the
+// first BLUE_FAILPOINT_SKIP calls (0 if unset). Then it creates the file
+// BLUE_FAILPOINT_REACHED and waits for BLUE_FAILPOINT_WAIT (a Go duration, a
+// minute if unset), so that a test that watches the file can kill the process.
+// At may be called concurrently. It panics if the file cannot be created.
 func At(name string) {
 	if os.Getenv("BLUE_FAILPOINT") != name {
 		return

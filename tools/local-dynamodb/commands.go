@@ -15,14 +15,14 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/localserver"
 )
 
-// place is where a server is, or would be.
+// A place describes a running server.
 type place struct {
 	endpoint string
 	how      string
 	log      func(context.Context) string
 }
 
-// where looks for the server in the order of up: given, by the jar, container.
+// where finds the server in the order DYNAMODB_ENDPOINT, jar, container.
 func (a *app) where(ctx context.Context) (place, error) {
 	if a.given != "" {
 		return place{a.given, "DYNAMODB_ENDPOINT", func(context.Context) string { return "" }}, nil
@@ -40,19 +40,19 @@ func (a *app) where(ctx context.Context) (place, error) {
 		return place{dynamolocal.ContainerEndpoint, "container " + dynamolocal.Container + " by " + engine.Name, engine.Log}, nil
 	}
 	if _, err := os.Stat(filepath.Join(a.state, "server.json")); err == nil {
-		return place{}, notRunning{"it ended by itself; the end of its log:\n" + dynamolocal.BackgroundLog(a.state)}
+		return place{}, notRunning{"it ended by itself. The end of its log:\n" + dynamolocal.BackgroundLog(a.state)}
 	}
-	return place{}, notRunning{"nobody has started it"}
+	return place{}, notRunning{"it was not started"}
 }
 
 func (a *app) jarLog(context.Context) string { return dynamolocal.BackgroundLog(a.state) }
 
-// notRunning is the error of asking for a server that nobody started.
+// notRunning is the error of a command that needs a running server.
 type notRunning struct{ why string }
 
 func (e notRunning) Error() string { return "no DynamoDB Local of this project runs: " + e.why }
 
-// Hint is what to type.
+// Hint returns the command that starts the server.
 func (notRunning) Hint() string { return "just up, or: go run ./tools/local-dynamodb up" }
 
 // up starts the server and prints its endpoint.
@@ -62,34 +62,34 @@ func (a *app) up(ctx context.Context, _ string) error {
 		if err != nil {
 			return err
 		}
-		return a.isUp(server.Endpoint, "DYNAMODB_ENDPOINT is set; nothing to start")
+		return a.printUp(server.Endpoint, "DYNAMODB_ENDPOINT is set; nothing to start")
 	}
 	running, err := dynamolocal.OpenBackground(ctx, a.state)
 	if err != nil {
 		return err
 	}
 	if running != nil {
-		return a.isUp(running.Endpoint, fmt.Sprintf("it runs already, process %d", running.PID))
+		return a.printUp(running.Endpoint, fmt.Sprintf("it runs already, process %d", running.PID))
 	}
-	container := a.byContainer(ctx)
-	if container == nil {
+	containerErr := a.upContainer(ctx)
+	if containerErr == nil {
 		return nil
 	}
-	fmt.Fprintf(a.stderr, "%v; trying Java\n", container)
+	fmt.Fprintf(a.stderr, "%v; trying Java\n", containerErr)
 	options := dynamolocal.Options{Cache: a.cache, Port: a.port, Ready: a.within}
 	background, started, err := dynamolocal.StartBackground(ctx, options, a.state)
 	if err != nil {
-		return &localserver.NotFoundError{Kind: dynamolocal.Kind, Tried: []error{container, err}}
+		return &localserver.NotFoundError{Kind: dynamolocal.Kind, Tried: []error{containerErr, err}}
 	}
 	if !started {
-		return a.isUp(background.Endpoint, fmt.Sprintf("it runs already, process %d", background.PID))
+		return a.printUp(background.Endpoint, fmt.Sprintf("it runs already, process %d", background.PID))
 	}
-	fmt.Fprintln(a.stderr, "warning: it listens on every interface of this machine and asks nobody for credentials")
-	return a.isUp(background.Endpoint, fmt.Sprintf("jar %s, process %d", dynamolocal.Version, background.PID))
+	fmt.Fprintln(a.stderr, "warning: it listens on every interface of this machine and checks no credentials")
+	return a.printUp(background.Endpoint, fmt.Sprintf("jar %s, process %d", dynamolocal.Version, background.PID))
 }
 
-// byContainer starts the container, or says why not.
-func (a *app) byContainer(ctx context.Context) error {
+// upContainer starts the container and prints its endpoint.
+func (a *app) upContainer(ctx context.Context) error {
 	engine, err := dynamolocal.FindEngine(ctx, a.compose)
 	if err != nil {
 		return err
@@ -98,16 +98,16 @@ func (a *app) byContainer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.isUp(server.Endpoint, server.How)
+	return a.printUp(server.Endpoint, server.How)
 }
 
-func (a *app) isUp(endpoint, how string) error {
+func (a *app) printUp(endpoint, how string) error {
 	fmt.Fprintf(a.stderr, "DynamoDB Local answers: %s\nnext: export DYNAMODB_ENDPOINT=%s\n", how, endpoint)
 	fmt.Fprintln(a.stdout, endpoint)
 	return nil
 }
 
-// waitReady waits for an answer, and shows the log if there is none.
+// waitReady waits for an answer. Its error contains the log if there is none.
 func (a *app) waitReady(ctx context.Context, _ string) error {
 	p, err := a.where(ctx)
 	if err != nil {
@@ -120,7 +120,7 @@ func (a *app) waitReady(ctx context.Context, _ string) error {
 	return nil
 }
 
-// status says what runs; nothing running is an answer too, with exit code 1.
+// status prints which server runs. It returns an error if none runs.
 func (a *app) status(ctx context.Context, _ string) error {
 	p, err := a.where(ctx)
 	if err != nil {
@@ -142,7 +142,7 @@ func (a *app) endpoint(ctx context.Context, _ string) error {
 	return nil
 }
 
-// health asks once. It says nothing if all is well.
+// health sends one request. It prints nothing if the server answers.
 func (a *app) health(ctx context.Context, endpoint string) error {
 	if endpoint == "" {
 		p, err := a.where(ctx)
@@ -157,7 +157,7 @@ func (a *app) health(ctx context.Context, endpoint string) error {
 	return localserver.Alive(ctx, endpoint)
 }
 
-// down stops what up started, whichever way; tables stay.
+// down stops the server that up started, and keeps its tables.
 func (a *app) down(ctx context.Context, _ string) error {
 	return a.stop(ctx, false)
 }
@@ -175,26 +175,26 @@ func (a *app) stop(ctx context.Context, volume bool) error {
 	}
 	engine, err := dynamolocal.FindEngine(ctx, a.compose)
 	if err != nil {
-		fmt.Fprintf(a.stderr, "no container was looked for (%v)\n", err)
+		fmt.Fprintf(a.stderr, "containers were not checked: %v\n", err)
 		return nil
 	}
 	return engine.Down(ctx, volume)
 }
 
-// nuke removes the server, its tables and its log; nothing else, no key and no
-// dialogue of another store. The jar stays in the cache. Where
-// DYNAMODB_ENDPOINT names a server that up did not start, nothing is removed
-// and nothing of that server is touched.
+// nuke removes the server, its tables and its log. It removes no key, no dialogue
+// of another store, and not the jar in the cache. If DYNAMODB_ENDPOINT names a
+// server that up did not start, nuke removes nothing and does not change that
+// server.
 //
-// Deletion protection, which all our tables have, keeps no table of our own
-// server from going: it is the files or the volume that are removed.
+// All tables of the project have deletion protection. It does not prevent nuke,
+// because nuke removes the files or the volume.
 func (a *app) nuke(ctx context.Context, _ string) error {
-	if err := a.notForeign(ctx); err != nil {
+	if err := a.checkOwn(ctx); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.stderr, "this removes container %s, volume %s, and the tables, log and state in %s\n",
 		dynamolocal.Container, dynamolocal.Volume, a.state)
-	if err := a.confirmed(); err != nil {
+	if err := a.confirmName(); err != nil {
 		return err
 	}
 	if err := a.stop(ctx, true); err != nil {
@@ -207,21 +207,21 @@ func (a *app) nuke(ctx context.Context, _ string) error {
 	return err
 }
 
-// foreignServer is the error of removing what is somebody else's.
+// foreignServer is the error of nuke for a server that up did not start.
 type foreignServer struct{ endpoint string }
 
 func (e foreignServer) Error() string {
-	return "nothing was removed: DYNAMODB_ENDPOINT names " + e.endpoint + ", which up did not start; its tables are not this program's to remove, and they have deletion protection"
+	return "nothing was removed: DYNAMODB_ENDPOINT names " + e.endpoint + ", a server that up did not start. This program does not remove its tables, and they have deletion protection"
 }
 
-// Hint is what to type.
+// Hint returns the commands that remove one of the two servers' tables.
 func (foreignServer) Hint() string {
-	return "to remove the server of up: unset DYNAMODB_ENDPOINT; to remove tables over there: aws dynamodb update-table --no-deletion-protection-enabled --table-name NAME, then delete-table, with --endpoint-url"
+	return "to remove the server of up: unset DYNAMODB_ENDPOINT; to remove tables of the other server: aws dynamodb update-table --no-deletion-protection-enabled --table-name NAME, then delete-table, with --endpoint-url"
 }
 
-// notForeign refuses a given endpoint at which a server answers that up did
-// not start. One that does not answer has no tables to speak of.
-func (a *app) notForeign(ctx context.Context) error {
+// checkOwn returns an error if DYNAMODB_ENDPOINT names a server that answers and
+// that up did not start.
+func (a *app) checkOwn(ctx context.Context) error {
 	if a.given == "" {
 		return nil
 	}
@@ -230,14 +230,14 @@ func (a *app) notForeign(ctx context.Context) error {
 	}
 	own := *a
 	own.given = ""
-	if p, err := own.where(ctx); err == nil && sameServer(p.endpoint, a.given) || localserver.Alive(ctx, a.given) != nil {
+	if p, err := own.where(ctx); err == nil && isSameServer(p.endpoint, a.given) || localserver.Alive(ctx, a.given) != nil {
 		return nil
 	}
 	return foreignServer{a.given}
 }
 
-// sameServer reports whether two URLs lead to one port of this machine.
-func sameServer(own, given string) bool {
+// isSameServer reports whether two URLs name one port of this machine.
+func isSameServer(own, given string) bool {
 	o, err := url.Parse(own)
 	g, wrong := url.Parse(given)
 	if err != nil || wrong != nil || o.Scheme != g.Scheme || o.Port() != g.Port() {
@@ -246,14 +246,15 @@ func sameServer(own, given string) bool {
 	return awsclient.IsLoopback(strings.ToLower(g.Hostname()))
 }
 
-// confirmed asks for the name on a terminal; elsewhere the flag must have it.
-func (a *app) confirmed() error {
+// confirmName reads the name of the container from the terminal. Without a
+// terminal, the flag must have it.
+func (a *app) confirmName() error {
 	typed := a.confirm
 	if typed == "" && !a.terminal {
-		return fmt.Errorf("nuke wants --confirm %s where nobody can be asked: %w", dynamolocal.Container, errUsage)
+		return fmt.Errorf("nuke needs --confirm %s without a terminal: %w", dynamolocal.Container, errUsage)
 	}
 	if typed == "" {
-		fmt.Fprintf(a.stderr, "type %s to go on: ", dynamolocal.Container)
+		fmt.Fprintf(a.stderr, "type %s to continue: ", dynamolocal.Container)
 		line, err := bufio.NewReader(a.stdin).ReadString('\n')
 		if err != nil {
 			return fmt.Errorf("nothing was removed: %w", err)

@@ -1,10 +1,10 @@
-// Command local-dynamodb is the program behind the recipes of the justfile: it
-// starts, watches and removes the DynamoDB Local of this project, in a
-// container where an engine answers and by the jar elsewhere.
+// Command local-dynamodb starts, checks and removes the DynamoDB Local server of
+// this project. The recipes of the justfile use it. The server runs in a
+// container if a container engine answers, and from the jar otherwise.
 //
-// What belongs here: the commands and where things lie. What does not: how a
-// server is found and started (internal/testing/dynamolocal), and tables
-// (tools/setup-tables).
+// The command parses flags and selects the folders. Package
+// internal/testing/dynamolocal finds and starts the server, and
+// tools/setup-tables creates tables.
 package main
 
 import (
@@ -28,15 +28,15 @@ import (
 const help = `local-dynamodb: the DynamoDB Local of this project
 
   up                start it in the background, or find it running; prints its endpoint
-  wait-ready        wait until it answers; shows its log if it does not
-  status            say what runs, and where
+  wait-ready        wait until it answers, and show its log if it does not
+  status            print which server runs, and where
   endpoint          print its endpoint
   health [URL]      exit 0 if it answers, else 1
-  down              stop it; its tables stay
+  down              stop it and keep its tables
   nuke              stop it and remove its tables, after you type ` + dynamolocal.Container + `
 
-up takes DYNAMODB_ENDPOINT if it is set, else a container engine that answers
-(docker-compose.yml), else the jar, by Java 17 or later.
+up uses DYNAMODB_ENDPOINT if it is set, else a container engine that answers
+(docker-compose.yml), else the jar with Java 17 or later.
 
 flags, after the command:
 `
@@ -53,11 +53,11 @@ func main() {
 	os.Exit(code)
 }
 
-// app is one run of the program.
+// An app is one run of the program.
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	terminal       bool   // somebody can be asked
+	terminal       bool   // stdin is a terminal
 	given          string // DYNAMODB_ENDPOINT
 
 	// flags
@@ -67,7 +67,7 @@ type app struct {
 	confirm               string
 }
 
-// errUsage is something typed wrong.
+// errUsage is the error of a wrong command line.
 var errUsage = errors.New("local-dynamodb --help has the commands")
 
 // main returns the exit code: 0, 1, or 2 for a usage error.
@@ -136,10 +136,10 @@ func (a *app) flags() (*flag.FlagSet, error) {
 	flags := flag.NewFlagSet("local-dynamodb", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&a.cache, "cache", cache, "`folder` for the jar")
-	flags.StringVar(&a.state, "state", filepath.Join(cache, "dynamodb-local", "up"), "`folder` for what the jar's server writes")
+	flags.StringVar(&a.state, "state", filepath.Join(cache, "dynamodb-local", "up"), "`folder` for the files of the jar's server")
 	flags.StringVar(&a.compose, "compose", "docker-compose.yml", "the compose `file`")
 	flags.IntVar(&a.port, "port", 8000, "port of the jar's server, 0 for a free one; the container's is 8000")
-	flags.DurationVar(&a.within, "within", time.Minute, "how long up and wait-ready wait for an answer")
+	flags.DurationVar(&a.within, "within", time.Minute, "maximum time that up and wait-ready wait for an answer")
 	flags.StringVar(&a.confirm, "confirm", "", "for nuke: "+dynamolocal.Container+", instead of typing it")
 	return flags, nil
 }

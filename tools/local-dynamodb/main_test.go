@@ -20,8 +20,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/localserver"
 )
 
-// noEngine hides the container engines of this machine: these tests must not
-// touch a container that somebody works with.
+// noEngine hides the container engines of this machine, because the tests must
+// not change a container that is in use.
 func noEngine(t *testing.T) {
 	t.Helper()
 	engines(t, "exit 1")
@@ -39,7 +39,7 @@ func engines(t *testing.T, script string) string {
 	return dir
 }
 
-// program runs the commands on a folder of its own.
+// A program runs the commands on a folder of its own.
 type program struct {
 	t            *testing.T
 	cache, state string
@@ -78,12 +78,12 @@ func says(t *testing.T, text string, want ...string) {
 	}
 }
 
-// TestLife is a server from up to nuke, through the jar.
+// TestLife runs all commands from up to nuke with the jar.
 func TestLife(t *testing.T) {
 	noEngine(t)
 	p := newProgram(t, localtest.Jar(t))
 	_, text := p.run(1, "wait-ready")
-	says(t, text, "nobody has started it", "just up")
+	says(t, text, "it was not started", "just up")
 	p.run(1, "status")
 	p.run(1, "health")
 
@@ -112,7 +112,7 @@ func TestLife(t *testing.T) {
 	if code := healthCheck(t, endpoint); code == 0 {
 		t.Error("the health check of docker-compose.yml passes without a server")
 	}
-	p.run(0, "down") // nothing to stop is no error
+	p.run(0, "down") // stopping twice is not an error
 	tables := filepath.Join(p.state, "data", "shared-local-instance.db")
 	if _, err := os.Stat(tables); err != nil {
 		t.Errorf("after down: %v", err)
@@ -121,7 +121,7 @@ func TestLife(t *testing.T) {
 	nukes(t, p, tables)
 }
 
-// createTable makes the server write its file. It checks no signature.
+// createTable makes the server write its file. The server checks no signature.
 func createTable(t *testing.T, endpoint string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, endpoint, strings.NewReader(`{"TableName":"kept",
@@ -144,7 +144,8 @@ func createTable(t *testing.T, endpoint string) {
 	}
 }
 
-// nukes: only the typed name removes, and only what is this program's.
+// nukes checks that nuke needs the typed name, and removes only the files of this
+// program.
 func nukes(t *testing.T, p *program, tables string) {
 	t.Helper()
 	p.run(0, "up")
@@ -169,24 +170,24 @@ func nukes(t *testing.T, p *program, tables string) {
 		t.Error("the folder is still there")
 	}
 	p.run(1, "health")
-	p.run(0, "nuke") // twice is no error
+	p.run(0, "nuke") // twice is not an error
 }
 
-// foreign: a server that up did not start is neither asked for its tables nor
-// a reason to remove our own.
+// foreign checks that nuke sends no table request to a server that up did not
+// start, and that it does not remove the own server either.
 func foreign(t *testing.T, p *program, tables string) {
 	t.Helper()
-	asked := ""
+	requests := ""
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked += r.Method + r.Header.Get("X-Amz-Target") + " "
+		requests += r.Method + r.Header.Get("X-Amz-Target") + " "
 		w.WriteHeader(400)
 	}))
 	defer other.Close()
 	p.given = other.URL
 	_, text := p.run(1, "nuke", "--confirm", "blue-dynamodb")
 	says(t, text, "nothing was removed", other.URL, "deletion protection", "hint: ", "unset DYNAMODB_ENDPOINT", "--no-deletion-protection-enabled")
-	if asked != "GET " {
-		t.Errorf("it was asked: %s", asked)
+	if requests != "GET " {
+		t.Errorf("it received: %s", requests)
 	}
 	p.given = "https://dynamodb.eu-west-1.amazonaws.com"
 	_, text = p.run(1, "nuke", "--confirm", "blue-dynamodb")
@@ -196,12 +197,12 @@ func foreign(t *testing.T, p *program, tables string) {
 	if _, err := os.Stat(tables); err != nil {
 		t.Errorf("a refused nuke: %v", err)
 	}
-	// What up said to export is no other server, however it is written.
+	// The endpoint that up printed is the own server, in any spelling.
 	out, _ := p.run(0, "endpoint")
 	p.given = strings.Replace(strings.TrimSpace(out), "127.0.0.1", "localhost", 1)
 }
 
-// TestNukeWithoutAServer: an endpoint that nobody answers at is in nobody's way.
+// TestNukeWithoutAServer sets an endpoint without a server. nuke must work.
 func TestNukeWithoutAServer(t *testing.T) {
 	noEngine(t)
 	gone := httptest.NewServer(nil)
@@ -217,13 +218,13 @@ func TestSameServer(t *testing.T) {
 		own: true, "http://localhost:8000/": true, "http://LOCALHOST:8000": true, "http://[::1]:8000": true,
 		"http://127.0.0.1:8001": false, "https://127.0.0.1:8000": false, "http://example.org:8000": false, "http://localhost": false, "http://10.0.0.7:8000": false,
 	} {
-		if got := sameServer(own, given); got != want {
+		if got := isSameServer(own, given); got != want {
 			t.Errorf("%s is %s: %v", given, own, got)
 		}
 	}
 }
 
-// TestCrashed: a server that ended by itself leaves its log as the reason.
+// TestCrashed kills the server. wait-ready must show its log.
 func TestCrashed(t *testing.T) {
 	noEngine(t)
 	p := newProgram(t, localtest.Jar(t))
@@ -237,7 +238,7 @@ func TestCrashed(t *testing.T) {
 		t.Fatal(err)
 	}
 	crashed.Kill()
-	// Its parent is this test; when it has been reaped it is gone for all.
+	// The test is its parent, so the process disappears when it is reaped.
 	for localserver.Alive(t.Context(), b.Endpoint) == nil {
 	}
 	for {
@@ -269,8 +270,8 @@ func TestGiven(t *testing.T) {
 	p.run(1, "health")
 }
 
-// TestContainer: with an engine, nuke takes container and volume of this
-// project and nothing by another name.
+// TestContainer checks the calls of a container engine. nuke must remove only the
+// container and the volume of this project.
 func TestContainer(t *testing.T) {
 	dir := engines(t, `echo "$*" >> "${0%/*}/calls"`)
 	p := newProgram(t, t.TempDir())
@@ -299,11 +300,11 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// testLine finds the health check in the compose file: a list that is JSON too.
+// testLine matches the health check in the compose file, a list in JSON.
 var testLine = regexp.MustCompile(`(?m)^\s+test: (\[.*\])$`)
 
-// healthCheck runs the health check of the compose file against an endpoint,
-// as the engine would inside the container, and returns its exit code.
+// healthCheck runs the health check of the compose file against an endpoint, in
+// the same way as the engine in the container. It returns the exit code.
 func healthCheck(t *testing.T, endpoint string) int {
 	t.Helper()
 	if _, err := exec.LookPath("curl"); err != nil {
@@ -323,7 +324,7 @@ func healthCheck(t *testing.T, endpoint string) int {
 	}
 	command := strings.Replace(test[1], "http://localhost:8000", endpoint, 1)
 	if command == test[1] {
-		t.Fatalf("health check %q asks another place", command)
+		t.Fatalf("health check %q does not use http://localhost:8000", command)
 	}
 	cmd := exec.Command("/bin/sh", "-c", command)
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
@@ -332,7 +333,8 @@ func healthCheck(t *testing.T, endpoint string) int {
 	return cmd.ProcessState.ExitCode()
 }
 
-// missing ends a test for want of a tool: a skip on a laptop, a failure in CI.
+// missing ends a test because a tool is not installed. It skips the test, or fails
+// it in CI.
 func missing(t *testing.T, tool string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {

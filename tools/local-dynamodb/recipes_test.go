@@ -41,7 +41,7 @@ func TestJustSummary(t *testing.T) {
 			t.Errorf("no recipe %s in %v", name, recipes)
 		}
 	}
-	// This very run is below `just test`, so its command is only looked at.
+	// This test can run in `just test`, so it only reads the command.
 	if _, text, err := just(t, "--dry-run", "test"); err != nil || text != "go test ./...\n" {
 		t.Errorf("just test: %q, %v", text, err)
 	}
@@ -96,8 +96,8 @@ func TestRecipes(t *testing.T) {
 	}
 }
 
-// ownHome points the programs to a home folder of the test's, with Go's caches
-// and the jar as they are.
+// ownHome sets a home folder for the test. The caches of Go and the jar stay the
+// same.
 func ownHome(t *testing.T, jar string) (home, state string) {
 	t.Helper()
 	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPATH"} {
@@ -132,7 +132,7 @@ func ownHome(t *testing.T, jar string) (home, state string) {
 	return home, state
 }
 
-// TestComposeFile: docker-compose itself reads the file.
+// TestComposeFile makes docker-compose read the file.
 func TestComposeFile(t *testing.T) {
 	if _, err := exec.LookPath("docker-compose"); err != nil {
 		missing(t, "docker-compose")

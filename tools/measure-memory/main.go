@@ -1,25 +1,25 @@
-// Command measure-memory counts which keys are still in a process's memory
-// after it has closed a sealed store. Linux only.
+// Command measure-memory counts the keys that remain in the memory of a process
+// after it closed an encrypted store. It runs on Linux only.
 //
-// The parent makes a store on SQLite in a temporary folder and derives every
-// key from its key file. Each run is a child that opens the store, loads the
-// dialogue twice, waits, closes the store, collects garbage five times and
-// waits again; it is told two paths and no key, so it never holds a copy that
-// the store did not make. While it waits, the parent searches its memory
-// through /proc/PID/maps and /proc/PID/mem for the 32 bytes of each key, as
-// they are ("raw") and as HMAC keeps its key, XORed with 0x36 or 0x5c
+// The parent creates a store on SQLite in a temporary folder and derives every
+// key from its key file. Each run is a child process. It opens the store, loads
+// the dialogue twice, waits, closes the store, collects garbage five times and
+// waits again. The child gets one path and no key, so every copy of a key comes
+// from the store. While the child waits, the parent searches its memory through
+// /proc/PID/maps and /proc/PID/mem for the 32 bytes of each key. It searches the
+// key itself ("raw") and the form that HMAC keeps, XORed with 0x36 or 0x5c
 // ("masked"). The search before the close shows that the search finds keys.
 //
-// What belongs here: the measurement. What does not: how keys are zeroed
-// (envelope, keys). The figures are those of one build; with
-// GOEXPERIMENT=runtimesecret they are another's (envelope.Guarded), and
-// -figures FILE keeps both side by side. They are measured, not promised:
-// parts of a key, key schedules beyond the key itself, what HKDF extracts, and
-// K_wrap are not searched for.
+// Packages envelope and keys zero the keys. This command only measures. The
+// figures are valid for one build. A build with GOEXPERIMENT=runtimesecret has
+// other figures (envelope.Guarded), and -figures FILE keeps both. The figures are
+// not a guarantee. The search ignores parts of a key, key schedules except the
+// key itself, the extract of HKDF, and K_wrap.
 //
 //	measure-memory [-n RUNS] [-json] [-figures FILE] [-leak]
 //
-// Exit codes: 0 measured, whatever was found; 1 it could not be; 2 usage.
+// Exit codes: 0 if the measurement is complete, with any result, 1 for an error,
+// 2 for a usage error.
 package main
 
 import (
@@ -41,7 +41,7 @@ import (
 // childVariable holds the folder of the store in the environment of a child.
 const childVariable = "BLUE_MEASURE_MEMORY_CHILD"
 
-// leakVariable tells a child to keep a copy of the master key on purpose.
+// leakVariable makes a child keep copies of the master key on purpose.
 const leakVariable = "BLUE_MEASURE_MEMORY_LEAK"
 
 func main() {
@@ -55,8 +55,8 @@ func main() {
 	}
 	n := flag.Int("n", 100, "runs")
 	asJSON := flag.Bool("json", false, "print JSON")
-	figures := flag.String("figures", "", "keep this build's figures in a JSON `FILE`, beside those of the other build")
-	leak := flag.Bool("leak", false, "have each child keep copies of the master key, to see them found")
+	figures := flag.String("figures", "", "write the figures to a JSON `FILE`, which keeps the figures of the other build")
+	leak := flag.Bool("leak", false, "make each child keep copies of the master key, to test the search")
 	flag.Parse()
 	if *n < 1 || flag.NArg() > 0 || *leak && *figures != "" {
 		flag.Usage()
@@ -75,10 +75,10 @@ func main() {
 	}
 }
 
-// errElsewhere is the answer of systems other than Linux.
-var errElsewhere = errors.New("it takes /proc, which Linux alone has; nothing was measured")
+// errNotLinux is the error on other systems.
+var errNotLinux = errors.New("nothing was measured, because this command needs /proc of Linux")
 
-// figures are what the runs of one build found.
+// figures is the result of the runs of one build.
 type figures struct {
 	Build string `json:"build"`
 	Go    string `json:"go"`
@@ -86,8 +86,8 @@ type figures struct {
 	Keys  []row  `json:"keys"`
 }
 
-// row says of one key in how many runs its bytes were found, and how often in
-// all runs together.
+// A row is the result for one key: the number of runs in which it was found, and
+// the number of copies in all runs together.
 type row struct {
 	Key               string `json:"key"`
 	RunsOpen          int    `json:"runs_found_while_open"`
@@ -97,7 +97,7 @@ type row struct {
 	TotalMaskedClosed int    `json:"masked_copies_after_close"`
 }
 
-// build names this build.
+// build returns the name of this build.
 func build() string {
 	if envelope.Guarded() {
 		return "runtimesecret"
@@ -105,10 +105,10 @@ func build() string {
 	return "default"
 }
 
-// measure makes a store and runs n children on it.
+// measure creates a store and runs n children on it.
 func measure(ctx context.Context, n int, leak bool) (f figures, err error) {
 	if runtime.GOOS != "linux" {
-		return f, errElsewhere
+		return f, errNotLinux
 	}
 	folder, err := os.MkdirTemp("", "blue-measure-memory-")
 	if err != nil {
@@ -117,7 +117,7 @@ func measure(ctx context.Context, n int, leak bool) (f figures, err error) {
 	defer os.RemoveAll(folder)
 	wanted, err := prepare(ctx, folder)
 	if err != nil {
-		return f, fmt.Errorf("making the store: %w", err)
+		return f, fmt.Errorf("creating the store: %w", err)
 	}
 	f = figures{Build: build(), Go: runtime.Version(), Runs: n}
 	for _, k := range wanted {
@@ -146,7 +146,7 @@ func show(w io.Writer, f figures, asJSON bool) error {
 		e.SetIndent("", "  ")
 		return e.Encode(f)
 	}
-	fmt.Fprintf(w, "build %s, %s, %d runs: those in which a key was found\n", f.Build, f.Go, f.Runs)
+	fmt.Fprintf(w, "build %s, %s, %d runs, number of runs in which a key was found\n", f.Build, f.Go, f.Runs)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "key\twhile open\tafter close\tafter close, masked\tcopies after close, raw and masked")
 	for _, r := range f.Keys {
@@ -155,7 +155,7 @@ func show(w io.Writer, f figures, asJSON bool) error {
 	return t.Flush()
 }
 
-// keep writes the figures into a file under the name of the build.
+// keep writes the figures to a file, under the name of the build.
 func keep(path string, f figures) error {
 	all := map[string]figures{}
 	text, err := os.ReadFile(filepath.Clean(path))

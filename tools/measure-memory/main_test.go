@@ -12,7 +12,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/envelope"
 )
 
-// TestMain is the child too: the measurement starts this very program.
+// TestMain runs the child too, because the measurement starts its own program.
 func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
 		main()
@@ -21,12 +21,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestMeasure: a key that a child keeps on purpose is found in each run, and
-// so are the keys that an open store holds. What is left after the close of a
-// guarded build is nothing; of another it is a figure, no promise.
+// TestMeasure checks that the search finds keys: copies that a child keeps on
+// purpose, and the keys of an open store. In a guarded build no key must remain
+// after the close.
 func TestMeasure(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("skipped: " + errElsewhere.Error())
+		t.Skip("skipped: " + errNotLinux.Error())
 	}
 	planted, err := measure(context.Background(), 2, true)
 	if err != nil {
@@ -46,16 +46,16 @@ func TestMeasure(t *testing.T) {
 		t.Logf("%+v", r)
 		held := r.Key == "KEK" || r.Key == "R" // by the ring
 		if held && r.RunsOpen != 2 {
-			t.Errorf("%s was found in %d open stores of 2: the search is blind", r.Key, r.RunsOpen)
+			t.Errorf("%s was found in %d open stores of 2, so the search does not work", r.Key, r.RunsOpen)
 		}
 		if envelope.Guarded() && r.RunsClosed+r.RunsMaskedClosed > 0 {
-			t.Errorf("%s was left in a guarded build", r.Key)
+			t.Errorf("%s remains in a guarded build", r.Key)
 		}
 	}
 }
 
-// TestSearchRegion: copies at any place, across pages and blocks, beside
-// untouched pages.
+// TestSearchRegion searches copies at any offset, across pages and blocks, and
+// next to pages of zeros.
 func TestSearchRegion(t *testing.T) {
 	k := key{"K", []byte("0123456789abcdefghijklmnopqrstuv")}
 	block := 256 * page
@@ -74,7 +74,8 @@ func TestSearchRegion(t *testing.T) {
 	}
 }
 
-// TestKeep: one build's figures do not take the other's away.
+// TestKeep checks that the figures of one build do not replace the figures that
+// another build wrote.
 func TestKeep(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "memory.json")
 	for _, f := range []figures{{Build: "a", Runs: 1}, {Build: "b", Runs: 2}, {Build: "a", Runs: 3}} {

@@ -11,10 +11,11 @@ import (
 	"strings"
 )
 
-// count is how often a key was found.
+// A count is the number of copies of a key that were found.
 type count struct{ raw, masked int }
 
-// run starts one child and searches it while its store is open and after.
+// run starts one child and searches its memory, first while its store is open and
+// then after it was closed.
 func run(ctx context.Context, folder string, leak bool, wanted []key) (open, closed []count, err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -39,7 +40,7 @@ func run(ctx context.Context, folder string, leak bool, wanted []key) (open, clo
 	}
 	search := func() ([]count, error) {
 		if _, err := io.ReadFull(out, make([]byte, 1)); err != nil {
-			return nil, fmt.Errorf("the child ended: %w", err)
+			return nil, fmt.Errorf("waiting for the child: %w", err)
 		}
 		found, err := searchProcess(cmd.Process.Pid, wanted)
 		if err != nil {
@@ -59,8 +60,8 @@ func run(ctx context.Context, folder string, leak bool, wanted []key) (open, clo
 	return open, closed, cmd.Wait()
 }
 
-// searchProcess counts each key in all memory that a process can write; what
-// it cannot write are its program and files.
+// searchProcess counts each key in all writable memory of a process. Memory that
+// is not writable contains the program and mapped files.
 func searchProcess(pid int, wanted []key) ([]count, error) {
 	maps, err := os.Open(fmt.Sprintf("/proc/%d/maps", pid))
 	if err != nil {
@@ -79,30 +80,30 @@ func searchProcess(pid int, wanted []key) ([]count, error) {
 		var from, to uint64
 		var mode string
 		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &from, &to, &mode); err != nil {
-			return nil, fmt.Errorf("/proc/%d/maps: %q: %w", pid, lines.Text(), err)
+			return nil, fmt.Errorf("parsing /proc/%d/maps: %q: %w", pid, lines.Text(), err)
 		}
 		if !strings.HasPrefix(mode, "rw") {
 			continue
 		}
 		n, err := searchRegion(io.NewSectionReader(mem, int64(from), int64(to-from)), wanted, found)
 		if err != nil {
-			return nil, fmt.Errorf("/proc/%d/mem, %s: %w", pid, lines.Text(), err)
+			return nil, fmt.Errorf("reading /proc/%d/mem at %s: %w", pid, lines.Text(), err)
 		}
 		read += n
 	}
 	if read == 0 {
-		return nil, fmt.Errorf("/proc/%d/mem holds nothing that can be read", pid)
+		return nil, fmt.Errorf("/proc/%d/mem has no readable memory", pid)
 	}
 	return found, lines.Err()
 }
 
-// page is what untouched memory consists of; it is not worth searching.
+// page is the size in bytes of a page of memory. Pages of zeros are not searched.
 const page = 4096
 
-var untouched [page]byte
+var zeroPage [page]byte
 
-// searchRegion adds what one region holds, and returns the bytes that it
-// searched: runs of pages, without those of zeros.
+// searchRegion adds the copies in one region to found. It returns the number of
+// bytes that it searched, without pages of zeros.
 func searchRegion(r io.Reader, wanted []key, found []count) (searched int, err error) {
 	var run []byte
 	buf := make([]byte, 256*page)
@@ -118,7 +119,7 @@ func searchRegion(r io.Reader, wanted []key, found []count) (searched int, err e
 		n, err := io.ReadFull(r, buf)
 		for at := 0; at < n; at += page {
 			p := buf[at:min(at+page, n)]
-			if bytes.Equal(p, untouched[:len(p)]) {
+			if bytes.Equal(p, zeroPage[:len(p)]) {
 				flush()
 			} else {
 				run = append(run, p...)
@@ -134,7 +135,7 @@ func searchRegion(r io.Reader, wanted []key, found []count) (searched int, err e
 	}
 }
 
-// masked returns a key as HMAC keeps it (RFC 2104, section 2).
+// masked returns a key in the form that HMAC keeps (RFC 2104, section 2).
 func masked(k []byte, mask byte) []byte {
 	out := make([]byte, len(k))
 	for i := range k {

@@ -26,7 +26,7 @@ const (
 
 func keyPath(folder string) string { return filepath.Join(folder, "keys", "umk.key") }
 
-// withStore opens the store in a folder, and closes it when use has ended.
+// withStore opens the store in a folder, calls use, and closes the store.
 func withStore(ctx context.Context, folder string, use func(*sqlite.Store, blue.DialogueStore) error) (err error) {
 	records, err := sqlite.Open(ctx, filepath.Join(folder, "blue.db"), nil)
 	if err != nil {
@@ -48,13 +48,13 @@ func firstOf(a, b error) error {
 	return b
 }
 
-// key is one key to look for.
+// A key is one key to search for.
 type key struct {
 	name  string
 	bytes []byte
 }
 
-// prepare makes a store with a small dialogue and returns its keys.
+// prepare creates a store with a small dialogue and returns its keys.
 func prepare(ctx context.Context, folder string) (wanted []key, err error) {
 	err = withStore(ctx, folder, func(records *sqlite.Store, store blue.DialogueStore) error {
 		if err := fill(ctx, store); err != nil {
@@ -84,7 +84,7 @@ func fill(ctx context.Context, store blue.DialogueStore) error {
 	return err
 }
 
-// keysOf derives every key from the key file as docs/format.md says.
+// keysOf derives every key from the key file, as docs/format.md describes.
 func keysOf(ctx context.Context, folder string, records record.Store) ([]key, error) {
 	b, err := os.ReadFile(keyPath(folder))
 	if err != nil {
@@ -117,12 +117,12 @@ func keysOf(ctx context.Context, folder string, records record.Store) ([]key, er
 	return wanted, nil
 }
 
-// kept are the copies that a child keeps on purpose: more than any build
-// leaves behind by itself.
+// kept contains the copies that a child keeps on purpose. Their number is larger
+// than the number of copies that remain in any build.
 var kept [100][]byte
 
-// child is the process that is measured. It says when it waits, and goes on
-// at each byte it is sent.
+// child runs in the measured process. It writes a byte when it waits, and resumes
+// when it reads one.
 func child(ctx context.Context, folder string, leak bool, in io.Reader, out io.Writer) error {
 	wait := func() error {
 		if _, err := out.Write([]byte{'.'}); err != nil {
@@ -151,7 +151,7 @@ func child(ctx context.Context, folder string, leak bool, in io.Reader, out io.W
 	}
 	for range 5 {
 		runtime.GC()
-		time.Sleep(2 * time.Millisecond) // for what runs after a collection
+		time.Sleep(2 * time.Millisecond) // finalizers run after a collection
 	}
 	err = wait()
 	runtime.KeepAlive(&kept)

@@ -1,14 +1,14 @@
-// Command setup-tables makes the DynamoDB tables that are missing and says how
-// the others compare with their definition (RFC 0058, "First-time setup"). It
-// is `blue-store table create` as a program of its own, for recipes and
-// containers. It never alters a table of another shape.
+// Command setup-tables creates the missing DynamoDB tables and compares the
+// others with their definition (RFC 0058, "First-time setup"). It is
+// `blue-store table create` as a separate program, for recipes and containers. It
+// never changes an existing table.
 //
-// What belongs here: the environment and the exit code. What does not: what
-// the tables are (dynamo/tables/definition.go), and which endpoint wins
-// (internal/awsclient).
+// It reads flags and environment and sets the exit code. Package dynamo/tables
+// defines and creates the tables, and internal/awsclient selects the endpoint.
 //
-// Exit codes: 0 all tables are as defined, 2 usage, 5 unreachable, or a table
-// differs, 130 interrupted.
+// Exit codes: 0 if all tables match their definition, 2 for a usage error, 5 if
+// the server is unreachable or a table differs, 130 if interrupted, 1 for any
+// other error.
 package main
 
 import (
@@ -39,9 +39,9 @@ func main() {
 func run(ctx context.Context, args []string, env func(string) string, out, errs io.Writer) int {
 	flags := flag.NewFlagSet("setup-tables", flag.ContinueOnError)
 	flags.SetOutput(errs)
-	at := flags.String("endpoint", "", "the server's `URL` (DYNAMODB_ENDPOINT, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL; default AWS)")
-	insecure := flags.Bool("insecure-endpoint", false, "allow an endpoint that is plain http to another host")
-	prefix := flags.String("prefix", env("BLUE_TABLE_PREFIX"), "what stands before each table's name (BLUE_TABLE_PREFIX)")
+	at := flags.String("endpoint", "", "`URL` of the server (DYNAMODB_ENDPOINT, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL; default AWS)")
+	insecure := flags.Bool("insecure-endpoint", false, "allow plain http to another host")
+	prefix := flags.String("prefix", env("BLUE_TABLE_PREFIX"), "prefix of each table's name (BLUE_TABLE_PREFIX)")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -65,10 +65,10 @@ func setup(ctx context.Context, given awsclient.EndpointFlags, prefix string, en
 		return err
 	}
 	c := dynamo.Config{Endpoint: at.URL, EndpointFrom: at.From, Insecure: at.IsExposed(), Prefix: prefix}
-	if !at.IsLocal() { // DynamoDB Local needs no profile, and none is looked for
+	if !at.IsLocal() { // DynamoDB Local needs no profile
 		aws, err := config.LoadDefaultConfig(ctx)
 		if err != nil {
-			return fmt.Errorf("%w: the AWS configuration: %w", blue.ErrInvalid, err)
+			return fmt.Errorf("%w: loading the AWS configuration: %w", blue.ErrInvalid, err)
 		}
 		c.AWS = &aws
 	}

@@ -45,8 +45,8 @@ func TestFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	nobody := "http://" + l.Addr().String()
-	elsewhere := strings.Replace(nobody, "127.0.0.1", "0.0.0.0", 1) // no loopback address, and nobody there either
+	unused := "http://" + l.Addr().String()
+	remote := strings.Replace(unused, "127.0.0.1", "0.0.0.0", 1) // not a loopback address, and no server listens
 	t.Setenv("AWS_REGION", "eu-central-1")
 	for _, c := range []struct {
 		name string
@@ -55,14 +55,14 @@ func TestFailures(t *testing.T) {
 		code int
 		errs []string
 	}{
-		{"nobody listens", map[string]string{"DYNAMODB_ENDPOINT": nobody}, nil, 5, []string{"(from DYNAMODB_ENDPOINT)", "connection refused", "hint: start it: just up"}},
-		{"the flag is nearer", map[string]string{"DYNAMODB_ENDPOINT": "http://example.org"}, []string{"--endpoint", nobody}, 5, []string{"(from --endpoint)"}},
-		{"ours is nearer than AWS's", map[string]string{"AWS_ENDPOINT_URL": "http://example.org", "AWS_ENDPOINT_URL_DYNAMODB": nobody}, nil, 5, []string{"(from AWS_ENDPOINT_URL_DYNAMODB)"}},
-		{"plain http elsewhere", map[string]string{"AWS_ENDPOINT_URL": "http://example.org"}, nil, 2, []string{"(from AWS_ENDPOINT_URL) is plain http", "hint: use https"}},
-		{"plain http elsewhere, allowed", map[string]string{"AWS_ENDPOINT_URL": elsewhere}, []string{"--insecure-endpoint"}, 5, []string{"at " + elsewhere + " (from AWS_ENDPOINT_URL)"}},
-		{"an empty flag", map[string]string{"DYNAMODB_ENDPOINT": nobody}, []string{"--endpoint", ""}, 2, []string{"--endpoint is empty"}},
+		{"no server", map[string]string{"DYNAMODB_ENDPOINT": unused}, nil, 5, []string{"(from DYNAMODB_ENDPOINT)", "connection refused", "hint: start it: just up"}},
+		{"the flag has priority", map[string]string{"DYNAMODB_ENDPOINT": "http://example.org"}, []string{"--endpoint", unused}, 5, []string{"(from --endpoint)"}},
+		{"the specific variable has priority", map[string]string{"AWS_ENDPOINT_URL": "http://example.org", "AWS_ENDPOINT_URL_DYNAMODB": unused}, nil, 5, []string{"(from AWS_ENDPOINT_URL_DYNAMODB)"}},
+		{"plain http to another host", map[string]string{"AWS_ENDPOINT_URL": "http://example.org"}, nil, 2, []string{"(from AWS_ENDPOINT_URL) is plain http", "hint: use https"}},
+		{"plain http to another host, allowed", map[string]string{"AWS_ENDPOINT_URL": remote}, []string{"--insecure-endpoint"}, 5, []string{"at " + remote + " (from AWS_ENDPOINT_URL)"}},
+		{"an empty flag", map[string]string{"DYNAMODB_ENDPOINT": unused}, []string{"--endpoint", ""}, 2, []string{"--endpoint is empty"}},
 		{"a password", map[string]string{"DYNAMODB_ENDPOINT": "http://me:sesame@localhost:1"}, nil, 2, []string{"holds a user or a password"}},
-		{"a broken prefix", map[string]string{"DYNAMODB_ENDPOINT": nobody}, []string{"--prefix", "a b"}, 2, []string{"prefix"}},
+		{"a broken prefix", map[string]string{"DYNAMODB_ENDPOINT": unused}, []string{"--prefix", "a b"}, 2, []string{"prefix"}},
 		{"an argument", nil, []string{"now"}, 2, []string{"no arguments"}},
 		{"no such flag", nil, []string{"--nuke"}, 2, []string{"-nuke"}},
 	} {
