@@ -1,31 +1,30 @@
-// Package auditor verifies a whole audit log: every chain, every checkpoint,
-// and that commits and events stand for each other. It holds no key but public
-// ones and streams: what it keeps grows with the number of dialogues, not with
-// the log.
+// Package auditor verifies a whole audit log: every chain, every checkpoint, and
+// that each commit has its event and each event its commit. It needs only public
+// keys. Its memory grows with the number of dialogues, not with the log.
 //
-// What belongs here: the Source (a store, or an exported log), Verify, Export,
-// Proof, and what a report sums up. What does not: an event's bytes and where
-// they lie (audit), trees and signed notes (audit/checkpoint), the roots and
-// items of a dialogue, which take its key (encrypted), printing (cmd).
+// The package has the [Source] of a log (a store or an exported log), [Verify],
+// [Export], [Proof] and summaries. Package audit defines the bytes and keys of
+// events, audit/checkpoint defines trees and signed notes, encrypted verifies the
+// roots and items of a dialogue with its key, and cmd prints reports.
 //
 // # What a chain must be
 //
-// Its first event is its genesis; seq 1, 2, … without a gap; each event has
-// the hash of its fields, stands in its own place and names the hash of the one
-// before; the RFC 6962 root over the first n events is that of every checkpoint
-// of size n, in the table or in an anchor; a close is the last event.
+// The first event is the genesis. The seqs are 1, 2, … without a gap. Each event
+// has the hash of its fields, the chain and seq of its key, and the hash of the
+// previous event. Every checkpoint of size n, in the table or in an anchor, has
+// the RFC 6962 root over the first n events. A close is the last event.
 //
-// The first thing that is wrong with a chain is reported, with one Class. What
-// no checkpoint covers can be cut or written anew by whoever holds the store:
-// such a tail is never OK, see Tail.
+// The first error of a chain is reported, with one [Class]. A writer of the store
+// can cut or replace events that no checkpoint covers. A chain with such a tail
+// is never OK, see [Tail].
 //
 // # What a dialogue must be
 //
-// Its pointers are 1…n without a gap; each leads to an event that wrote that
-// dialogue and version, and from each such event a pointer leads back; meta
-// says root_version n and its root has the hash that the last event names. Of
-// events that came with a copy only those of its commits are here; a boundary
-// event covers them.
+// The pointers are 1…n without a gap. Each leads to an event that wrote this
+// dialogue and version, and each such event has a pointer. Meta has root_version
+// n, and its root has the root_hash of the last event. If a dialogue was copied
+// from another store, only the events of its commits are in the log, and a
+// boundary event covers them.
 package auditor
 
 import (
@@ -40,28 +39,29 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 )
 
-// Options configure Verify. The zero value checks all but checkpoints: with no
-// verifier every checkpoint there is counts as bad.
+// Options configure Verify. The zero value has no verifier, so every checkpoint
+// is reported as bad.
 type Options struct {
 	Verifiers note.Verifiers // public keys, never taken from the log itself
-	Anchors   []audit.Anchor // asked for each chain's newest checkpoint, and for all chains
-	Progress  func(Progress) // called now and then, from the caller's goroutine
-	Tail      func(Tail)     // called for every unproven tail, of which a Report lists the first 100
-	// Now is the clock by which a tail is called fresh; time.Now if nil.
+	Anchors   []audit.Anchor // read for the newest checkpoint of each chain, and for all chains
+	Progress  func(Progress) // called at intervals from the caller's goroutine, may be nil
+	Tail      func(Tail)     // called for every unproven tail, may be nil. A Report has only the first 100
+	// Now is the clock for Tail.Fresh, time.Now if nil.
 	Now func() time.Time
 }
 
-// Progress is how far a run has come.
+// A Progress is the progress of Verify.
 type Progress struct {
-	Phase     string `json:"phase"` // "chains", "anchors", "dialogues"
+	Phase     string `json:"phase"` // "chains", "anchors" or "dialogues"
 	Chains    int    `json:"chains"`
 	Events    uint64 `json:"events"`
 	Dialogues int    `json:"dialogues"`
 }
 
-// Verify reads a whole log and reports what is wrong with it; see Report. An
-// error means that it could not be read. Commits may land meanwhile: what they
-// add is no finding. It may be called concurrently and changes nothing.
+// Verify reads a whole log and reports its errors as findings of a [Report]. It
+// returns an error only if the log cannot be read. Other processes can commit
+// during the run, and their new events are not findings. Verify may be called
+// concurrently. opts may be nil.
 func Verify(ctx context.Context, src Source, opts *Options) (Report, error) {
 	if opts == nil {
 		opts = &Options{}

@@ -61,8 +61,8 @@ func (c *campaign) before(seq int) string {
 	return c.event(seq - 1).EventHash
 }
 
-// cases are the ways to damage the chain at a seq with events as they are, or
-// with at most one made anew.
+// cases returns the ways to damage the chain at a seq that create at most one new
+// event.
 func (c *campaign) cases(seq int) []damage {
 	signed := c.next(seq) == seq
 	cases := []damage{

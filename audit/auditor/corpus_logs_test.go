@@ -79,7 +79,7 @@ func (e *editor) replace(seq uint64, event audit.Event) {
 	e.lines[e.event(seq)] = r
 }
 
-// rehash changes the event at a seq and computes all later hashes anew.
+// rehash changes the event at a seq and recomputes its hash and all later ones.
 func (e *editor) rehash(from uint64, change func(*audit.Event)) {
 	events := slices.Clone(e.a.events)
 	for i := from - 1; i < uint64(len(events)); i++ {

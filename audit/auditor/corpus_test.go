@@ -50,8 +50,8 @@ func corpus(t testing.TB) (index, map[string][]byte) {
 	return x, files
 }
 
-// TestCorpusIsReproducible makes the corpus anew and compares bytes; with
-// -update it writes it.
+// TestCorpusIsReproducible makes the corpus again and compares the bytes. With
+// -update it writes the corpus.
 func TestCorpusIsReproducible(t *testing.T) {
 	x, files := corpus(t)
 	text, err := json.MarshalIndent(x, "", "  ")

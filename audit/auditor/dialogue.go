@@ -339,7 +339,7 @@ func (p *pointers) tombstone(ctx context.Context) error {
 			return nil
 		}
 	}
-	p.fail(WriteWithoutEvent, p.n, "a tombstone stands there, and the log holds no erasure")
+	p.fail(WriteWithoutEvent, p.n, "an erasure record is stored, and the log has no erasure")
 	return nil
 }
 

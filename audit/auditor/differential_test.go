@@ -126,7 +126,7 @@ func (d *damager) attribute(r, other record.Record) record.Record {
 	return r
 }
 
-// event changes an event and makes its hash anew.
+// event changes an event and recomputes its hash.
 func (d *damager) event(r record.Record) record.Record {
 	e, intact := audit.ParseEvent(r)
 	if !intact {

@@ -14,12 +14,12 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Export writes a log as JSON Lines, in the form of docs/format.md §7, damage
-// included: for each chain ascending its events and checkpoints, then for each
-// dialogue its root and pointers. The same log gives the same bytes. Commits
-// may land meanwhile; a dialogue that was written to is marked, and what
-// Verify says of the file leaves it out. It keeps the dialogues' names, no
-// events. An error of w is returned.
+// Export writes a log as JSON Lines in the form of docs/format.md §7, damaged
+// records included: for each chain its events and checkpoints, then for each
+// dialogue its root and pointers, both in ascending order. The same log gives the
+// same bytes. Other processes can commit during the export. A dialogue that
+// changed is marked, and Verify skips it in the file. Export keeps the names of
+// the dialogues in memory and no events. It returns errors of src and w.
 func Export(ctx context.Context, src Source, w io.Writer) error {
 	x := exporter{src: src, w: bufio.NewWriterSize(w, 64<<10), v: newVerifier(src, &Options{}), before: make(map[string]Root)}
 	err := x.export(ctx)

@@ -27,8 +27,8 @@ const (
 // maxLine bounds a line in bytes: a record in base64, with names.
 const maxLine = 4 * record.MaxRecord
 
-// File is an exported log (docs/format.md §7) as a Source. It keeps where each
-// chain and dialogue begins, not what they hold.
+// A File is an exported log (docs/format.md §7) as a Source. It keeps the offset
+// of each chain and dialogue in memory, and not their records.
 type File struct {
 	r         io.ReaderAt
 	parts     map[record.Partition]part // by partition key
@@ -40,8 +40,8 @@ type File struct {
 // part is where the lines of a partition lie, in bytes.
 type part struct{ from, to int64 }
 
-// NewFile reads an exported log once to see where everything lies. ErrInvalid
-// names the first line that is not of the format.
+// NewFile reads an exported log once and records the offsets. It returns an
+// ErrInvalid that names the first malformed line, and errors of r.
 func NewFile(r io.ReaderAt) (*File, error) {
 	f := &File{r: r, parts: make(map[record.Partition]part), copied: make(map[record.Key]int64)}
 	p := placer{file: f}
@@ -68,7 +68,8 @@ type placer struct {
 	last            record.Key
 }
 
-// place notes where a line lies, or says why it may not stand there.
+// place records the offset of a line. It returns an error if the line must not
+// follow the lines before it.
 func (p *placer) place(n int, l line) error {
 	f, key := p.file, l.record.Key
 	kind, name, ok := strings.Cut(string(key.Partition), "#")

@@ -12,11 +12,11 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Proof returns the text of checkpoint.Proof for one event: with it, the event
-// and the public key, anybody can verify offline that the event is in the
-// chain. The event's hash, in hex, rides along as its extra data. ErrNotFound
-// if no checkpoint covers the event; ErrTampered if the chain up to the
-// checkpoint is not what was signed.
+// Proof returns the text of a [checkpoint.Proof] for one event. With it, the event
+// and the public key, a verifier checks offline that the event is in the chain.
+// The extra data is the event's hash in hex. Proof returns ErrNotFound if no
+// checkpoint covers the event, ErrTampered if the chain up to the checkpoint
+// differs from it, ErrInvalid for seq 0, and errors of src.
 func Proof(ctx context.Context, src Source, chain string, seq uint64, verifiers note.Verifiers) (string, error) {
 	m, err := covering(ctx, src, chain, seq)
 	if err != nil {

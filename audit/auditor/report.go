@@ -8,36 +8,36 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// Class is what is wrong, in one word.
+// A Class is a kind of error in a log (docs/format.md §7).
 type Class string
 
+// The classes of findings.
 const (
-	Changed           Class = "changed"             // the event's hash is not that of its fields
-	Missing           Class = "missing"             // an event is gone, later ones stand
-	Moved             Class = "moved"               // an intact event of another place stands there
-	Inserted          Class = "inserted"            // a record stands between the events
-	BrokenLink        Class = "broken_link"         // previous_hash is not the hash of the event before
-	Rewritten         Class = "rewritten"           // a consistent chain, but not the one that was signed
-	Cut               Class = "cut"                 // fewer events than a checkpoint covers
+	Changed           Class = "changed"             // the hash of an event does not match its fields
+	Missing           Class = "missing"             // an event is missing, and later events exist
+	Moved             Class = "moved"               // an intact event is stored at the key of another event
+	Inserted          Class = "inserted"            // a record between the events is not an event
+	BrokenLink        Class = "broken_link"         // previous_hash is not the hash of the previous event
+	Rewritten         Class = "rewritten"           // the chain is consistent, but differs from a checkpoint
+	Cut               Class = "cut"                 // the chain has fewer events than a checkpoint covers
 	NoGenesis         Class = "no_genesis"          // the chain does not begin with its genesis, or has two
-	AfterClose        Class = "after_close"         // an event after the close
-	BadCheckpoint     Class = "bad_checkpoint"      // malformed, of another place, or signed by nobody known
-	MissingChain      Class = "missing_chain"       // the index, an anchor or a pointer names a chain that is not there
-	WriteWithoutEvent Class = "write_without_event" // a dialogue's root or pointer without its event
-	EventWithoutWrite Class = "event_without_write" // an event of a commit whose write or pointer is not there
+	AfterClose        Class = "after_close"         // an event follows the close
+	BadCheckpoint     Class = "bad_checkpoint"      // a checkpoint is malformed, of another chain or size, or signed by no known key
+	MissingChain      Class = "missing_chain"       // the index, an anchor or a pointer names a chain that does not exist
+	WriteWithoutEvent Class = "write_without_event" // a dialogue has a root or pointer without its event
+	EventWithoutWrite Class = "event_without_write" // the write or pointer of an event is missing
 )
 
-// Finding is one thing that is wrong. Seq is of the first event concerned, 0
-// for none; Want and Have are hashes where two were compared.
+// A Finding is one error in a log.
 type Finding struct {
 	Class    Class  `json:"class"`
 	Chain    string `json:"chain,omitempty"`
-	Seq      uint64 `json:"seq,omitempty"`
+	Seq      uint64 `json:"seq,omitempty"` // of the first affected event, 0 for none
 	Dialogue string `json:"dialogue,omitempty"`
-	Version  uint64 `json:"version,omitempty"`
-	Want     string `json:"want,omitempty"`
-	Have     string `json:"have,omitempty"`
-	Detail   string `json:"detail"`
+	Version  uint64 `json:"version,omitempty"` // of the dialogue, 0 for none
+	Want     string `json:"want,omitempty"`    // the expected hash, if hashes differ
+	Have     string `json:"have,omitempty"`    // the stored hash
+	Detail   string `json:"detail"`            // a sentence for people
 }
 
 // String returns the finding as one line.
@@ -63,16 +63,16 @@ func (f Finding) String() string {
 	return b.String()
 }
 
-// Tail is a chain whose events after Proven no checkpoint covers: whoever
-// holds the store can have cut or replaced them. A process that was killed or
-// still runs leaves one.
+// A Tail is a chain with events that no checkpoint covers. A writer of the store
+// can have cut or replaced them. The chain of a process that runs or was killed
+// has a tail.
 type Tail struct {
 	Chain  string `json:"chain"`
-	Events uint64 `json:"events"`
-	Proven uint64 `json:"proven"` // size of the newest good checkpoint, 0 for none
+	Events uint64 `json:"events"` // number of events of the chain
+	Proven uint64 `json:"proven"` // size of the newest valid checkpoint, 0 for none
 	Closed bool   `json:"closed"`
 	Since  string `json:"since,omitempty"` // timestamp of the first event after Proven
-	Fresh  bool   `json:"fresh"`           // Since is less than 120 s ago: its process may be at work
+	Fresh  bool   `json:"fresh"`           // Since is less than 120 s ago, so the process can be running
 }
 
 // String returns the tail as one line.
@@ -84,39 +84,39 @@ func (t Tail) String() string {
 	return fmt.Sprintf("chain %s: %s, %d events, tail unproven after seq %d", t.Chain, state, t.Events, t.Proven)
 }
 
-// fresh is the age that Tail.Fresh is about: twice the interval of checkpoints.
+// fresh is the age limit of Tail.Fresh: twice the interval of checkpoints.
 const fresh = 120 * time.Second
 
-// listed is how many findings, and how many tails, a Report holds; all are
+// listed is the maximum number of findings and of tails in a Report. All are
 // counted.
 const listed = 100
 
-// Report is what Verify found.
+// A Report is the result of Verify.
 type Report struct {
 	Chains      int       `json:"chains"`
 	Events      uint64    `json:"events"`
-	Checkpoints int       `json:"checkpoints"` // good ones, those of anchors included
+	Checkpoints int       `json:"checkpoints"` // number of valid ones, anchors included
 	Dialogues   int       `json:"dialogues"`
 	Commits     uint64    `json:"commits"` // pointers
-	Copied      uint64    `json:"copied"`  // of these, events that came with a copy
-	Skipped     int       `json:"skipped"` // dialogues that are being copied, or were written to while the log was exported
+	Copied      uint64    `json:"copied"`  // the number of commits that were copied from another store
+	Skipped     int       `json:"skipped"` // dialogues that are being copied, or were changed during the export
 	First       string    `json:"first,omitempty"`
-	Last        string    `json:"last,omitempty"` // least and greatest timestamp
-	Found       int       `json:"found"`
+	Last        string    `json:"last,omitempty"`     // smallest and largest timestamp
+	Found       int       `json:"found"`              // number of findings
 	Findings    []Finding `json:"findings,omitempty"` // the first 100, chains first
-	Unclosed    int       `json:"unclosed"`
-	Unproven    int       `json:"unproven"`
-	Tails       []Tail    `json:"tails,omitempty"` // the first 100 of the unproven
+	Unclosed    int       `json:"unclosed"`           // number of chains without a close
+	Unproven    int       `json:"unproven"`           // number of tails
+	Tails       []Tail    `json:"tails,omitempty"`    // the first 100 of the unproven
 }
 
 // The verdicts of a report.
 const (
-	OK       = "ok"       // nothing is wrong, and every event is covered by a checkpoint
-	Unproven = "unproven" // nothing is wrong, but tails are unproven
-	Tampered = "tampered"
+	OK       = "ok"       // no findings, and checkpoints cover all events
+	Unproven = "unproven" // no findings, but tails
+	Tampered = "tampered" // findings
 )
 
-// Verdict sums the report up in one word.
+// Verdict returns OK, Unproven or Tampered.
 func (r *Report) Verdict() string {
 	switch {
 	case r.Found > 0:
@@ -127,8 +127,8 @@ func (r *Report) Verdict() string {
 	return OK
 }
 
-// Err returns the first finding as an error that is blue.ErrTampered, and nil
-// where there is none, unproven tails or not.
+// Err returns the first finding as an ErrTampered, or nil if there is none. Tails
+// are not errors.
 func (r *Report) Err() error {
 	if r.Found == 0 {
 		return nil

@@ -12,8 +12,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Source is where a log is read: Store or File. Iterators stream; after an
-// error they end. Methods may be called concurrently, and while others write.
+// A Source is a log to read: a record store ([FromStore]) or a [File]. Iterators
+// stream, and an error is their last value. Methods may be called concurrently,
+// and while other processes write.
 type Source interface {
 	// Chains yields the chains that the day index names, ascending, each once.
 	Chains(ctx context.Context) iter.Seq2[string, error]
@@ -22,31 +23,32 @@ type Source interface {
 	// Records yields the records of a partition of blue_audit whose sort key
 	// is greater than after, ascending.
 	Records(ctx context.Context, pk record.Partition, after string) iter.Seq2[record.Record, error]
-	// Record returns one record of blue_audit; ErrNotFound.
+	// Record returns one record of blue_audit, or ErrNotFound.
 	Record(ctx context.Context, key record.Key) (record.Record, error)
-	// Dialogues yields the dialogues that the source can list; others are
-	// found by their events.
+	// Dialogues yields the dialogues that the source can list. Other dialogues
+	// are found by their events.
 	Dialogues(ctx context.Context) iter.Seq2[string, error]
-	// Root returns what is clear of a dialogue's root.
+	// Root returns the plaintext part of a dialogue's root.
 	Root(ctx context.Context, dialogue string) (Root, error)
 }
 
-// Root is the clear part of a dialogue's root.
+// A Root is the plaintext part of a dialogue's root.
 type Root struct {
 	State   State
-	Version uint64
+	Version uint64 // root_version
 	Hash    string // SHA-256 of root_sealed, 64 hex digits
 }
 
-// State is in which state a dialogue is found.
+// A State is the state of a dialogue in the store.
 type State string
 
+// The states of a dialogue.
 const (
-	Stored  State = "stored"
-	Gone    State = "gone"    // nothing is there
-	Copying State = "copying" // record.Unfinished: there is no root yet
-	Moving  State = "moving"  // in an exported log: it was written to meanwhile, and is left out
-	Erased  State = "erased"  // record.Erased: a tombstone stands in place of the root
+	Stored  State = "stored"  // the dialogue has a root
+	Gone    State = "gone"    // the dialogue does not exist
+	Copying State = "copying" // record.Unfinished: the dialogue has no root yet
+	Moving  State = "moving"  // in an exported log: the dialogue changed during the export, and its pointers are left out
+	Erased  State = "erased"  // record.Erased: an erasure record replaces the root
 )
 
 // page is how many records are read at once.

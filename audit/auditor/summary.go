@@ -12,11 +12,12 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Filter picks events; an empty field picks all. Nothing of it is verified.
+// A Filter selects events by their fields, which are not verified. An empty field
+// selects all.
 type Filter struct {
 	From, To  time.Time // From ≤ timestamp < To
 	Dialogue  string
-	Principal string // as the event holds it, a pseudonym or a name
+	Principal string // the pseudonym or name in the event
 	Operation audit.Operation
 	Outcome   audit.Outcome
 	TraceID   string
@@ -35,8 +36,8 @@ func (f Filter) picks(e *audit.Event) bool {
 		(f.TraceID == "" || f.TraceID == e.TraceID)
 }
 
-// Events yields the events of all chains that a filter picks, chain by chain,
-// as they are stored.
+// Events yields the selected events of all chains as they are stored, chain by
+// chain. An error is the last value.
 func Events(ctx context.Context, src Source, f Filter) iter.Seq2[audit.Event, error] {
 	return func(yield func(audit.Event, error) bool) {
 		for chain, err := range src.Chains(ctx) {
@@ -60,37 +61,37 @@ func Events(ctx context.Context, src Source, f Filter) iter.Seq2[audit.Event, er
 	}
 }
 
-// Use is what one principal did with one dialogue, one way.
+// A Use counts the events of one principal, dialogue, operation, outcome and
+// error class.
 type Use struct {
-	Principal string          `json:"principal"` // the name where it is known
+	Principal string          `json:"principal"` // the name if it is known, else the pseudonym
 	Dialogue  string          `json:"dialogue,omitempty"`
 	Operation audit.Operation `json:"operation"`
 	Outcome   audit.Outcome   `json:"outcome"`
 	Class     string          `json:"error_class,omitempty"`
-	Times     uint64          `json:"times"`
-	Items     int64           `json:"items"` // read or written, each time counted
-	First     string          `json:"first"` // timestamps
-	Last      string          `json:"last"`
+	Times     uint64          `json:"times"` // number of events
+	Items     int64           `json:"items"` // sum of the items that were read or written
+	First     string          `json:"first"` // smallest timestamp
+	Last      string          `json:"last"`  // largest timestamp
 }
 
-// Summary is what an auditor reads first. It sums up what is stored; whether
-// that is whole, Verify says.
+// A Summary counts the events of a log. It does not verify them, see [Verify].
 type Summary struct {
 	First    string   `json:"first,omitempty"`
 	Last     string   `json:"last,omitempty"`
 	Chains   int      `json:"chains"`
 	Events   uint64   `json:"events"`
-	Uses     []Use    `json:"uses"`                      // by principal, dialogue, operation, outcome and class; all that succeeded
+	Uses     []Use    `json:"uses"`                      // successes, sorted by principal, dialogue, operation, outcome and class
 	Refused  []Use    `json:"refused,omitempty"`         // failures and denials
-	Erasures []Use    `json:"erasures,omitempty"`        // erase and destroy_key, whatever the outcome
+	Erasures []Use    `json:"erasures,omitempty"`        // erase and destroy_key with any outcome
 	Unclosed int      `json:"unclosed"`                  // chains without a close
 	Open     []string `json:"unclosed_chains,omitempty"` // the first 100 of these
 }
 
-// Summarize sums up the events that a filter picks, by principal, dialogue,
-// operation and outcome. names are those of pseudonyms, from
-// audit.Directory.Names; a principal that is not among them keeps what the
-// event holds. Memory grows with the number of uses, not of events.
+// Summarize returns the summary of the selected events. names maps pseudonyms to
+// names ([audit.Directory.Names]). A principal without a name is shown as in the
+// event. The memory grows with the number of uses, not of events. Summarize
+// returns the errors of src.
 func Summarize(ctx context.Context, src Source, names map[string]string, f Filter) (Summary, error) {
 	var s Summary
 	uses := make(map[Use]*Use)
