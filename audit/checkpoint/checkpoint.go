@@ -58,9 +58,9 @@ import (
 // A Hash is a SHA-256 of a tree, 32 bytes. Its String method returns base64.
 type Hash = tlog.Hash
 
-// MaxSize is the largest number of events that a checkpoint can cover: the
+// maxSize is the largest number of events that a checkpoint can cover: the
 // largest sequence number of twelve digits.
-const MaxSize = 999_999_999_999
+const maxSize = 999_999_999_999
 
 const (
 	originPrefix  = "blue-encrypted-store/audit/"
@@ -73,7 +73,7 @@ const (
 // chain.
 type Checkpoint struct {
 	Origin string // "blue-encrypted-store/audit/" and the chain
-	Size   uint64 // number of events, 1 … MaxSize
+	Size   uint64 // number of events, 1 … 999,999,999,999
 	Root   Hash   // of the tree over the events
 }
 
@@ -101,8 +101,8 @@ func (c Checkpoint) problem() string {
 		return fmt.Sprintf("the origin %.80q is not %s and 32 lower-case hex digits", c.Origin, originPrefix)
 	case c.Size == 0:
 		return "the size is 0"
-	case c.Size > MaxSize:
-		return fmt.Sprintf("the size %d is above %d", c.Size, uint64(MaxSize))
+	case c.Size > maxSize:
+		return fmt.Sprintf("the size %d is above %d", c.Size, uint64(maxSize))
 	default:
 		return ""
 	}

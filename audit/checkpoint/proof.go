@@ -118,7 +118,7 @@ func (p Proof) Open(leaf []byte, verifiers note.Verifiers) (Checkpoint, error) {
 // the raw hash leaf has the index, from 0, in the tree. It returns ErrTampered if
 // it does not.
 func checkInclusion(hashes []Hash, size uint64, root Hash, index uint64, leaf []byte) error {
-	if size > MaxSize || index >= size {
+	if size > maxSize || index >= size {
 		return fmt.Errorf("%w: inclusion proof: index %d in a tree of %d events", blue.ErrTampered, index, size)
 	}
 	if err := tlog.CheckRecord(hashes, int64(size), root, int64(index), tlog.RecordHash(leaf)); err != nil {

@@ -23,9 +23,9 @@ type Prover struct {
 type span struct{ lo, hi uint64 }
 
 // NewInclusionProver returns the prover of the leaf at index, from 0, in the tree
-// of the first size leaves. It returns ErrInvalid unless index < size ≤ MaxSize.
+// of the first size leaves. It returns ErrInvalid unless index < size ≤ 999,999,999,999.
 func NewInclusionProver(index, size uint64) (*Prover, error) {
-	if index >= size || size > MaxSize {
+	if index >= size || size > maxSize {
 		return nil, fmt.Errorf("%w: no event %d in a tree of %d events", blue.ErrInvalid, index+1, size)
 	}
 	p := &Prover{size: size, spans: pathSpans(nil, index, span{0, size})}

@@ -176,7 +176,7 @@ func TestTreeIsSmall(t *testing.T) {
 }
 
 func TestProversRefuse(t *testing.T) {
-	for _, c := range [][2]uint64{{0, 0}, {1, 1}, {2, 1}, {0, MaxSize + 1}, {1 << 63, 1 << 63}} {
+	for _, c := range [][2]uint64{{0, 0}, {1, 1}, {2, 1}, {0, maxSize + 1}, {1 << 63, 1 << 63}} {
 		if _, err := NewInclusionProver(c[0], c[1]); !errors.Is(err, blue.ErrInvalid) {
 			t.Errorf("index %d of %d: %v; want ErrInvalid", c[0], c[1], err)
 		}

@@ -42,7 +42,7 @@ func TestSignRefuses(t *testing.T) {
 	for name, c := range map[string]Checkpoint{
 		"nothing":          {},
 		"size 0":           {Origin: Origin(testChain)},
-		"too large":        {Origin: Origin(testChain), Size: MaxSize + 1},
+		"too large":        {Origin: Origin(testChain), Size: maxSize + 1},
 		"no chain":         {Origin: Origin(""), Size: 1},
 		"a chain's name":   {Origin: Origin("main"), Size: 1},
 		"upper case":       {Origin: Origin(strings.ToUpper(testChain)), Size: 1},
