@@ -35,7 +35,7 @@ type Cited struct {
 	Snippet    string          `json:"content_snippet"` // at most 200 bytes, then "..."
 	Content    string          `json:"content"`         // a tension's description
 	Authors    []ExpertSlug    `json:"contributors"`
-	Status     *string         `json:"status"`     // tensions only
+	Status     *Status         `json:"status"`     // tensions only
 	Parameters json.RawMessage `json:"parameters"` // recommendations only
 }
 
@@ -65,11 +65,11 @@ func cite(s *Snapshot, text string) Citation {
 	if cited.Authors == nil {
 		cited.Authors = []ExpertSlug{}
 	}
-	switch e := e.(type) {
-	case *Tension:
-		cited.Status = new(e.StatusText())
-	case *Recommendation:
-		cited.Parameters = e.Parameters
+	if id.Kind == KindTension {
+		cited.Status = new(c.Status)
+	}
+	if r, ok := e.(*Recommendation); ok {
+		cited.Parameters = r.Parameters
 	}
 	return Citation{ID: text, Entity: cited}
 }

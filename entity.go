@@ -6,30 +6,6 @@ import (
 	"time"
 )
 
-// Kind names an entity kind of RFC 0058, "Entity Mapping". Fourteen come from
-// the RFC's tables; evidence and claim events are ours, since those statuses
-// change too.
-type Kind string
-
-const (
-	KindDialogue            Kind = "dialogue"
-	KindExpert              Kind = "expert"
-	KindRound               Kind = "round"
-	KindVerdict             Kind = "verdict"
-	KindPerspective         Kind = "perspective"
-	KindTension             Kind = "tension"
-	KindRecommendation      Kind = "recommendation"
-	KindEvidence            Kind = "evidence"
-	KindClaim               Kind = "claim"
-	KindMove                Kind = "move"
-	KindRef                 Kind = "ref"
-	KindPerspectiveEvent    Kind = "perspective_event"
-	KindTensionEvent        Kind = "tension_event"
-	KindRecommendationEvent Kind = "recommendation_event"
-	KindEvidenceEvent       Kind = "evidence_event"
-	KindClaimEvent          Kind = "claim_event"
-)
-
 // Entity is one stored thing of a dialogue: a pointer to one of the types of
 // this file.
 //
@@ -46,19 +22,19 @@ type Entity interface {
 // Dialogue is the root entity (RFC 0058, SK "meta").
 type Dialogue struct {
 	ID             DialogueID
-	Status         DialogueStatus `clear:"status"`
-	CreatedAt      time.Time      `clear:"created_at"`
-	UpdatedAt      time.Time      `clear:"updated_at"`
-	ConvergedAt    time.Time      `clear:"converged_at"`
-	TotalRounds    int64          `clear:"total_rounds"`
-	TotalAlignment int64          `clear:"total_alignment"`
-	Calibrated     bool           `clear:"calibrated"`
-	DomainID       string         `clear:"domain_id"`
-	EthosID        string         `clear:"ethos_id"`
-	Title          string         `sealed:"title"`
-	Question       string         `sealed:"question"`
-	OutputDir      string         `sealed:"output_dir"`
-	Background     *Background    `sealed:"background"`
+	Status         Status      `clear:"status"`
+	CreatedAt      time.Time   `clear:"created_at"`
+	UpdatedAt      time.Time   `clear:"updated_at"`
+	ConvergedAt    time.Time   `clear:"converged_at"`
+	TotalRounds    int64       `clear:"total_rounds"`
+	TotalAlignment int64       `clear:"total_alignment"`
+	Calibrated     bool        `clear:"calibrated"`
+	DomainID       string      `clear:"domain_id"`
+	EthosID        string      `clear:"ethos_id"`
+	Title          string      `sealed:"title"`
+	Question       string      `sealed:"question"`
+	OutputDir      string      `sealed:"output_dir"`
+	Background     *Background `sealed:"background"`
 	// Imports says, per digest of an imported source, how far it got.
 	Imports map[string]ImportProgress `sealed:"imports"`
 }
@@ -107,21 +83,21 @@ type Expert struct {
 // score parts and the four metrics are the judge's numbers, as given.
 type RoundRecord struct {
 	Round           Round
-	Status          RoundStatus `clear:"status"`
-	Score           int64       `clear:"score"`
-	Wisdom          int64       `clear:"score_wisdom"`
-	Consistency     int64       `clear:"score_consistency"`
-	Truth           int64       `clear:"score_truth"`
-	Relationships   int64       `clear:"score_relationships"`
-	OpenTensions    int64       `clear:"open_tensions"`
-	NewPerspectives int64       `clear:"new_perspectives"`
-	ConvergeSignals int64       `clear:"converge_signals"`
-	PanelSize       int64       `clear:"panel_size"`
-	CreatedAt       time.Time   `clear:"created_at"`
-	UpdatedAt       time.Time   `clear:"updated_at"`
-	CompletedAt     time.Time   `clear:"completed_at"`
-	Title           string      `sealed:"title"`
-	Summary         string      `sealed:"summary"`
+	Status          Status    `clear:"status"`
+	Score           int64     `clear:"score"`
+	Wisdom          int64     `clear:"score_wisdom"`
+	Consistency     int64     `clear:"score_consistency"`
+	Truth           int64     `clear:"score_truth"`
+	Relationships   int64     `clear:"score_relationships"`
+	OpenTensions    int64     `clear:"open_tensions"`
+	NewPerspectives int64     `clear:"new_perspectives"`
+	ConvergeSignals int64     `clear:"converge_signals"`
+	PanelSize       int64     `clear:"panel_size"`
+	CreatedAt       time.Time `clear:"created_at"`
+	UpdatedAt       time.Time `clear:"updated_at"`
+	CompletedAt     time.Time `clear:"completed_at"`
+	Title           string    `sealed:"title"`
+	Summary         string    `sealed:"summary"`
 	// Signals holds who signalled convergence in this round, and when last.
 	Signals map[ExpertSlug]time.Time `sealed:"signals"`
 	// Request is the SHA-256 of the batch that registered the round, in hex:
@@ -135,6 +111,7 @@ type Contribution struct {
 	ID           EntityID
 	CreatedAt    time.Time    `clear:"created_at"`
 	UpdatedAt    time.Time    `clear:"updated_at"`
+	Status       Status       `clear:"status"` // one of the kind's (Kind.Statuses)
 	Label        string       `sealed:"label"`
 	Contributors []ExpertSlug `sealed:"contributors"`
 	References   []Reference  `sealed:"references"`
@@ -147,45 +124,48 @@ type Reference struct {
 	Target EntityID `json:"target"`
 }
 
-// Contributed is any of the five numbered entities.
+// Contributed is any numbered entity.
 type Contributed interface {
 	Entity
+	// Common returns the part that all numbered kinds share. It may be changed.
 	Common() *Contribution
-	StatusText() string        // the status as text
-	SetStatusText(text string) // the caller has checked it with ValidStatus
-	Text() string              // content; a tension's description
+	// Text returns what the entity says: its content, or a tension's
+	// description.
+	Text() string
+	// SetText changes what Text returns.
+	SetText(text string)
 }
 
+// Perspective is a view of the question (letter P).
 type Perspective struct {
 	Contribution
-	Status  PerspectiveStatus `clear:"status"`
-	Content string            `sealed:"content"`
+	Content string `sealed:"content"`
 }
 
+// Tension is a disagreement that the panel has to settle (letter T).
 type Tension struct {
 	Contribution
-	Status      TensionStatus `clear:"status"`
-	Description string        `sealed:"description"`
+	Description string `sealed:"description"`
 }
 
+// Recommendation is a proposal that a verdict can adopt (letter R).
 type Recommendation struct {
 	Contribution
-	Status           RecommendationStatus `clear:"status"`
-	AdoptedInVerdict VerdictID            `clear:"adopted_in_verdict"`
-	Content          string               `sealed:"content"`
-	Parameters       json.RawMessage      `sealed:"parameters"` // any JSON
+	AdoptedInVerdict VerdictID       `clear:"adopted_in_verdict"`
+	Content          string          `sealed:"content"`
+	Parameters       json.RawMessage `sealed:"parameters"` // any JSON
 }
 
+// Evidence is a fact that an expert cites (letter E).
 type Evidence struct {
 	Contribution
-	Status  EvidenceStatus `clear:"status"`
-	Content string         `sealed:"content"`
+	Content string `sealed:"content"`
 }
 
+// Claim is a statement that an expert makes (letter C).
 type Claim struct {
 	Contribution
-	Status  ClaimStatus `clear:"status"`
-	Content string      `sealed:"content"`
+	Content string `sealed:"content"`
 }
 
 // Verdict is what a panel, or a part of it, decided (SK "verdict#{id}"). It
@@ -250,24 +230,16 @@ type Ref struct {
 func (*Dialogue) EntityKind() Kind       { return KindDialogue }
 func (*Expert) EntityKind() Kind         { return KindExpert }
 func (*RoundRecord) EntityKind() Kind    { return KindRound }
-func (*Perspective) EntityKind() Kind    { return KindPerspective }
-func (*Tension) EntityKind() Kind        { return KindTension }
-func (*Recommendation) EntityKind() Kind { return KindRecommendation }
-func (*Evidence) EntityKind() Kind       { return KindEvidence }
-func (*Claim) EntityKind() Kind          { return KindClaim }
 func (*Verdict) EntityKind() Kind        { return KindVerdict }
 func (*Move) EntityKind() Kind           { return KindMove }
 func (e *Event) EntityKind() Kind        { return e.Of.Kind.EventKind() }
+func (c *Contribution) EntityKind() Kind { return c.ID.Kind }
 
-func (*Dialogue) EntityKey() EntityKey         { return EntityKey{Kind: KindDialogue} }
-func (e *Expert) EntityKey() EntityKey         { return EntityKey{KindExpert, e.Slug.Key()} }
-func (e *RoundRecord) EntityKey() EntityKey    { return EntityKey{KindRound, strconv.Itoa(int(e.Round))} }
-func (e *Perspective) EntityKey() EntityKey    { return e.ID.Key() }
-func (e *Tension) EntityKey() EntityKey        { return e.ID.Key() }
-func (e *Recommendation) EntityKey() EntityKey { return e.ID.Key() }
-func (e *Evidence) EntityKey() EntityKey       { return e.ID.Key() }
-func (e *Claim) EntityKey() EntityKey          { return e.ID.Key() }
-func (e *Verdict) EntityKey() EntityKey        { return EntityKey{KindVerdict, string(e.ID)} }
+func (*Dialogue) EntityKey() EntityKey       { return EntityKey{Kind: KindDialogue} }
+func (e *Expert) EntityKey() EntityKey       { return EntityKey{KindExpert, e.Slug.Key()} }
+func (e *RoundRecord) EntityKey() EntityKey  { return EntityKey{KindRound, strconv.Itoa(int(e.Round))} }
+func (e *Verdict) EntityKey() EntityKey      { return EntityKey{KindVerdict, string(e.ID)} }
+func (c *Contribution) EntityKey() EntityKey { return c.ID.Key() }
 
 // EntityKey is "{round}#{slug}#{seq}", e.g. "1#muffin#1".
 func (e *Move) EntityKey() EntityKey {
@@ -279,22 +251,17 @@ func (e *Event) EntityKey() EntityKey {
 	return EntityKey{e.EntityKind(), e.Of.String() + "#" + e.Stamp}
 }
 
+// Common returns the contribution itself.
 func (c *Contribution) Common() *Contribution { return c }
-
-func (e *Perspective) StatusText() string    { return string(e.Status) }
-func (e *Tension) StatusText() string        { return string(e.Status) }
-func (e *Recommendation) StatusText() string { return string(e.Status) }
-func (e *Evidence) StatusText() string       { return string(e.Status) }
-func (e *Claim) StatusText() string          { return string(e.Status) }
-
-func (e *Perspective) SetStatusText(s string)    { e.Status = PerspectiveStatus(s) }
-func (e *Tension) SetStatusText(s string)        { e.Status = TensionStatus(s) }
-func (e *Recommendation) SetStatusText(s string) { e.Status = RecommendationStatus(s) }
-func (e *Evidence) SetStatusText(s string)       { e.Status = EvidenceStatus(s) }
-func (e *Claim) SetStatusText(s string)          { e.Status = ClaimStatus(s) }
 
 func (e *Perspective) Text() string    { return e.Content }
 func (e *Tension) Text() string        { return e.Description }
 func (e *Recommendation) Text() string { return e.Content }
 func (e *Evidence) Text() string       { return e.Content }
 func (e *Claim) Text() string          { return e.Content }
+
+func (e *Perspective) SetText(text string)    { e.Content = text }
+func (e *Tension) SetText(text string)        { e.Description = text }
+func (e *Recommendation) SetText(text string) { e.Content = text }
+func (e *Evidence) SetText(text string)       { e.Content = text }
+func (e *Claim) SetText(text string)          { e.Content = text }

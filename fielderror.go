@@ -125,7 +125,7 @@ func invalidDisplayID(id string) *FieldError {
 
 // displayIDMessage is Blue's text about a display id that does not parse.
 func displayIDMessage(id string) string {
-	return "Invalid display ID format '" + clip(id) + "'. Expected format: [P|R|T|E|C]RRSS (e.g., P0101, T0203)"
+	return "Invalid display ID format '" + clip(id) + "'. Expected format: [" + strings.Join(letters(), "|") + "]RRSS (e.g., P0101, T0203)"
 }
 
 // typeIDMismatch says that an id is not one of the kind that is due.

@@ -86,7 +86,7 @@ func TestResolveKeepsDisplayIDs(t *testing.T) {
 
 func TestHighestSeq(t *testing.T) {
 	s := &errorCases().snapshot
-	s.Tensions = append(s.Tensions, &Tension{Contribution: Contribution{ID: EntityID{KindTension, 1, 7}}})
+	s.Add(&Tension{Contribution: Contribution{ID: EntityID{KindTension, 1, 7}}})
 	for _, test := range []struct {
 		round Round
 		kind  Kind

@@ -19,7 +19,7 @@ func ParseNewExpert(data []byte) (NewExpert, []Warning, error) {
 	}
 	o.only("expert_slug", "role", "tier", "source", "relevance", "focus", "creation_reason", "first_round", "description", "color")
 	e := NewExpert{
-		Slug: ExpertSlug(o.required("expert_slug")), Role: o.required("role"), Tier: Tier(o.required("tier")), Source: SourceCreated,
+		Slug: ExpertSlug(o.required("expert_slug")), Role: o.required("role"), Tier: Tier(o.required("tier")), Source: "created",
 		Relevance: o.number("relevance"), Description: o.text("description"), Focus: o.text("focus"),
 		CreationReason: o.text("creation_reason"), Color: o.text("color"),
 	}

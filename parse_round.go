@@ -76,8 +76,8 @@ func inRound(o jsonObject, round Round) []FieldError {
 }
 
 func draft(kind Kind, o jsonObject) Draft {
-	known := []string{"local_id", "label", textField(kind), "contributors", "references"}
-	d := Draft{LocalID: o.text("local_id"), Label: o.text("label"), Text: o.text(textField(kind)), Contributors: o.slugs("contributors")}
+	known := []string{"local_id", "label", kind.TextField(), "contributors", "references"}
+	d := Draft{LocalID: o.text("local_id"), Label: o.text("label"), Text: o.text(kind.TextField()), Contributors: o.slugs("contributors")}
 	for _, r := range o.objects("references") {
 		r.only("type", "target")
 		d.References = append(d.References, RefDraft{r.text("type"), r.text("target")})
@@ -94,9 +94,9 @@ func draft(kind Kind, o jsonObject) Draft {
 // or a list.
 func tensionUpdate(o jsonObject) TensionUpdate {
 	o.only("id", "status", "by", "via")
-	u := TensionUpdate{ID: o.text("id"), Status: o.text("status"), Via: o.text("via")}
+	u := TensionUpdate{ID: o.text("id"), Status: Status(o.text("status")), Via: o.text("via")}
 	if o.raw("status") == nil {
-		u.Status = string(TensionOpen)
+		u.Status = StatusOpen
 	}
 	if one, ok := textOf(o.raw("by")); ok {
 		u.By = []ExpertSlug{ExpertSlug(one)}

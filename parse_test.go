@@ -139,7 +139,7 @@ func TestParseNewVerdict(t *testing.T) {
 	got, warnings, err := ParseNewVerdict("d", []byte(`{`+required+`,"tensions_resolved":["T0099",5,"junk"],"author_expert":"Nobody",
 		"key_evidence":["E0001"],"key_claims":["C0001"],"ethos_compliance":{"ok": true},"force":"true","supporting_experts":[],"extra":1}`))
 	want := NewVerdict{
-		ID: "V01", Type: VerdictInterim, Round: 77, Recommendation: "Go", Description: "Because.", AuthorExpert: "Nobody",
+		ID: "V01", Type: "interim", Round: 77, Recommendation: "Go", Description: "Because.", AuthorExpert: "Nobody",
 		TensionsResolved: []string{"T0099", "junk"}, KeyEvidence: []string{"E0001"}, KeyClaims: []string{"C0001"},
 		SupportingExperts: []ExpertSlug{}, EthosCompliance: json.RawMessage(`{"ok":true}`), Force: true,
 	}
@@ -176,7 +176,7 @@ func TestParseNewExpert(t *testing.T) {
 	got, _, err := ParseNewExpert([]byte(`{"expert_slug":"Muffin","role":"Analyst","tier":"Core","source":"pool","relevance":0.95,
 		"focus":null,"creation_reason":"r","first_round":0,"description":"d","color":"c"}`))
 	relevance, round := 0.95, Round(0)
-	want := NewExpert{Slug: "Muffin", Role: "Analyst", Tier: "Core", Source: SourcePool, Relevance: &relevance,
+	want := NewExpert{Slug: "Muffin", Role: "Analyst", Tier: "Core", Source: "pool", Relevance: &relevance,
 		CreationReason: "r", FirstRound: &round, Description: "d", Color: "c"}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
@@ -199,7 +199,7 @@ func TestParseNewExpert(t *testing.T) {
 			t.Errorf("%s: %v, want %s", test.data, err, test.want)
 		}
 	}
-	if e, _, err := ParseNewExpert([]byte(tests[0].data)); err != nil || e.Source != SourceCreated || e.FirstRound != nil || e.Relevance != nil {
+	if e, _, err := ParseNewExpert([]byte(tests[0].data)); err != nil || e.Source != "created" || e.FirstRound != nil || e.Relevance != nil {
 		t.Errorf("defaults: %+v, %v", e, err)
 	}
 }
@@ -266,7 +266,7 @@ func FuzzParseRoundBatch(f *testing.F) {
 			for _, d := range drafts {
 				for _, r := range d.References {
 					target, err := ParseEntityID(r.Target)
-					if err != nil || CheckReference(kind, RefType(r.Type), target) != nil {
+					if err != nil || RefType(r.Type).Check(kind, target.Kind) != nil {
 						t.Fatalf("%s %+v passed", kind, r)
 					}
 				}

@@ -10,19 +10,19 @@ import (
 // Progress is where a dialogue stands (Blue, SPEC §9). Its velocity is the
 // last score less the one before, not the scoreboard's.
 type Progress struct {
-	DialogueID         DialogueID     `json:"dialogue_id"`
-	Status             DialogueStatus `json:"status"`
-	TotalRounds        int64          `json:"total_rounds"`
-	CurrentRound       int64          `json:"current_round"`
-	TotalAlignment     int64          `json:"total_alignment"`
-	RoundScores        []int64        `json:"round_scores"` // by round
-	Velocity           int64          `json:"velocity"`     // 0 with fewer than two rounds
-	Converging         bool           `json:"converging"`   // three rounds, and the last two steps below 5
-	OpenTensions       int64          `json:"open_tensions"`
-	ResolvedTensions   int64          `json:"resolved_tensions"`
-	ActiveExperts      []ExpertSlug   `json:"active_experts"` // highest total first, then by slug
-	Leaderboard        []Standing     `json:"leaderboard"`    // the same order
-	EstRoundsRemaining *int64         `json:"est_rounds_remaining"`
+	DialogueID         DialogueID   `json:"dialogue_id"`
+	Status             Status       `json:"status"`
+	TotalRounds        int64        `json:"total_rounds"`
+	CurrentRound       int64        `json:"current_round"`
+	TotalAlignment     int64        `json:"total_alignment"`
+	RoundScores        []int64      `json:"round_scores"` // by round
+	Velocity           int64        `json:"velocity"`     // 0 with fewer than two rounds
+	Converging         bool         `json:"converging"`   // three rounds, and the last two steps below 5
+	OpenTensions       int64        `json:"open_tensions"`
+	ResolvedTensions   int64        `json:"resolved_tensions"`
+	ActiveExperts      []ExpertSlug `json:"active_experts"` // highest total first, then by slug
+	Leaderboard        []Standing   `json:"leaderboard"`    // the same order
+	EstRoundsRemaining *int64       `json:"est_rounds_remaining"`
 }
 
 // Standing is one line of the leaderboard; in JSON a pair [slug, total].
@@ -45,8 +45,8 @@ func (s *Snapshot) Progress() Progress {
 	for _, r := range s.byRound() {
 		p.RoundScores = append(p.RoundScores, r.Score)
 	}
-	for _, t := range s.Tensions {
-		if t.Status == TensionResolved {
+	for _, t := range s.Tensions() {
+		if t.Status == StatusResolved {
 			p.ResolvedTensions++
 		} else {
 			p.OpenTensions++

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// CheckReference says whether an entity of the source kind may refer to the
-// target in this way (Blue, SPEC §6), or nil. Only the target's kind counts.
+// Check returns an error unless an entity of the source kind may refer to one of the
+// target kind in this way (Blue, SPEC §6).
 //
 //	support, oppose, question, depend   any → any
 //	refine                              any → the same kind
@@ -15,15 +15,15 @@ import (
 //
 // Whether the target exists is not asked: a reference may dangle, and may
 // name its own source.
-func CheckReference(source Kind, t RefType, target EntityID) *FieldError {
+func (t RefType) Check(source, target Kind) *FieldError {
 	switch {
 	case !t.Valid():
 		return invalidRefType(string(t))
-	case slices.Contains([]RefType{RefAddress, RefResolve, RefReopen}, t) && target.Kind != KindTension:
-		return tensionDue(t, target.Kind)
-	case t == RefRefine && source != target.Kind:
+	case slices.Contains([]RefType{"address", "resolve", "reopen"}, t) && target != KindTension:
+		return tensionDue(t, target)
+	case t == "refine" && source != target:
 		return fieldError(CodeInvalidRefTarget,
-			fmt.Sprintf("Reference type 'refine' requires same entity types. Source: %c, Target: %c", source.Letter(), target.Kind.Letter()),
+			fmt.Sprintf("Reference type 'refine' requires same entity types. Source: %c, Target: %c", source.Letter(), target.Letter()),
 			"Use matching entity types for refine references (P→P, R→R, etc.)")
 	}
 	return nil
@@ -37,7 +37,7 @@ func invalidRefType(t string) *FieldError {
 }
 
 func tensionDue(t RefType, target Kind) *FieldError {
-	const due = "T (Tension)"
+	due := fmt.Sprintf("%c (%s)", KindTension.Letter(), KindTension.Word())
 	e := fieldError(CodeInvalidRefTarget,
 		fmt.Sprintf("Reference type '%s' cannot target entity type '%c'. Expected: %s", t, target.Letter(), due),
 		"Use a "+due+" entity as the target")
@@ -47,10 +47,14 @@ func tensionDue(t RefType, target Kind) *FieldError {
 
 // invalidEntityType is Blue's text about something that is no numbered kind.
 func invalidEntityType(text string) *FieldError {
-	letters := []string{"P", "R", "T", "E", "C"}
+	var uses []string
+	for _, r := range rankedKinds() {
+		uses = append(uses, fmt.Sprintf("%c (%s)", r.letter, r.word))
+	}
+	last := len(uses) - 1
 	e := fieldError(CodeInvalidEntityType,
-		fmt.Sprintf("Invalid entity type '%s'. Must be one of: %s", clip(text), strings.Join(letters, ", ")),
-		"Use P (Perspective), R (Recommendation), T (Tension), E (Evidence), or C (Claim)")
-	e.Context = map[string][]string{"valid_types": letters}
+		fmt.Sprintf("Invalid entity type '%s'. Must be one of: %s", clip(text), strings.Join(letters(), ", ")),
+		"Use "+strings.Join(uses[:last], ", ")+", or "+uses[last])
+	e.Context = map[string][]string{"valid_types": letters()}
 	return e
 }

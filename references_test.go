@@ -23,7 +23,7 @@ func testReferenceRules(t *testing.T, path fixtures.Set) {
 	for _, v := range rules.Refs {
 		name := fmt.Sprintf("%s %s %s", v.Source, v.Ref, v.Target)
 		seen[name] = true
-		got := CheckReference(kindOfLetter(v.Source[0]), RefType(v.Ref), EntityID{Kind: kindOfLetter(v.Target[0])})
+		got := RefType(v.Ref).Check(kindOfLetter(v.Source[0]), kindOfLetter(v.Target[0]))
 		sameJSON(t, name, got, v.Error)
 	}
 	if len(seen) != 200 {
@@ -42,7 +42,7 @@ func testErrorTexts(t *testing.T, path fixtures.Set) {
 	sameJSON(t, "type and id", typeIDMismatch(KindTension, "P0001"), rules.Match[0])
 	got := []*FieldError{
 		missingField("label").atPointer("label"), invalidEntityType("X"), invalidRefType("agree"), typeIDMismatch(KindTension, "P0001"),
-		tensionDue(RefResolve, KindPerspective), invalidDisplayID("MUFFIN-P0001"),
+		tensionDue("resolve", KindPerspective), invalidDisplayID("MUFFIN-P0001"),
 	}
 	if len(got) != len(rules.Samples) {
 		t.Fatalf("%d samples, want %d", len(rules.Samples), len(got))
@@ -59,7 +59,7 @@ func (e *FieldError) atPointer(field string) *FieldError {
 
 func TestCheckReferenceUnknownType(t *testing.T) {
 	for _, bad := range []RefType{"", "agree", "Support"} {
-		if e := CheckReference(KindClaim, bad, EntityID{Kind: KindClaim}); e == nil || e.Code != CodeInvalidRefType || !errors.Is(e, ErrRefused) {
+		if e := bad.Check(KindClaim, KindClaim); e == nil || e.Code != CodeInvalidRefType || !errors.Is(e, ErrRefused) {
 			t.Errorf("%q: %v", bad, e)
 		}
 	}

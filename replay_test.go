@@ -60,7 +60,7 @@ func (r *replay) apply(op recordedOp) error {
 			return err
 		}
 		id, err := SlugID(d.Title)
-		s.Dialogue = Dialogue{ID: id, Title: d.Title, Status: DialogueOpen}
+		s.Dialogue = Dialogue{ID: id, Title: d.Title, Status: StatusOpen}
 		return err
 	case "expert-register", "expert-create":
 		n, _, err := ParseNewExpert(op.Data)
@@ -119,7 +119,7 @@ func (r *replay) round(round Round, data []byte) ([]Warning, error) {
 			return warnings, err
 		}
 		e, _ := s.Find(id)
-		e.SetStatusText(u.Status)
+		e.Common().Status = u.Status
 	}
 	scores, unknown := b.Known(s)
 	for _, score := range scores {
@@ -142,20 +142,14 @@ func (r *replay) add(id EntityID, d Draft) error {
 		}
 		c.References = append(c.References, Reference{RefType(ref.Type), target})
 	}
-	s := &r.snapshot
-	switch status := InitialStatus(id.Kind); id.Kind {
-	case KindPerspective:
-		s.Perspectives = append(s.Perspectives, &Perspective{c, PerspectiveStatus(status), d.Text})
-	case KindTension:
-		s.Tensions = append(s.Tensions, &Tension{c, TensionStatus(status), d.Text})
-	case KindRecommendation:
-		s.Recommendations = append(s.Recommendations, &Recommendation{
-			Contribution: c, Status: RecommendationStatus(status), Content: d.Text, Parameters: d.Parameters})
-	case KindEvidence:
-		s.Evidence = append(s.Evidence, &Evidence{c, EvidenceStatus(status), d.Text})
-	case KindClaim:
-		s.Claims = append(s.Claims, &Claim{c, ClaimStatus(status), d.Text})
+	c.Status = id.Kind.InitialStatus()
+	e := id.Kind.New()
+	*e.Common() = c
+	e.SetText(d.Text)
+	if rec, ok := e.(*Recommendation); ok {
+		rec.Parameters = d.Parameters
 	}
+	r.snapshot.Add(e)
 	return nil
 }
 
@@ -173,7 +167,7 @@ func (r *replay) verdict(data []byte) error {
 		if ok, blockers := Converge(rows); !ok && !n.Force {
 			return NewGateError(rows, blockers)
 		}
-		s.Dialogue.Status, s.Dialogue.ConvergedAt = DialogueConverged, time.Unix(0, 0)
+		s.Dialogue.Status, s.Dialogue.ConvergedAt = StatusConverged, time.Unix(0, 0)
 	}
 	s.Verdicts = append(s.Verdicts, &Verdict{ID: n.ID, Type: n.Type, Round: n.Round, Recommendation: n.Recommendation, Description: n.Description})
 	return nil

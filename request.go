@@ -62,7 +62,7 @@ type RefDraft struct {
 // resolve one tension in one round, and each leaves an event.
 type TensionUpdate struct {
 	ID     string       `json:"id"`
-	Status string       `json:"status"`
+	Status Status       `json:"status"`
 	By     []ExpertSlug `json:"by,omitempty"`
 	Via    string       `json:"via,omitempty"`
 }
@@ -179,7 +179,7 @@ type Decided struct {
 // Transition moves one entity along its lifecycle.
 type Transition struct {
 	ID        EntityID
-	To        string
+	To        Status
 	Round     Round // the round in which it happens
 	By        []ExpertSlug
 	Reason    string
@@ -189,7 +189,7 @@ type Transition struct {
 
 // Amendment changes the dialogue itself. Nil means as it is.
 type Amendment struct {
-	Status     *DialogueStatus
+	Status     *Status
 	Calibrated *bool
 	DomainID   *string
 	EthosID    *string

@@ -78,14 +78,16 @@ func TestRecordedWarnings(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	round := Round(1)
 	s := &Snapshot{
-		Dialogue: Dialogue{Status: DialogueOpen},
+		Dialogue: Dialogue{Status: StatusOpen},
 		Experts: []*Expert{
 			{Slug: "Late", FirstRound: &round}, {Slug: "Muffin", Scores: map[Round]int64{0: 0}}, {Slug: "Scone"},
 		},
 		Rounds: []*RoundRecord{{Round: 0}},
-		Perspectives: []*Perspective{{Contribution: Contribution{
-			ID: EntityID{KindPerspective, 0, 1}, Contributors: []ExpertSlug{"MUFFIN", "judge", "Nobody"}}}},
-		Tensions: []*Tension{{Status: TensionAddressed, Contribution: Contribution{ID: EntityID{KindTension, 0, 1}}}},
+		Entities: map[Kind][]Contributed{
+			KindPerspective: {&Perspective{Contribution: Contribution{
+				ID: EntityID{KindPerspective, 0, 1}, Contributors: []ExpertSlug{"MUFFIN", "judge", "Nobody"}}}},
+			KindTension: {&Tension{Contribution: Contribution{ID: EntityID{KindTension, 0, 1}, Status: "addressed"}}},
+		},
 		Verdicts: []*Verdict{{ID: "V01", Recommendation: "x"}},
 	}
 	types := func() (list []string) {
@@ -98,7 +100,7 @@ func TestWarnings(t *testing.T) {
 	if got := types(); !slices.Equal(got, want) {
 		t.Errorf("warnings %q, want %q", got, want)
 	}
-	s.Dialogue.Status = DialogueConverged
+	s.Dialogue.Status = StatusConverged
 	if got := types(); !slices.Contains(got, "unresolved_tension ") {
 		t.Errorf("converged: warnings %q lack the tension", got)
 	}
@@ -176,7 +178,7 @@ func TestProgress(t *testing.T) {
 			s.Rounds = append(s.Rounds, &RoundRecord{Round: Round(i), Score: score})
 		}
 		for range test.open {
-			s.Tensions = append(s.Tensions, &Tension{Status: TensionReopened})
+			s.Add(&Tension{Contribution: Contribution{ID: EntityID{Kind: KindTension}, Status: "reopened"}})
 		}
 		p := s.Progress()
 		remaining := int64(-1)

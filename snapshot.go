@@ -7,17 +7,15 @@ import "slices"
 // and seq, moves by round, expert and seq, events by entity and time,
 // verdicts by round, then creation.
 type Snapshot struct {
-	Dialogue        Dialogue
-	Experts         []*Expert
-	Rounds          []*RoundRecord
-	Perspectives    []*Perspective
-	Tensions        []*Tension
-	Recommendations []*Recommendation
-	Evidence        []*Evidence
-	Claims          []*Claim
-	Moves           []*Move
-	Events          []*Event
-	Verdicts        []*Verdict
+	Dialogue Dialogue
+	Experts  []*Expert
+	Rounds   []*RoundRecord
+	// Entities holds the numbered entities by kind. Numbered and Contributed
+	// read it.
+	Entities map[Kind][]Contributed
+	Moves    []*Move
+	Events   []*Event
+	Verdicts []*Verdict
 	// Unknown holds the sort keys of items of a kind this version does not
 	// know. They are verified and kept.
 	Unknown []string
@@ -27,26 +25,45 @@ type Snapshot struct {
 	Version uint64
 }
 
-// Contributed returns all numbered entities: perspectives, tensions,
-// recommendations, evidence, claims, each by round and seq.
+// Add appends numbered entities, each to the list of its kind.
+func (s *Snapshot) Add(entities ...Contributed) {
+	if s.Entities == nil {
+		s.Entities = map[Kind][]Contributed{}
+	}
+	for _, e := range entities {
+		kind := e.EntityKind()
+		s.Entities[kind] = append(s.Entities[kind], e)
+	}
+}
+
+// Numbered returns the entities of one numbered kind, by round and seq.
+func (s *Snapshot) Numbered(k Kind) []Contributed { return s.Entities[k] }
+
+// Contributed returns all numbered entities in a list of its own: kinds in
+// batch order, each by round and seq.
 func (s *Snapshot) Contributed() []Contributed {
-	all := make([]Contributed, 0, len(s.Perspectives)+len(s.Tensions)+len(s.Recommendations)+len(s.Evidence)+len(s.Claims))
-	for _, e := range s.Perspectives {
-		all = append(all, e)
-	}
-	for _, e := range s.Tensions {
-		all = append(all, e)
-	}
-	for _, e := range s.Recommendations {
-		all = append(all, e)
-	}
-	for _, e := range s.Evidence {
-		all = append(all, e)
-	}
-	for _, e := range s.Claims {
-		all = append(all, e)
+	var all []Contributed
+	for _, k := range NumberedKinds() {
+		all = append(all, s.Entities[k]...)
 	}
 	return all
+}
+
+// Tensions returns the tensions, by round and seq.
+func (s *Snapshot) Tensions() []*Tension { return ofType[*Tension](s.Entities[KindTension]) }
+
+// Recommendations returns the recommendations, by round and seq.
+func (s *Snapshot) Recommendations() []*Recommendation {
+	return ofType[*Recommendation](s.Entities[KindRecommendation])
+}
+
+// ofType returns the entities as values of their own type.
+func ofType[T Contributed](entities []Contributed) []T {
+	list := make([]T, len(entities))
+	for i, e := range entities {
+		list[i] = e.(T)
+	}
+	return list
 }
 
 // Find returns the numbered entity with the id.

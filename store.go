@@ -71,22 +71,22 @@ type DialogueStore interface {
 // attributes alone. It is a hint until the dialogue is loaded: Verified is
 // false in every row a store returns.
 type Listed struct {
-	ID             DialogueID     `json:"dialogue_id"`
-	Status         DialogueStatus `json:"status"`
-	UpdatedAt      string         `json:"updated_at"` // UTC, RFC 3339, nine digits
-	TotalRounds    int64          `json:"total_rounds"`
-	TotalAlignment int64          `json:"total_alignment"`
-	Verified       bool           `json:"verified"`
+	ID             DialogueID `json:"dialogue_id"`
+	Status         Status     `json:"status"`
+	UpdatedAt      string     `json:"updated_at"` // UTC, RFC 3339, nine digits
+	TotalRounds    int64      `json:"total_rounds"`
+	TotalAlignment int64      `json:"total_alignment"`
+	Verified       bool       `json:"verified"`
 }
 
 // ListedTension is a row about a tension read from the index of tensions by
 // status, clear attributes alone; a hint like Listed.
 type ListedTension struct {
-	Dialogue  DialogueID    `json:"dialogue_id"`
-	ID        EntityID      `json:"id"`
-	Status    TensionStatus `json:"status"`
-	UpdatedAt string        `json:"updated_at"` // UTC, RFC 3339, nine digits
-	Verified  bool          `json:"verified"`
+	Dialogue  DialogueID `json:"dialogue_id"`
+	ID        EntityID   `json:"id"`
+	Status    Status     `json:"status"`
+	UpdatedAt string     `json:"updated_at"` // UTC, RFC 3339, nine digits
+	Verified  bool       `json:"verified"`
 }
 
 // ListedActivity is a row about an expert read from the index by expert: the
@@ -110,11 +110,11 @@ type AnalyticsStore interface {
 	List(ctx context.Context) ([]Listed, error)
 	// ListStatus returns the dialogues of one status, newest change first.
 	// ErrInvalid for a status there is not.
-	ListStatus(ctx context.Context, status DialogueStatus) ([]Listed, error)
+	ListStatus(ctx context.Context, status Status) ([]Listed, error)
 	// ListTensions returns the tensions of one status in all dialogues, in
 	// ascending order of dialogue and display id. ErrInvalid for a status
 	// there is not.
-	ListTensions(ctx context.Context, status TensionStatus) ([]ListedTension, error)
+	ListTensions(ctx context.Context, status Status) ([]ListedTension, error)
 	// ListExpert returns where an expert sits on a panel and the expert's
 	// moves, in ascending order of dialogue and round, the place before the
 	// moves. Slugs are compared without case. None is not an error: no

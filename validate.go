@@ -55,14 +55,6 @@ func isLocalID(text string) bool {
 	return text != "" && err != nil
 }
 
-// textField is how a batch names an entity's text.
-func textField(k Kind) string {
-	if k == KindTension {
-		return "description"
-	}
-	return "content"
-}
-
 // batchCheck is one validation of one batch.
 type batchCheck struct {
 	batch   RoundBatch
@@ -111,7 +103,7 @@ func (c *batchCheck) drafts(kind Kind) {
 			c.add(at+".label", missingField("label"))
 		}
 		if d.Text == "" {
-			c.add(at+"."+textField(kind), missingField(textField(kind)))
+			c.add(at+"."+kind.TextField(), missingField(kind.TextField()))
 		}
 		c.localID(at, d.LocalID)
 		for j, r := range d.References {
@@ -145,7 +137,7 @@ func (c *batchCheck) reference(at string, source Kind, r RefDraft) {
 		c.add(at+".target", invalidDisplayID(r.Target))
 	}
 	if t.Valid() && known {
-		c.add(at, CheckReference(source, t, target))
+		c.add(at, t.Check(source, target.Kind))
 	}
 }
 
@@ -159,12 +151,11 @@ func (c *batchCheck) target(text string) (EntityID, bool) {
 }
 
 func (c *batchCheck) tensionUpdates() {
-	statuses := Statuses(KindTension)
 	for i, u := range c.batch.TensionUpdates {
 		at := fmt.Sprintf("tension_updates[%d]", i)
 		c.tension(at+".id", u.ID)
-		if !slices.Contains(statuses, u.Status) {
-			c.add(at+".status", outsideList("tension status", u.Status, statuses))
+		if !KindTension.HasStatus(u.Status) {
+			c.add(at+".status", outsideList("tension status", string(u.Status), KindTension.Statuses()))
 		}
 	}
 }

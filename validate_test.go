@@ -121,7 +121,7 @@ func runCase(t *testing.T, name string) (compared int) {
 	for i, step := range in.Steps {
 		if len(step.CLI) == 0 {
 			if step.Probe == "create-dialogue" {
-				r = &replay{Snapshot{Dialogue: Dialogue{ID: "empty", Status: DialogueOpen}}}
+				r = &replay{Snapshot{Dialogue: Dialogue{ID: "empty", Status: StatusOpen}}}
 			}
 			continue
 		}
@@ -169,11 +169,13 @@ func sameAnswer(t *testing.T, step int, err error, exit int, stdout []byte) {
 // T0001, and two experts.
 func errorCases() *replay {
 	return &replay{Snapshot{
-		Dialogue:     Dialogue{ID: "error-cases", Status: DialogueOpen, TotalRounds: 1, TotalAlignment: 10},
+		Dialogue:     Dialogue{ID: "error-cases", Status: StatusOpen, TotalRounds: 1, TotalAlignment: 10},
 		Experts:      []*Expert{{Slug: "Cupcake"}, {Slug: "Muffin"}},
 		Rounds:       []*RoundRecord{{Score: 10, OpenTensions: 1, NewPerspectives: 1, PanelSize: 2}},
-		Perspectives: []*Perspective{{Contribution: Contribution{ID: EntityID{KindPerspective, 0, 1}}, Status: "open"}},
-		Tensions:     []*Tension{{Contribution: Contribution{ID: EntityID{KindTension, 0, 1}}, Status: TensionOpen}},
+		Entities: map[Kind][]Contributed{
+			KindPerspective: {&Perspective{Contribution: Contribution{ID: EntityID{KindPerspective, 0, 1}, Status: "open"}}},
+			KindTension:     {&Tension{Contribution: Contribution{ID: EntityID{KindTension, 0, 1}, Status: StatusOpen}}},
+		},
 	}}
 }
 

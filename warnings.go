@@ -19,7 +19,7 @@ func (s *Snapshot) Warnings() []Warning {
 			all = append(all, Warning{"missing_score", e.Slug, e.FirstRound, fmt.Sprintf("Expert '%s' has no score in any round", e.Slug)})
 		}
 	}
-	if s.Dialogue.Status == DialogueConverged {
+	if s.Dialogue.Status == StatusConverged {
 		all = append(all, s.unresolved()...)
 	}
 	all = append(all, s.orphaned()...)
@@ -43,8 +43,8 @@ func (s *Snapshot) tookPart(e *Expert) bool {
 
 func (s *Snapshot) unresolved() []Warning {
 	var all []Warning
-	for _, t := range s.Tensions {
-		if t.Status != TensionResolved {
+	for _, t := range s.Tensions() {
+		if t.Status != StatusResolved {
 			all = append(all, Warning{"unresolved_tension", "", &t.ID.Round,
 				fmt.Sprintf("Tension %s is %s though the dialogue converged", t.ID, t.Status)})
 		}

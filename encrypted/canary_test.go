@@ -174,7 +174,7 @@ func (w *canaryWorld) fill() {
 	w.ok(err)
 	_, err = w.store.Amend(ctx, id, blue.Amendment{Refused: refused, Step: &blue.Step{Source: strings.Repeat("a", 64)}})
 	w.ok(err)
-	_, err = w.store.RegisterExpert(ctx, id, blue.NewExpert{Slug: "Muffin", Role: t("role"), Tier: "Core", Source: blue.SourcePool, Description: t("who"),
+	_, err = w.store.RegisterExpert(ctx, id, blue.NewExpert{Slug: "Muffin", Role: t("role"), Tier: "Core", Source: "pool", Description: t("who"),
 		Focus: t("focus"), CreationReason: t("why"), Color: t("color")})
 	w.ok(err)
 	batch := blue.RoundBatch{Title: t("round"), Summary: t("summary"), Score: 7, ConvergeSignals: 1, PanelSize: 1, Drafts: map[blue.Kind][]blue.Draft{},
@@ -197,12 +197,12 @@ func (w *canaryWorld) fill() {
 	w.log(err) // a conflict
 	for _, kind := range blue.NumberedKinds() {
 		of := blue.EntityID{Kind: kind, Seq: 1}
-		_, err = w.store.Transition(ctx, id, blue.Transition{ID: of, To: blue.Statuses(kind)[1], Reason: t("reason"), By: []blue.ExpertSlug{"Muffin"}})
+		_, err = w.store.Transition(ctx, id, blue.Transition{ID: of, To: kind.Statuses()[1], Reason: t("reason"), By: []blue.ExpertSlug{"Muffin"}})
 		w.ok(err)
-		_, err = w.store.Transition(ctx, id, blue.Transition{ID: of, To: t("status"), Reason: t("reason")})
+		_, err = w.store.Transition(ctx, id, blue.Transition{ID: of, To: blue.Status(t("status")), Reason: t("reason")})
 		w.log(err)
 	}
-	_, err = w.store.RegisterVerdict(ctx, id, blue.NewVerdict{ID: "V01", Type: blue.VerdictInterim, AuthorExpert: "Muffin", Recommendation: t("recommendation"),
+	_, err = w.store.RegisterVerdict(ctx, id, blue.NewVerdict{ID: "V01", Type: "interim", AuthorExpert: "Muffin", Recommendation: t("recommendation"),
 		Description: t("description"), Conditions: []string{t("condition"), t("condition")}, Vote: t("vote"), Confidence: t("confidence"), EthosCompliance: quoted("ethos")})
 	w.ok(err)
 	_, err = w.store.RecordSignal(ctx, id, blue.Signal{Expert: "Muffin"})
@@ -270,7 +270,7 @@ func (w *canaryWorld) useAll() {
 	w.ok(err)
 	_, err = w.store.List(ctx)
 	w.ok(err)
-	_, err = w.store.ListTensions(ctx, blue.TensionOpen)
+	_, err = w.store.ListTensions(ctx, blue.StatusOpen)
 	w.ok(err)
 	_, err = w.store.ListExpert(ctx, "Muffin")
 	w.ok(err)

@@ -35,7 +35,7 @@ func dialogue(ctx context.Context, store blue.DialogueStore) error {
 	}
 	first := blue.Round(0)
 	_, err = store.RegisterExpert(ctx, "which-cache", blue.NewExpert{
-		Slug: "Muffin", Role: "Economist", Tier: "Core", Source: blue.SourcePool, FirstRound: &first,
+		Slug: "Muffin", Role: "Economist", Tier: "Core", Source: "pool", FirstRound: &first,
 	})
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	tension := snapshot.Tensions[0]
+	tension := snapshot.Tensions()[0]
 	fmt.Println(tension.ID, tension.Status, tension.Label)
 	// Output: T0001 open Cost against latency
 }

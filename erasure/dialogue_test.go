@@ -102,7 +102,7 @@ func (h *house) refuses(s sealedStore) {
 			h.T.Errorf("%s of what was erased: %v", name, err)
 		}
 	}
-	for _, status := range []blue.DialogueStatus{blue.DialogueOpen, blue.DialogueConverged} {
+	for _, status := range []blue.Status{blue.StatusOpen, blue.StatusConverged} {
 		rows, err := h.Records.Index(ctx, record.ByStatus, "status#"+string(status))
 		if err != nil || slices.ContainsFunc(rows, func(r record.Record) bool { return strings.Contains(string(r.Key.Partition), string(tea)) }) {
 			h.T.Errorf("a list shows it: %v", err)

@@ -49,35 +49,57 @@ type object = map[string]any
 // Document returns the document as maps, lists ([]any) and values (string,
 // bool, int64, float64, json.Number, nil). The errors are those of Write.
 func Document(s *blue.Snapshot, at time.Time) (map[string]any, error) {
-	d := &builder{s: s, g: graph.Build(s)}
+	d := &builder{s: s}
 	doc := object{
-		"dialogue":        d.dialogue(),
-		"experts":         d.experts(),
-		"perspectives":    list(sorted(s.Perspectives), func(e *blue.Perspective) any { return d.contribution(e, "content") }),
-		"tensions":        list(sorted(s.Tensions), func(e *blue.Tension) any { return d.contribution(e, "description") }),
-		"recommendations": list(sorted(s.Recommendations), func(e *blue.Recommendation) any { return d.recommendation(e) }),
-		"evidence":        list(sorted(s.Evidence), func(e *blue.Evidence) any { return d.contribution(e, "content") }),
-		"claims":          list(sorted(s.Claims), func(e *blue.Claim) any { return d.contribution(e, "content") }),
-		"verdicts":        d.verdicts(),
-		"scoreboard":      list(s.Scoreboard(), scoreboardRow),
-		"references":      list(s.Refs(), reference),
-		"events":          list(s.Events, event),
-		"moves":           list(s.Moves, move),
-		"signals":         d.signals(),
-		"rounds":          list(s.Rounds, round),
-		"warnings":        list(s.Warnings(), warning),
-		"exported_at":     timestamp(at),
+		"dialogue":    d.dialogue(),
+		"experts":     d.experts(),
+		"scoreboard":  list(s.Scoreboard(), scoreboardRow),
+		"references":  list(s.Refs(), reference),
+		"events":      list(s.Events, event),
+		"moves":       list(s.Moves, move),
+		"signals":     d.signals(),
+		"rounds":      list(s.Rounds, round),
+		"warnings":    list(s.Warnings(), warning),
+		"exported_at": timestamp(at),
 	}
+	for _, kind := range blue.NumberedKinds() {
+		doc[kind.Plural()] = list(sorted(s.Numbered(kind)), d.contribution)
+	}
+	doc["verdicts"] = d.verdicts()
 	if d.err != nil {
 		return nil, d.err
 	}
 	return doc, nil
 }
 
+// Entity returns the object of one entity as the document of its dialogue holds
+// it. The errors are those of Write.
+func Entity(s *blue.Snapshot, e blue.Entity) (map[string]any, error) {
+	d := &builder{s: s}
+	var o any
+	switch e := e.(type) {
+	case blue.Contributed:
+		o = d.contribution(e)
+	case *blue.Expert:
+		o = expert(e)
+	case *blue.RoundRecord:
+		o = round(e)
+	case *blue.Verdict:
+		o = d.verdict(e)
+	case *blue.Event:
+		o = event(e)
+	case *blue.Move:
+		o = move(e)
+	default:
+		o = d.dialogue()
+	}
+	return o.(object), d.err
+}
+
 // builder keeps the first error of the any-JSON members.
 type builder struct {
 	s   *blue.Snapshot
-	g   *graph.DialogueGraph
+	g   *graph.DialogueGraph // made for the first verdict
 	err error
 }
 
@@ -164,34 +186,30 @@ func expert(e *blue.Expert) any {
 	return o
 }
 
-// contribution is what the five numbered kinds share; a tension's text is
-// called description, the others' content.
-func (d *builder) contribution(e blue.Contributed, text string) object {
+// contribution is a numbered entity.
+func (d *builder) contribution(e blue.Contributed) any {
 	c := e.Common()
 	o := object{
-		"id":           c.ID.String(),
-		"round":        int64(c.ID.Round),
-		"seq":          int64(c.ID.Seq),
-		"label":        c.Label,
-		text:           e.Text(),
-		"contributors": texts(c.Contributors),
-		"status":       e.StatusText(),
-		"refs":         nil,
-		"created_at":   timestamp(c.CreatedAt),
-		"local_id":     optional(c.LocalID),
+		"id":                  c.ID.String(),
+		"round":               int64(c.ID.Round),
+		"seq":                 int64(c.ID.Seq),
+		"label":               c.Label,
+		c.ID.Kind.TextField(): e.Text(),
+		"contributors":        texts(c.Contributors),
+		"status":              string(c.Status),
+		"refs":                nil,
+		"created_at":          timestamp(c.CreatedAt),
+		"local_id":            optional(c.LocalID),
 	}
 	if len(c.References) > 0 {
 		o["refs"] = list(c.References, func(r blue.Reference) any {
 			return object{"type": string(r.Type), "target": r.Target.String()}
 		})
 	}
-	return o
-}
-
-func (d *builder) recommendation(e *blue.Recommendation) object {
-	o := d.contribution(e, "content")
-	o["parameters"] = d.anyJSON(e.Parameters, "parameters of "+e.ID.String())
-	o["adopted_in_verdict"] = optional(string(e.AdoptedInVerdict))
+	if r, ok := e.(*blue.Recommendation); ok {
+		o["parameters"] = d.anyJSON(r.Parameters, "parameters of "+r.ID.String())
+		o["adopted_in_verdict"] = optional(string(r.AdoptedInVerdict))
+	}
 	return o
 }
 
@@ -216,14 +234,18 @@ func (d *builder) verdict(v *blue.Verdict) any {
 		"tensions_accepted":       optionalTexts(v.TensionsAccepted),
 		"supporting_experts":      optionalTexts(v.SupportingExperts),
 		"created_at":              timestamp(v.CreatedAt),
-		"tensions_resolved":       displayIDs(d.g.TensionsResolved(v.ID)),
-		"recommendations_adopted": displayIDs(d.g.RecommendationsAdopted(v.ID)),
+		"tensions_resolved":       nil,
+		"recommendations_adopted": nil,
 		"key_evidence":            nil,
 		"key_claims":              nil,
 		"ethos_compliance":        d.anyJSON(v.EthosCompliance, "ethos_compliance of verdict "+string(v.ID)),
 		"forced":                  v.Forced,
 	}
+	if d.g == nil {
+		d.g = graph.Build(d.s)
+	}
 	if p, err := d.g.Provenance(v.ID); err == nil {
+		o["tensions_resolved"], o["recommendations_adopted"] = displayIDs(d.g.TensionsResolved(v.ID)), displayIDs(d.g.RecommendationsAdopted(v.ID))
 		o["key_evidence"], o["key_claims"] = displayIDs(p.Evidence), displayIDs(p.Claims)
 	}
 	return o

@@ -32,7 +32,7 @@ func full() *blue.Snapshot {
 	east := time.FixedZone("east", 2*3600)
 	return &blue.Snapshot{
 		Dialogue: blue.Dialogue{
-			ID: "größe", Title: "Größe", Question: "<&> \u2028?", Status: blue.DialogueConverged, CreatedAt: noon.In(east), ConvergedAt: at(90),
+			ID: "größe", Title: "Größe", Question: "<&> \u2028?", Status: blue.StatusConverged, CreatedAt: noon.In(east), ConvergedAt: at(90),
 			TotalRounds: 11, TotalAlignment: -3, OutputDir: "out", Calibrated: true, DomainID: "d", EthosID: "e",
 			Background: &blue.Background{Subject: "s", Situation: ptr(""), Constraints: []byte(`{"b":[1,2.50,1e2],"a":{}}`)},
 		},
@@ -43,25 +43,27 @@ func full() *blue.Snapshot {
 				Scores: map[blue.Round]int64{2: 3, 10: 4}, RawContent: map[blue.Round]string{2: "# text\n", 10: ""}},
 		},
 		Rounds: []*blue.RoundRecord{
-			{Round: 2, Status: blue.RoundCompleted, Score: 1, Wisdom: 2, Consistency: 3, Truth: 4, Relationships: 5, OpenTensions: 6, NewPerspectives: 7,
+			{Round: 2, Status: "completed", Score: 1, Wisdom: 2, Consistency: 3, Truth: 4, Relationships: 5, OpenTensions: 6, NewPerspectives: 7,
 				ConvergeSignals: 5, PanelSize: 2, CreatedAt: at(1), CompletedAt: at(2), Title: "t", Summary: "s",
 				Signals: map[blue.ExpertSlug]time.Time{"alpha": at(3), "Beta": at(4)}},
-			{Round: 10, Status: blue.RoundOpen, Score: -4, CreatedAt: at(50)},
+			{Round: 10, Status: blue.StatusOpen, Score: -4, CreatedAt: at(50)},
 		},
-		Perspectives: []*blue.Perspective{
-			{Contribution: blue.Contribution{ID: id(blue.KindPerspective, 10, 1), CreatedAt: at(51), Label: "later"}, Status: "merged"},
-			{Contribution: blue.Contribution{ID: id(blue.KindPerspective, 2, 1), CreatedAt: at(1), Label: "l", Contributors: []blue.ExpertSlug{"alpha", "Judge"}, LocalID: "ALPHA-P0201"}, Status: "open", Content: "\x01\x1b\b\f"},
+		Entities: map[blue.Kind][]blue.Contributed{
+			blue.KindPerspective: {
+				&blue.Perspective{Contribution: blue.Contribution{ID: id(blue.KindPerspective, 10, 1), CreatedAt: at(51), Label: "later", Status: "merged"}},
+				&blue.Perspective{Contribution: blue.Contribution{ID: id(blue.KindPerspective, 2, 1), CreatedAt: at(1), Label: "l", Contributors: []blue.ExpertSlug{"alpha", "Judge"}, LocalID: "ALPHA-P0201", Status: "open"}, Content: "\x01\x1b\b\f"},
+			},
+			blue.KindTension: {&blue.Tension{Contribution: blue.Contribution{ID: t1, CreatedAt: at(1), Label: "t", Contributors: []blue.ExpertSlug{}, Status: "resolved"}, Description: "d"}},
+			blue.KindRecommendation: {
+				&blue.Recommendation{Contribution: blue.Contribution{ID: id(blue.KindRecommendation, 2, 1), CreatedAt: at(1), Label: "r", Status: "adopted",
+					References: []blue.Reference{{Type: "address", Target: t1}, {Type: "depend", Target: id(blue.KindEvidence, 2, 1)}}},
+					AdoptedInVerdict: "V1", Parameters: []byte(`null`)},
+				&blue.Recommendation{Contribution: blue.Contribution{ID: id(blue.KindRecommendation, 2, 2), CreatedAt: at(1), Status: "proposed"}, Parameters: []byte(` [18446744073709551615, "x", {"z":1,"a":-0}] `)},
+			},
+			blue.KindEvidence: {&blue.Evidence{Contribution: blue.Contribution{ID: id(blue.KindEvidence, 2, 1), CreatedAt: at(1), Label: "e", Status: "cited"}, Content: "c"}},
+			blue.KindClaim: {&blue.Claim{Contribution: blue.Contribution{ID: c1, CreatedAt: at(1), Label: "c", Status: "asserted",
+				References: []blue.Reference{{Type: "resolve", Target: t1}}}, Content: "c"}},
 		},
-		Tensions: []*blue.Tension{{Contribution: blue.Contribution{ID: t1, CreatedAt: at(1), Label: "t", Contributors: []blue.ExpertSlug{}}, Status: "resolved", Description: "d"}},
-		Recommendations: []*blue.Recommendation{
-			{Contribution: blue.Contribution{ID: id(blue.KindRecommendation, 2, 1), CreatedAt: at(1), Label: "r",
-				References: []blue.Reference{{Type: blue.RefAddress, Target: t1}, {Type: blue.RefDepend, Target: id(blue.KindEvidence, 2, 1)}}},
-				Status: "adopted", AdoptedInVerdict: "V1", Parameters: []byte(`null`)},
-			{Contribution: blue.Contribution{ID: id(blue.KindRecommendation, 2, 2), CreatedAt: at(1)}, Status: "proposed", Parameters: []byte(` [18446744073709551615, "x", {"z":1,"a":-0}] `)},
-		},
-		Evidence: []*blue.Evidence{{Contribution: blue.Contribution{ID: id(blue.KindEvidence, 2, 1), CreatedAt: at(1), Label: "e"}, Status: "cited", Content: "c"}},
-		Claims: []*blue.Claim{{Contribution: blue.Contribution{ID: c1, CreatedAt: at(1), Label: "c",
-			References: []blue.Reference{{Type: blue.RefResolve, Target: t1}}}, Status: "asserted", Content: "c"}},
 		Moves: []*blue.Move{
 			{Round: 2, Expert: "beta", Seq: 1, Type: "bridge", CreatedAt: at(1), Display: "Beta", Targets: []string{"P0201"}, Context: "c"},
 			{Round: 2, Expert: "gone", Seq: 1, Type: "converge", CreatedAt: at(1)},
@@ -123,7 +125,7 @@ func TestWriteTwice(t *testing.T) {
 func TestWriteErrors(t *testing.T) {
 	bad := []byte(`{"secret": "words`)
 	spoil := map[string]func(*blue.Snapshot){
-		"parameters":       func(s *blue.Snapshot) { s.Recommendations[0].Parameters = bad },
+		"parameters":       func(s *blue.Snapshot) { s.Recommendations()[0].Parameters = bad },
 		"constraints":      func(s *blue.Snapshot) { s.Dialogue.Background.Constraints = bad },
 		"ethos_compliance": func(s *blue.Snapshot) { s.Verdicts[0].EthosCompliance = bad },
 	}

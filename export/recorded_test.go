@@ -139,23 +139,16 @@ func (r *recording) snapshot() *blue.Snapshot {
 	s := &blue.Snapshot{}
 	r.addDialogue(s)
 	r.addExperts(s)
-	for _, e := range r.rows("perspectives") {
-		s.Perspectives = append(s.Perspectives, &blue.Perspective{Contribution: r.contribution(e), Status: blue.PerspectiveStatus(e.text("status")), Content: e.text("content")})
-	}
-	for _, e := range r.rows("tensions") {
-		s.Tensions = append(s.Tensions, &blue.Tension{Contribution: r.contribution(e), Status: blue.TensionStatus(e.text("status")), Description: e.text("description")})
-	}
-	for _, e := range r.rows("recommendations") {
-		s.Recommendations = append(s.Recommendations, &blue.Recommendation{
-			Contribution: r.contribution(e), Status: blue.RecommendationStatus(e.text("status")),
-			Content: e.text("content"), Parameters: e.json("parameters"),
-		})
-	}
-	for _, e := range r.rows("evidence") {
-		s.Evidence = append(s.Evidence, &blue.Evidence{Contribution: r.contribution(e), Status: blue.EvidenceStatus(e.text("status")), Content: e.text("content")})
-	}
-	for _, e := range r.rows("claims") {
-		s.Claims = append(s.Claims, &blue.Claim{Contribution: r.contribution(e), Status: blue.ClaimStatus(e.text("status")), Content: e.text("content")})
+	for _, kind := range blue.NumberedKinds() {
+		for _, row := range r.rows(kind.Plural()) {
+			e := kind.New()
+			*e.Common() = r.contribution(row)
+			e.SetText(row.text(kind.TextField()))
+			if rec, ok := e.(*blue.Recommendation); ok {
+				rec.Parameters = row.json("parameters")
+			}
+			s.Add(e)
+		}
 	}
 	r.addRounds(s)
 	r.addEvents(s)
@@ -166,7 +159,7 @@ func (r *recording) snapshot() *blue.Snapshot {
 func (r *recording) addDialogue(s *blue.Snapshot) {
 	d := row{r.t, r.export["dialogue"].(map[string]any)}
 	s.Dialogue = blue.Dialogue{
-		ID: blue.DialogueID(d.text("dialogue_id")), Status: blue.DialogueStatus(d.text("status")),
+		ID: blue.DialogueID(d.text("dialogue_id")), Status: blue.Status(d.text("status")),
 		CreatedAt: d.time("created_at"), ConvergedAt: d.time("converged_at"),
 		TotalRounds: d.number("total_rounds"), TotalAlignment: d.number("total_alignment"),
 		Title: d.text("title"), Question: d.text("question"), OutputDir: d.text("output_dir"),
@@ -197,7 +190,7 @@ func (r *recording) addExperts(s *blue.Snapshot) {
 }
 
 func (r *recording) contribution(e row) blue.Contribution {
-	c := blue.Contribution{ID: e.id("id"), CreatedAt: e.time("created_at"), Label: e.text("label"), Contributors: e.slugs("contributors")}
+	c := blue.Contribution{ID: e.id("id"), CreatedAt: e.time("created_at"), Label: e.text("label"), Status: blue.Status(e.text("status")), Contributors: e.slugs("contributors")}
 	for _, ref := range r.table("refs") {
 		if ref.id("source_id") == c.ID {
 			c.References = append(c.References, blue.Reference{Type: blue.RefType(ref.text("ref_type")), Target: ref.id("target_id")})
@@ -209,7 +202,7 @@ func (r *recording) contribution(e row) blue.Contribution {
 func (r *recording) addRounds(s *blue.Snapshot) {
 	for _, e := range r.table("rounds") {
 		round := &blue.RoundRecord{
-			Round: blue.Round(e.number("round")), Status: blue.RoundStatus(e.text("status")), Title: e.text("title"), CreatedAt: e.time("created_at"),
+			Round: blue.Round(e.number("round")), Status: blue.Status(e.text("status")), Title: e.text("title"), CreatedAt: e.time("created_at"),
 			Score: e.number("score"), Wisdom: e.number("score_wisdom"), Consistency: e.number("score_consistency"),
 			Truth: e.number("score_truth"), Relationships: e.number("score_relationships"),
 			OpenTensions: e.number("open_tensions"), NewPerspectives: e.number("new_perspectives"),
@@ -260,7 +253,7 @@ func (r *recording) addVerdicts(s *blue.Snapshot) {
 			Recommendation: v.text("recommendation"), Description: v.text("description"), Conditions: v.texts("conditions"), Vote: v.text("vote"),
 			SupportingExperts: v.slugs("supporting_experts"), TensionsAccepted: v.texts("tensions_accepted"),
 		})
-		for _, rec := range s.Recommendations {
+		for _, rec := range s.Recommendations() {
 			if slices.Contains(v.texts("recommendations_adopted"), rec.ID.String()) {
 				rec.AdoptedInVerdict = blue.VerdictID(v.text("verdict_id"))
 			}

@@ -53,7 +53,7 @@ func (c *claims) warn(format string, args ...any) {
 func (c *claims) checkTensions() {
 	claimed := c.known(c.verdict.TensionsResolved, blue.KindTension, "tensions_resolved")
 	for _, id := range claimed {
-		if n, _ := c.g.Node(id); n.Status != string(blue.TensionResolved) {
+		if n, _ := c.g.Node(id); n.Status != blue.StatusResolved {
 			c.warn("tensions_resolved names %s, which is %s", id, n.Status)
 		}
 	}
@@ -109,7 +109,7 @@ func (c *claims) known(list []string, kind blue.Kind, field string) []blue.Entit
 func (g *DialogueGraph) resolvedNow() []blue.EntityID {
 	var ids []blue.EntityID
 	for _, n := range g.Nodes {
-		if n.ID.Kind == blue.KindTension && n.Status == string(blue.TensionResolved) {
+		if n.ID.Kind == blue.KindTension && n.Status == blue.StatusResolved {
 			ids = append(ids, n.ID)
 		}
 	}

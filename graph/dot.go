@@ -9,26 +9,17 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// shapes is a node's shape by kind.
-var shapes = map[blue.Kind]string{
-	blue.KindPerspective:    "ellipse",
-	blue.KindTension:        "diamond",
-	blue.KindRecommendation: "box",
-	blue.KindEvidence:       "note",
-	blue.KindClaim:          "hexagon",
-}
-
 // styles is an edge's look by type; the type is written beside it as well, so
 // nothing depends on colour alone.
 var styles = map[blue.RefType]string{
-	blue.RefSupport:  `color="darkgreen"`,
-	blue.RefOppose:   `color="red3", arrowhead="tee"`,
-	blue.RefRefine:   `color="blue3", arrowhead="empty"`,
-	blue.RefAddress:  `color="black", style="dashed"`,
-	blue.RefResolve:  `color="black", style="bold"`,
-	blue.RefReopen:   `color="red3", style="bold"`,
-	blue.RefQuestion: `color="orange3", style="dotted"`,
-	blue.RefDepend:   `color="gray40", arrowhead="vee"`,
+	"support":  `color="darkgreen"`,
+	"oppose":   `color="red3", arrowhead="tee"`,
+	"refine":   `color="blue3", arrowhead="empty"`,
+	"address":  `color="black", style="dashed"`,
+	"resolve":  `color="black", style="bold"`,
+	"reopen":   `color="red3", style="bold"`,
+	"question": `color="orange3", style="dotted"`,
+	"depend":   `color="gray40", arrowhead="vee"`,
 }
 
 // WriteDOT writes the graph for Graphviz: one cluster per round, a shape per
@@ -54,8 +45,8 @@ func (g *DialogueGraph) dotRound(b *bufio.Writer, round []Node) {
 	r := round[0].ID.Round
 	fmt.Fprintf(b, "  subgraph \"cluster_round_%02d\" {\n    label=\"Round %d\";\n", r, r)
 	for _, n := range round {
-		label := dotQuote(n.ID.String() + " " + n.Status + "\n" + n.Label)
-		fmt.Fprintf(b, "    %s [shape=\"%s\", label=%s];\n", dotID(n.ID), shapes[n.ID.Kind], label)
+		label := dotQuote(n.ID.String() + " " + string(n.Status) + "\n" + n.Label)
+		fmt.Fprintf(b, "    %s [shape=\"%s\", label=%s];\n", dotID(n.ID), n.ID.Kind.Shape(), label)
 	}
 	fmt.Fprint(b, "  }\n")
 }
@@ -67,7 +58,7 @@ func (g *DialogueGraph) dotMissing(b *bufio.Writer) {
 	}
 	for _, id := range missing.sorted() {
 		label := dotQuote(id.String() + "\nnot in the dialogue")
-		fmt.Fprintf(b, "  %s [shape=\"%s\", style=\"dashed\", label=%s];\n", dotID(id), shapes[id.Kind], label)
+		fmt.Fprintf(b, "  %s [shape=\"%s\", style=\"dashed\", label=%s];\n", dotID(id), id.Kind.Shape(), label)
 	}
 }
 

@@ -85,8 +85,8 @@ func FuzzTextIsPrintable(f *testing.F) {
 		s := &blue.Snapshot{Verdicts: []*blue.Verdict{{ID: blue.VerdictID(label), Type: blue.VerdictType(status), CreatedAt: at(9)}}}
 		put(t, s, "T0001", label, status, "support P0001", 0)
 		put(t, s, "R0001", label, status, "address T0001", 0)
-		s.Tensions[0].References[0].Type = blue.RefType(label)
-		s.Recommendations[0].AdoptedInVerdict = blue.VerdictID(label)
+		s.Tensions()[0].References[0].Type = blue.RefType(label)
+		s.Recommendations()[0].AdoptedInVerdict = blue.VerdictID(label)
 		var b bytes.Buffer
 		if err := Build(s).WriteText(&b, &TextOptions{LabelWidth: width}); err != nil {
 			t.Fatal(err)

@@ -47,7 +47,7 @@ type DialogueGraph struct {
 type Node struct {
 	ID        blue.EntityID
 	Label     string
-	Status    string
+	Status    blue.Status
 	CreatedAt time.Time
 }
 
@@ -69,11 +69,11 @@ func Build(s *blue.Snapshot) *DialogueGraph {
 	}
 	entities := s.Contributed()
 	slices.SortStableFunc(entities, func(a, b blue.Contributed) int {
-		return compareIDs(a.Common().ID, b.Common().ID)
+		return a.Common().ID.Compare(b.Common().ID)
 	})
 	for i, e := range entities {
 		c := e.Common()
-		g.Nodes = append(g.Nodes, Node{c.ID, c.Label, e.StatusText(), c.CreatedAt})
+		g.Nodes = append(g.Nodes, Node{c.ID, c.Label, e.Common().Status, c.CreatedAt})
 		g.place[c.ID] = i
 	}
 	for _, e := range entities {
@@ -108,13 +108,13 @@ func (g *DialogueGraph) addDecisions(s *blue.Snapshot) {
 	slices.SortStableFunc(g.verdicts, func(a, b *blue.Verdict) int {
 		return cmp.Or(cmp.Compare(a.Round, b.Round), a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 	})
-	for _, r := range s.Recommendations {
+	for _, r := range s.Recommendations() {
 		if r.AdoptedInVerdict != "" {
 			g.adopted[r.AdoptedInVerdict] = append(g.adopted[r.AdoptedInVerdict], r.ID)
 		}
 	}
 	for _, ids := range g.adopted {
-		slices.SortFunc(ids, compareIDs)
+		slices.SortFunc(ids, blue.EntityID.Compare)
 	}
 	for _, e := range s.Events {
 		if e.Of.Kind == blue.KindTension {
@@ -143,28 +143,3 @@ func (g *DialogueGraph) Out(id blue.EntityID) []Edge { return slices.Clone(g.out
 // In returns the edges that arrive at the id, by source. An id that is not in
 // the dialogue has some when a reference dangles.
 func (g *DialogueGraph) In(id blue.EntityID) []Edge { return slices.Clone(g.in[id]) }
-
-// compareIDs is node order.
-func compareIDs(a, b blue.EntityID) int {
-	return cmp.Or(
-		cmp.Compare(kindRank(a.Kind), kindRank(b.Kind)),
-		cmp.Compare(a.Round, b.Round),
-		cmp.Compare(a.Seq, b.Seq),
-	)
-}
-
-// kindRank is the batch order of blue.NumberedKinds, without its allocation.
-func kindRank(k blue.Kind) int {
-	switch k {
-	case blue.KindPerspective:
-		return 0
-	case blue.KindTension:
-		return 1
-	case blue.KindRecommendation:
-		return 2
-	case blue.KindEvidence:
-		return 3
-	default:
-		return 4
-	}
-}

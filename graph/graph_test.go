@@ -114,8 +114,8 @@ func edgeText(edges []Edge) string {
 func TestBuildOrder(t *testing.T) {
 	s := sample(t)
 	want := Build(s)
-	slices.Reverse(s.Perspectives)
-	slices.Reverse(s.Claims)
+	slices.Reverse(s.Numbered(blue.KindPerspective))
+	slices.Reverse(s.Numbered(blue.KindClaim))
 	slices.Reverse(s.Events)
 	slices.Reverse(s.Verdicts)
 	got := Build(s)
@@ -140,7 +140,7 @@ func TestProvenance(t *testing.T) {
 	ids := func(text string) []blue.EntityID { return idList(t, text) }
 	tests := map[blue.VerdictID]*Provenance{
 		"V01": {
-			Verdict: "V01", Type: blue.VerdictInterim, Round: 0,
+			Verdict: "V01", Type: "interim", Round: 0,
 			Recommendations: []Adoption{{ID: id(t, "R0001"), Tensions: ids("T0001 T0002"), Claims: ids("C0001")}},
 			Tensions: []Settlement{
 				{ID: id(t, "T0001"), Resolved: true, RaisedBy: ids("P0001"), Claims: ids("C0001")},

@@ -30,6 +30,6 @@ func (s ids) sorted() []blue.EntityID {
 	for id := range s {
 		list = append(list, id)
 	}
-	slices.SortFunc(list, compareIDs)
+	slices.SortFunc(list, blue.EntityID.Compare)
 	return list
 }

@@ -26,7 +26,7 @@ type documentNode struct {
 	Kind   blue.Kind     `json:"kind"`
 	Label  string        `json:"label"`
 	Round  blue.Round    `json:"round"`
-	Status string        `json:"status"`
+	Status blue.Status   `json:"status"`
 }
 
 // WriteJSON writes the graph as one JSON object and a line feed:

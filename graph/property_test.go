@@ -28,18 +28,9 @@ func small(t *rapid.T) *blue.Snapshot {
 				Target: rapid.SampledFrom(append(ids[:len(ids):len(ids)], missing)).Draw(t, "target"),
 			})
 		}
-		switch id.Kind {
-		case blue.KindPerspective:
-			s.Perspectives = append(s.Perspectives, &blue.Perspective{Contribution: c})
-		case blue.KindTension:
-			s.Tensions = append(s.Tensions, &blue.Tension{Contribution: c})
-		case blue.KindRecommendation:
-			s.Recommendations = append(s.Recommendations, &blue.Recommendation{Contribution: c})
-		case blue.KindEvidence:
-			s.Evidence = append(s.Evidence, &blue.Evidence{Contribution: c})
-		default:
-			s.Claims = append(s.Claims, &blue.Claim{Contribution: c})
-		}
+		e := id.Kind.New()
+		*e.Common() = c
+		s.Add(e)
 	}
 	return s
 }
@@ -117,7 +108,7 @@ func TestCyclesByBruteForce(t *testing.T) {
 				}
 				component[id] = i + 1
 			}
-			if i > 0 && compareIDs(g.Cycles[i-1][0], c[0]) >= 0 {
+			if i > 0 && blue.EntityID.Compare(g.Cycles[i-1][0], c[0]) >= 0 {
 				t.Fatalf("cycles out of order: %v", g.Cycles)
 			}
 		}

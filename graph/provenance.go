@@ -164,7 +164,7 @@ func (g *DialogueGraph) resolvedAt(at time.Time) []blue.EntityID {
 				last = e.Type
 			}
 		}
-		if last == string(blue.TensionResolved) {
+		if last == string(blue.StatusResolved) {
 			ids = append(ids, n.ID)
 		}
 	}
@@ -187,7 +187,7 @@ func (v view) holds(id blue.EntityID) bool {
 func (v view) answered(id blue.EntityID) []blue.EntityID {
 	found := idSet(nil)
 	for _, e := range v.g.out[id] {
-		answers := e.Type == blue.RefAddress || e.Type == blue.RefResolve
+		answers := e.Type == "address" || e.Type == "resolve"
 		if answers && e.Target.Kind == blue.KindTension && v.holds(e.Target) {
 			found[e.Target] = true
 		}
@@ -204,7 +204,7 @@ func (v view) raisers(id blue.EntityID) []blue.EntityID {
 		}
 	}
 	for _, e := range v.g.in[id] {
-		if e.Type == blue.RefReopen && e.Source.Kind == blue.KindPerspective && v.holds(e.Source) {
+		if e.Type == "reopen" && e.Source.Kind == blue.KindPerspective && v.holds(e.Source) {
 			found[e.Source] = true
 		}
 	}
@@ -241,12 +241,12 @@ func (v view) restsOn(ids []blue.EntityID) []blue.EntityID {
 		id := open[len(open)-1]
 		open = open[:len(open)-1]
 		for _, e := range v.g.out[id] {
-			if e.Type == blue.RefDepend || e.Type == blue.RefRefine {
+			if e.Type == "depend" || e.Type == "refine" {
 				visit(e.Target)
 			}
 		}
 		for _, e := range v.g.in[id] {
-			if e.Type == blue.RefSupport {
+			if e.Type == "support" {
 				visit(e.Source)
 			}
 		}
@@ -256,7 +256,7 @@ func (v view) restsOn(ids []blue.EntityID) []blue.EntityID {
 
 func grounding(t blue.RefType) bool {
 	switch t {
-	case blue.RefSupport, blue.RefRefine, blue.RefAddress, blue.RefResolve, blue.RefDepend:
+	case "support", "refine", "address", "resolve", "depend":
 		return true
 	}
 	return false

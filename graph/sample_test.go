@@ -41,29 +41,15 @@ func put(t testing.TB, s *blue.Snapshot, name, label, status, refs string, secon
 			c.References = append(c.References, blue.Reference{Type: blue.RefType(kind), Target: id(t, target)})
 		}
 	}
-	if status == "" {
-		status = blue.InitialStatus(c.ID.Kind)
+	if c.Status = blue.Status(status); status == "" {
+		c.Status = c.ID.Kind.InitialStatus()
 	}
-	var e blue.Contributed
-	switch c.ID.Kind {
-	case blue.KindPerspective:
-		p := &blue.Perspective{Contribution: c}
-		s.Perspectives, e = append(s.Perspectives, p), p
-	case blue.KindTension:
-		p := &blue.Tension{Contribution: c}
-		s.Tensions, e = append(s.Tensions, p), p
+	e := c.ID.Kind.New()
+	*e.Common() = c
+	s.Add(e)
+	if c.ID.Kind == blue.KindTension {
 		happen(t, s, name, "created", second)
-	case blue.KindRecommendation:
-		p := &blue.Recommendation{Contribution: c}
-		s.Recommendations, e = append(s.Recommendations, p), p
-	case blue.KindEvidence:
-		p := &blue.Evidence{Contribution: c}
-		s.Evidence, e = append(s.Evidence, p), p
-	case blue.KindClaim:
-		p := &blue.Claim{Contribution: c}
-		s.Claims, e = append(s.Claims, p), p
 	}
-	e.SetStatusText(status)
 }
 
 // happen adds an event.
@@ -103,9 +89,9 @@ func sample(t testing.TB) *blue.Snapshot {
 	happen(t, s, "T0001", "commented", 21)
 	happen(t, s, "T0002", "resolved", 30)
 	happen(t, s, "T0002", "reopened", 110)
-	s.Recommendations[0].AdoptedInVerdict = "V01"
+	s.Recommendations()[0].AdoptedInVerdict = "V01"
 	s.Verdicts = []*blue.Verdict{
-		{ID: "V01", Type: blue.VerdictInterim, Round: 0, CreatedAt: at(50)},
+		{ID: "V01", Type: "interim", Round: 0, CreatedAt: at(50)},
 		{ID: "final", Type: blue.VerdictFinal, Round: 1, CreatedAt: at(150)},
 	}
 	return s

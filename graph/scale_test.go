@@ -19,14 +19,12 @@ func longest(n int) *blue.Snapshot {
 			c.ID.Kind = blue.KindClaim
 		}
 		if before != nil {
-			c.References = []blue.Reference{{Type: blue.RefDepend, Target: *before}}
+			c.References = []blue.Reference{{Type: "depend", Target: *before}}
 		}
 		before = &c.ID
-		if c.ID.Kind == blue.KindClaim {
-			s.Claims = append(s.Claims, &blue.Claim{Contribution: c})
-		} else {
-			s.Perspectives = append(s.Perspectives, &blue.Perspective{Contribution: c})
-		}
+		e := c.ID.Kind.New()
+		*e.Common() = c
+		s.Add(e)
 	}
 	return s
 }
@@ -43,8 +41,9 @@ func TestLongChain(t *testing.T) {
 
 func TestLongRing(t *testing.T) {
 	s := longest(10_000)
-	last := s.Claims[len(s.Claims)-1].ID
-	s.Perspectives[0].References = []blue.Reference{{Type: blue.RefRefine, Target: last}}
+	all := s.Contributed()
+	last := all[len(all)-1].Common().ID
+	all[0].Common().References = []blue.Reference{{Type: "refine", Target: last}}
 	g := Build(s)
 	if len(g.Cycles) != 1 || len(g.Cycles[0]) != 10_000 {
 		t.Fatalf("%d cycles", len(g.Cycles))
@@ -58,12 +57,12 @@ func TestLongRing(t *testing.T) {
 func TestLongGrounds(t *testing.T) {
 	s := &blue.Snapshot{Verdicts: []*blue.Verdict{{ID: "V01", CreatedAt: at(9)}}}
 	put(t, s, "R0001", "r", "adopted", "depend C0001", 0)
-	s.Recommendations[0].AdoptedInVerdict = "V01"
+	s.Recommendations()[0].AdoptedInVerdict = "V01"
 	for i := range 9900 {
 		c := blue.Contribution{ID: blue.EntityID{Kind: blue.KindClaim, Round: blue.Round(i / 99), Seq: blue.Seq(i%99 + 1)}}
 		next := blue.EntityID{Kind: blue.KindClaim, Round: blue.Round((i + 1) / 99), Seq: blue.Seq((i+1)%99 + 1)}
-		c.References = []blue.Reference{{Type: blue.RefDepend, Target: next}}
-		s.Claims = append(s.Claims, &blue.Claim{Contribution: c})
+		c.References = []blue.Reference{{Type: "depend", Target: next}}
+		s.Add(&blue.Claim{Contribution: c})
 	}
 	if got := len(Build(s).KeyClaims("V01")); got != 9900 {
 		t.Errorf("%d key claims", got)

@@ -58,14 +58,14 @@ func (o *outline) title(id blue.EntityID) string {
 	if !ok {
 		return id.String() + " (not in the dialogue)"
 	}
-	return fmt.Sprintf("%s %s  %s", id, printable(n.Status), o.text(n.Label))
+	return fmt.Sprintf("%s %s  %s", id, printable(string(n.Status)), o.text(n.Label))
 }
 
 func (o *outline) rounds() {
 	for _, round := range o.g.byRound() {
 		o.line(0, "round %d", round[0].ID.Round)
 		for _, n := range round {
-			o.line(1, "%s %s %s  %s", n.ID, n.ID.Kind, printable(n.Status), o.text(n.Label))
+			o.line(1, "%s %s %s  %s", n.ID, n.ID.Kind, printable(string(n.Status)), o.text(n.Label))
 			for _, e := range o.g.out[n.ID] {
 				o.line(2, "→ %s %s", printable(string(e.Type)), o.target(e))
 			}

@@ -26,7 +26,7 @@ var createCall = call{"Create/dialogue", true, func(ctx context.Context, s Store
 
 // perMethod returns one call of each method that works on an existing dialogue.
 func perMethod() []call {
-	status := blue.DialogueConverging
+	status := blue.Status("converging")
 	return []call{
 		{"Load/dialogue", false, func(ctx context.Context, s Store, id blue.DialogueID) error {
 			_, err := s.Load(ctx, id)
@@ -46,7 +46,7 @@ func perMethod() []call {
 			return err
 		}},
 		{"RegisterVerdict/verdict", true, func(ctx context.Context, s Store, id blue.DialogueID) error {
-			_, err := s.RegisterVerdict(ctx, id, blue.NewVerdict{ID: "second", Type: blue.VerdictDissent})
+			_, err := s.RegisterVerdict(ctx, id, blue.NewVerdict{ID: "second", Type: "dissent"})
 			return err
 		}},
 		transitionCall("P0001", "refined"),
@@ -89,11 +89,11 @@ func across() []call {
 			return err
 		}},
 		{"ListStatus/dialogue", false, func(ctx context.Context, s Store, _ blue.DialogueID) error {
-			_, err := s.ListStatus(ctx, blue.DialogueOpen)
+			_, err := s.ListStatus(ctx, blue.StatusOpen)
 			return err
 		}},
 		{"ListTensions/tension", false, func(ctx context.Context, s Store, _ blue.DialogueID) error {
-			_, err := s.ListTensions(ctx, blue.TensionOpen)
+			_, err := s.ListTensions(ctx, blue.StatusOpen)
 			return err
 		}},
 		{"ListExpert/expert", false, func(ctx context.Context, s Store, _ blue.DialogueID) error {
@@ -120,7 +120,7 @@ func eventCall(kind, of string) call {
 	return getCall(kind, blue.EntityKey{Kind: blue.Kind(kind), Key: of + "#" + seedStamp})
 }
 
-func transitionCall(display, to string) call {
+func transitionCall(display string, to blue.Status) call {
 	of := id(display)
 	return call{"Transition/" + string(of.Kind), true, func(ctx context.Context, s Store, id blue.DialogueID) error {
 		_, err := s.Transition(ctx, id, blue.Transition{ID: of, To: to})

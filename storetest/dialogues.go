@@ -12,7 +12,7 @@ func createCases() []Case {
 		on("Create/dialogue/begins open and empty", func(w *world) {
 			got := w.create(newDialogue())
 			at := w.clock.now()
-			want := blue.Dialogue{ID: dialogue, Status: blue.DialogueOpen, CreatedAt: at, UpdatedAt: at, Title: "How large is a muffin?"}
+			want := blue.Dialogue{ID: dialogue, Status: blue.StatusOpen, CreatedAt: at, UpdatedAt: at, Title: "How large is a muffin?"}
 			w.same("the answer", got, want)
 			s := w.load()
 			w.same("the dialogue", s.Dialogue, want)
@@ -69,10 +69,10 @@ func createCases() []Case {
 		on("Load/dialogue/a caller's changes stay the caller's", func(w *world) {
 			w.seed()
 			s := w.load()
-			s.Perspectives[0].Content = "changed"
-			s.Perspectives[0].Contributors = append(s.Perspectives[0].Contributors, "Eclair")
+			s.Numbered(blue.KindPerspective)[0].SetText("changed")
+			s.Numbered(blue.KindPerspective)[0].Common().Contributors = append(s.Numbered(blue.KindPerspective)[0].Common().Contributors, "Eclair")
 			s.Experts[0].Scores[0] = 99
-			w.same("the content loaded again", w.load().Perspectives[0].Content, "about perspective")
+			w.same("the content loaded again", w.load().Numbered(blue.KindPerspective)[0].Text(), "about perspective")
 			w.same("the score loaded again", w.load().Experts[0].Scores[0], int64(4))
 		}),
 	}
@@ -89,7 +89,7 @@ func amendCases() []Case {
 		on("Amend/dialogue/every field", func(w *world) {
 			w.create(newDialogue())
 			w.clock.step(time.Minute)
-			status := blue.DialogueAbandoned
+			status := blue.Status("abandoned")
 			got := amended(w, blue.Amendment{Status: &status, Calibrated: &yes, DomainID: &text, EthosID: &text,
 				Background: &blue.Background{Subject: "muffins"}})
 			want := w.load().Dialogue
@@ -119,7 +119,7 @@ func amendCases() []Case {
 		}),
 		on("Amend/dialogue/unknown status", func(w *world) {
 			w.create(newDialogue())
-			status := blue.DialogueStatus("paused")
+			status := blue.Status("paused")
 			w.refuses(blue.ErrRefused, func() error {
 				_, err := w.store.Amend(w.Context(), dialogue, blue.Amendment{Status: &status})
 				return err
@@ -133,7 +133,7 @@ func amendCases() []Case {
 			})
 		}),
 	}
-	for _, status := range blue.DialogueStatuses() {
+	for _, status := range blue.KindDialogue.Statuses() {
 		cases = append(cases, on("Amend/dialogue/to "+string(status), func(w *world) {
 			w.create(newDialogue())
 			amended(w, blue.Amendment{Status: &status})
@@ -183,14 +183,14 @@ func listCases() []Case {
 			w.seed()
 			rows, err := w.store.List(w.Context())
 			w.ok(err)
-			w.same("the row", rows, []blue.Listed{{ID: dialogue, Status: blue.DialogueOpen, TotalRounds: 1, TotalAlignment: 7,
+			w.same("the row", rows, []blue.Listed{{ID: dialogue, Status: blue.StatusOpen, TotalRounds: 1, TotalAlignment: 7,
 				UpdatedAt: w.load().Dialogue.UpdatedAt.Format("2006-01-02T15:04:05.000000000Z")}})
 		}),
 		on("List/dialogue/by status", func(w *world) {
 			for _, id := range []blue.DialogueID{"a", "b"} {
 				add(w, id)
 			}
-			status := blue.DialogueConverging
+			status := blue.Status("converging")
 			_, err := w.store.Amend(w.Context(), "b", blue.Amendment{Status: &status})
 			w.ok(err)
 			w.same("ids, open ones first", ids(w), []blue.DialogueID{"a", "b"})

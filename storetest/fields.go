@@ -12,7 +12,7 @@ func listFieldCases() []Case {
 	verdict := func(w *world, n blue.NewVerdict) *blue.Verdict {
 		w.Helper()
 		w.create(newDialogue())
-		n.ID, n.Type = "v", blue.VerdictInterim
+		n.ID, n.Type = "v", "interim"
 		w.verdict(n)
 		return w.load().Verdicts[0]
 	}
@@ -20,7 +20,7 @@ func listFieldCases() []Case {
 		on("Load/dialogue/optional fields absent", func(w *world) {
 			w.create(blue.NewDialogue{})
 			at := w.clock.now()
-			w.same("the dialogue", w.load().Dialogue, blue.Dialogue{ID: dialogue, Status: blue.DialogueOpen, CreatedAt: at, UpdatedAt: at})
+			w.same("the dialogue", w.load().Dialogue, blue.Dialogue{ID: dialogue, Status: blue.StatusOpen, CreatedAt: at, UpdatedAt: at})
 		}),
 		on("Load/dialogue/background without its parts", func(w *world) {
 			w.create(blue.NewDialogue{Background: &blue.Background{}})
@@ -47,7 +47,7 @@ func listFieldCases() []Case {
 			w.create(newDialogue())
 			w.round(blue.RoundBatch{})
 			r := w.load().Rounds[0]
-			w.same("the round", r, &blue.RoundRecord{Status: blue.RoundOpen, CreatedAt: r.CreatedAt, UpdatedAt: r.CreatedAt, Request: r.Request})
+			w.same("the round", r, &blue.RoundRecord{Status: blue.StatusOpen, CreatedAt: r.CreatedAt, UpdatedAt: r.CreatedAt, Request: r.Request})
 		}),
 		on("Load/move/optional fields absent", func(w *world) {
 			w.create(newDialogue())
@@ -62,7 +62,7 @@ func listFieldCases() []Case {
 		}),
 		on("Load/verdict/optional fields absent", func(w *world) {
 			v := verdict(w, blue.NewVerdict{})
-			w.same("the verdict", v, &blue.Verdict{ID: "v", Type: blue.VerdictInterim, CreatedAt: v.CreatedAt, UpdatedAt: v.CreatedAt})
+			w.same("the verdict", v, &blue.Verdict{ID: "v", Type: "interim", CreatedAt: v.CreatedAt, UpdatedAt: v.CreatedAt})
 		}),
 		on("Load/verdict/empty lists", func(w *world) {
 			v := verdict(w, blue.NewVerdict{Conditions: []string{}, SupportingExperts: []blue.ExpertSlug{}, TensionsAccepted: []string{}})
@@ -85,7 +85,7 @@ func listFieldCases() []Case {
 			b := batch(0)
 			b.Drafts[blue.KindRecommendation][0].Parameters = json.RawMessage(`null`)
 			w.round(b)
-			w.same("parameters", string(w.load().Recommendations[0].Parameters), "null")
+			w.same("parameters", string(w.load().Recommendations()[0].Parameters), "null")
 		}),
 		on("RegisterRound/recommendation/broken parameters", func(w *world) {
 			w.create(newDialogue())
@@ -135,8 +135,8 @@ func textCases() []Case {
 				b := batch(0)
 				b.Drafts[blue.KindPerspective] = []blue.Draft{{Label: "x", Text: text.text, LocalID: clip(text.text)}}
 				w.round(b)
-				p := w.load().Perspectives[0]
-				w.same("texts", []string{p.Content, p.LocalID}, []string{text.text, clip(text.text)})
+				p := w.load().Numbered(blue.KindPerspective)[0]
+				w.same("texts", []string{p.Text(), p.Common().LocalID}, []string{text.text, clip(text.text)})
 				w.same("repeated", w.round(b).Repeated, true)
 			}))
 	}

@@ -21,6 +21,9 @@ func entities(s *blue.Snapshot) []blue.Entity {
 			}
 		}
 	}
+	for _, e := range s.Contributed() {
+		all = append(all, e)
+	}
 	return all
 }
 
@@ -63,7 +66,7 @@ func getCases() []Case {
 		{"perspective/lower case", blue.EntityKey{Kind: blue.KindPerspective, Key: "p0001"}},
 		{"move/two parts", blue.EntityKey{Kind: blue.KindMove, Key: "0#muffin"}},
 		{"move/round 100", blue.EntityKey{Kind: blue.KindMove, Key: "100#muffin#1"}},
-		{"ref/is no item", blue.EntityKey{Kind: blue.KindRef, Key: "P0001"}},
+		{"ref/is no item", blue.EntityKey{Kind: "ref", Key: "P0001"}},
 		{"dialogue/unknown kind", blue.EntityKey{Kind: "cake", Key: "1"}},
 		{"dialogue/unknown kind of event", blue.EntityKey{Kind: "cake_event", Key: "1"}},
 	} {

@@ -14,12 +14,12 @@ func indexCases() []Case {
 			w.seedAs("a")
 			w.seedAs("b")
 			w.seedAs("c")
-			status := blue.DialogueConverging
+			status := blue.Status("converging")
 			_, err := w.store.Amend(w.Context(), "b", blue.Amendment{Status: &status})
 			w.ok(err)
-			w.same("open", dialoguesOf(w, blue.DialogueOpen), []blue.DialogueID{"c", "a"})
-			w.same("converging", dialoguesOf(w, blue.DialogueConverging), []blue.DialogueID{"b"})
-			w.same("abandoned", len(dialoguesOf(w, blue.DialogueAbandoned)), 0)
+			w.same("open", dialoguesOf(w, blue.StatusOpen), []blue.DialogueID{"c", "a"})
+			w.same("converging", dialoguesOf(w, "converging"), []blue.DialogueID{"b"})
+			w.same("abandoned", len(dialoguesOf(w, "abandoned")), 0)
 		}),
 		on("ListStatus/dialogue/unknown status", func(w *world) {
 			_, err := w.store.ListStatus(w.Context(), "paused")
@@ -28,10 +28,10 @@ func indexCases() []Case {
 		on("ListTensions/tension/across dialogues", func(w *world) {
 			w.seedAs("b")
 			first := w.seedAs("a")
-			w.same("open", tensionsOf(w, blue.TensionOpen), []string{"a T0001", "b T0001"})
-			rows, err := w.store.ListTensions(w.Context(), blue.TensionOpen)
+			w.same("open", tensionsOf(w, blue.StatusOpen), []string{"a T0001", "b T0001"})
+			rows, err := w.store.ListTensions(w.Context(), blue.StatusOpen)
 			w.ok(err)
-			w.same("a row", rows[0], blue.ListedTension{Dialogue: "a", ID: id("T0001"), Status: blue.TensionOpen, UpdatedAt: first})
+			w.same("a row", rows[0], blue.ListedTension{Dialogue: "a", ID: id("T0001"), Status: blue.StatusOpen, UpdatedAt: first})
 		}),
 		on("ListTensions/tension/follows a change of status", func(w *world) {
 			w.seedAs("a")
@@ -40,9 +40,9 @@ func indexCases() []Case {
 			w.ok(err)
 			_, err = w.store.Transition(w.Context(), "a", blue.Transition{ID: id("T0001"), To: "addressed"})
 			w.ok(err)
-			w.same("open", tensionsOf(w, blue.TensionOpen), []string{"a T0101", "b T0001"})
-			w.same("addressed", tensionsOf(w, blue.TensionAddressed), []string{"a T0001"})
-			w.same("resolved", len(tensionsOf(w, blue.TensionResolved)), 0)
+			w.same("open", tensionsOf(w, blue.StatusOpen), []string{"a T0101", "b T0001"})
+			w.same("addressed", tensionsOf(w, "addressed"), []string{"a T0001"})
+			w.same("resolved", len(tensionsOf(w, blue.StatusResolved)), 0)
 		}),
 		on("ListTensions/tension/unknown status", func(w *world) {
 			_, err := w.store.ListTensions(w.Context(), "loud")
@@ -95,7 +95,7 @@ func (w *world) seedAs(id blue.DialogueID) string {
 	return snapshot.Dialogue.UpdatedAt.Format("2006-01-02T15:04:05.000000000Z")
 }
 
-func dialoguesOf(w *world, status blue.DialogueStatus) (ids []blue.DialogueID) {
+func dialoguesOf(w *world, status blue.Status) (ids []blue.DialogueID) {
 	w.Helper()
 	rows, err := w.store.ListStatus(w.Context(), status)
 	w.ok(err)
@@ -107,7 +107,7 @@ func dialoguesOf(w *world, status blue.DialogueStatus) (ids []blue.DialogueID) {
 	return ids
 }
 
-func tensionsOf(w *world, status blue.TensionStatus) (names []string) {
+func tensionsOf(w *world, status blue.Status) (names []string) {
 	w.Helper()
 	rows, err := w.store.ListTensions(w.Context(), status)
 	w.ok(err)

@@ -38,7 +38,7 @@ func limitCases() []Case {
 			return err
 		}),
 		tooLarge("RegisterVerdict/verdict/over 400 KB", func(w *world) error {
-			return w.tryVerdict(blue.NewVerdict{ID: "v", Type: blue.VerdictInterim, Description: large})
+			return w.tryVerdict(blue.NewVerdict{ID: "v", Type: "interim", Description: large})
 		}),
 		tooLarge("Transition/tension_event/over 400 KB", func(w *world) error {
 			_, err := w.store.Transition(w.Context(), dialogue, blue.Transition{ID: id("T0001"), To: "addressed", Reason: large})

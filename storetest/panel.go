@@ -9,7 +9,7 @@ import (
 func newDialogue() blue.NewDialogue { return blue.NewDialogue{Title: "How large is a muffin?"} }
 
 func newExpert(slug blue.ExpertSlug) blue.NewExpert {
-	return blue.NewExpert{Slug: slug, Role: "baker", Tier: "Core", Source: blue.SourcePool}
+	return blue.NewExpert{Slug: slug, Role: "baker", Tier: "Core", Source: "pool"}
 }
 
 // draft is a least entity of a batch.
@@ -37,7 +37,7 @@ func (w *world) seed() {
 	w.expert(newExpert("Muffin"))
 	w.expert(newExpert("Scone"))
 	w.round(batch(0))
-	w.verdict(blue.NewVerdict{ID: "first", Type: blue.VerdictInterim, Recommendation: "wait"})
+	w.verdict(blue.NewVerdict{ID: "first", Type: "interim", Recommendation: "wait"})
 }
 
 // fullBatch sets every field that a round's request has.

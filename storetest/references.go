@@ -30,9 +30,9 @@ func referenceCases() []Case {
 			got := w.round(b)
 			w.same("local id in the answer", got.Entities[blue.KindTension][1], blue.Numbered{ID: id("T0202"), LocalID: "MUFFIN-T2"})
 			s := w.load()
-			w.same("the target", s.Perspectives[0].References, []blue.Reference{{Type: "address", Target: id("T0202")}})
-			w.same("the tension", s.Tensions[1].Status, blue.TensionAddressed)
-			w.same("local id stored", s.Tensions[1].LocalID, "MUFFIN-T2")
+			w.same("the target", s.Numbered(blue.KindPerspective)[0].Common().References, []blue.Reference{{Type: "address", Target: id("T0202")}})
+			w.same("the tension", s.Tensions()[1].Status, blue.Status("addressed"))
+			w.same("local id stored", s.Tensions()[1].LocalID, "MUFFIN-T2")
 			w.same("the move's targets", s.Moves[0].Targets, []string{"T0202", "somewhere"})
 			w.same("via", s.Events[len(s.Events)-1].Reference, "T0202")
 		}),
@@ -42,7 +42,7 @@ func referenceCases() []Case {
 			b.Drafts[blue.KindTension][0].LocalID = "T0909"
 			b.Drafts[blue.KindPerspective][0].References = []blue.RefDraft{{Type: "address", Target: "T0909"}}
 			w.round(b)
-			w.same("the target", w.load().Perspectives[0].References[0].Target, id("T0909"))
+			w.same("the target", w.load().Numbered(blue.KindPerspective)[0].Common().References[0].Target, id("T0909"))
 		}),
 		on("RegisterRound/ref/given twice is kept once", func(w *world) {
 			w.create(newDialogue())

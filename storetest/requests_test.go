@@ -51,7 +51,7 @@ func requests() *rapid.Generator[request] {
 func experts() *rapid.Generator[request] {
 	return rapid.Custom(func(t *rapid.T) request {
 		n := blue.NewExpert{Slug: slugs.Draw(t, "slug"), Tier: tiers.Draw(t, "tier"),
-			Source: blue.SourcePool, Role: texts.Draw(t, "role"), Step: steps.Draw(t, "step")}
+			Source: "pool", Role: texts.Draw(t, "role"), Step: steps.Draw(t, "step")}
 		return request{fmt.Sprintf("RegisterExpert %+v", n), func(ctx context.Context, s storetest.Store, id blue.DialogueID) (any, error) {
 			return s.RegisterExpert(ctx, id, n)
 		}}
@@ -102,7 +102,7 @@ func verdicts() *rapid.Generator[request] {
 	return rapid.Custom(func(t *rapid.T) request {
 		n := blue.NewVerdict{
 			ID:    mostly([]blue.VerdictID{"v", "V", "w"}, []blue.VerdictID{"#"}).Draw(t, "id"),
-			Type:  mostly([]blue.VerdictType{blue.VerdictFinal, blue.VerdictInterim}, []blue.VerdictType{"maybe"}).Draw(t, "type"),
+			Type:  mostly([]blue.VerdictType{blue.VerdictFinal, "interim"}, []blue.VerdictType{"maybe"}).Draw(t, "type"),
 			Round: rounds.Draw(t, "round"), Confidence: texts.Draw(t, "confidence"), Description: texts.Draw(t, "description"),
 			RecommendationsAdopted: []string{display.Draw(t, "adopted")}, EthosCompliance: objects.Draw(t, "ethos"),
 			Force: rapid.Bool().Draw(t, "force"), Step: steps.Draw(t, "step"),
@@ -126,7 +126,7 @@ func transitions() *rapid.Generator[request] {
 func amendments() *rapid.Generator[request] {
 	return rapid.Custom(func(t *rapid.T) request {
 		n := blue.Amendment{DomainID: new(texts.Draw(t, "domain")), Step: steps.Draw(t, "step"),
-			Status:     new(rapid.SampledFrom([]blue.DialogueStatus{blue.DialogueOpen, blue.DialogueConverging, "gone"}).Draw(t, "status")),
+			Status:     new(rapid.SampledFrom([]blue.Status{blue.StatusOpen, "converging", "gone"}).Draw(t, "status")),
 			Background: &blue.Background{Subject: texts.Draw(t, "subject"), Constraints: objects.Draw(t, "constraints")}}
 		return request{"Amend", func(ctx context.Context, s storetest.Store, id blue.DialogueID) (any, error) {
 			return s.Amend(ctx, id, n)
@@ -146,9 +146,9 @@ func gets() *rapid.Generator[request] {
 }
 
 // status draws one of a kind's own.
-func status(t *rapid.T, kind blue.Kind) string {
-	if list := blue.Statuses(kind); len(list) > 0 {
-		return mostly(list, []string{"gone"}).Draw(t, "status")
+func status(t *rapid.T, kind blue.Kind) blue.Status {
+	if list := kind.Statuses(); len(list) > 0 {
+		return mostly(list, []blue.Status{"gone"}).Draw(t, "status")
 	}
 	return "open"
 }

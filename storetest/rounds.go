@@ -36,8 +36,8 @@ func roundCases() []Case {
 			got := w.round(b)
 			w.same("the last id", got.Entities[blue.KindClaim][98].ID.String(), "C9999")
 			s := w.load()
-			w.same("claims", len(s.Claims), 99)
-			w.same("the last label", s.Claims[98].Label, "98")
+			w.same("claims", len(s.Numbered(blue.KindClaim)), 99)
+			w.same("the last label", s.Numbered(blue.KindClaim)[98].Common().Label, "98")
 			w.same("events", len(s.Events), 5*99)
 		}),
 		on("RegisterRound/round/same batch again", func(w *world) {
@@ -132,7 +132,7 @@ func roundCases() []Case {
 			}
 			w.round(b)
 			s := w.load()
-			w.same("the status", s.Tensions[0].Status, blue.TensionResolved)
+			w.same("the status", s.Tensions()[0].Status, blue.StatusResolved)
 			var stamps, types []string
 			for _, e := range s.Events {
 				if e.Of == id("T0001") {
@@ -147,7 +147,7 @@ func roundCases() []Case {
 			b := batch(1)
 			b.TensionUpdates = []blue.TensionUpdate{{ID: "T0001", Status: "reopened"}}
 			w.round(b)
-			w.same("the status", w.load().Tensions[0].Status, blue.TensionReopened)
+			w.same("the status", w.load().Tensions()[0].Status, blue.Status("reopened"))
 		}),
 	}
 }

@@ -40,7 +40,7 @@ func (w *world) full() {
 	_, err := w.store.RecordSignal(w.Context(), dialogue, blue.Signal{Round: 1, Expert: "Muffin"})
 	w.ok(err)
 	for _, of := range firstOf(1) {
-		to := blue.Statuses(of.Kind)[1]
+		to := of.Kind.Statuses()[1]
 		if of.Kind == blue.KindTension {
 			to = "resolved" // the batch addressed it
 		}
@@ -59,7 +59,7 @@ func fullDialogue() blue.NewDialogue {
 
 func fullExpert() blue.NewExpert {
 	return blue.NewExpert{
-		Slug: "Muffin", Role: "baker", Tier: "Adjacent", Source: blue.SourceCreated, Relevance: new(0.1 + 0.2), Description: "bakes",
+		Slug: "Muffin", Role: "baker", Tier: "Adjacent", Source: "created", Relevance: new(0.1 + 0.2), Description: "bakes",
 		Focus: "size", CreationReason: "needed", Color: "#aa0011", FirstRound: new(blue.Round(1)),
 	}
 }
@@ -114,7 +114,7 @@ func roundTripCases() []Case {
 			w.full()
 			r, want := w.load().Rounds[0], fullBatch(1)
 			w.same("fields", []any{r.Round, r.Status, r.Score, r.Wisdom, r.Consistency, r.Truth, r.Relationships, r.OpenTensions, r.NewPerspectives, r.ConvergeSignals, r.PanelSize, r.Title, r.Summary},
-				[]any{want.Round, blue.RoundOpen, want.Score, want.Wisdom, want.Consistency, want.Truth, want.Relationships, want.OpenTensions, want.NewPerspectives, want.ConvergeSignals, want.PanelSize, want.Title, want.Summary})
+				[]any{want.Round, blue.StatusOpen, want.Score, want.Wisdom, want.Consistency, want.Truth, want.Relationships, want.OpenTensions, want.NewPerspectives, want.ConvergeSignals, want.PanelSize, want.Title, want.Summary})
 		}),
 		on("Load/move/fields as given", func(w *world) {
 			w.full()

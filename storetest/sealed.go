@@ -118,7 +118,7 @@ func damageCases() []Case {
 				return slices.DeleteFunc(all, func(r record.Record) bool { return r.Key.Item == "claim#00#01" })
 			}
 			if !w.h.Encrypted {
-				w.same("claims without the item", len(w.load().Claims), 0)
+				w.same("claims without the item", len(w.load().Numbered(blue.KindClaim)), 0)
 				return
 			}
 			w.refuses(blue.ErrTampered, func() error { _, err := w.store.Load(w.Context(), dialogue); return err })

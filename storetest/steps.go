@@ -31,7 +31,7 @@ func steppedCalls() []stepped {
 			return err
 		}},
 		{"RegisterVerdict/verdict", func(ctx context.Context, s Store, step *blue.Step) error {
-			_, err := s.RegisterVerdict(ctx, dialogue, blue.NewVerdict{ID: "v", Type: blue.VerdictInterim, Step: step})
+			_, err := s.RegisterVerdict(ctx, dialogue, blue.NewVerdict{ID: "v", Type: "interim", Step: step})
 			return err
 		}},
 		{"Amend/dialogue", func(ctx context.Context, s Store, step *blue.Step) error {

@@ -76,7 +76,7 @@ func unknownCases() []Case {
 		{"Transition/perspective", "perspective#00#01", func(w *world) { w.transition(blue.Transition{ID: id("P0001"), To: "merged"}) }},
 		{"Transition/tension", "tension#00#01", func(w *world) { w.transition(blue.Transition{ID: id("T0001"), To: "addressed"}) }},
 		{"RegisterVerdict/recommendation", "recommendation#00#01", func(w *world) {
-			w.verdict(blue.NewVerdict{ID: "v", Type: blue.VerdictInterim, RecommendationsAdopted: []string{"R0001"}})
+			w.verdict(blue.NewVerdict{ID: "v", Type: "interim", RecommendationsAdopted: []string{"R0001"}})
 		}},
 	} {
 		cases = append(cases,

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"errors"
 	"slices"
 	"time"
@@ -24,7 +25,7 @@ func verdictCases() []Case {
 			w.clock.step(time.Hour)
 			w.same("forced", w.verdict(final()).Forced, false)
 			d := w.load().Dialogue
-			w.same("the status", d.Status, blue.DialogueConverged)
+			w.same("the status", d.Status, blue.StatusConverged)
 			w.same("converged_at", d.ConvergedAt, w.clock.now())
 		}),
 		on("RegisterVerdict/verdict/gate without rounds", func(w *world) {
@@ -81,8 +82,8 @@ func verdictCases() []Case {
 		}),
 		on("RegisterVerdict/verdict/ids differ by case", func(w *world) {
 			w.create(newDialogue())
-			w.verdict(blue.NewVerdict{ID: "a", Type: blue.VerdictDissent})
-			w.verdict(blue.NewVerdict{ID: "A", Type: blue.VerdictDissent})
+			w.verdict(blue.NewVerdict{ID: "a", Type: "dissent"})
+			w.verdict(blue.NewVerdict{ID: "A", Type: "dissent"})
 			w.same("verdicts", len(w.load().Verdicts), 2)
 		}),
 		on("RegisterVerdict/verdict/by round, then creation", func(w *world) {
@@ -91,7 +92,7 @@ func verdictCases() []Case {
 				id    blue.VerdictID
 				round blue.Round
 			}{{"z", 1}, {"y", 0}, {"a", 1}, {"x", 0}} {
-				w.verdict(blue.NewVerdict{ID: v.id, Type: blue.VerdictInterim, Round: v.round})
+				w.verdict(blue.NewVerdict{ID: v.id, Type: "interim", Round: v.round})
 			}
 			var ids []blue.VerdictID
 			for _, v := range w.load().Verdicts {
@@ -101,18 +102,18 @@ func verdictCases() []Case {
 		}),
 		on("RegisterVerdict/verdict/a long confidence is sealed", func(w *world) {
 			w.create(newDialogue())
-			w.verdict(blue.NewVerdict{ID: "a", Type: blue.VerdictInterim, Confidence: "high"})
-			w.verdict(blue.NewVerdict{ID: "b", Type: blue.VerdictInterim, Confidence: "high, if it rains"})
+			w.verdict(blue.NewVerdict{ID: "a", Type: "interim", Confidence: "high"})
+			w.verdict(blue.NewVerdict{ID: "b", Type: "interim", Confidence: "high, if it rains"})
 			s := w.load()
 			w.same("one word", []string{s.Verdicts[0].Confidence, s.Verdicts[0].ConfidenceText}, []string{"high", ""})
 			w.same("more words", []string{s.Verdicts[1].Confidence, s.Verdicts[1].ConfidenceText}, []string{"", "high, if it rains"})
 		}),
 		on("RegisterVerdict/verdict/another type leaves the dialogue open", func(w *world) {
 			w.seed()
-			for _, t := range []blue.VerdictType{blue.VerdictInterim, blue.VerdictMinority, blue.VerdictDissent} {
+			for _, t := range []blue.VerdictType{"interim", "minority", "dissent"} {
 				w.verdict(blue.NewVerdict{ID: blue.VerdictID(t), Type: t})
 			}
-			w.same("the status", w.load().Dialogue.Status, blue.DialogueOpen)
+			w.same("the status", w.load().Dialogue.Status, blue.StatusOpen)
 		}),
 	}
 	for _, bad := range []struct {
@@ -146,7 +147,7 @@ func (w *world) refusesAtGate(n blue.NewVerdict, blockers []string) {
 		}
 		return err
 	})
-	w.same("the status", w.load().Dialogue.Status, blue.DialogueOpen)
+	w.same("the status", w.load().Dialogue.Status, blue.StatusOpen)
 }
 
 // adoptionCases: adopted_in_verdict is kept on the recommendation, once.
@@ -154,34 +155,34 @@ func adoptionCases() []Case {
 	adopts := func(id blue.VerdictID, t blue.VerdictType, names ...string) blue.NewVerdict {
 		return blue.NewVerdict{ID: id, Type: t, RecommendationsAdopted: names}
 	}
-	adopted := func(w *world) blue.VerdictID { w.Helper(); return w.load().Recommendations[0].AdoptedInVerdict }
+	adopted := func(w *world) blue.VerdictID { w.Helper(); return w.load().Recommendations()[0].AdoptedInVerdict }
 	return []Case{
 		on("RegisterVerdict/recommendation/adopted", func(w *world) {
 			w.seed()
-			w.same("warnings", len(w.verdict(adopts("v", blue.VerdictInterim, "R0001")).Warnings), 0)
+			w.same("warnings", len(w.verdict(adopts("v", "interim", "R0001")).Warnings), 0)
 			w.same("adopted_in_verdict", adopted(w), blue.VerdictID("v"))
 		}),
 		on("RegisterVerdict/recommendation/adoption leaves its status", func(w *world) {
 			w.seed()
-			w.verdict(adopts("v", blue.VerdictInterim, "R0001"))
-			w.same("the status", string(w.load().Recommendations[0].Status), "proposed")
+			w.verdict(adopts("v", "interim", "R0001"))
+			w.same("the status", string(w.load().Recommendations()[0].Status), "proposed")
 		}),
 		on("RegisterVerdict/recommendation/a later interim takes over", func(w *world) {
 			w.seed()
-			w.verdict(adopts("v", blue.VerdictInterim, "R0001"))
-			w.verdict(adopts("w", blue.VerdictMinority, "R0001"))
+			w.verdict(adopts("v", "interim", "R0001"))
+			w.verdict(adopts("w", "minority", "R0001"))
 			w.same("adopted_in_verdict", adopted(w), blue.VerdictID("w"))
 		}),
 		on("RegisterVerdict/recommendation/a final one takes over", func(w *world) {
 			w.seed()
-			w.verdict(adopts("v", blue.VerdictInterim, "R0001"))
+			w.verdict(adopts("v", "interim", "R0001"))
 			w.verdict(adopts("w", blue.VerdictFinal, "R0001"))
 			w.same("adopted_in_verdict", adopted(w), blue.VerdictID("w"))
 		}),
 		on("RegisterVerdict/recommendation/a final one's is kept", func(w *world) {
 			w.seed()
 			w.verdict(adopts("v", blue.VerdictFinal, "R0001"))
-			w.verdict(adopts("w", blue.VerdictMinority, "R0001"))
+			w.verdict(adopts("w", "minority", "R0001"))
 			w.same("adopted_in_verdict", adopted(w), blue.VerdictID("v"))
 		}),
 		on("RegisterVerdict/recommendation/a second final one takes over", func(w *world) {
@@ -192,7 +193,7 @@ func adoptionCases() []Case {
 		}),
 		on("RegisterVerdict/recommendation/unknown ones are warnings", func(w *world) {
 			w.seed()
-			got := w.verdict(adopts("v", blue.VerdictInterim, "R0009", "P0001", "soup", "R0001"))
+			got := w.verdict(adopts("v", "interim", "R0009", "P0001", "soup", "R0001"))
 			w.same("warnings", len(got.Warnings), 3)
 			w.same("adopted_in_verdict", adopted(w), blue.VerdictID("v"))
 		}),
@@ -215,8 +216,8 @@ func transitionCases() []Case {
 			w.same("the answer and what is stored", &got, stored)
 			w.same("the event", got, blue.Event{Of: id("T0001"), Stamp: w.clock.now().Format("2006-01-02T15:04:05.000000000Z"), Type: "addressed",
 				Round: 2, CreatedAt: w.clock.now(), UpdatedAt: w.clock.now(), Actors: []blue.ExpertSlug{"Muffin"}, Reason: "baked", Reference: "R0001", ResultID: "V1"})
-			w.same("the tension's change", s.Tensions[0].UpdatedAt, w.clock.now())
-			w.same("the tension's creation", s.Tensions[0].CreatedAt != w.clock.now(), true)
+			w.same("the tension's change", s.Tensions()[0].UpdatedAt, w.clock.now())
+			w.same("the tension's creation", s.Tensions()[0].CreatedAt != w.clock.now(), true)
 		}),
 		on("Transition/tension/same request again", func(w *world) {
 			w.seed()
@@ -235,7 +236,7 @@ func transitionCases() []Case {
 		}),
 		on("Transition/tension/there and back", func(w *world) {
 			w.seed()
-			for _, to := range []string{"addressed", "resolved", "reopened", "addressed", "resolved"} {
+			for _, to := range []blue.Status{"addressed", "resolved", "reopened", "addressed", "resolved"} {
 				w.transition(blue.Transition{ID: id("T0001"), To: to})
 			}
 			var types []string
@@ -272,7 +273,7 @@ func transitionCases() []Case {
 			}),
 			on("Transition/"+kind+"/round 100", func(w *world) {
 				w.seed()
-				w.refuses(blue.ErrRefused, func() error { return try(w, blue.Transition{ID: of, To: blue.Statuses(of.Kind)[1], Round: 100}) })
+				w.refuses(blue.ErrRefused, func() error { return try(w, blue.Transition{ID: of, To: of.Kind.Statuses()[1], Round: 100}) })
 			}),
 			on("Transition/"+kind+"/the whole lifecycle", func(w *world) { w.lifecycle(of) }))
 	}
@@ -286,34 +287,34 @@ func (w *world) lifecycle(of blue.EntityID) {
 	kind := of.Kind
 	b := blue.RoundBatch{Drafts: map[blue.Kind][]blue.Draft{kind: slices.Repeat([]blue.Draft{draft("x")}, 40)}}
 	w.round(b)
-	for _, from := range blue.Statuses(kind) {
-		for _, to := range blue.Statuses(kind) {
+	for _, from := range kind.Statuses() {
+		for _, to := range kind.Statuses() {
 			for _, step := range wayTo(kind, from) {
 				w.transition(blue.Transition{ID: of, To: step})
 			}
 			_, err := w.store.Transition(w.Context(), dialogue, blue.Transition{ID: of, To: to, Reason: "a try"})
 			want := from
-			if blue.MayTransition(kind, from, to) {
+			if kind.CanChange(from, to) {
 				w.ok(err)
 				want = to
 			} else {
 				w.fails(err, blue.ErrRefused)
 			}
 			e, _ := w.load().Find(of)
-			w.same("the status from "+from+" to "+to, e.StatusText(), want)
+			w.same(fmt.Sprintf("the status from %s to %s", from, to), e.Common().Status, want)
 			of.Seq++
 		}
 	}
 }
 
 // wayTo returns the steps that lead from a kind's first status to another.
-func wayTo(kind blue.Kind, status string) []string {
-	type way []string
-	ways := map[string]way{blue.InitialStatus(kind): {}}
-	for range blue.Statuses(kind) {
+func wayTo(kind blue.Kind, status blue.Status) []blue.Status {
+	type way []blue.Status
+	ways := map[blue.Status]way{kind.InitialStatus(): {}}
+	for range kind.Statuses() {
 		for from, w := range ways {
-			for _, to := range blue.Statuses(kind) {
-				if _, known := ways[to]; !known && blue.MayTransition(kind, from, to) {
+			for _, to := range kind.Statuses() {
+				if _, known := ways[to]; !known && kind.CanChange(from, to) {
 					ways[to] = append(slices.Clone(w), to)
 				}
 			}

@@ -51,7 +51,7 @@ func citeText(w io.Writer, citations []blue.Citation) error {
 		fmt.Fprintf(w, "%s %s\n", e.DisplayID, oneLine(e.Label))
 		by := joinSlugs(e.Authors)
 		if e.Status != nil {
-			by += ", " + *e.Status
+			by += ", " + string(*e.Status)
 		}
 		fmt.Fprintf(w, "  %s\n", oneLine(by))
 		fmt.Fprintln(w, indent(e.Content, "  "))

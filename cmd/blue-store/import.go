@@ -236,10 +236,12 @@ func countsOf(s *blue.Snapshot) map[string]int {
 	for _, e := range s.Experts {
 		scores += len(e.Scores)
 	}
-	return map[string]int{
-		"rounds": len(s.Rounds), "experts": len(s.Experts), "perspectives": len(s.Perspectives),
-		"tensions": len(s.Tensions), "recommendations": len(s.Recommendations), "evidence": len(s.Evidence),
-		"claims": len(s.Claims), "references": len(s.Refs()), "moves": len(s.Moves), "events": len(s.Events),
+	counts := map[string]int{
+		"rounds": len(s.Rounds), "experts": len(s.Experts), "references": len(s.Refs()), "moves": len(s.Moves), "events": len(s.Events),
 		"convergence_signals": signals, "tension_events": updates, "expert_scores": scores, "verdicts": len(s.Verdicts),
 	}
+	for _, kind := range blue.NumberedKinds() {
+		counts[kind.Plural()] = len(s.Numbered(kind))
+	}
+	return counts
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/internal/importer"
 )
 
@@ -54,24 +55,23 @@ func noteText(n importer.Note) string {
 	return fmt.Sprintf("%s:%d: %s", n.File, n.Line, n.Message)
 }
 
-// counted lists what countLine tells, in order.
-var counted = []struct{ name, one string }{
-	{"rounds", "round"}, {"experts", "expert"}, {"perspectives", "perspective"}, {"tensions", "tension"},
-	{"recommendations", "recommendation"}, {"evidence", "evidence"}, {"claims", "claim"},
-	{"references", "reference"}, {"moves", "move"}, {"verdicts", "verdict"},
-}
-
-// countLine is "4 rounds · 12 experts · …", without what there is none of.
+// countLine returns "4 rounds · 12 experts · …". A count of 0 is left out.
 func countLine(counts map[string]int) string {
 	var parts []string
-	for _, c := range counted {
-		switch n := counts[c.name]; n {
-		case 0:
-		case 1:
-			parts = append(parts, "1 "+c.one)
-		default:
-			parts = append(parts, fmt.Sprintf("%d %s", n, c.name))
+	add := func(one, name string) {
+		if n := counts[name]; n == 1 {
+			parts = append(parts, "1 "+one)
+		} else if n > 1 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, name))
 		}
 	}
+	add("round", "rounds")
+	add("expert", "experts")
+	for _, kind := range blue.NumberedKinds() {
+		add(string(kind), kind.Plural())
+	}
+	add("reference", "references")
+	add("move", "moves")
+	add("verdict", "verdicts")
 	return cmp.Or(strings.Join(parts, " · "), "nothing yet")
 }

@@ -64,7 +64,7 @@ func TestSortKeyOf(t *testing.T) {
 func TestSalvage(t *testing.T) {
 	b := newBench(t, demoFolder(t))
 	snapshot := b.load()
-	lost := snapshot.Tensions[0]
+	lost := snapshot.Tensions()[0]
 	sk := sortKeyOf(lost)
 	attrs := maps.Clone(b.intact[sk])
 	attrs["status"] = record.S("open")
@@ -87,8 +87,8 @@ func TestSalvage(t *testing.T) {
 				t.Errorf("%s --salvage shows the damaged %s", command, tension.ID)
 			}
 		}
-		if len(shown.Tensions) != len(snapshot.Tensions)-1 {
-			t.Errorf("%s --salvage shows %d tensions of %d", command, len(shown.Tensions), len(snapshot.Tensions))
+		if len(shown.Tensions) != len(snapshot.Tensions())-1 {
+			t.Errorf("%s --salvage shows %d tensions of %d", command, len(shown.Tensions), len(snapshot.Tensions()))
 		}
 	}
 	output := filepath.Join(t.TempDir(), "salvaged.json")

@@ -32,9 +32,9 @@ func listCommand(a *app) *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&l.status, "status", "", "only dialogues with this `STATUS`: "+oneOf(blue.DialogueStatuses()))
-	f.StringVar(&l.tensions, "tensions", "", "the tensions of all dialogues with this `STATUS` (open if left out): "+oneOf(blue.Statuses(blue.KindTension)))
-	f.Lookup("tensions").NoOptDefVal = string(blue.TensionOpen)
+	f.StringVar(&l.status, "status", "", "only dialogues with this `STATUS`: "+oneOf(blue.KindDialogue.Statuses()))
+	f.StringVar(&l.tensions, "tensions", "", "the tensions of all dialogues with this `STATUS` (open if left out): "+oneOf(blue.KindTension.Statuses()))
+	f.Lookup("tensions").NoOptDefVal = string(blue.StatusOpen)
 	f.StringVar(&l.expert, "expert", "", "the panels that the expert `SLUG` is on, and the expert's moves")
 	return c
 }
@@ -71,11 +71,11 @@ func (l *listing) check(c *cobra.Command, args []string) error {
 	if len(given) > 1 {
 		return usage("%s exclude each other", strings.Join(given, " and "))
 	}
-	if l.status != "" && !blue.DialogueStatus(l.status).Valid() {
-		return usage("unknown status %q; a dialogue is %s", clipped(l.status), oneOf(blue.DialogueStatuses()))
+	if l.status != "" && !blue.KindDialogue.HasStatus(blue.Status(l.status)) {
+		return usage("unknown status %q; a dialogue is %s", clipped(l.status), oneOf(blue.KindDialogue.Statuses()))
 	}
-	if l.tensions != "" && !blue.ValidStatus(blue.KindTension, l.tensions) {
-		return usage("unknown status %q; a tension is %s", clipped(l.tensions), oneOf(blue.Statuses(blue.KindTension)))
+	if l.tensions != "" && !blue.KindTension.HasStatus(blue.Status(l.tensions)) {
+		return usage("unknown status %q; a tension is %s", clipped(l.tensions), oneOf(blue.KindTension.Statuses()))
 	}
 	return nil
 }
@@ -96,13 +96,13 @@ func (a *app) list(ctx context.Context, l listing) error {
 	}
 	switch {
 	case l.tensions != "":
-		rows, err := lister.ListTensions(ctx, blue.TensionStatus(l.tensions))
+		rows, err := lister.ListTensions(ctx, blue.Status(l.tensions))
 		return answerRows(a, rows, err, tensionsText)
 	case l.expert != "":
 		rows, err := lister.ListExpert(ctx, blue.ExpertSlug(l.expert))
 		return answerRows(a, rows, err, activityText)
 	case l.status != "":
-		rows, err := lister.ListStatus(ctx, blue.DialogueStatus(l.status))
+		rows, err := lister.ListStatus(ctx, blue.Status(l.status))
 		return answerRows(a, rows, err, listText)
 	}
 	rows, err := lister.List(ctx)
@@ -113,10 +113,10 @@ func (a *app) list(ctx context.Context, l listing) error {
 type nothing struct{ blue.AnalyticsStore }
 
 func (nothing) List(context.Context) ([]blue.Listed, error) { return nil, nil }
-func (nothing) ListStatus(context.Context, blue.DialogueStatus) ([]blue.Listed, error) {
+func (nothing) ListStatus(context.Context, blue.Status) ([]blue.Listed, error) {
 	return nil, nil
 }
-func (nothing) ListTensions(context.Context, blue.TensionStatus) ([]blue.ListedTension, error) {
+func (nothing) ListTensions(context.Context, blue.Status) ([]blue.ListedTension, error) {
 	return nil, nil
 }
 func (nothing) ListExpert(context.Context, blue.ExpertSlug) ([]blue.ListedActivity, error) {
@@ -170,10 +170,9 @@ func tensionsText(w io.Writer, rows []blue.ListedTension) error {
 func activityText(w io.Writer, rows []blue.ListedActivity) error {
 	return tableText(w, rows, "Nothing found.", "DIALOGUE\tROUND\tWHAT\tCHANGED (UTC)", func(r blue.ListedActivity) string {
 		what := "on the panel"
-		switch {
-		case r.Kind == blue.KindMove:
+		if r.Kind == blue.KindMove {
 			what = "move: " + oneLine(string(r.MoveType))
-		case r.Tier != "":
+		} else if r.Tier != "" {
 			what += ", " + oneLine(string(r.Tier))
 		}
 		return fmt.Sprintf("%s\t%d\t%s\t%s", oneLine(string(r.Dialogue)), int(r.Round), what, seconds(r.UpdatedAt))

@@ -63,23 +63,12 @@ func (a *app) registerRound(ctx context.Context, dialogue string, round blue.Rou
 type roundJSON struct {
 	DialogueID blue.DialogueID `json:"dialogue_id"`
 	Message    string          `json:"message"`
-	Registered registeredJSON  `json:"registered"`
+	Registered map[string]any  `json:"registered"` // by name: the kinds, expert_scores, refs, moves (ours)
 	Repeated   bool            `json:"repeated,omitempty"` // ours
 	Round      blue.Round      `json:"round"`
 	Score      int64           `json:"score"`
 	Status     string          `json:"status"`
 	Warnings   []blue.Warning  `json:"warnings,omitempty"` // ours
-}
-
-type registeredJSON struct {
-	Claims          []numberedJSON `json:"claims"`
-	Evidence        []numberedJSON `json:"evidence"`
-	ExpertScores    []scoreJSON    `json:"expert_scores"`
-	Moves           int            `json:"moves,omitempty"` // ours
-	Perspectives    []numberedJSON `json:"perspectives"`
-	Recommendations []numberedJSON `json:"recommendations"`
-	Refs            int            `json:"refs"`
-	Tensions        []numberedJSON `json:"tensions"`
 }
 
 type numberedJSON struct {
@@ -97,21 +86,20 @@ func newRoundJSON(id blue.DialogueID, r *blue.Registered, warnings []blue.Warnin
 	for i, s := range r.Scores {
 		scores[i] = scoreJSON(s)
 	}
-	list := func(kind blue.Kind) []numberedJSON {
+	registered := map[string]any{"expert_scores": scores, "refs": r.References}
+	if r.Moves > 0 {
+		registered["moves"] = r.Moves
+	}
+	for _, kind := range blue.NumberedKinds() {
 		numbered := make([]numberedJSON, len(r.Entities[kind]))
 		for i, n := range r.Entities[kind] {
 			numbered[i] = numberedJSON{n.ID, n.LocalID}
 		}
-		return numbered
+		registered[kind.Plural()] = numbered
 	}
 	return &roundJSON{
 		DialogueID: id, Message: fmt.Sprintf("Registered round %d data for dialogue '%s'", r.Round, id),
-		Registered: registeredJSON{
-			Claims: list(blue.KindClaim), Evidence: list(blue.KindEvidence), ExpertScores: scores, Moves: r.Moves,
-			Perspectives: list(blue.KindPerspective), Recommendations: list(blue.KindRecommendation),
-			Refs: r.References, Tensions: list(blue.KindTension),
-		},
-		Repeated: r.Repeated, Round: r.Round, Score: r.Score, Status: "success", Warnings: warnings,
+		Registered: registered, Repeated: r.Repeated, Round: r.Round, Score: r.Score, Status: "success", Warnings: warnings,
 	}
 }
 

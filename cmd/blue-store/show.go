@@ -75,20 +75,15 @@ func (a *app) show(ctx context.Context, s *session, id blue.DialogueID, entity s
 }
 
 func (a *app) showDialogue(s *blue.Snapshot) error {
-	doc, err := export.Document(s, time.Time{})
-	if err != nil {
-		return err
+	var doc map[string]any
+	if a.json() {
+		var err error
+		if doc, err = export.Document(s, time.Time{}); err != nil {
+			return err
+		}
+		delete(doc, "exported_at")
 	}
-	delete(doc, "exported_at")
 	return a.answer(doc, func(w io.Writer) error { return outline(w, s) })
-}
-
-// entityOf is what a name stands for; exactly one field is set.
-type entityOf struct {
-	numbered blue.Contributed
-	expert   *blue.Expert
-	round    *blue.RoundRecord
-	verdict  *blue.Verdict
 }
 
 // nameable reports whether a text can name an entity at all.
@@ -117,36 +112,36 @@ func badEntity(name string) error {
 }
 
 // find looks a name up: a display id first, then a verdict, then an expert.
-func find(s *blue.Snapshot, name string) (entityOf, error) {
+func find(s *blue.Snapshot, name string) (blue.Entity, error) {
 	kind, rest, prefixed := strings.Cut(name, ":")
 	if prefixed && kind == "round" {
 		n, err := strconv.ParseUint(rest, 10, 31)
 		if err != nil {
-			return entityOf{}, badEntity(name)
+			return nil, badEntity(name)
 		}
 		if r, ok := s.Round(blue.Round(n)); ok {
-			return entityOf{round: r}, nil
+			return r, nil
 		}
-		return entityOf{}, notFound("dialogue %s has no round %d", s.Dialogue.ID, n)
+		return nil, notFound("dialogue %s has no round %d", s.Dialogue.ID, n)
 	}
 	if prefixed {
 		name = rest
 	}
 	if id, err := blue.ParseEntityID(name); err == nil && !prefixed {
 		if e, ok := s.Find(id); ok {
-			return entityOf{numbered: e}, nil
+			return e, nil
 		}
 	}
 	if kind != "expert" || !prefixed {
 		for _, v := range s.Verdicts {
 			if string(v.ID) == name {
-				return entityOf{verdict: v}, nil
+				return v, nil
 			}
 		}
 	}
 	if kind != "verdict" || !prefixed {
 		if e, ok := s.Expert(blue.ExpertSlug(name)); ok {
-			return entityOf{expert: e}, nil
+			return e, nil
 		}
 	}
 	err := notFound("dialogue %s has no %s", s.Dialogue.ID, clipped(name))
@@ -155,37 +150,26 @@ func find(s *blue.Snapshot, name string) (entityOf, error) {
 			err = withHint(err, "did you mean "+id.String()+"?")
 		}
 	}
-	return entityOf{}, err
+	return nil, err
 }
 
 func (a *app) showEntity(s *blue.Snapshot, name string) error {
-	e, err := find(s, name)
+	found, err := find(s, name)
 	if err != nil {
 		return err
 	}
-	switch {
-	case e.numbered != nil:
-		return a.showNumbered(s, e.numbered)
-	case e.expert != nil:
-		return a.showExpert(s, e.expert)
-	case e.round != nil:
-		return a.showRound(s, e.round)
-	default:
-		return a.showVerdict(s, e.verdict)
-	}
-}
-
-// documentPart returns the one object of a list of the exported document that holds
-// the values, so that show and export cannot differ.
-func documentPart(s *blue.Snapshot, list, key string, value any) (map[string]any, error) {
-	doc, err := export.Document(s, time.Time{})
+	entity, err := export.Entity(s, found)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, part := range doc[list].([]any) {
-		if object, ok := part.(map[string]any); ok && fmt.Sprint(object[key]) == fmt.Sprint(value) {
-			return object, nil
-		}
+	shown := map[string]any{"kind": found.EntityKind(), "entity": entity}
+	switch e := found.(type) {
+	case *blue.Expert:
+		return a.answer(shown, func(w io.Writer) error { return expertText(w, s, e) })
+	case *blue.RoundRecord:
+		return a.showRound(s, e, shown)
+	case *blue.Verdict:
+		return a.showVerdict(s, e, shown)
 	}
-	return nil, notFound("dialogue %s has no %v", s.Dialogue.ID, value)
+	return a.showNumbered(s, found.(blue.Contributed), entity)
 }

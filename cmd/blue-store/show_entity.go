@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/export"
@@ -30,12 +29,8 @@ type endJSON struct {
 	Label *string       `json:"label"` // null: not in the dialogue
 }
 
-func (a *app) showNumbered(s *blue.Snapshot, e blue.Contributed) error {
+func (a *app) showNumbered(s *blue.Snapshot, e blue.Contributed, entity map[string]any) error {
 	id := e.Common().ID
-	entity, err := documentPart(s, id.Kind.Plural(), "id", id)
-	if err != nil {
-		return err
-	}
 	shown := &numberedShown{Kind: id.Kind, Entity: entity, Out: []endJSON{}, In: []endJSON{}, Events: []any{}}
 	for _, r := range s.Refs() {
 		if r.Source == id {
@@ -45,8 +40,14 @@ func (a *app) showNumbered(s *blue.Snapshot, e blue.Contributed) error {
 			shown.In = append(shown.In, end(s, r.Type, r.Source))
 		}
 	}
-	if shown.Events, err = eventsOf(s, id); err != nil {
-		return err
+	for _, ev := range s.Events {
+		if ev.Of == id {
+			event, err := export.Entity(s, ev)
+			if err != nil {
+				return err
+			}
+			shown.Events = append(shown.Events, event)
+		}
 	}
 	return a.answer(shown, func(w io.Writer) error { return numberedText(w, s, e, shown) })
 }
@@ -59,23 +60,9 @@ func end(s *blue.Snapshot, t blue.RefType, id blue.EntityID) endJSON {
 	return e
 }
 
-func eventsOf(s *blue.Snapshot, id blue.EntityID) ([]any, error) {
-	doc, err := export.Document(s, time.Time{})
-	if err != nil {
-		return nil, err
-	}
-	events := []any{}
-	for _, e := range doc["events"].([]any) {
-		if e.(map[string]any)["entity"] == id.String() {
-			events = append(events, e)
-		}
-	}
-	return events, nil
-}
-
 func numberedText(w io.Writer, s *blue.Snapshot, e blue.Contributed, shown *numberedShown) error {
 	c := e.Common()
-	fmt.Fprintf(w, "%s %s, %s, round %d\n", c.ID, c.ID.Kind, e.StatusText(), c.ID.Round)
+	fmt.Fprintf(w, "%s %s, %s, round %d\n", c.ID, c.ID.Kind, e.Common().Status, c.ID.Round)
 	field(w, "label", c.Label)
 	field(w, "by", joinSlugs(c.Contributors))
 	field(w, "local id", c.LocalID)
@@ -130,25 +117,18 @@ func field(w io.Writer, name, value string) {
 	}
 }
 
-func (a *app) showExpert(s *blue.Snapshot, e *blue.Expert) error {
-	entity, err := documentPart(s, "experts", "expert_slug", e.Slug)
-	if err != nil {
-		return err
+func expertText(w io.Writer, s *blue.Snapshot, e *blue.Expert) error {
+	fmt.Fprintf(w, "%s, %s expert, %s\n", e.Slug, e.Tier, e.Source)
+	field(w, "role", e.Role)
+	field(w, "focus", e.Focus)
+	field(w, "about", e.Description)
+	field(w, "because", e.CreationReason)
+	if e.FirstRound != nil {
+		field(w, "first round", fmt.Sprint(int(*e.FirstRound)))
 	}
-	shown := map[string]any{"kind": blue.KindExpert, "entity": entity}
-	return a.answer(shown, func(w io.Writer) error {
-		fmt.Fprintf(w, "%s, %s expert, %s\n", e.Slug, e.Tier, e.Source)
-		field(w, "role", e.Role)
-		field(w, "focus", e.Focus)
-		field(w, "about", e.Description)
-		field(w, "because", e.CreationReason)
-		if e.FirstRound != nil {
-			field(w, "first round", fmt.Sprint(int(*e.FirstRound)))
-		}
-		field(w, "score", scoresText(e))
-		field(w, "said", strings.Join(saidBy(s, e), " "))
-		return nil
-	})
+	field(w, "score", scoresText(e))
+	field(w, "said", strings.Join(saidBy(s, e), " "))
+	return nil
 }
 
 // scoresText is the total and its rounds, e.g. "25 (round 0: 15, round 1: 10)".
@@ -173,34 +153,26 @@ func saidBy(s *blue.Snapshot, e *blue.Expert) []string {
 	return ids
 }
 
-func (a *app) showRound(s *blue.Snapshot, r *blue.RoundRecord) error {
-	entity, err := documentPart(s, "rounds", "round", int(r.Round))
-	if err != nil {
-		return err
-	}
+func (a *app) showRound(s *blue.Snapshot, r *blue.RoundRecord, shown map[string]any) error {
 	ids := []blue.EntityID{}
 	for _, c := range s.Contributed() {
 		if c.Common().ID.Round == r.Round {
 			ids = append(ids, c.Common().ID)
 		}
 	}
-	shown := map[string]any{"kind": blue.KindRound, "entity": entity, "registered": ids}
+	shown["registered"] = ids
 	return a.answer(shown, func(w io.Writer) error {
 		roundOutline(w, s, r)
 		return nil
 	})
 }
 
-func (a *app) showVerdict(s *blue.Snapshot, v *blue.Verdict) error {
-	entity, err := documentPart(s, "verdicts", "verdict_id", v.ID)
-	if err != nil {
-		return err
-	}
+func (a *app) showVerdict(s *blue.Snapshot, v *blue.Verdict, shown map[string]any) error {
 	rests, err := graph.Build(s).Provenance(v.ID)
 	if err != nil {
 		return err
 	}
-	shown := map[string]any{"kind": blue.KindVerdict, "entity": entity, "provenance": rests}
+	shown["provenance"] = rests
 	return a.answer(shown, func(w io.Writer) error { return verdictText(w, v, rests) })
 }
 

@@ -47,7 +47,7 @@ func roundOutline(w io.Writer, s *blue.Snapshot, r *blue.RoundRecord) {
 	field(w, "summary", r.Summary)
 	for _, e := range s.Contributed() {
 		if c := e.Common(); c.ID.Round == r.Round {
-			fmt.Fprintf(w, "  %s %-9s %s (%s)\n", c.ID, e.StatusText(), oneLine(c.Label), oneLine(joinSlugs(c.Contributors)))
+			fmt.Fprintf(w, "  %s %-9s %s (%s)\n", c.ID, e.Common().Status, oneLine(c.Label), oneLine(joinSlugs(c.Contributors)))
 		}
 	}
 	for _, m := range s.Moves {

@@ -92,7 +92,7 @@ func attributeCases(b *bench) []tampering {
 	for sk, attrs := range b.intact {
 		if strings.HasPrefix(sk, "round#") {
 			attrs = maps.Clone(attrs)
-			attrs["status"] = record.S(string(blue.RoundInProgress))
+			attrs["status"] = record.S(string("in_progress"))
 			add("status of a round", sk, attrs, blue.DamageChanged)
 		}
 	}

@@ -155,9 +155,9 @@ func (b *bench) change() {
 		if _, err := s.store.RecordSignal(ctx, snapshot.Dialogue.ID, blue.Signal{Round: 0, Expert: expert}); err != nil {
 			return err
 		}
-		t := snapshot.Tensions[0]
-		for _, to := range blue.Statuses(blue.KindTension) {
-			if blue.MayTransition(blue.KindTension, string(t.Status), to) {
+		t := snapshot.Tensions()[0]
+		for _, to := range blue.KindTension.Statuses() {
+			if blue.KindTension.CanChange(t.Status, to) {
 				_, err := s.store.Transition(ctx, snapshot.Dialogue.ID, blue.Transition{ID: t.ID, To: to, Round: last + 1})
 				return err
 			}

@@ -70,7 +70,7 @@ func TestReferencesAndTensions(t *testing.T) {
 			}
 		}
 		for _, u := range b.TensionUpdates {
-			status[u.ID] = u.Status
+			status[u.ID] = string(u.Status)
 			if !placed[u.Via] {
 				t.Errorf("%s is %s via %q, which does not exist", u.ID, u.Status, u.Via)
 			}

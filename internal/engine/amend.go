@@ -34,8 +34,8 @@ func (s *Store) RecordSignal(ctx context.Context, id blue.DialogueID, n blue.Sig
 
 // Amend implements blue.DialogueStore.
 func (s *Store) Amend(ctx context.Context, id blue.DialogueID, a blue.Amendment) (blue.Scoped[blue.Dialogue], error) {
-	if a.Status != nil && !a.Status.Valid() {
-		return blue.Scoped[blue.Dialogue]{}, fmt.Errorf("%w: %q is no status of a dialogue; one of %v", blue.ErrRefused, *a.Status, blue.DialogueStatuses())
+	if a.Status != nil && !blue.KindDialogue.HasStatus(*a.Status) {
+		return blue.Scoped[blue.Dialogue]{}, fmt.Errorf("%w: %q is no status of a dialogue; one of %v", blue.ErrRefused, *a.Status, blue.KindDialogue.Statuses())
 	}
 	var answer blue.Dialogue
 	err := s.update(ctx, id, func(tx *transaction) error {

@@ -15,7 +15,7 @@ import (
 // come from clear attributes, are not verified, and cost no key.
 func (s *Store) List(ctx context.Context) ([]blue.Listed, error) {
 	all := []blue.Listed{}
-	for _, status := range blue.DialogueStatuses() {
+	for _, status := range blue.KindDialogue.Statuses() {
 		rows, err := s.ListStatus(ctx, status)
 		if err != nil {
 			return nil, err
@@ -26,8 +26,8 @@ func (s *Store) List(ctx context.Context) ([]blue.Listed, error) {
 }
 
 // ListStatus implements blue.AnalyticsStore.
-func (s *Store) ListStatus(ctx context.Context, status blue.DialogueStatus) ([]blue.Listed, error) {
-	if !status.Valid() {
+func (s *Store) ListStatus(ctx context.Context, status blue.Status) ([]blue.Listed, error) {
+	if !blue.KindDialogue.HasStatus(status) {
 		return nil, fmt.Errorf("%w: a dialogue is never %q", blue.ErrInvalid, status)
 	}
 	records, err := s.records.Index(ctx, record.ByStatus, byStatus(status))
@@ -49,8 +49,8 @@ func (s *Store) ListStatus(ctx context.Context, status blue.DialogueStatus) ([]b
 }
 
 // ListTensions implements blue.AnalyticsStore.
-func (s *Store) ListTensions(ctx context.Context, status blue.TensionStatus) ([]blue.ListedTension, error) {
-	if !blue.ValidStatus(blue.KindTension, string(status)) {
+func (s *Store) ListTensions(ctx context.Context, status blue.Status) ([]blue.ListedTension, error) {
+	if !blue.KindTension.HasStatus(status) {
 		return nil, fmt.Errorf("%w: a tension is never %q", blue.ErrInvalid, status)
 	}
 	records, err := s.records.Index(ctx, record.ByTensionStatus, byTensionStatus(status))
@@ -89,16 +89,15 @@ func (s *Store) ListExpert(ctx context.Context, slug blue.ExpertSlug) ([]blue.Li
 			continue
 		}
 		row := blue.ListedActivity{Dialogue: dialogue, Kind: entity.EntityKind(), UpdatedAt: r.Attrs["updated_at"].Str()}
-		switch entity.(type) {
-		case *blue.Expert:
+		if _, isExpert := entity.(*blue.Expert); isExpert {
 			row.Round, row.Tier = blue.Round(r.Attrs["first_round"].Int()), blue.Tier(r.Attrs["tier"].Str())
-		case *blue.Move:
+		} else if _, isMove := entity.(*blue.Move); isMove {
 			round, _, seq, ok := moveKey(strings.TrimPrefix(r.Key.Item, "move#"))
 			if !ok {
 				continue
 			}
 			row.Round, row.Seq, row.MoveType = round, seq, blue.MoveType(r.Attrs["move_type"].Str())
-		default:
+		} else {
 			continue
 		}
 		rows = append(rows, row)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -12,8 +13,8 @@ import (
 )
 
 // entry says how one entity kind is stored. Everything else about a kind
-// follows from the tags of its type, so a new kind costs its name and type in
-// entity.go, its list in snapshot.go (both package blue), and an entry here.
+// follows from its row in the table of kinds and the tags of its type (package
+// blue), so a new numbered kind costs nothing here.
 type entry struct {
 	kind   blue.Kind
 	prefix string // sort keys begin with it; "meta" is a whole sort key
@@ -21,6 +22,9 @@ type entry struct {
 	// sortKey returns what follows the prefix; setKey reads it back.
 	sortKey func(blue.Entity) string
 	setKey  func(e blue.Entity, id blue.DialogueID, rest string) error
+	// parseKey returns what follows the prefix for the Key of a caller's
+	// EntityKey; ErrInvalid when there cannot be such a key.
+	parseKey func(key string) (rest string, err error)
 	// index returns the index attributes (design §3), nil for none.
 	index func(e blue.Entity, id blue.DialogueID) record.Attrs
 	// attach puts the entity into its list.
@@ -28,20 +32,42 @@ type entry struct {
 }
 
 // codec is the table of stored kinds: dialogue, expert, round, verdict, the
-// five numbered ones, move, and the events of the five. A ref is the
+// numbered ones, move, and the events of the numbered ones. A ref is the
 // fourteenth kind of the RFC and has no entry: it is stored inside its source
 // (docs/decisions, references).
-var codec = []entry{
-	of(blue.KindDialogue, record.Meta,
+var codec = newCodec()
+
+func newCodec() []entry {
+	entries := []entry{dialogueEntry(), expertEntry(), roundEntry(), verdictEntry()}
+	for _, kind := range blue.NumberedKinds() {
+		entries = append(entries, numberedEntry(kind))
+	}
+	entries = append(entries, moveEntry())
+	for _, kind := range blue.NumberedKinds() {
+		entries = append(entries, eventEntry(kind))
+	}
+	return entries
+}
+
+func dialogueEntry() entry {
+	return entryFor(record.Meta,
 		func(*blue.Dialogue) string { return "" },
 		func(d *blue.Dialogue, id blue.DialogueID, _ string) error { d.ID = id; return nil },
+		func(string) (string, error) { return "", nil },
 		func(d *blue.Dialogue, id blue.DialogueID) record.Attrs {
 			return indexed(record.ByStatus, byStatus(d.Status), d.UpdatedAt.Format(timeLayout)+"#"+string(id))
 		},
-		func(s *blue.Snapshot, d *blue.Dialogue) { s.Dialogue = *d }),
-	of(blue.KindExpert, "expert#",
+		func(s *blue.Snapshot, d *blue.Dialogue) { s.Dialogue = *d })
+}
+
+func expertEntry() entry {
+	return entryFor("expert#",
 		func(e *blue.Expert) string { return e.Slug.Key() },
-		func(e *blue.Expert, _ blue.DialogueID, rest string) error { return same(e.Slug.Key(), rest) },
+		func(e *blue.Expert, _ blue.DialogueID, rest string) error { return checkSame(e.Slug.Key(), rest) },
+		func(key string) (string, error) {
+			slug, err := blue.ParseExpertSlug(key)
+			return slug.Key(), err
+		},
 		func(e *blue.Expert, id blue.DialogueID) record.Attrs {
 			var first blue.Round
 			if e.FirstRound != nil {
@@ -49,62 +75,75 @@ var codec = []entry{
 			}
 			return byExpert(e.Slug, id, first)
 		},
-		func(s *blue.Snapshot, e *blue.Expert) { s.Experts = append(s.Experts, e) }),
-	of(blue.KindRound, "round#",
-		func(r *blue.RoundRecord) string { return two(int(r.Round)) },
+		func(s *blue.Snapshot, e *blue.Expert) { s.Experts = append(s.Experts, e) })
+}
+
+func roundEntry() entry {
+	return entryFor("round#",
+		func(r *blue.RoundRecord) string { return twoDigits(int(r.Round)) },
 		func(r *blue.RoundRecord, _ blue.DialogueID, rest string) error {
-			n, err := number(rest)
+			n, err := parseTwoDigits(rest)
 			r.Round = blue.Round(n)
 			return err
 		},
+		func(key string) (string, error) {
+			n, err := strconv.Atoi(key)
+			if err != nil || !blue.Round(n).Valid() {
+				return "", errNotAKey
+			}
+			return twoDigits(n), nil
+		},
 		nil,
-		func(s *blue.Snapshot, r *blue.RoundRecord) { s.Rounds = append(s.Rounds, r) }),
-	of(blue.KindVerdict, "verdict#",
+		func(s *blue.Snapshot, r *blue.RoundRecord) { s.Rounds = append(s.Rounds, r) })
+}
+
+func verdictEntry() entry {
+	return entryFor("verdict#",
 		func(v *blue.Verdict) string { return string(v.ID) },
 		func(v *blue.Verdict, _ blue.DialogueID, rest string) (err error) {
 			v.ID, err = blue.ParseVerdictID(rest)
 			return err
 		},
-		nil,
-		func(s *blue.Snapshot, v *blue.Verdict) { s.Verdicts = append(s.Verdicts, v) }),
-	contributed(blue.KindPerspective, nil,
-		func(s *blue.Snapshot, e *blue.Perspective) { s.Perspectives = append(s.Perspectives, e) }),
-	contributed(blue.KindTension,
-		func(t *blue.Tension, id blue.DialogueID) record.Attrs {
-			return indexed(record.ByTensionStatus, byTensionStatus(t.Status), string(id)+"#"+t.ID.String())
+		func(key string) (string, error) {
+			id, err := blue.ParseVerdictID(key)
+			return string(id), err
 		},
-		func(s *blue.Snapshot, e *blue.Tension) { s.Tensions = append(s.Tensions, e) }),
-	contributed(blue.KindRecommendation, nil,
-		func(s *blue.Snapshot, e *blue.Recommendation) { s.Recommendations = append(s.Recommendations, e) }),
-	contributed(blue.KindEvidence, nil,
-		func(s *blue.Snapshot, e *blue.Evidence) { s.Evidence = append(s.Evidence, e) }),
-	contributed(blue.KindClaim, nil,
-		func(s *blue.Snapshot, e *blue.Claim) { s.Claims = append(s.Claims, e) }),
-	of(blue.KindMove, "move#",
-		func(m *blue.Move) string { return two(int(m.Round)) + "#" + m.Expert.Key() + "#" + two(int(m.Seq)) },
-		setMoveKey,
-		func(m *blue.Move, id blue.DialogueID) record.Attrs { return byExpert(m.Expert, id, m.Round) },
-		func(s *blue.Snapshot, m *blue.Move) { s.Moves = append(s.Moves, m) }),
-	eventsOf(blue.KindPerspective),
-	eventsOf(blue.KindTension),
-	eventsOf(blue.KindRecommendation),
-	eventsOf(blue.KindEvidence),
-	eventsOf(blue.KindClaim),
+		nil,
+		func(s *blue.Snapshot, v *blue.Verdict) { s.Verdicts = append(s.Verdicts, v) })
 }
 
-// of makes an entry from functions of the entity's own type.
-func of[T any, P interface {
+func moveEntry() entry {
+	return entryFor("move#", moveRest, setMoveKey,
+		func(key string) (string, error) {
+			p := strings.Split(key, "#")
+			if len(p) != 3 {
+				return "", errNotAKey
+			}
+			round, err1 := strconv.Atoi(p[0])
+			seq, err2 := strconv.Atoi(p[2])
+			if err1 != nil || err2 != nil || !blue.Round(round).Valid() {
+				return "", errNotAKey
+			}
+			return moveRest(&blue.Move{Round: blue.Round(round), Expert: blue.ExpertSlug(p[1]), Seq: blue.Seq(seq)}), nil
+		},
+		func(m *blue.Move, id blue.DialogueID) record.Attrs { return byExpert(m.Expert, id, m.Round) },
+		func(s *blue.Snapshot, m *blue.Move) { s.Moves = append(s.Moves, m) })
+}
+
+// entryFor makes an entry from functions of the entity's own type.
+func entryFor[T any, P interface {
 	*T
 	blue.Entity
-}](kind blue.Kind, prefix string, sortKey func(P) string, setKey func(P, blue.DialogueID, string) error,
+}](prefix string, sortKey func(P) string, setKey func(P, blue.DialogueID, string) error, parseKey func(string) (string, error),
 	index func(P, blue.DialogueID) record.Attrs, attach func(*blue.Snapshot, P)) entry {
 	e := entry{
-		kind:    kind,
-		prefix:  prefix,
-		fresh:   func() blue.Entity { return P(new(T)) },
-		sortKey: func(e blue.Entity) string { return sortKey(e.(P)) },
-		setKey:  func(e blue.Entity, id blue.DialogueID, rest string) error { return setKey(e.(P), id, rest) },
-		attach:  func(s *blue.Snapshot, e blue.Entity) { attach(s, e.(P)) },
+		kind:     P(new(T)).EntityKind(),
+		prefix:   prefix,
+		fresh:    func() blue.Entity { return P(new(T)) },
+		sortKey:  func(e blue.Entity) string { return sortKey(e.(P)) },
+		setKey:   func(e blue.Entity, id blue.DialogueID, rest string) error { return setKey(e.(P), id, rest) },
+		parseKey: parseKey,
+		attach:   func(s *blue.Snapshot, e blue.Entity) { attach(s, e.(P)) },
 	}
 	if index != nil {
 		e.index = func(e blue.Entity, id blue.DialogueID) record.Attrs { return index(e.(P), id) }
@@ -112,37 +151,62 @@ func of[T any, P interface {
 	return e
 }
 
-// contributed makes the entry of a numbered kind: {kind}#{round:02d}#{seq:02d}.
-func contributed[T any, P interface {
-	*T
-	blue.Contributed
-}](kind blue.Kind, index func(P, blue.DialogueID) record.Attrs, attach func(*blue.Snapshot, P)) entry {
-	return of(kind, string(kind)+"#",
-		func(e P) string { id := e.Common().ID; return two(int(id.Round)) + "#" + two(int(id.Seq)) },
-		func(e P, _ blue.DialogueID, rest string) error {
+// numberedEntry makes the entry of a numbered kind: {kind}#{round:02d}#{seq:02d}.
+func numberedEntry(kind blue.Kind) entry {
+	rest := func(id blue.EntityID) string { return twoDigits(int(id.Round)) + "#" + twoDigits(int(id.Seq)) }
+	return entry{
+		kind: kind, prefix: string(kind) + "#",
+		fresh:   func() blue.Entity { return kind.New() },
+		sortKey: func(e blue.Entity) string { return rest(e.(blue.Contributed).Common().ID) },
+		setKey: func(e blue.Entity, _ blue.DialogueID, rest string) error {
 			round, seq, _ := strings.Cut(rest, "#")
-			r, err1 := number(round)
-			n, err2 := number(seq)
+			r, err1 := parseTwoDigits(round)
+			n, err2 := parseTwoDigits(seq)
 			if err1 != nil || err2 != nil {
 				return fmt.Errorf("sort key ends in %q", rest)
 			}
-			e.Common().ID = blue.EntityID{Kind: kind, Round: blue.Round(r), Seq: blue.Seq(n)}
+			e.(blue.Contributed).Common().ID = blue.EntityID{Kind: kind, Round: blue.Round(r), Seq: blue.Seq(n)}
 			return nil
-		}, index, attach)
+		},
+		parseKey: func(key string) (string, error) {
+			id, err := blue.ParseEntityID(key)
+			if err != nil || id.Kind != kind {
+				return "", errNotAKey
+			}
+			return rest(id), nil
+		},
+		index: func(e blue.Entity, id blue.DialogueID) record.Attrs {
+			t, ok := e.(*blue.Tension)
+			if !ok {
+				return nil
+			}
+			return indexed(record.ByTensionStatus, byTensionStatus(t.Status), string(id)+"#"+t.ID.String())
+		},
+		attach: func(s *blue.Snapshot, e blue.Entity) { s.Add(e.(blue.Contributed)) },
+	}
 }
 
-// eventsOf makes the entry of a numbered kind's events:
+// eventEntry makes the entry of a numbered kind's events:
 // event#{kind}#{display id}#{stamp}.
-func eventsOf(kind blue.Kind) entry {
-	return of(kind.EventKind(), "event#"+string(kind)+"#",
+func eventEntry(kind blue.Kind) entry {
+	e := entryFor("event#"+string(kind)+"#",
 		func(e *blue.Event) string { return e.Of.String() + "#" + e.Stamp },
 		func(e *blue.Event, _ blue.DialogueID, rest string) (err error) {
 			id, stamp, _ := strings.Cut(rest, "#")
 			e.Of, err = blue.ParseEntityID(id)
 			e.Stamp = stamp
 			return err
-		}, nil,
+		},
+		func(key string) (string, error) { return key, nil },
+		nil,
 		func(s *blue.Snapshot, e *blue.Event) { s.Events = append(s.Events, e) })
+	e.kind = kind.EventKind()
+	return e
+}
+
+// moveRest returns {round:02d}#{slug}#{seq:02d}.
+func moveRest(m *blue.Move) string {
+	return twoDigits(int(m.Round)) + "#" + m.Expert.Key() + "#" + twoDigits(int(m.Seq))
 }
 
 func setMoveKey(m *blue.Move, _ blue.DialogueID, rest string) error {
@@ -151,7 +215,7 @@ func setMoveKey(m *blue.Move, _ blue.DialogueID, rest string) error {
 		return fmt.Errorf("sort key ends in %q", rest)
 	}
 	m.Round, m.Seq, m.Expert = round, seq, m.Display
-	return same(m.Display.Key(), slug)
+	return checkSame(m.Display.Key(), slug)
 }
 
 // moveKey reads {round:02d}#{slug}#{seq:02d}.
@@ -160,8 +224,8 @@ func moveKey(rest string) (round blue.Round, slug string, seq blue.Seq, ok bool)
 	if len(parts) != 3 {
 		return 0, "", 0, false
 	}
-	r, err1 := number(parts[0])
-	n, err2 := number(parts[2])
+	r, err1 := parseTwoDigits(parts[0])
+	n, err2 := parseTwoDigits(parts[2])
 	return blue.Round(r), parts[1], blue.Seq(n), err1 == nil && err2 == nil
 }
 
@@ -170,17 +234,17 @@ func indexed(index record.Index, pk, sk string) record.Attrs {
 }
 
 // The partitions of the three indexes.
-func byStatus(s blue.DialogueStatus) string       { return "status#" + string(s) }
-func byTensionStatus(s blue.TensionStatus) string { return "tension_status#" + string(s) }
-func byExpertPK(slug blue.ExpertSlug) string      { return "expert#" + slug.Key() }
+func byStatus(s blue.Status) string          { return "status#" + string(s) }
+func byTensionStatus(s blue.Status) string   { return "tension_status#" + string(s) }
+func byExpertPK(slug blue.ExpertSlug) string { return "expert#" + slug.Key() }
 
 func byExpert(slug blue.ExpertSlug, id blue.DialogueID, round blue.Round) record.Attrs {
-	return indexed(record.ByExpert, byExpertPK(slug), string(id)+"#"+two(int(round)))
+	return indexed(record.ByExpert, byExpertPK(slug), string(id)+"#"+twoDigits(int(round)))
 }
 
-func two(n int) string { return fmt.Sprintf("%02d", n) }
+func twoDigits(n int) string { return fmt.Sprintf("%02d", n) }
 
-func number(s string) (int, error) {
+func parseTwoDigits(s string) (int, error) {
 	if len(s) != 2 {
 		return 0, fmt.Errorf("%q is not two digits", s)
 	}
@@ -188,7 +252,8 @@ func number(s string) (int, error) {
 	return int(n), err
 }
 
-func same(payload, key string) error {
+// checkSame returns an error unless the payload names the entity of the sort key.
+func checkSame(payload, key string) error {
 	if payload != key {
 		return fmt.Errorf("the payload names another one than the sort key")
 	}
@@ -219,56 +284,29 @@ func sortKey(e blue.Entity) string {
 	return en.prefix + en.sortKey(e)
 }
 
+// errNotAKey says that a caller's text is not the key of an entity of its kind.
+var errNotAKey = errors.New("not a key")
+
 // sortKeyOf returns the sort key that a caller's EntityKey names. ErrInvalid
 // when there cannot be such a key.
 func sortKeyOf(key blue.EntityKey) (string, error) {
-	bad := func() (string, error) {
-		return "", fmt.Errorf("%w: %q is not the key of a %s", blue.ErrInvalid, key.Key, key.Kind)
+	rest, err := "", errNotAKey
+	i := slices.IndexFunc(codec, func(e entry) bool { return e.kind == key.Kind })
+	if i >= 0 {
+		rest, err = codec[i].parseKey(key.Key)
 	}
-	switch {
-	case key.Kind == blue.KindDialogue:
-		return record.Meta, nil
-	case key.Kind == blue.KindExpert:
-		slug, err := blue.ParseExpertSlug(key.Key)
-		return "expert#" + slug.Key(), err
-	case key.Kind == blue.KindVerdict:
-		id, err := blue.ParseVerdictID(key.Key)
-		return "verdict#" + string(id), err
-	case key.Kind == blue.KindRound:
-		n, err := strconv.Atoi(key.Key)
-		if err != nil || !blue.Round(n).Valid() {
-			return bad()
-		}
-		return "round#" + two(n), nil
-	case key.Kind.Letter() != 0:
-		id, err := blue.ParseEntityID(key.Key)
-		if err != nil || id.Kind != key.Kind {
-			return bad()
-		}
-		return sortKey(withID(id)), nil
-	case key.Kind == blue.KindMove:
-		p := strings.Split(key.Key, "#")
-		if len(p) != 3 {
-			return bad()
-		}
-		round, err1 := strconv.Atoi(p[0])
-		seq, err2 := strconv.Atoi(p[2])
-		if err1 != nil || err2 != nil || !blue.Round(round).Valid() {
-			return bad()
-		}
-		return sortKey(&blue.Move{Round: blue.Round(round), Expert: blue.ExpertSlug(p[1]), Seq: blue.Seq(seq)}), nil
+	if err == errNotAKey {
+		err = fmt.Errorf("%w: %q is not the key of a %s", blue.ErrInvalid, key.Key, key.Kind)
 	}
-	for _, en := range codec {
-		if en.kind == key.Kind && strings.HasPrefix(en.prefix, "event#") {
-			return en.prefix + key.Key, nil
-		}
+	if err != nil {
+		return "", err
 	}
-	return bad()
+	return codec[i].prefix + rest, nil
 }
 
 // withID returns an entity of the id's kind that holds the id alone.
 func withID(id blue.EntityID) blue.Contributed {
-	e := entryOfKind(id.Kind).fresh().(blue.Contributed)
+	e := id.Kind.New()
 	e.Common().ID = id
 	return e
 }

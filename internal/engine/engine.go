@@ -142,7 +142,7 @@ func (s *Store) Create(ctx context.Context, id blue.DialogueID, d blue.NewDialog
 	}
 	tx := newTransaction(id, s.now())
 	tx.snapshot.Dialogue = blue.Dialogue{
-		ID: id, Status: blue.DialogueOpen, CreatedAt: tx.now,
+		ID: id, Status: blue.StatusOpen, CreatedAt: tx.now,
 		Title: d.Title, Question: d.Question, OutputDir: d.OutputDir, Background: d.Background,
 		DomainID: d.DomainID, EthosID: d.EthosID, Calibrated: d.Calibrated,
 	}

@@ -110,7 +110,7 @@ func registerRound(tx *transaction, b blue.RoundBatch, request string) (blue.Reg
 
 func roundOf(tx *transaction, b blue.RoundBatch, request string) *blue.RoundRecord {
 	return &blue.RoundRecord{
-		Round: b.Round, Status: blue.RoundOpen, Score: b.Score,
+		Round: b.Round, Status: blue.StatusOpen, Score: b.Score,
 		Wisdom: b.Wisdom, Consistency: b.Consistency, Truth: b.Truth, Relationships: b.Relationships,
 		OpenTensions: b.OpenTensions, NewPerspectives: b.NewPerspectives, ConvergeSignals: b.ConvergeSignals, PanelSize: b.PanelSize,
 		CreatedAt: tx.now, Title: b.Title, Summary: b.Summary, Request: request,
@@ -120,7 +120,7 @@ func roundOf(tx *transaction, b blue.RoundBatch, request string) *blue.RoundReco
 // addDraft puts a numbered entity with its references and created event, and
 // returns how many references it holds.
 func (tx *transaction) addDraft(id blue.EntityID, d blue.Draft) (int, error) {
-	common := blue.Contribution{ID: id, CreatedAt: tx.now, Label: d.Label, Contributors: d.Contributors, LocalID: d.LocalID}
+	common := blue.Contribution{ID: id, Status: id.Kind.InitialStatus(), CreatedAt: tx.now, Label: d.Label, Contributors: d.Contributors, LocalID: d.LocalID}
 	if common.Contributors == nil {
 		common.Contributors = []blue.ExpertSlug{}
 	}
@@ -131,30 +131,17 @@ func (tx *transaction) addDraft(id blue.EntityID, d blue.Draft) (int, error) {
 		}
 		common.References = append(common.References, blue.Reference{Type: blue.RefType(r.Type), Target: target})
 	}
-	e := newContributed(common, d)
-	e.SetStatusText(blue.InitialStatus(id.Kind))
+	e := id.Kind.New()
+	*e.Common() = common
+	e.SetText(d.Text)
+	if r, ok := e.(*blue.Recommendation); ok {
+		r.Parameters = d.Parameters
+	}
 	if err := tx.add(e); err != nil {
 		return 0, err
 	}
 	_, err := tx.event(blue.Event{Of: id, Type: "created", Round: id.Round, Actors: d.Contributors})
 	return len(common.References), err
-}
-
-// newContributed makes the entity of a draft.
-func newContributed(common blue.Contribution, d blue.Draft) blue.Contributed {
-	switch common.ID.Kind {
-	case blue.KindPerspective:
-		return &blue.Perspective{Contribution: common, Content: d.Text}
-	case blue.KindTension:
-		return &blue.Tension{Contribution: common, Description: d.Text}
-	case blue.KindRecommendation:
-		return &blue.Recommendation{Contribution: common, Content: d.Text, Parameters: d.Parameters}
-	case blue.KindEvidence:
-		return &blue.Evidence{Contribution: common, Content: d.Text}
-	case blue.KindClaim:
-		return &blue.Claim{Contribution: common, Content: d.Text}
-	}
-	panic("engine: no entity for kind " + string(common.ID.Kind))
 }
 
 // updateTension moves a tension wherever the batch says (SPEC §5: every
@@ -170,12 +157,12 @@ func (tx *transaction) updateTension(round blue.Round, u blue.TensionUpdate) err
 	}
 	status := u.Status
 	if status == "" {
-		status = string(blue.TensionOpen)
+		status = blue.StatusOpen
 	}
-	found.SetStatusText(status)
+	found.Common().Status = status
 	tx.keep(found)
-	event := status
-	if status == string(blue.TensionOpen) {
+	event := string(status)
+	if status == blue.StatusOpen {
 		event = "created"
 	}
 	_, err = tx.event(blue.Event{Of: id, Type: event, Round: round, Actors: u.By, Reference: u.Via})

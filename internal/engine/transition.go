@@ -10,7 +10,7 @@ import (
 
 // Transition implements blue.DialogueStore.
 func (s *Store) Transition(ctx context.Context, id blue.DialogueID, t blue.Transition) (blue.Scoped[blue.Event], error) {
-	if !t.Round.Valid() || !blue.ValidStatus(t.ID.Kind, t.To) {
+	if !t.Round.Valid() || !t.ID.Kind.HasStatus(t.To) {
 		return blue.Scoped[blue.Event]{}, fmt.Errorf("%w: %s cannot become %q in round %d", blue.ErrRefused, t.ID, t.To, t.Round)
 	}
 	var answer blue.Event
@@ -19,16 +19,16 @@ func (s *Store) Transition(ctx context.Context, id blue.DialogueID, t blue.Trans
 		if !ok {
 			return fmt.Errorf("%s of dialogue %s: %w", t.ID, id, blue.ErrNotFound)
 		}
-		event := blue.Event{Of: t.ID, Type: t.To, Round: t.Round, Actors: t.By, Reason: t.Reason, Reference: t.Reference, ResultID: t.ResultID}
-		from := e.StatusText()
+		event := blue.Event{Of: t.ID, Type: string(t.To), Round: t.Round, Actors: t.By, Reason: t.Reason, Reference: t.Reference, ResultID: t.ResultID}
+		from := e.Common().Status
 		if last := tx.eventsOf(t.ID); from == t.To && len(last) > 0 && sameEvent(last[len(last)-1], &event) {
 			answer = *last[len(last)-1]
 			return nil
 		}
-		if !blue.MayTransition(t.ID.Kind, from, t.To) {
+		if !t.ID.Kind.CanChange(from, t.To) {
 			return notInLifecycle(t.ID, from, t.To)
 		}
-		e.SetStatusText(t.To)
+		e.Common().Status = t.To
 		tx.keep(e)
 		stored, err := tx.event(event)
 		if err != nil {
@@ -47,7 +47,7 @@ func sameEvent(a, b *blue.Event) bool {
 }
 
 // notInLifecycle is the refusal of a transition, in Blue's words for it.
-func notInLifecycle(id blue.EntityID, from, to string) error {
+func notInLifecycle(id blue.EntityID, from, to blue.Status) error {
 	return &blue.ValidationError{Errors: []blue.FieldError{{
 		Code: blue.CodeInvalidTransition, Field: "status",
 		Message: fmt.Sprintf("Invalid state transition: %s from '%s' to '%s'", id, from, to),

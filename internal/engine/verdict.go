@@ -87,7 +87,7 @@ func converge(tx *transaction, n blue.NewVerdict, answer *blue.Decided) error {
 		answer.Forced, answer.Blockers, answer.Verdict.Forced = true, blockers, true
 	}
 	d := &tx.snapshot.Dialogue
-	d.Status, d.ConvergedAt = blue.DialogueConverged, tx.now
+	d.Status, d.ConvergedAt = blue.StatusConverged, tx.now
 	return nil
 }
 

@@ -41,10 +41,10 @@ type reader struct {
 	boards     map[blue.Round]*board
 	tracked    trackedTotals
 	names      *names
-	status     map[blue.EntityID]string // tensions
-	said       map[blue.EntityID]string // the last word of a status table: ACCEPTED, DEFERRED
-	later      map[blue.Round][]stated  // updates that tensions.md dates
-	signals    []Op                     // of the round at hand
+	status     map[blue.EntityID]blue.Status // tensions
+	said       map[blue.EntityID]string      // the last word of a status table: ACCEPTED, DEFERRED
+	later      map[blue.Round][]stated       // updates that tensions.md dates
+	signals    []Op                          // of the round at hand
 	batches    []*blue.RoundBatch
 }
 
@@ -58,7 +58,7 @@ func ReadFolder(fsys fs.FS) (*Source, error) {
 	r := &reader{
 		src: &Source{}, files: map[string]*document{}, raw: map[string]string{}, expertPath: map[writer]string{},
 		experts: map[string]*blue.NewExpert{}, boardRoles: map[string]string{}, boards: map[blue.Round]*board{},
-		names: newNames(), status: map[blue.EntityID]string{}, said: map[blue.EntityID]string{}, later: map[blue.Round][]stated{},
+		names: newNames(), status: map[blue.EntityID]blue.Status{}, said: map[blue.EntityID]string{}, later: map[blue.Round][]stated{},
 	}
 	if err := r.load(fsys); err != nil {
 		return nil, err

@@ -27,20 +27,17 @@ type typedRef struct {
 }
 
 // The words of markers. What a word is not among these is unplaced.
-var entityWords = map[string]blue.Kind{
-	"PERSPECTIVE":    blue.KindPerspective,
-	"TENSION":        blue.KindTension,
-	"RECOMMENDATION": blue.KindRecommendation,
-	"EVIDENCE":       blue.KindEvidence,
-	"CLAIM":          blue.KindClaim,
-	"REFINEMENT":     blue.KindClaim,
-	"CONCESSION":     blue.KindClaim,
-	"RESOLVED":       blue.KindClaim,
-}
+var entityWords = func() map[string]blue.Kind {
+	words := map[string]blue.Kind{"REFINEMENT": blue.KindClaim, "CONCESSION": blue.KindClaim, "RESOLVED": blue.KindClaim}
+	for _, kind := range blue.NumberedKinds() {
+		words[strings.ToUpper(kind.Word())] = kind
+	}
+	return words
+}()
 
 var (
 	markerStart = regexp.MustCompile(`^[#>*\- ]*\[([A-Z]{3,})(?:(:)([A-Z][A-Z-]*))?(?:[\s:]|\]|$)`)
-	entityName  = regexp.MustCompile(`^([PTREC])(\d{4}|\d{2})\s*(?::\s*(.*)|$)`)
+	entityName  = regexp.MustCompile(`^(` + letters + `)(\d{4}|\d{2})\s*(?::\s*(.*)|$)`)
 	refMarker   = regexp.MustCompile(`\[RE:([A-Z]+)\s+([^\]]+)\]`)
 )
 

@@ -49,7 +49,7 @@ func brief(b *blue.RoundBatch) []string {
 		}
 	}
 	for _, u := range b.TensionUpdates {
-		list = append(list, "U "+u.ID+" "+u.Status+" "+string(u.By[0])+" "+u.Via)
+		list = append(list, "U "+u.ID+" "+string(u.Status)+" "+string(u.By[0])+" "+u.Via)
 	}
 	for _, m := range b.Moves {
 		list = append(list, "M "+string(m.Expert)+" "+m.Type+" ["+strings.Join(m.Targets, " ")+"] "+m.Context)

@@ -34,9 +34,18 @@ func (n *names) place(id blue.EntityID, local, label string) {
 	}
 }
 
+// letters matches one display letter.
+var letters = func() string {
+	var b strings.Builder
+	for _, kind := range blue.NumberedKinds() {
+		b.WriteByte(kind.Letter())
+	}
+	return "[" + b.String() + "]"
+}()
+
 var (
-	qualifiedName = regexp.MustCompile(`([\p{Lu}\p{N}]+(?:-[\p{Lu}\p{N}]+)*)(?:-|\s+R(\d{1,2})-)([PTREC])(\d{4}|\d{2})\b(?:\s*\(R(\d{1,2})\))?`)
-	bareName      = regexp.MustCompile(`\b([PTREC])(\d{4}|\d{2})\b`)
+	qualifiedName = regexp.MustCompile(`([\p{Lu}\p{N}]+(?:-[\p{Lu}\p{N}]+)*)(?:-|\s+R(\d{1,2})-)(` + letters + `)(\d{4}|\d{2})\b(?:\s*\(R(\d{1,2})\))?`)
+	bareName      = regexp.MustCompile(`\b(` + letters + `)(\d{4}|\d{2})\b`)
 )
 
 // qualified returns the entities that the text names together with their

@@ -121,7 +121,7 @@ func (r *reader) register(round blue.Round, panel []member) {
 		expert := r.newExpert(path, round, m)
 		r.experts[key] = expert
 		kind := OpExpert
-		if expert.Source == blue.SourceCreated {
+		if expert.Source == "created" {
 			kind = OpExpertCreate
 		}
 		r.src.add(Op{Kind: kind, Expert: expert})
@@ -151,17 +151,17 @@ func (r *reader) newExpert(path string, round blue.Round, m member) *blue.NewExp
 	}
 	switch e.Source = blue.ExpertSource(m.Source); {
 	case m.Source == "" && inPool, m.Source == "" && len(r.pool.Experts) == 0:
-		e.Source = blue.SourcePool
+		e.Source = "pool"
 	case m.Source == "":
 		r.note(NoteMissing, path, 0, "no file says where %s comes from, and the pool has no %q; stored as created", m.Name, role)
-		e.Source = blue.SourceCreated
+		e.Source = "created"
 	case !e.Source.Valid():
 		r.note(NoteUnplaced, path, 0, "%s comes from %q, which is none of pool, created and retained; stored as pool", m.Name, m.Source)
-		e.Source = blue.SourcePool
-	case e.Source == blue.SourceRetained:
+		e.Source = "pool"
+	case e.Source == "retained":
 		r.note(NoteContradiction, path, 0, "%s is retained in round %d, but 0 earlier panels have %s", m.Name, round, m.Name)
 	}
-	if e.Source == blue.SourceCreated {
+	if e.Source == "created" {
 		e.CreationReason = cmpOr(m.Reason, fmt.Sprintf("created for the panel of round %d", round))
 	}
 	return e

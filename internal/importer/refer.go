@@ -18,9 +18,9 @@ func (r *reader) refer(a *assembly) {
 		refs := r.typedRefs(a, p)
 		switch p.block.word {
 		case "PERSPECTIVE":
-			refs = r.mentions(p, blue.RefAddress, p.block.rest+"\n"+p.block.text, refs)
+			refs = r.mentions(p, "address", p.block.rest+"\n"+p.block.text, refs)
 		case "REFINEMENT":
-			refs = r.mentions(p, blue.RefAddress, p.block.rest, refs)
+			refs = r.mentions(p, "address", p.block.rest, refs)
 		case "RESOLVED":
 			refs = r.resolve(a, p, refs)
 		}
@@ -43,25 +43,13 @@ func (r *reader) typedRefs(a *assembly, p pending) []blue.RefDraft {
 			r.note(NoteUnplaced, p.path, ref.line, "%q is no type of reference", ref.kind)
 		case !ok:
 			r.note(NoteUnplaced, p.path, ref.line, "a reference to %q, which names nothing", ref.target)
-		case forbidden(kind, p.id.Kind, target.Kind):
+		case kind.Check(p.id.Kind, target.Kind) != nil:
 			r.note(NoteUnplaced, p.path, ref.line, "a %s cannot %s a %s", p.id.Kind, kind, target.Kind)
 		default:
 			refs = addRef(refs, kind, target)
 		}
 	}
 	return refs
-}
-
-// forbidden holds the two rules of references (SPEC §6): a tension alone is
-// addressed, resolved or reopened, and only like refines like.
-func forbidden(kind blue.RefType, source, target blue.Kind) bool {
-	switch kind {
-	case blue.RefAddress, blue.RefResolve, blue.RefReopen:
-		return target != blue.KindTension
-	case blue.RefRefine:
-		return source != target
-	}
-	return false
 }
 
 func addRef(refs []blue.RefDraft, kind blue.RefType, target blue.EntityID) []blue.RefDraft {
@@ -92,7 +80,7 @@ func (r *reader) resolve(a *assembly, p pending, refs []blue.RefDraft) []blue.Re
 		r.note(NoteUnplaced, p.path, p.block.line, "resolved is %q, which names no known tension; stored as a claim alone", p.block.rest)
 	}
 	for _, id := range ids {
-		refs = addRef(refs, blue.RefResolve, id)
+		refs = addRef(refs, "resolve", id)
 		r.update(a, id, "resolved", p.expert, p.id.String())
 	}
 	return refs

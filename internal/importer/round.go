@@ -149,7 +149,7 @@ func (r *reader) draft(a *assembly, kind blue.Kind, by []blue.ExpertSlug, seq in
 	a.places[id] = at
 	r.names.place(id, d.LocalID, d.Label)
 	if kind == blue.KindTension {
-		r.status[id] = "open"
+		r.status[id] = blue.StatusOpen
 	}
 	return id
 }
@@ -160,7 +160,7 @@ func (r *reader) claim(a *assembly, d *document, line int, label, text string, r
 }
 
 // update moves a tension, by whom and via which entity.
-func (r *reader) update(a *assembly, id blue.EntityID, status string, by blue.ExpertSlug, via string) {
+func (r *reader) update(a *assembly, id blue.EntityID, status blue.Status, by blue.ExpertSlug, via string) {
 	r.status[id] = status
 	a.batch.TensionUpdates = append(a.batch.TensionUpdates, blue.TensionUpdate{ID: id.String(), Status: status, By: []blue.ExpertSlug{by}, Via: via})
 }
@@ -266,7 +266,7 @@ func (r *reader) statedOr(n number, counted int, round blue.Round, what string) 
 func (r *reader) openTensions() int {
 	open := 0
 	for _, status := range r.status {
-		if status != "resolved" {
+		if status != blue.StatusResolved {
 			open++
 		}
 	}

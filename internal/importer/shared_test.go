@@ -102,7 +102,7 @@ func TestSupersessionFolder(t *testing.T) {
 	status := map[string]string{}
 	for _, b := range rounds(src) {
 		for _, u := range b.TensionUpdates {
-			status[u.ID] = u.Status
+			status[u.ID] = string(u.Status)
 		}
 	}
 	for _, op := range src.Ops { // a fact that only the pool states

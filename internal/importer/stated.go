@@ -13,7 +13,7 @@ import (
 type stated struct {
 	file, name string
 	line       int
-	status     string // blue's word
+	status     blue.Status
 	by         blue.ExpertSlug
 }
 
@@ -69,7 +69,7 @@ func (r *reader) readTensionRow(a *assembly, d *document, t table, row row) {
 
 // statusWord turns a judge's word into a tension's status; "" if there is none.
 // An accepted or conditional tension is answered but not resolved.
-func statusWord(word string) string {
+func statusWord(word string) blue.Status {
 	switch word {
 	case "OPEN", "":
 		return "open"
@@ -84,8 +84,8 @@ func statusWord(word string) string {
 }
 
 // refTo is the reference that goes with a change of status.
-func refTo(status string, id blue.EntityID) []blue.RefDraft {
-	kinds := map[string]blue.RefType{"resolved": blue.RefResolve, "addressed": blue.RefAddress, "reopened": blue.RefReopen}
+func refTo(status blue.Status, id blue.EntityID) []blue.RefDraft {
+	kinds := map[blue.Status]blue.RefType{"resolved": "resolve", "addressed": "address", "reopened": "reopen"}
 	return []blue.RefDraft{{Type: string(kinds[status]), Target: id.String()}}
 }
 
@@ -187,7 +187,7 @@ func (r *reader) finalTable(a *assembly, d *document, t table) {
 			r.note(NoteUnplaced, d.path, row.line, "%q names no known tension", row.cell(t.col("ID")))
 			continue
 		}
-		to := "resolved"
+		to := blue.StatusResolved
 		if i := t.col("Status"); i >= 0 {
 			to = statusWord(strings.ToUpper(row.cell(i)))
 		}

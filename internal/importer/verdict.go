@@ -48,7 +48,7 @@ func (r *reader) recommendSection(a *assembly, d *document, t table) {
 	if head, names, ok := strings.Cut(label, "("); ok {
 		for name := range strings.SplitSeq(strings.TrimSuffix(names, ")"), ",") {
 			if id, ok := r.names.find(name, "", a.round); ok && id.Kind == blue.KindTension {
-				refs = addRef(refs, blue.RefAddress, id)
+				refs = addRef(refs, "address", id)
 				label = strings.TrimSpace(head)
 			}
 		}
@@ -221,7 +221,7 @@ func (r *reader) readStatedVerdict(d *document, v *blue.NewVerdict) {
 
 func (r *reader) verdictType(d *document, line int, text string, v *blue.NewVerdict) {
 	kind := blue.VerdictType(strings.ToLower(text))
-	if !slices.Contains([]blue.VerdictType{blue.VerdictInterim, blue.VerdictFinal, blue.VerdictMinority, blue.VerdictDissent}, kind) {
+	if !slices.Contains([]blue.VerdictType{"interim", blue.VerdictFinal, "minority", "dissent"}, kind) {
 		r.note(NoteUnplaced, d.path, line, "%q is no type of verdict; stored as %s", text, v.Type)
 		return
 	}

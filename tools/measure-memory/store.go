@@ -71,7 +71,7 @@ func fill(ctx context.Context, store blue.DialogueStore) error {
 		return err
 	}
 	first := blue.Round(0)
-	if _, err := store.RegisterExpert(ctx, dialogue, blue.NewExpert{Slug: "Muffin", Role: "Economist", Tier: "Core", Source: blue.SourcePool, FirstRound: &first}); err != nil {
+	if _, err := store.RegisterExpert(ctx, dialogue, blue.NewExpert{Slug: "Muffin", Role: "Economist", Tier: "Core", Source: "pool", FirstRound: &first}); err != nil {
 		return err
 	}
 	batch := blue.RoundBatch{Score: 7, Wisdom: 7, Drafts: map[blue.Kind][]blue.Draft{}, ExpertScores: map[blue.ExpertSlug]int64{"Muffin": 7}}

@@ -35,7 +35,7 @@ func TestClock(t *testing.T) {
 		}
 	}
 	first := blue.EntityID{Kind: blue.KindTension, Round: 0, Seq: 1}
-	for _, to := range []string{"addressed", "resolved", "reopened"} {
+	for _, to := range []blue.Status{"addressed", "resolved", "reopened"} {
 		if _, err := o.store.Transition(t.Context(), id, blue.Transition{ID: first, To: to, Round: 4, By: []blue.ExpertSlug{"Muffin"}}); err != nil {
 			t.Fatalf("%s: %v", to, err)
 		}
@@ -59,7 +59,7 @@ func TestClock(t *testing.T) {
 	if len(stamps) != len(steps)+3 {
 		t.Errorf("%d events of %d are apart", len(stamps), len(steps)+3)
 	}
-	if t1, ok := s.Find(first); !ok || t1.StatusText() != "reopened" {
-		t.Errorf("T0001 is %s", t1.StatusText())
+	if t1, ok := s.Find(first); !ok || t1.Common().Status != "reopened" {
+		t.Errorf("T0001 is %s", t1.Common().Status)
 	}
 }

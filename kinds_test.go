@@ -16,13 +16,13 @@ func TestLifecycles(t *testing.T) {
 			"opposed→adopted", "opposed→withdrawn"},
 	}
 	for _, kind := range NumberedKinds() {
-		statuses := Statuses(kind)
-		if !ValidStatus(kind, InitialStatus(kind)) || InitialStatus(kind) != statuses[0] {
-			t.Errorf("%s begins as %q", kind, InitialStatus(kind))
+		statuses := kind.Statuses()
+		if !kind.HasStatus(kind.InitialStatus()) || kind.InitialStatus() != statuses[0] {
+			t.Errorf("%s begins as %q", kind, kind.InitialStatus())
 		}
 		for _, from := range append(statuses, "", "closed") {
 			for _, to := range append(statuses, "", "closed") {
-				if got, want := MayTransition(kind, from, to), slices.Contains(allowed[kind], from+"→"+to); got != want {
+				if got, want := kind.CanChange(from, to), slices.Contains(allowed[kind], string(from+"→"+to)); got != want {
 					t.Errorf("%s %q → %q: %v, want %v", kind, from, to, got, want)
 				}
 			}
@@ -32,7 +32,7 @@ func TestLifecycles(t *testing.T) {
 
 func TestClosedLists(t *testing.T) {
 	for _, s := range []string{"", "Open", " open", "closed"} {
-		if DialogueStatus(s).Valid() || RoundStatus(s).Valid() || ValidStatus(KindTension, s) || VerdictType(s).Valid() ||
+		if KindDialogue.HasStatus(Status(s)) || KindRound.HasStatus(Status(s)) || KindTension.HasStatus(Status(s)) || VerdictType(s).Valid() ||
 			MoveType(s).Valid() || Tier(s).Valid() || ExpertSource(s).Valid() || RefType(s).Valid() {
 			t.Errorf("%q is in a closed list", s)
 		}
@@ -40,15 +40,15 @@ func TestClosedLists(t *testing.T) {
 	if Tier("core").Valid() || !Tier("Core").Valid() {
 		t.Error("tiers are capitalised")
 	}
-	if InitialStatus(KindVerdict) != "" || Statuses(KindMove) != nil || ValidStatus(KindVerdict, "open") {
+	if KindVerdict.InitialStatus() != "" || KindMove.Statuses() != nil || KindVerdict.HasStatus("open") {
 		t.Error("a kind without a lifecycle has a status")
 	}
 }
 
 // What the lists hand out can be changed without changing the rules.
 func TestListsAreCopies(t *testing.T) {
-	RefTypes()[0], Statuses(KindTension)[0], DialogueStatuses()[0] = "x", "x", "x"
-	if !RefSupport.Valid() || InitialStatus(KindTension) != "open" || !DialogueOpen.Valid() {
+	RefTypes()[0], KindTension.Statuses()[0], KindDialogue.Statuses()[0] = "x", "x", "x"
+	if !RefType("support").Valid() || KindTension.InitialStatus() != StatusOpen || !KindDialogue.HasStatus(StatusOpen) {
 		t.Error("a caller changed a closed list")
 	}
 }
