@@ -37,22 +37,13 @@ var (
 	ErrAudit = errors.New("audit log unavailable")
 )
 
-// Damage classes: what happened to one stored item.
-const (
-	DamageChanged    = "changed"     // an attribute or the payload differs
-	DamageMissing    = "missing"     // an item that was written is gone
-	DamageExtra      = "extra"       // an item nobody wrote
-	DamageRolledBack = "rolled back" // an older version of the item
-	DamageMoved      = "moved"       // an item of another key or dialogue
-	DamageStripped   = "stripped"    // the item's MAC is absent or has another length
-	DamageMalformed  = "malformed"   // not a sealed item at all
-)
-
-// Damage names one damaged item.
+// Damage describes one damaged item of a dialogue.
 type Damage struct {
-	Class  string `json:"class"`  // one of the Damage constants
+	// Class is changed, missing, extra, rolled back, moved, stripped or
+	// malformed: the constants of package record.
+	Class  string `json:"class"`
 	Item   string `json:"item"`   // sort key, e.g. "tension#00#01"
-	Detail string `json:"detail"` // what was seen; never plaintext, never key bytes
+	Detail string `json:"detail"` // what was found; never plaintext, never key bytes
 }
 
 // TamperError lists every damaged item that was found in one dialogue.

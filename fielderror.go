@@ -11,17 +11,17 @@ import (
 // Blue's list without being raised there; here they tell what Blue lets
 // through by mistake.
 const (
-	CodeMissingField      = "missing_field"
-	CodeInvalidRefType    = "invalid_ref_type"
-	CodeInvalidDisplayID  = "invalid_display_id"
-	CodeInvalidRefTarget  = "invalid_ref_target"
-	CodeTypeIDMismatch    = "type_id_mismatch"
-	CodeInvalidEntityType = "invalid_entity_type"
-	CodeInvalidTransition = "invalid_status_transition" // a status, move type, verdict type, tier or source outside its closed list
-	CodeDuplicateEntity   = "duplicate_entity"          // one local id, given twice
-	CodeEntityNotFound    = "entity_not_found"          // also: data meant for another dialogue
-	CodeInvalidRound      = "invalid_round"             // out of range, or too many of a kind for it
-	CodeExpertNotFound    = "expert_not_in_dialogue"    // not an expert's slug at all
+	codeMissingField      = "missing_field"
+	codeInvalidRefType    = "invalid_ref_type"
+	codeInvalidDisplayID  = "invalid_display_id"
+	codeInvalidRefTarget  = "invalid_ref_target"
+	codeTypeIDMismatch    = "type_id_mismatch"
+	codeInvalidEntityType = "invalid_entity_type"
+	codeInvalidTransition = "invalid_status_transition" // a status, move type, verdict type, tier or source outside its closed list
+	codeDuplicateEntity   = "duplicate_entity"          // one local id, given twice
+	codeEntityNotFound    = "entity_not_found"          // also: data meant for another dialogue
+	codeInvalidRound      = "invalid_round"             // out of range, or too many of a kind for it
+	codeExpertNotFound    = "expert_not_in_dialogue"    // not an expert's slug at all
 )
 
 // FieldError is one thing wrong with one field of a request. Its JSON form is
@@ -115,11 +115,11 @@ func fieldError(code, message, suggestion string) *FieldError {
 }
 
 func missingField(name string) *FieldError {
-	return fieldError(CodeMissingField, "Required field '"+name+"' is missing", "")
+	return fieldError(codeMissingField, "Required field '"+name+"' is missing", "")
 }
 
 func invalidDisplayID(id string) *FieldError {
-	return fieldError(CodeInvalidDisplayID, displayIDMessage(id),
+	return fieldError(codeInvalidDisplayID, displayIDMessage(id),
 		"Use format: type prefix + 2-digit round + 2-digit sequence (e.g., P0101)")
 }
 
@@ -131,21 +131,21 @@ func displayIDMessage(id string) string {
 // typeIDMismatch says that an id is not one of the kind that is due.
 func typeIDMismatch(due Kind, id string) *FieldError {
 	letter := string(due.Letter())
-	return fieldError(CodeTypeIDMismatch,
+	return fieldError(codeTypeIDMismatch,
 		fmt.Sprintf("Entity type '%s' doesn't match ID '%s'. ID should start with '%s'", letter, clip(id), letter),
 		fmt.Sprintf("Use an ID starting with '%s' (e.g., %s0101)", letter, letter))
 }
 
 // outsideList says that a text is not in its closed list.
 func outsideList[T ~string](what, text string, list []T) *FieldError {
-	e := fieldError(CodeInvalidTransition, fmt.Sprintf("Invalid %s '%s'. Must be one of: %s", what, clip(text), joined(list)),
+	e := fieldError(codeInvalidTransition, fmt.Sprintf("Invalid %s '%s'. Must be one of: %s", what, clip(text), joined(list)),
 		"Use a valid "+what)
 	e.Context = map[string][]T{"valid_values": list}
 	return e
 }
 
 func invalidRound(round int64) *FieldError {
-	return fieldError(CodeInvalidRound, fmt.Sprintf("Invalid round %d. Must be from 0 to %d", round, MaxRound),
+	return fieldError(codeInvalidRound, fmt.Sprintf("Invalid round %d. Must be from 0 to %d", round, MaxRound),
 		"Start another dialogue when a dialogue runs out of rounds")
 }
 

@@ -58,23 +58,24 @@ func SlugID(title string) (DialogueID, error) {
 	return ParseDialogueID(slug)
 }
 
-// MaxCandidates is how many ids one title can lead to.
-const MaxCandidates = 99
+// maxCandidates is how many ids one title can lead to.
+const maxCandidates = 99
 
-// CandidateID returns the nth id to try for a title's slug, n from 1 to
-// MaxCandidates: the slug itself, then with -2 to -99. A slug so long that
-// the suffix does not fit is shortened.
-func CandidateID(base DialogueID, n int) DialogueID {
-	if n <= 1 {
-		return base
+// Candidates returns the 99 ids to try for a title with this slug: the slug
+// itself, then with -2 to -99. A slug so long that the suffix does not fit is
+// shortened.
+func (id DialogueID) Candidates() []DialogueID {
+	ids := []DialogueID{id}
+	for n := 2; n <= maxCandidates; n++ {
+		suffix := "-" + strconv.Itoa(n)
+		stem := string(id)
+		for len(stem)+len(suffix) > maxDialogueID {
+			_, size := utf8.DecodeLastRuneInString(stem)
+			stem = stem[:len(stem)-size]
+		}
+		ids = append(ids, DialogueID(strings.TrimRight(stem, "-")+suffix))
 	}
-	suffix := "-" + strconv.Itoa(n)
-	stem := string(base)
-	for len(stem)+len(suffix) > maxDialogueID {
-		_, size := utf8.DecodeLastRuneInString(stem)
-		stem = stem[:len(stem)-size]
-	}
-	return DialogueID(strings.TrimRight(stem, "-") + suffix)
+	return ids
 }
 
 // alphanumeric is Unicode's Alphabetic or Numeric (general category N), the

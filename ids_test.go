@@ -2,6 +2,7 @@ package blue
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -27,11 +28,8 @@ func testSlugID(t *testing.T, path fixtures.Set) {
 		taken[DialogueID(id)] = true
 	}
 	free := func(base DialogueID) DialogueID {
-		n := 1
-		for taken[CandidateID(base, n)] {
-			n++
-		}
-		return CandidateID(base, n)
+		ids := base.Candidates()
+		return ids[slices.IndexFunc(ids, func(id DialogueID) bool { return !taken[id] })]
 	}
 	if len(taken) != 4 || len(slugs.Cases) == 0 {
 		t.Fatalf("%d taken, %d cases", len(taken), len(slugs.Cases))
@@ -58,7 +56,7 @@ func testSlugID(t *testing.T, path fixtures.Set) {
 	}
 }
 
-func TestCandidateID(t *testing.T) {
+func TestCandidates(t *testing.T) {
 	long := DialogueID(strings.Repeat("é", 256)) // 512 bytes
 	tests := []struct {
 		base DialogueID
@@ -72,12 +70,12 @@ func TestCandidateID(t *testing.T) {
 		{DialogueID(strings.Repeat("a", 509) + "-b"), 2, DialogueID(strings.Repeat("a", 509) + "-2")},
 	}
 	for _, test := range tests {
-		got := CandidateID(test.base, test.n)
+		got := test.base.Candidates()[test.n-1]
 		if got != test.want {
-			t.Errorf("CandidateID(%d bytes, %d) = %q", len(test.base), test.n, got)
+			t.Errorf("candidate of %d bytes, %d = %q", len(test.base), test.n, got)
 		}
 		if _, err := ParseDialogueID(string(got)); err != nil {
-			t.Errorf("CandidateID(%d bytes, %d): %v", len(test.base), test.n, err)
+			t.Errorf("candidate of %d bytes, %d: %v", len(test.base), test.n, err)
 		}
 	}
 }

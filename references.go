@@ -22,7 +22,7 @@ func (t RefType) Check(source, target Kind) *FieldError {
 	case slices.Contains([]RefType{"address", "resolve", "reopen"}, t) && target != KindTension:
 		return tensionDue(t, target)
 	case t == "refine" && source != target:
-		return fieldError(CodeInvalidRefTarget,
+		return fieldError(codeInvalidRefTarget,
 			fmt.Sprintf("Reference type 'refine' requires same entity types. Source: %c, Target: %c", source.Letter(), target.Letter()),
 			"Use matching entity types for refine references (P→P, R→R, etc.)")
 	}
@@ -30,7 +30,7 @@ func (t RefType) Check(source, target Kind) *FieldError {
 }
 
 func invalidRefType(t string) *FieldError {
-	e := fieldError(CodeInvalidRefType, fmt.Sprintf("Invalid reference type '%s'. Must be one of: %s", clip(t), joined(refTypes)),
+	e := fieldError(codeInvalidRefType, fmt.Sprintf("Invalid reference type '%s'. Must be one of: %s", clip(t), joined(refTypes)),
 		"Use a valid reference type")
 	e.Context = map[string][]RefType{"valid_types": RefTypes()}
 	return e
@@ -38,7 +38,7 @@ func invalidRefType(t string) *FieldError {
 
 func tensionDue(t RefType, target Kind) *FieldError {
 	due := fmt.Sprintf("%c (%s)", KindTension.Letter(), KindTension.Word())
-	e := fieldError(CodeInvalidRefTarget,
+	e := fieldError(codeInvalidRefTarget,
 		fmt.Sprintf("Reference type '%s' cannot target entity type '%c'. Expected: %s", t, target.Letter(), due),
 		"Use a "+due+" entity as the target")
 	e.Context = map[string]string{"expected_target": due, "ref_type": string(t)}
@@ -52,7 +52,7 @@ func invalidEntityType(text string) *FieldError {
 		uses = append(uses, fmt.Sprintf("%c (%s)", r.letter, r.word))
 	}
 	last := len(uses) - 1
-	e := fieldError(CodeInvalidEntityType,
+	e := fieldError(codeInvalidEntityType,
 		fmt.Sprintf("Invalid entity type '%s'. Must be one of: %s", clip(text), strings.Join(letters(), ", ")),
 		"Use "+strings.Join(uses[:last], ", ")+", or "+uses[last])
 	e.Context = map[string][]string{"valid_types": letters()}

@@ -59,7 +59,7 @@ func (e *FieldError) atPointer(field string) *FieldError {
 
 func TestCheckReferenceUnknownType(t *testing.T) {
 	for _, bad := range []RefType{"", "agree", "Support"} {
-		if e := bad.Check(KindClaim, KindClaim); e == nil || e.Code != CodeInvalidRefType || !errors.Is(e, ErrRefused) {
+		if e := bad.Check(KindClaim, KindClaim); e == nil || e.Code != "invalid_ref_type" || !errors.Is(e, ErrRefused) {
 			t.Errorf("%q: %v", bad, e)
 		}
 	}

@@ -103,9 +103,9 @@ type RoundBatch struct {
 type Registered struct {
 	Round      Round
 	Score      int64
-	Entities   map[Kind][]Numbered // by numbered kind, in batch order
-	Scores     []ExpertScore       // stored ones, in slug order
-	References int                 // stored ones; a repeat inside one source counts once
+	Entities   map[Kind][]Numbered  // by numbered kind, in batch order
+	Scores     map[ExpertSlug]int64 // stored ones, by the slug as registered
+	References int                  // stored ones; a repeat inside one source counts once
 	Moves      int
 	Warnings   []Warning
 	Repeated   bool // the same batch was there already; nothing was written
@@ -115,12 +115,6 @@ type Registered struct {
 type Numbered struct {
 	ID      EntityID
 	LocalID string
-}
-
-// ExpertScore is one expert's score of one round.
-type ExpertScore struct {
-	Slug  ExpertSlug
-	Score int64
 }
 
 // Warning says what was accepted but deserves a look. Type is one of

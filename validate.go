@@ -16,22 +16,7 @@ import (
 // A reference or tension update may name a display id, or the local id of a
 // draft of the same batch. A text that reads as a display id always is one.
 func (b RoundBatch) Validate() error {
-	c := batchCheck{batch: b, locals: b.localKinds(), highest: func(Kind) Seq { return 0 }}
-	return c.run()
-}
-
-// ValidateAgainst is Validate, and what only the dialogue can tell: a tension
-// update names a tension that exists or that the batch makes, and the seqs
-// that are still free suffice.
-func (b RoundBatch) ValidateAgainst(s *Snapshot) error {
-	c := batchCheck{batch: b, locals: b.localKinds(), highest: func(k Kind) Seq { return s.HighestSeq(b.Round, k) }}
-	c.exists = func(id EntityID) bool {
-		if _, found := s.Find(id); found {
-			return true
-		}
-		first := int(c.highest(id.Kind)) + 1
-		return id.Round == b.Round && int(id.Seq) >= first && int(id.Seq) < first+len(b.Drafts[id.Kind])
-	}
+	c := batchCheck{batch: b, locals: b.localKinds()}
 	return c.run()
 }
 
@@ -57,12 +42,10 @@ func isLocalID(text string) bool {
 
 // batchCheck is one validation of one batch.
 type batchCheck struct {
-	batch   RoundBatch
-	locals  map[string]Kind
-	highest func(Kind) Seq         // taken already in the batch's round
-	exists  func(id EntityID) bool // nil: not asked
-	taken   map[string]string      // local id → the field that gave it first
-	errs    []FieldError
+	batch  RoundBatch
+	locals map[string]Kind
+	taken  map[string]string // local id → the field that gave it first
+	errs   []FieldError
 }
 
 func (c *batchCheck) add(field string, e *FieldError) {
@@ -93,7 +76,7 @@ func (c *batchCheck) run() error {
 
 func (c *batchCheck) drafts(kind Kind) {
 	drafts := c.batch.Drafts[kind]
-	if held := int(c.highest(kind)) + len(drafts); held > int(MaxSeq) && len(drafts) > 0 {
+	if held := len(drafts); held > int(MaxSeq) {
 		c.add(kind.Plural(), tooMany(c.batch.Round, held, kind.Plural()))
 		drafts = drafts[:min(len(drafts), int(MaxSeq))] // a list without end gets an answer with one
 	}
@@ -117,7 +100,7 @@ func (c *batchCheck) localID(at, id string) {
 		return
 	}
 	if first, taken := c.taken[id]; taken {
-		c.add(at+".local_id", fieldError(CodeDuplicateEntity,
+		c.add(at+".local_id", fieldError(codeDuplicateEntity,
 			fmt.Sprintf("Local ID '%s' is given twice in this batch, first by %s", clip(id), first),
 			"Give every entity of a batch a local ID of its own"))
 		return
@@ -169,10 +152,6 @@ func (c *batchCheck) tension(field, text string) {
 		c.add(field, invalidDisplayID(text))
 	case id.Kind != KindTension:
 		c.add(field, typeIDMismatch(KindTension, text))
-	case c.exists != nil && !isLocalID(text) && !c.exists(id):
-		c.add(field, fieldError(CodeEntityNotFound,
-			fmt.Sprintf("Tension '%s' exists neither in the dialogue nor in this batch", clip(text)),
-			"Use the ID of a tension of this dialogue"))
 	}
 }
 
@@ -183,7 +162,7 @@ func (c *batchCheck) moves() {
 		if m.Expert == "" {
 			c.add(at+".expert", missingField("expert"))
 		} else if _, err := ParseExpertSlug(string(m.Expert)); err != nil {
-			c.add(at+".expert", fieldError(CodeExpertNotFound,
+			c.add(at+".expert", fieldError(codeExpertNotFound,
 				fmt.Sprintf("'%s' cannot be an expert's slug", clip(string(m.Expert))),
 				"Use the slug of an expert: letters, digits and '-'"))
 		}
@@ -205,14 +184,14 @@ func sameExpert[V any](c *batchCheck, field string, bySlug map[ExpertSlug]V) {
 	taken := map[string]bool{}
 	for _, slug := range slices.Sorted(maps.Keys(bySlug)) {
 		if taken[slug.Key()] {
-			c.add(field, fieldError(CodeDuplicateEntity, "Expert '"+clip(string(slug))+"' stands there twice", "Name every expert once"))
+			c.add(field, fieldError(codeDuplicateEntity, "Expert '"+clip(string(slug))+"' stands there twice", "Name every expert once"))
 		}
 		taken[slug.Key()] = true
 	}
 }
 
 func tooMany(round Round, held int, what string) *FieldError {
-	return fieldError(CodeInvalidRound,
+	return fieldError(codeInvalidRound,
 		fmt.Sprintf("Round %d would hold %d %s. At most %d can be numbered", round, held, what, MaxSeq),
 		"Register the rest in another round")
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/superviber/blue-encrypted-store/dynamo"
-	"github.com/superviber/blue-encrypted-store/internal/engine"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
+	"github.com/superviber/blue-encrypted-store/plain"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/record/recordtest"
 	"github.com/superviber/blue-encrypted-store/storetest"
@@ -38,7 +38,7 @@ func TestDialogueStore(t *testing.T) {
 	storetest.Run(t, storetest.Harness{
 		Records: fresh,
 		Open: func(_ *testing.T, records record.Store, now func() time.Time) storetest.Store {
-			return &dynamo.DialogueStore{Store: engine.New(records, &engine.Options{Now: now})}
+			return plain.New(records, now)
 		},
 	})
 }

@@ -207,7 +207,7 @@ func (r *Ring) holders(ctx context.Context, s *shelf, next Binding, except []str
 		case held:
 			h.others = append(h.others, w.User)
 		case len(except) == 0:
-			return h, damaged(s.dialogue, blue.DamageExtra, w.record.Key.Item, "carries no proof that a holder of the key let this user in; revoke the user, or, if they are known, let them rotate themselves")
+			return h, damaged(s.dialogue, record.DamageExtra, w.record.Key.Item, "carries no proof that a holder of the key let this user in; revoke the user, or, if they are known, let them rotate themselves")
 		default:
 			h.doomed = append(h.doomed, w)
 		}

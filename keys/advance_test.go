@@ -157,7 +157,7 @@ func TestAdvanceBelievesNoLine(t *testing.T) {
 			must(t)(w.ring("ada", nil).Create(ctx, "tea"))
 			plant(w)
 			_, err := w.ring("ada", nil).Advance(ctx, "tea", 1)
-			wantError(t, "Advance", err, blue.ErrTampered, blue.DamageExtra, "wrap#0000000001#eve", "no proof")
+			wantError(t, "Advance", err, blue.ErrTampered, record.DamageExtra, "wrap#0000000001#eve", "no proof")
 			w.advance1("ada", "tea", 1, "eve") // the remedy
 			if got := w.table("tea"); got != "1:ada 2:ada" {
 				t.Errorf("after taking eve off: %s", got)

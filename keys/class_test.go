@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/record"
 )
 
 // classed is an error of each class, in the order of docs/format.md.
@@ -19,7 +20,7 @@ var classed = []struct {
 	err   error
 }{
 	{"wrong_key", &WrongKeyError{Want: "umk:1", Have: "umk:2"}},
-	{"tampered", damaged("tea", blue.DamageChanged, "head", "altered")},
+	{"tampered", damaged("tea", record.DamageChanged, "head", "altered")},
 	{"erased", blue.ErrErased},
 	{"denied", ErrDenied},
 	{"missing", ErrNoKEK},

@@ -70,43 +70,43 @@ func TestErrors(t *testing.T) {
 			w.drop("tea", adasWrap)
 		}, want: blue.ErrErased, detail: "erased"},
 
-		{name: "wrapped is short", spoil: wrapped(func(b []byte) []byte { return b[:59] }), class: blue.DamageMalformed, item: adasWrap, detail: "59 bytes instead of 60"},
-		{name: "wrapped is long", spoil: wrapped(func(b []byte) []byte { return append(b, 0) }), class: blue.DamageMalformed, item: adasWrap, detail: "61 bytes instead of 60"},
-		{name: "wrapped is empty", spoil: wrapped(func([]byte) []byte { return nil }), class: blue.DamageMalformed, item: adasWrap, detail: "0 bytes instead of 60"},
-		{name: "wrapped is absent", spoil: func(w *world) { w.edit("tea", adasWrap, without("wrapped")) }, class: blue.DamageMalformed, item: adasWrap, detail: "wrapped is missing"},
-		{name: "wrapped is text", spoil: func(w *world) { w.edit("tea", adasWrap, set("wrapped", record.S(strings.Repeat("x", 60)))) }, class: blue.DamageMalformed, item: adasWrap},
-		{name: "umk is absent", spoil: func(w *world) { w.edit("tea", adasWrap, without("umk")) }, class: blue.DamageMalformed, item: adasWrap, detail: "umk is missing"},
-		{name: "umk is empty", spoil: func(w *world) { w.edit("tea", adasWrap, set("umk", record.S(""))) }, class: blue.DamageMalformed, item: adasWrap},
-		{name: "umk is a control sequence", spoil: func(w *world) { w.edit("tea", adasWrap, set("umk", record.S("\x1b[2J"))) }, class: blue.DamageMalformed, item: adasWrap},
-		{name: "umk is long", spoil: func(w *world) { w.edit("tea", adasWrap, set("umk", record.S(strings.Repeat("u", 257)))) }, class: blue.DamageMalformed, item: adasWrap},
-		{name: "umk alone is altered", spoil: func(w *world) { w.edit("tea", adasWrap, set("umk", record.S("umk:b"))) }, class: blue.DamageChanged, item: adasWrap, detail: "opens under umk:a but names umk:b"},
-		{name: "user is altered", spoil: func(w *world) { w.edit("tea", adasWrap, set("user", record.S("bob"))) }, class: blue.DamageMoved, item: adasWrap},
-		{name: "version is altered", spoil: func(w *world) { w.edit("tea", adasWrap, set("version", record.N(2))) }, class: blue.DamageMoved, item: adasWrap},
-		{name: "version is text", spoil: func(w *world) { w.edit("tea", adasWrap, set("version", record.S("1"))) }, class: blue.DamageMalformed, item: adasWrap},
+		{name: "wrapped is short", spoil: wrapped(func(b []byte) []byte { return b[:59] }), class: record.DamageMalformed, item: adasWrap, detail: "59 bytes instead of 60"},
+		{name: "wrapped is long", spoil: wrapped(func(b []byte) []byte { return append(b, 0) }), class: record.DamageMalformed, item: adasWrap, detail: "61 bytes instead of 60"},
+		{name: "wrapped is empty", spoil: wrapped(func([]byte) []byte { return nil }), class: record.DamageMalformed, item: adasWrap, detail: "0 bytes instead of 60"},
+		{name: "wrapped is absent", spoil: func(w *world) { w.edit("tea", adasWrap, without("wrapped")) }, class: record.DamageMalformed, item: adasWrap, detail: "wrapped is missing"},
+		{name: "wrapped is text", spoil: func(w *world) { w.edit("tea", adasWrap, set("wrapped", record.S(strings.Repeat("x", 60)))) }, class: record.DamageMalformed, item: adasWrap},
+		{name: "umk is absent", spoil: func(w *world) { w.edit("tea", adasWrap, without("umk")) }, class: record.DamageMalformed, item: adasWrap, detail: "umk is missing"},
+		{name: "umk is empty", spoil: func(w *world) { w.edit("tea", adasWrap, set("umk", record.S(""))) }, class: record.DamageMalformed, item: adasWrap},
+		{name: "umk is a control sequence", spoil: func(w *world) { w.edit("tea", adasWrap, set("umk", record.S("\x1b[2J"))) }, class: record.DamageMalformed, item: adasWrap},
+		{name: "umk is long", spoil: func(w *world) { w.edit("tea", adasWrap, set("umk", record.S(strings.Repeat("u", 257)))) }, class: record.DamageMalformed, item: adasWrap},
+		{name: "umk alone is altered", spoil: func(w *world) { w.edit("tea", adasWrap, set("umk", record.S("umk:b"))) }, class: record.DamageChanged, item: adasWrap, detail: "opens under umk:a but names umk:b"},
+		{name: "user is altered", spoil: func(w *world) { w.edit("tea", adasWrap, set("user", record.S("bob"))) }, class: record.DamageMoved, item: adasWrap},
+		{name: "version is altered", spoil: func(w *world) { w.edit("tea", adasWrap, set("version", record.N(2))) }, class: record.DamageMoved, item: adasWrap},
+		{name: "version is text", spoil: func(w *world) { w.edit("tea", adasWrap, set("version", record.S("1"))) }, class: record.DamageMalformed, item: adasWrap},
 		{name: "another master key and a short wrap", spoil: func(w *world) {
 			w.provider = newFakeProvider(w.t, "umk:b")
 			wrapped(func(b []byte) []byte { return b[:59] })(w)
-		}, class: blue.DamageMalformed, item: adasWrap},
+		}, class: record.DamageMalformed, item: adasWrap},
 
-		{name: "from another dialogue", spoil: func(w *world) { w.move("milk", adasWrap, "tea", adasWrap) }, class: blue.DamageChanged, item: adasWrap},
-		{name: "copied to a dialogue without it", keyID: "dek#milk#1", spoil: func(w *world) { w.move("tea", adasWrap, "milk", adasWrap) }, class: blue.DamageChanged, item: adasWrap},
-		{name: "from another version", keyID: "dek#tea#2", spoil: func(w *world) { w.move("tea", adasWrap, "tea", "wrap#0000000002#ada") }, class: blue.DamageMoved, item: "wrap#0000000002#ada"},
+		{name: "from another dialogue", spoil: func(w *world) { w.move("milk", adasWrap, "tea", adasWrap) }, class: record.DamageChanged, item: adasWrap},
+		{name: "copied to a dialogue without it", keyID: "dek#milk#1", spoil: func(w *world) { w.move("tea", adasWrap, "milk", adasWrap) }, class: record.DamageChanged, item: adasWrap},
+		{name: "from another version", keyID: "dek#tea#2", spoil: func(w *world) { w.move("tea", adasWrap, "tea", "wrap#0000000002#ada") }, class: record.DamageMoved, item: "wrap#0000000002#ada"},
 		{name: "from another version, relabelled", keyID: "dek#tea#2", spoil: func(w *world) {
 			w.move("tea", adasWrap, "tea", "wrap#0000000002#ada")
 			w.edit("tea", "wrap#0000000002#ada", set("version", record.N(2)))
-		}, class: blue.DamageChanged, item: "wrap#0000000002#ada"},
-		{name: "from another user", user: "bob", spoil: func(w *world) { w.move("tea", adasWrap, "tea", "wrap#0000000001#bob") }, class: blue.DamageMoved, item: "wrap#0000000001#bob"},
+		}, class: record.DamageChanged, item: "wrap#0000000002#ada"},
+		{name: "from another user", user: "bob", spoil: func(w *world) { w.move("tea", adasWrap, "tea", "wrap#0000000001#bob") }, class: record.DamageMoved, item: "wrap#0000000001#bob"},
 		{name: "from another user, relabelled", user: "bob", spoil: func(w *world) {
 			w.move("tea", adasWrap, "tea", "wrap#0000000001#bob")
 			w.edit("tea", "wrap#0000000001#bob", set("user", record.S("bob")))
-		}, class: blue.DamageChanged, item: "wrap#0000000001#bob"},
+		}, class: record.DamageChanged, item: "wrap#0000000001#bob"},
 
-		{name: "head without a state", spoil: func(w *world) { w.edit("tea", headOfTea, without("state")) }, class: blue.DamageMalformed, item: headOfTea},
-		{name: "head of an unknown state", spoil: func(w *world) { w.edit("tea", headOfTea, set("state", record.S("Active"))) }, class: blue.DamageMalformed, item: headOfTea},
-		{name: "head without a version", spoil: func(w *world) { w.edit("tea", headOfTea, without("active_version")) }, class: blue.DamageMalformed, item: headOfTea},
-		{name: "head of version 0", spoil: func(w *world) { w.edit("tea", headOfTea, set("active_version", record.N(0))) }, class: blue.DamageMalformed, item: headOfTea},
-		{name: "head of version 2^32", spoil: func(w *world) { w.edit("tea", headOfTea, set("active_version", record.N(1<<32))) }, class: blue.DamageMalformed, item: headOfTea},
-		{name: "head of a text", spoil: func(w *world) { w.edit("tea", headOfTea, set("active_version", record.S("1"))) }, class: blue.DamageMalformed, item: headOfTea},
+		{name: "head without a state", spoil: func(w *world) { w.edit("tea", headOfTea, without("state")) }, class: record.DamageMalformed, item: headOfTea},
+		{name: "head of an unknown state", spoil: func(w *world) { w.edit("tea", headOfTea, set("state", record.S("Active"))) }, class: record.DamageMalformed, item: headOfTea},
+		{name: "head without a version", spoil: func(w *world) { w.edit("tea", headOfTea, without("active_version")) }, class: record.DamageMalformed, item: headOfTea},
+		{name: "head of version 0", spoil: func(w *world) { w.edit("tea", headOfTea, set("active_version", record.N(0))) }, class: record.DamageMalformed, item: headOfTea},
+		{name: "head of version 2^32", spoil: func(w *world) { w.edit("tea", headOfTea, set("active_version", record.N(1<<32))) }, class: record.DamageMalformed, item: headOfTea},
+		{name: "head of a text", spoil: func(w *world) { w.edit("tea", headOfTea, set("active_version", record.S("1"))) }, class: record.DamageMalformed, item: headOfTea},
 
 		{name: "key id of another form", keyID: "dek#tea#01", want: blue.ErrInvalid},
 		{name: "key id of version 2^32", keyID: "dek#tea#4294967296", want: blue.ErrInvalid},
@@ -203,7 +203,7 @@ func TestBitFlips(t *testing.T) {
 			flipped[i] ^= 1 << bit
 			w.edit("tea", adasWrap, set("wrapped", record.B(flipped)))
 			_, err := w.ring("ada", nil).Open(ctx, "dek#tea#1")
-			wantError(t, fmt.Sprintf("byte %d bit %d", i, bit), err, blue.ErrTampered, blue.DamageChanged, adasWrap, "")
+			wantError(t, fmt.Sprintf("byte %d bit %d", i, bit), err, blue.ErrTampered, record.DamageChanged, adasWrap, "")
 		}
 	}
 	w.edit("tea", adasWrap, set("wrapped", record.B(original)))

@@ -93,14 +93,14 @@ func (k *KEK) Wrap(b Binding, r *envelope.Secret) (Wrapped, error) {
 // judges a wrap of another size as any other does.
 func (k *KEK) Unwrap(b Binding, w Wrapped) (*envelope.Secret, error) {
 	if len(w) != envelope.WrapSize {
-		return nil, damaged(b.Dialogue, blue.DamageMalformed, wrapKey(b).Item, fmt.Sprintf("wrapped has %d bytes instead of %d", len(w), envelope.WrapSize))
+		return nil, damaged(b.Dialogue, record.DamageMalformed, wrapKey(b).Item, fmt.Sprintf("wrapped has %d bytes instead of %d", len(w), envelope.WrapSize))
 	}
 	if err := k.check(b); err != nil {
 		return nil, err
 	}
 	r, err := envelope.UnwrapSecret(k.secret, b.User, b.Dialogue, b.Version, w)
 	if errors.Is(err, envelope.ErrOpen) {
-		return nil, damaged(b.Dialogue, blue.DamageChanged, wrapKey(b).Item, "does not open: altered, or made for another user, dialogue, version or key")
+		return nil, damaged(b.Dialogue, record.DamageChanged, wrapKey(b).Item, "does not open: altered, or made for another user, dialogue, version or key")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("unwrapping key %d of dialogue %s: %w", b.Version, b.Dialogue, err)

@@ -71,11 +71,11 @@ func readHead(dialogue string, head record.Record) (uint32, error) {
 	case stateErasing, stateErased:
 		return 0, fmt.Errorf("%w: the keys of dialogue %s are %s", blue.ErrErased, dialogue, state.Str())
 	default:
-		return 0, damaged(dialogue, blue.DamageMalformed, headSK, "has no known state")
+		return 0, damaged(dialogue, record.DamageMalformed, headSK, "has no known state")
 	}
 	active := head.Attrs[attrActive].Int()
 	if active < 1 || active > math.MaxUint32 {
-		return 0, damaged(dialogue, blue.DamageMalformed, headSK, "has no valid active_version")
+		return 0, damaged(dialogue, record.DamageMalformed, headSK, "has no valid active_version")
 	}
 	return uint32(active), nil
 }
@@ -89,15 +89,15 @@ func readWrap(b Binding, wrap record.Record) (w Wrapped, umk string, err error) 
 		typ  record.Type
 	}{{attrWrapped, record.Bytes}, {attrUMK, record.String}, {attrUser, record.String}, {attrVersion, record.Number}} {
 		if wrap.Attrs[a.name].Type() != a.typ {
-			return nil, "", damaged(b.Dialogue, blue.DamageMalformed, sk, a.name+" is missing or of another type")
+			return nil, "", damaged(b.Dialogue, record.DamageMalformed, sk, a.name+" is missing or of another type")
 		}
 	}
 	umk = wrap.Attrs[attrUMK].Str()
 	if why := unprintable(umk, maxFingerprint); why != "" {
-		return nil, "", damaged(b.Dialogue, blue.DamageMalformed, sk, attrUMK+" "+why)
+		return nil, "", damaged(b.Dialogue, record.DamageMalformed, sk, attrUMK+" "+why)
 	}
 	if user, version := wrap.Attrs[attrUser].Str(), wrap.Attrs[attrVersion].Int(); user != b.User || version != int64(b.Version) {
-		return nil, "", damaged(b.Dialogue, blue.DamageMoved, sk, fmt.Sprintf("belongs to user %.80q, version %d", user, version))
+		return nil, "", damaged(b.Dialogue, record.DamageMoved, sk, fmt.Sprintf("belongs to user %.80q, version %d", user, version))
 	}
 	return wrap.Attrs[attrWrapped].Bin(), umk, nil
 }

@@ -118,7 +118,7 @@ func (r *Ring) Create(ctx context.Context, dialogue string) (*envelope.Keys, err
 	}
 	defer o.Destroy()
 	if o.granted {
-		err := damaged(dialogue, blue.DamageExtra, b.SK(), "was granted before there is a dialogue: somebody else made this key and may know it; nothing is sealed under it")
+		err := damaged(dialogue, record.DamageExtra, b.SK(), "was granted before there is a dialogue: somebody else made this key and may know it; nothing is sealed under it")
 		return nil, fmt.Errorf("creating the keys of dialogue %s: %w", dialogue, err)
 	}
 	return envelope.DeriveKeys(o.Secret, b.Dialogue, b.Version)
@@ -287,8 +287,8 @@ func judge(b Binding, err error, want, have string) error {
 	case want == have:
 		return err
 	case err == nil:
-		return damaged(b.Dialogue, blue.DamageChanged, wrapKey(b).Item, "opens under "+have+" but names "+want)
-	case errors.As(err, &tampered) && tampered.Damage[0].Class == blue.DamageChanged:
+		return damaged(b.Dialogue, record.DamageChanged, wrapKey(b).Item, "opens under "+have+" but names "+want)
+	case errors.As(err, &tampered) && tampered.Damage[0].Class == record.DamageChanged:
 		return &WrongKeyError{Want: want, Have: have}
 	default:
 		return err

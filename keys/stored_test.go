@@ -126,7 +126,7 @@ func TestPlanted(t *testing.T) {
 				t.Errorf("%s, %s: keys that eve knows", dialogue, name)
 			}
 			tampered, ok := errors.AsType[*blue.TamperError](err)
-			if !ok || tampered.Damage[0].Class != blue.DamageExtra || tampered.Damage[0].Item != (Binding{"ada", dialogue, version}).SK() {
+			if !ok || tampered.Damage[0].Class != record.DamageExtra || tampered.Damage[0].Item != (Binding{"ada", dialogue, version}).SK() {
 				t.Errorf("%s, %s: %v; want what stands at the wrap", dialogue, name, err)
 			}
 		}

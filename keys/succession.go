@@ -48,9 +48,9 @@ func (r *Ring) Follows(ctx context.Context, dialogue string, from uint32, public
 	}
 	switch {
 	case k.Version() < from:
-		return damaged(dialogue, blue.DamageRolledBack, headSK, fmt.Sprintf("version %d is in use, and version %d was before", k.Version(), from))
+		return damaged(dialogue, record.DamageRolledBack, headSK, fmt.Sprintf("version %d is in use, and version %d was before", k.Version(), from))
 	case k.Version() == from && have != public:
-		return damaged(dialogue, blue.DamageChanged, Binding{r.user, dialogue, from}.SK(), "wraps another secret than version "+strconv.FormatUint(uint64(from), 10)+" had")
+		return damaged(dialogue, record.DamageChanged, Binding{r.user, dialogue, from}.SK(), "wraps another secret than version "+strconv.FormatUint(uint64(from), 10)+" had")
 	case k.Version() == from:
 		return nil
 	}
@@ -134,7 +134,7 @@ func (r *Ring) endorsed(ctx context.Context, dialogue string, from uint32, publi
 	for v := int64(from) + 1; v <= int64(to); v++ {
 		switch {
 		case v < first && len(links) == maxLinks*linkSize:
-			return w, damaged(dialogue, blue.DamageRolledBack, headSK, fmt.Sprintf(
+			return w, damaged(dialogue, record.DamageRolledBack, headSK, fmt.Sprintf(
 				"version %d of the key is in use, this client last saw version %d, and the %d endorsements that are kept do not reach back to it; if you trust the store as it is, run again with --accept-rollback", w.active, from, maxLinks))
 		case v < first, v > int64(w.active), len(links)%linkSize != 0:
 			return w, stranger(dialogue, v, "carries no endorsement")
@@ -150,5 +150,5 @@ func (r *Ring) endorsed(ctx context.Context, dialogue string, from uint32, publi
 }
 
 func stranger(dialogue string, version int64, what string) error {
-	return damaged(dialogue, blue.DamageExtra, headSK, fmt.Sprintf("key version %d %s: somebody else may have made it; nothing is sealed under it, and revoking whoever that may be takes it away", version, what))
+	return damaged(dialogue, record.DamageExtra, headSK, fmt.Sprintf("key version %d %s: somebody else may have made it; nothing is sealed under it, and revoking whoever that may be takes it away", version, what))
 }

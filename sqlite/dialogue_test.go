@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/superviber/blue-encrypted-store/internal/engine"
+	"github.com/superviber/blue-encrypted-store/plain"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/sqlite"
 	"github.com/superviber/blue-encrypted-store/storetest"
@@ -22,7 +22,7 @@ func TestDialogueStore(t *testing.T) {
 			return s
 		},
 		Open: func(_ *testing.T, records record.Store, now func() time.Time) storetest.Store {
-			return &sqlite.DialogueStore{Store: engine.New(records, &engine.Options{Now: now})}
+			return plain.New(records, now)
 		},
 	})
 }

@@ -218,8 +218,8 @@ func listCases() []Case {
 			w.fails(err, blue.ErrInvalid)
 		}),
 		on("NextID/dialogue/all 99 taken", func(w *world) {
-			for n := 1; n <= blue.MaxCandidates; n++ {
-				add(w, blue.CandidateID("a", n))
+			for _, id := range blue.DialogueID("a").Candidates() {
+				add(w, id)
 			}
 			_, err := w.store.NextID(w.Context(), "A")
 			w.fails(err, blue.ErrRefused)

@@ -36,7 +36,7 @@ func plain(records func(*testing.T) record.Store) storetest.Harness {
 	return storetest.Harness{
 		Records: records,
 		Open: func(_ *testing.T, records record.Store, now func() time.Time) storetest.Store {
-			return engine.New(records, &engine.Options{Now: now})
+			return engine.New(records, now)
 		},
 	}
 }

@@ -20,10 +20,10 @@ import (
 	"pgregory.net/rapid"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/export"
 	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/storetest"
+	"github.com/superviber/blue-encrypted-store/view"
 )
 
 // one is one of the stores that a history runs on.
@@ -165,7 +165,7 @@ func (l *lockstep) compare(rt *rapid.T, id blue.DialogueID) {
 			return nil, fmt.Errorf("a second load differs: %s", diff)
 		}
 		var document bytes.Buffer
-		if err := export.Write(&document, snapshot, l.now); err != nil {
+		if err := view.WriteExport(&document, snapshot, l.now); err != nil {
 			return nil, err
 		}
 		return []any{snapshot, document.String()}, nil

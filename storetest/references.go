@@ -103,31 +103,31 @@ func validationCases() []Case {
 		name, code string
 		batch      func() blue.RoundBatch
 	}{
-		{"round/round 100", blue.CodeInvalidRound, set(func(b *blue.RoundBatch) { b.Round = 100 })},
-		{"round/negative round", blue.CodeInvalidRound, set(func(b *blue.RoundBatch) { b.Round = -1 })},
-		{"round/unknown kind", blue.CodeInvalidEntityType, set(func(b *blue.RoundBatch) { b.Drafts["cake"] = nil })},
-		{"round/one local id twice", blue.CodeDuplicateEntity, set(func(b *blue.RoundBatch) {
+		{"round/round 100", "invalid_round", set(func(b *blue.RoundBatch) { b.Round = 100 })},
+		{"round/negative round", "invalid_round", set(func(b *blue.RoundBatch) { b.Round = -1 })},
+		{"round/unknown kind", "invalid_entity_type", set(func(b *blue.RoundBatch) { b.Drafts["cake"] = nil })},
+		{"round/one local id twice", "duplicate_entity", set(func(b *blue.RoundBatch) {
 			b.Drafts[blue.KindClaim][0].LocalID, b.Drafts[blue.KindEvidence][0].LocalID = "X", "X"
 		})},
-		{"expert/scores in two spellings", blue.CodeDuplicateEntity, set(func(b *blue.RoundBatch) { b.ExpertScores = map[blue.ExpertSlug]int64{"a": 1, "A": 2} })},
-		{"expert/texts in two spellings", blue.CodeDuplicateEntity, set(func(b *blue.RoundBatch) { b.RawContent = map[blue.ExpertSlug]string{"a": "", "A": ""} })},
-		{"tension/without text", blue.CodeMissingField, set(func(b *blue.RoundBatch) { b.Drafts[blue.KindTension][0].Text = "" })},
-		{"ref/unknown type", blue.CodeInvalidRefType, refer(blue.KindClaim, "likes", "P0001")},
-		{"ref/unreadable target", blue.CodeInvalidDisplayID, refer(blue.KindClaim, "support", "P1")},
-		{"ref/address of a claim", blue.CodeInvalidRefTarget, refer(blue.KindClaim, "address", "C0001")},
-		{"ref/resolve of a claim", blue.CodeInvalidRefTarget, refer(blue.KindClaim, "resolve", "C0001")},
-		{"ref/reopen of a claim", blue.CodeInvalidRefTarget, refer(blue.KindClaim, "reopen", "C0001")},
-		{"ref/refine of another kind", blue.CodeInvalidRefTarget, refer(blue.KindClaim, "refine", "P0001")},
-		{"move/without expert", blue.CodeMissingField, move(blue.MoveDraft{Type: "defend"})},
-		{"move/without type", blue.CodeMissingField, move(blue.MoveDraft{Expert: "Muffin"})},
-		{"move/not a slug", blue.CodeExpertNotFound, move(blue.MoveDraft{Expert: "a b", Type: "defend"})},
-		{"move/unknown type", blue.CodeInvalidTransition, move(blue.MoveDraft{Expert: "Muffin", Type: "sigh"})},
-		{"tension/update without id", blue.CodeMissingField, update(blue.TensionUpdate{Status: "resolved"})},
-		{"tension/update of a claim", blue.CodeTypeIDMismatch, update(blue.TensionUpdate{ID: "C0001", Status: "resolved"})},
-		{"tension/update of an unreadable id", blue.CodeInvalidDisplayID, update(blue.TensionUpdate{ID: "T1", Status: "resolved"})},
-		{"tension/update of an unknown one", blue.CodeEntityNotFound, update(blue.TensionUpdate{ID: "T0002", Status: "resolved"})},
-		{"tension/update to an unknown status", blue.CodeInvalidTransition, update(blue.TensionUpdate{ID: "T0001", Status: "gone"})},
-		{"move/100 of one expert", blue.CodeInvalidRound, set(func(b *blue.RoundBatch) {
+		{"expert/scores in two spellings", "duplicate_entity", set(func(b *blue.RoundBatch) { b.ExpertScores = map[blue.ExpertSlug]int64{"a": 1, "A": 2} })},
+		{"expert/texts in two spellings", "duplicate_entity", set(func(b *blue.RoundBatch) { b.RawContent = map[blue.ExpertSlug]string{"a": "", "A": ""} })},
+		{"tension/without text", "missing_field", set(func(b *blue.RoundBatch) { b.Drafts[blue.KindTension][0].Text = "" })},
+		{"ref/unknown type", "invalid_ref_type", refer(blue.KindClaim, "likes", "P0001")},
+		{"ref/unreadable target", "invalid_display_id", refer(blue.KindClaim, "support", "P1")},
+		{"ref/address of a claim", "invalid_ref_target", refer(blue.KindClaim, "address", "C0001")},
+		{"ref/resolve of a claim", "invalid_ref_target", refer(blue.KindClaim, "resolve", "C0001")},
+		{"ref/reopen of a claim", "invalid_ref_target", refer(blue.KindClaim, "reopen", "C0001")},
+		{"ref/refine of another kind", "invalid_ref_target", refer(blue.KindClaim, "refine", "P0001")},
+		{"move/without expert", "missing_field", move(blue.MoveDraft{Type: "defend"})},
+		{"move/without type", "missing_field", move(blue.MoveDraft{Expert: "Muffin"})},
+		{"move/not a slug", "expert_not_in_dialogue", move(blue.MoveDraft{Expert: "a b", Type: "defend"})},
+		{"move/unknown type", "invalid_status_transition", move(blue.MoveDraft{Expert: "Muffin", Type: "sigh"})},
+		{"tension/update without id", "missing_field", update(blue.TensionUpdate{Status: "resolved"})},
+		{"tension/update of a claim", "type_id_mismatch", update(blue.TensionUpdate{ID: "C0001", Status: "resolved"})},
+		{"tension/update of an unreadable id", "invalid_display_id", update(blue.TensionUpdate{ID: "T1", Status: "resolved"})},
+		{"tension/update of an unknown one", "entity_not_found", update(blue.TensionUpdate{ID: "T0002", Status: "resolved"})},
+		{"tension/update to an unknown status", "invalid_status_transition", update(blue.TensionUpdate{ID: "T0001", Status: "gone"})},
+		{"move/100 of one expert", "invalid_round", set(func(b *blue.RoundBatch) {
 			b.Moves = slices.Repeat([]blue.MoveDraft{{Expert: "Muffin", Type: "defend"}}, 100)
 		})},
 	} {
@@ -135,9 +135,9 @@ func validationCases() []Case {
 	}
 	for _, kind := range blue.NumberedKinds() {
 		cases = append(cases,
-			refusal(fmt.Sprintf("RegisterRound/%s/without label", kind), blue.CodeMissingField,
+			refusal(fmt.Sprintf("RegisterRound/%s/without label", kind), "missing_field",
 				set(func(b *blue.RoundBatch) { b.Drafts[kind][0].Label = "" })),
-			refusal(fmt.Sprintf("RegisterRound/%s/100 in a round", kind), blue.CodeInvalidRound,
+			refusal(fmt.Sprintf("RegisterRound/%s/100 in a round", kind), "invalid_round",
 				set(func(b *blue.RoundBatch) { b.Drafts[kind] = slices.Repeat([]blue.Draft{draft("x")}, 100) })))
 	}
 	return append(cases, on("RegisterRound/round/everything wrong is told at once", func(w *world) {

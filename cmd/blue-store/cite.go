@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/view"
 )
 
 func citeCommand(a *app) *cobra.Command {
@@ -29,7 +30,7 @@ func citeCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			citations := blue.Cite(snapshot, args[1:])
+			citations := view.Cite(snapshot, args[1:])
 			if err := a.answer(citations, func(w io.Writer) error { return citeText(w, citations) }); err != nil {
 				return err
 			}
@@ -38,7 +39,7 @@ func citeCommand(a *app) *cobra.Command {
 	}
 }
 
-func citeText(w io.Writer, citations []blue.Citation) error {
+func citeText(w io.Writer, citations []view.Citation) error {
 	for i, c := range citations {
 		if i > 0 {
 			fmt.Fprintln(w)
@@ -60,7 +61,7 @@ func citeText(w io.Writer, citations []blue.Citation) error {
 }
 
 // citeError returns the first malformed id's error, else the first unknown's.
-func citeError(citations []blue.Citation) error {
+func citeError(citations []view.Citation) error {
 	var unknown error
 	for _, c := range citations {
 		switch {

@@ -12,10 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/graph"
 	"github.com/superviber/blue-encrypted-store/internal/demo"
 	"github.com/superviber/blue-encrypted-store/internal/importer"
 	"github.com/superviber/blue-encrypted-store/record"
+	"github.com/superviber/blue-encrypted-store/view"
 )
 
 func demoCommand(a *app) *cobra.Command {
@@ -121,7 +121,7 @@ func (s *session) showcase(ctx context.Context, id blue.DialogueID) (*demoAnswer
 		return nil, err
 	}
 	var outline strings.Builder
-	if err := graph.Build(snapshot).WriteText(&outline, &graph.TextOptions{LabelWidth: 60}); err != nil {
+	if err := view.NewGraph(snapshot).WriteText(&outline, &view.TextOptions{LabelWidth: 60}); err != nil {
 		return nil, err
 	}
 	command := "blue-store --store demo "

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/wire"
 )
 
 func dialogueCreateCommand(a *app) *cobra.Command {
@@ -80,7 +81,7 @@ func (a *app) createDialogue(ctx context.Context, data string, members []member,
 	if err != nil {
 		return err
 	}
-	d, warnings, err := blue.ParseNewDialogue(text)
+	d, warnings, err := wire.ParseNewDialogue(text)
 	if err != nil {
 		return err
 	}
@@ -142,8 +143,7 @@ func create(ctx context.Context, s *session, d blue.NewDialogue, opaque bool) (b
 		return "", err
 	}
 	reached := false
-	for n := 1; n <= blue.MaxCandidates; n++ {
-		id := blue.CandidateID(slug, n)
+	for _, id := range slug.Candidates() {
 		if reached = reached || id == first; !reached {
 			continue
 		}

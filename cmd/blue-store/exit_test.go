@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/wire"
 )
 
 // constants reads the exit codes out of exit.go.
@@ -89,7 +90,7 @@ func TestClassify(t *testing.T) {
 	}{
 		{errors.New("x"), exitUnexpected, "unexpected"},
 		{usage("x"), exitUsage, "usage"},
-		{&blue.JSONError{}, exitUsage, "invalid"},
+		{&wire.JSONError{}, exitUsage, "invalid"},
 		{notFound("x"), exitNotFound, "not_found"},
 		{&blue.ValidationError{}, exitRefused, "refused"},
 		{&blue.GateError{}, exitRefused, "refused"},
@@ -227,7 +228,7 @@ func TestPrintable(t *testing.T) {
 func TestTooManySimilarTitles(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	for range blue.MaxCandidates {
+	for range 99 {
 		m.must("dialogue", "create", "Many")
 	}
 	o := m.run("dialogue", "create", "many!")

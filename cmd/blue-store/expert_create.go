@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/wire"
 )
 
 func expertCreateCommand(a *app) *cobra.Command {
@@ -70,7 +71,7 @@ func (a *app) createExpert(ctx context.Context, dialogue, data string, members [
 	if err := checkExpertData(text); err != nil {
 		return err
 	}
-	e, warnings, err := blue.ParseNewExpert(text)
+	e, warnings, err := wire.ParseNewExpert(text)
 	if err != nil {
 		return a.refused(err)
 	}

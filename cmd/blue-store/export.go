@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/export"
+	"github.com/superviber/blue-encrypted-store/view"
 )
 
 func exportCommand(a *app) *cobra.Command {
@@ -67,7 +67,7 @@ func (a *app) export(ctx context.Context, name, output string, salvage bool) err
 		return err
 	}
 	var b bytes.Buffer
-	if err := export.Write(&b, snapshot, time.Now()); err != nil {
+	if err := view.WriteExport(&b, snapshot, time.Now()); err != nil {
 		return err
 	}
 	if output == "" {

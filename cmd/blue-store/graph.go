@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/graph"
+	"github.com/superviber/blue-encrypted-store/view"
 )
 
 // graphFormats are the ways to draw a graph.
@@ -34,7 +34,7 @@ func graphCommand(a *app) *cobra.Command {
 				return err
 			}
 			var b bytes.Buffer
-			if err := write(graph.Build(snapshot), &b); err != nil {
+			if err := write(view.NewGraph(snapshot), &b); err != nil {
 				return err
 			}
 			return a.write(b.Bytes())
@@ -45,7 +45,7 @@ func graphCommand(a *app) *cobra.Command {
 }
 
 // graphWriter returns what writes the format that was asked for.
-func (a *app) graphWriter(format string) (func(*graph.DialogueGraph, io.Writer) error, error) {
+func (a *app) graphWriter(format string) (func(*view.Graph, io.Writer) error, error) {
 	switch {
 	case format != "" && !slices.Contains(graphFormats, format):
 		return nil, usage("unknown format %q; use %s", format, strings.Join(graphFormats, ", "))
@@ -56,11 +56,11 @@ func (a *app) graphWriter(format string) (func(*graph.DialogueGraph, io.Writer) 
 	}
 	switch format {
 	case "json":
-		return func(g *graph.DialogueGraph, w io.Writer) error { return g.WriteJSON(w) }, nil
+		return func(g *view.Graph, w io.Writer) error { return g.WriteJSON(w) }, nil
 	case "dot":
-		return func(g *graph.DialogueGraph, w io.Writer) error { return g.WriteDOT(w) }, nil
+		return func(g *view.Graph, w io.Writer) error { return g.WriteDOT(w) }, nil
 	}
-	return func(g *graph.DialogueGraph, w io.Writer) error { return g.WriteText(w, nil) }, nil
+	return func(g *view.Graph, w io.Writer) error { return g.WriteText(w, nil) }, nil
 }
 
 // loadOnce opens the store, loads one dialogue and closes the store again.

@@ -16,10 +16,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/wire"
 )
 
 // input returns JSON that was given as an argument, as @FILE, or as - for
-// standard input: at most blue.MaxJSONBytes. It gives up when ctx ends, also
+// standard input: at most wire.MaxJSONBytes. It gives up when ctx ends, also
 // on an input that never does.
 func (a *app) input(ctx context.Context, value string) ([]byte, error) {
 	path, isFile := strings.CutPrefix(value, "@")
@@ -30,7 +31,7 @@ func (a *app) input(ctx context.Context, value string) ([]byte, error) {
 		return readFile(ctx, path)
 	case value == "" || isFile:
 		return nil, &usageError{message: "no data", hint: "give JSON, @FILE, or - for standard input"}
-	case len(value) > blue.MaxJSONBytes:
+	case len(value) > wire.MaxJSONBytes:
 		return nil, tooLong("the argument")
 	}
 	return []byte(value), nil
@@ -53,11 +54,11 @@ func readAll(ctx context.Context, r io.Reader, name string) ([]byte, error) {
 }
 
 func read(r io.Reader, name string) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, blue.MaxJSONBytes+1))
+	data, err := io.ReadAll(io.LimitReader(r, wire.MaxJSONBytes+1))
 	switch {
 	case err != nil:
 		return nil, unreadable(name, err)
-	case len(data) > blue.MaxJSONBytes:
+	case len(data) > wire.MaxJSONBytes:
 		return nil, tooLong(name)
 	}
 	return data, nil
@@ -84,7 +85,7 @@ func within(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 }
 
 func tooLong(name string) error {
-	return fmt.Errorf("%w: %s is longer than %d bytes", blue.ErrInvalid, name, blue.MaxJSONBytes)
+	return fmt.Errorf("%w: %s is longer than %d bytes", blue.ErrInvalid, name, wire.MaxJSONBytes)
 }
 
 // unreadable names the file and the cause, without the call that failed.
@@ -108,7 +109,7 @@ type member struct {
 func merged(data []byte, members []member) ([]byte, error) {
 	object := map[string]json.RawMessage{}
 	if data != nil {
-		if err := blue.StrictJSON(data); err != nil {
+		if err := wire.StrictJSON(data); err != nil {
 			return nil, err
 		}
 		if err := json.Unmarshal(data, &object); err != nil || object == nil {

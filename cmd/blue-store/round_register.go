@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/wire"
 )
 
 func roundRegisterCommand(a *app) *cobra.Command {
@@ -37,7 +40,7 @@ func roundRegisterCommand(a *app) *cobra.Command {
 
 func (a *app) registerRound(ctx context.Context, dialogue string, round blue.Round, data string) error {
 	r, err := openRegistration(ctx, a, dialogue, data, func(id blue.DialogueID, text []byte) (blue.RoundBatch, []blue.Warning, error) {
-		batch, warnings, err := blue.ParseRoundBatch(id, round, text)
+		batch, warnings, err := wire.ParseRoundBatch(id, round, text)
 		if err == nil {
 			err = batch.Validate() // before the dialogue is looked for, as Blue does
 		}
@@ -63,7 +66,7 @@ func (a *app) registerRound(ctx context.Context, dialogue string, round blue.Rou
 type roundJSON struct {
 	DialogueID blue.DialogueID `json:"dialogue_id"`
 	Message    string          `json:"message"`
-	Registered map[string]any  `json:"registered"` // by name: the kinds, expert_scores, refs, moves (ours)
+	Registered map[string]any  `json:"registered"`         // by name: the kinds, expert_scores, refs, moves (ours)
 	Repeated   bool            `json:"repeated,omitempty"` // ours
 	Round      blue.Round      `json:"round"`
 	Score      int64           `json:"score"`
@@ -82,9 +85,9 @@ type scoreJSON struct {
 }
 
 func newRoundJSON(id blue.DialogueID, r *blue.Registered, warnings []blue.Warning) *roundJSON {
-	scores := make([]scoreJSON, len(r.Scores))
-	for i, s := range r.Scores {
-		scores[i] = scoreJSON(s)
+	scores := make([]scoreJSON, 0, len(r.Scores))
+	for _, slug := range slices.Sorted(maps.Keys(r.Scores)) {
+		scores = append(scores, scoreJSON{slug, r.Scores[slug]})
 	}
 	registered := map[string]any{"expert_scores": scores, "refs": r.References}
 	if r.Moves > 0 {

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/export"
+	"github.com/superviber/blue-encrypted-store/view"
 )
 
 func showCommand(a *app) *cobra.Command {
@@ -78,7 +78,7 @@ func (a *app) showDialogue(s *blue.Snapshot) error {
 	var doc map[string]any
 	if a.json() {
 		var err error
-		if doc, err = export.Document(s, time.Time{}); err != nil {
+		if doc, err = view.Export(s, time.Time{}); err != nil {
 			return err
 		}
 		delete(doc, "exported_at")
@@ -158,7 +158,7 @@ func (a *app) showEntity(s *blue.Snapshot, name string) error {
 	if err != nil {
 		return err
 	}
-	entity, err := export.Entity(s, found)
+	entity, err := view.ExportEntity(s, found)
 	if err != nil {
 		return err
 	}

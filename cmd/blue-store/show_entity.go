@@ -9,8 +9,7 @@ import (
 	"strings"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/export"
-	"github.com/superviber/blue-encrypted-store/graph"
+	"github.com/superviber/blue-encrypted-store/view"
 )
 
 // numberedShown is a numbered entity with what points from and to it.
@@ -42,7 +41,7 @@ func (a *app) showNumbered(s *blue.Snapshot, e blue.Contributed, entity map[stri
 	}
 	for _, ev := range s.Events {
 		if ev.Of == id {
-			event, err := export.Entity(s, ev)
+			event, err := view.ExportEntity(s, ev)
 			if err != nil {
 				return err
 			}
@@ -168,7 +167,7 @@ func (a *app) showRound(s *blue.Snapshot, r *blue.RoundRecord, shown map[string]
 }
 
 func (a *app) showVerdict(s *blue.Snapshot, v *blue.Verdict, shown map[string]any) error {
-	rests, err := graph.Build(s).Provenance(v.ID)
+	rests, err := view.NewGraph(s).Provenance(v.ID)
 	if err != nil {
 		return err
 	}
@@ -176,7 +175,7 @@ func (a *app) showVerdict(s *blue.Snapshot, v *blue.Verdict, shown map[string]an
 	return a.answer(shown, func(w io.Writer) error { return verdictText(w, v, rests) })
 }
 
-func verdictText(w io.Writer, v *blue.Verdict, rests *graph.Provenance) error {
+func verdictText(w io.Writer, v *blue.Verdict, rests *view.Provenance) error {
 	forced := ""
 	if v.Forced {
 		forced = ", forced"

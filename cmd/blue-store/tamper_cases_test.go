@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -87,13 +86,13 @@ func attributeCases(b *bench) []tampering {
 		}
 		attrs := maps.Clone(b.intact[sk])
 		attrs["note"] = record.S("added")
-		add("attribute added", sk, attrs, blue.DamageChanged)
+		add("attribute added", sk, attrs, record.DamageChanged)
 	}
 	for sk, attrs := range b.intact {
 		if strings.HasPrefix(sk, "round#") {
 			attrs = maps.Clone(attrs)
 			attrs["status"] = record.S(string("in_progress"))
-			add("status of a round", sk, attrs, blue.DamageChanged)
+			add("status of a round", sk, attrs, record.DamageChanged)
 		}
 	}
 	return slices.Collect(maps.Values(cases))
@@ -116,7 +115,7 @@ func bitCases(b *bench) []tampering {
 			for _, at := range places {
 				attrs := maps.Clone(b.intact[sk])
 				attrs[name] = flipped(v, at)
-				cases = append(cases, b.one("bit of "+name, sk, attrs, blue.DamageChanged))
+				cases = append(cases, b.one("bit of "+name, sk, attrs, record.DamageChanged))
 			}
 		}
 	}
@@ -129,13 +128,13 @@ func deleteCases(b *bench) []tampering {
 	var cases []tampering
 	for kind, sks := range b.byKind() {
 		for _, i := range slices.Compact([]int{0, len(sks) / 2, len(sks) - 1}) {
-			cases = append(cases, b.one("deleted", sks[i], nil, blue.DamageMissing))
+			cases = append(cases, b.one("deleted", sks[i], nil, record.DamageMissing))
 		}
 		cases = append(cases, b.deleted("every "+kind, sks))
 	}
 	all := slices.Sorted(maps.Keys(b.intact))
 	notMeta := slices.DeleteFunc(slices.Clone(all), func(sk string) bool { return sk == record.Meta })
-	everything := tampering{"everything deleted", map[string]record.Attrs{}, []suspect{{record.Meta, blue.DamageMissing}}}
+	everything := tampering{"everything deleted", map[string]record.Attrs{}, []suspect{{record.Meta, record.DamageMissing}}}
 	return append(cases, b.deleted("everything but meta", notMeta), everything)
 }
 
@@ -144,7 +143,7 @@ func (b *bench) deleted(name string, sks []string) tampering {
 	var want []suspect
 	for _, sk := range sks {
 		changes[sk] = nil
-		want = append(want, suspect{sk, blue.DamageMissing})
+		want = append(want, suspect{sk, record.DamageMissing})
 	}
 	return tampering{name + " deleted", b.with(changes), want}
 }
@@ -160,12 +159,12 @@ func olderCases(b *bench) []tampering {
 		before, there := b.early[sk]
 		switch {
 		case !there:
-			fresh = append(fresh, suspect{sk, blue.DamageMissing})
+			fresh = append(fresh, suspect{sk, record.DamageMissing})
 		case !sameAttrs(before, attrs):
 			kinds[attrs["entity_type"].Str()] = true
-			cases = append(cases, b.one("older version", sk, before, blue.DamageRolledBack))
+			cases = append(cases, b.one("older version", sk, before, record.DamageRolledBack))
 			if sk != record.Meta {
-				outdated = append(outdated, suspect{sk, blue.DamageRolledBack})
+				outdated = append(outdated, suspect{sk, record.DamageRolledBack})
 			}
 		}
 	}
@@ -176,7 +175,7 @@ func olderCases(b *bench) []tampering {
 	}
 	return append(cases,
 		tampering{"new meta, old items", newMetaOldItems, slices.Concat(fresh, outdated)},
-		tampering{"the whole dialogue as it was", b.early, []suspect{{record.Meta, blue.DamageRolledBack}}},
+		tampering{"the whole dialogue as it was", b.early, []suspect{{record.Meta, record.DamageRolledBack}}},
 	)
 }
 
@@ -187,7 +186,7 @@ func movedCases(b *bench) []tampering {
 	names := slices.Sorted(maps.Keys(kinds))
 	swap := func(a, c string) tampering {
 		return tampering{"swapped " + a + " and " + c, b.with(map[string]record.Attrs{a: b.intact[c], c: b.intact[a]}),
-			[]suspect{{a, blue.DamageMoved}, {c, blue.DamageMoved}}}
+			[]suspect{{a, record.DamageMoved}, {c, record.DamageMoved}}}
 	}
 	for i, kind := range names {
 		sks := kinds[kind]
@@ -196,14 +195,14 @@ func movedCases(b *bench) []tampering {
 		}
 		if other := kinds[names[(i+1)%len(names)]]; kind != "dialogue" && other[0] != record.Meta {
 			cases = append(cases, swap(sks[0], other[0]))
-			cases = append(cases, b.one("copied over", sks[0], b.intact[other[0]], blue.DamageMoved))
+			cases = append(cases, b.one("copied over", sks[0], b.intact[other[0]], record.DamageMoved))
 		}
 	}
 	other := b.rows("other")
 	cases = append(cases,
-		b.one("of another dialogue", "tension#00#01", other["tension#00#01"], blue.DamageMoved),
-		b.one("of another dialogue, under a new key", "tension#90#01", other["tension#00#01"], blue.DamageMoved),
-		b.one("of another dialogue", record.Meta, other[record.Meta], blue.DamageMoved),
+		b.one("of another dialogue", "tension#00#01", other["tension#00#01"], record.DamageMoved),
+		b.one("of another dialogue, under a new key", "tension#90#01", other["tension#00#01"], record.DamageMoved),
+		b.one("of another dialogue", record.Meta, other[record.Meta], record.DamageMoved),
 	)
 	return cases
 }
@@ -217,10 +216,10 @@ func addedCases(b *bench) []tampering {
 	sealed := maps.Clone(plain)
 	sealed["item_mac"] = record.B(mac)
 	cases := []tampering{
-		b.one("by a writer without MACs", "tension#91#01", plain, blue.DamageExtra),
-		b.one("that looks sealed", "tension#91#01", sealed, blue.DamageExtra),
-		b.one("of an unknown kind", "poem#00#01", sealed, blue.DamageExtra),
-		b.one("without an attribute of ours", "tension#91#01", record.Attrs{"status": record.S("open")}, blue.DamageExtra),
+		b.one("by a writer without MACs", "tension#91#01", plain, record.DamageExtra),
+		b.one("that looks sealed", "tension#91#01", sealed, record.DamageExtra),
+		b.one("of an unknown kind", "poem#00#01", sealed, record.DamageExtra),
+		b.one("without an attribute of ours", "tension#91#01", record.Attrs{"status": record.S("open")}, record.DamageExtra),
 	}
 	for _, sks := range b.byKind() {
 		sk := sks[0]
@@ -228,7 +227,7 @@ func addedCases(b *bench) []tampering {
 		if i := strings.LastIndexByte(sk, '#'); i > 0 {
 			under = sk[:i] + "#zz"
 		}
-		cases = append(cases, b.one("copy of "+sk+" as", under, b.intact[sk], blue.DamageExtra))
+		cases = append(cases, b.one("copy of "+sk+" as", under, b.intact[sk], record.DamageExtra))
 	}
 	return cases
 }
@@ -247,7 +246,7 @@ func macCases(b *bench) []tampering {
 			if v.Type() != 0 {
 				attrs["item_mac"] = v
 			}
-			cases = append(cases, b.one("MAC of "+name, sk, attrs, blue.DamageStripped))
+			cases = append(cases, b.one("MAC of "+name, sk, attrs, record.DamageStripped))
 		}
 	}
 	return cases
@@ -264,15 +263,15 @@ func envelopeCases(b *bench) []tampering {
 	}
 	for _, sk := range []string{"tension#00#01", record.Meta} {
 		nonce, text := b.intact[sk]["content_nonce"].Bin(), b.intact[sk]["content_encrypted"].Bin()
-		set(sk, "content_nonce", record.B(nonce[:11]), blue.DamageMalformed)
-		set(sk, "content_nonce", record.B(append(bytes.Clone(nonce), 0)), blue.DamageMalformed)
-		set(sk, "content_encrypted", record.B(text[:15]), blue.DamageMalformed)
-		set(sk, "content_encrypted", record.B(text[:len(text)-1]), blue.DamageChanged)
-		set(sk, "key_id", record.S("dek#"+b.dialogue+"#0"), blue.DamageMalformed)
-		set(sk, "key_id", record.S("dek#"+b.dialogue+"#01"), blue.DamageMalformed)
-		set(sk, "key_id", record.S("dek#"+b.dialogue+"#4294967296"), blue.DamageMalformed)
-		set(sk, "key_id", record.S("dek#"+b.dialogue+"#2"), blue.DamageChanged)
-		set(sk, "key_id", record.S("dek#other#1"), blue.DamageMoved)
+		set(sk, "content_nonce", record.B(nonce[:11]), record.DamageMalformed)
+		set(sk, "content_nonce", record.B(append(bytes.Clone(nonce), 0)), record.DamageMalformed)
+		set(sk, "content_encrypted", record.B(text[:15]), record.DamageMalformed)
+		set(sk, "content_encrypted", record.B(text[:len(text)-1]), record.DamageChanged)
+		set(sk, "key_id", record.S("dek#"+b.dialogue+"#0"), record.DamageMalformed)
+		set(sk, "key_id", record.S("dek#"+b.dialogue+"#01"), record.DamageMalformed)
+		set(sk, "key_id", record.S("dek#"+b.dialogue+"#4294967296"), record.DamageMalformed)
+		set(sk, "key_id", record.S("dek#"+b.dialogue+"#2"), record.DamageChanged)
+		set(sk, "key_id", record.S("dek#other#1"), record.DamageMoved)
 	}
 	return cases
 }

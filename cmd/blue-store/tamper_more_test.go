@@ -21,7 +21,7 @@ func TestTamperedRow(t *testing.T) {
 	for _, sk := range []string{record.Meta, "tension#00#01"} {
 		for _, set := range []string{`attrs = '[]'`, `attrs = '{"status":null}'`, `blobs = x'00'`, `attrs = '{}', blobs = x''`} {
 			b.sql(`UPDATE blue_dialogues SET `+set+` WHERE PK = ? AND SK = ?`, "dialogue#"+b.dialogue, sk)
-			b.seen(t, set+" of "+sk, []suspect{{sk, blue.DamageMalformed}}, true)
+			b.seen(t, set+" of "+sk, []suspect{{sk, record.DamageMalformed}}, true)
 			b.put(b.intact)
 		}
 	}
@@ -57,7 +57,7 @@ func TestTamperedKeys(t *testing.T) {
 	flip["wrapped"] = flipped(flip["wrapped"], -1)
 	for name, attrs := range map[string]record.Attrs{"of another dialogue": keys("other")[wrap], "with a bit flipped": flip} {
 		b.putRows(record.Keys, record.DialoguePartition(b.dialogue), map[string]record.Attrs{"head": own["head"], wrap: attrs})
-		b.seen(t, "wrapped key "+name, []suspect{{wrap, blue.DamageChanged}}, true)
+		b.seen(t, "wrapped key "+name, []suspect{{wrap, record.DamageChanged}}, true)
 		b.putRows(record.Keys, record.DialoguePartition(b.dialogue), own)
 	}
 	mustCLI(t, b.home, "verify", b.dialogue)

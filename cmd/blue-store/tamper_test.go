@@ -393,13 +393,13 @@ func flipped(v record.Value, at int) record.Value {
 func editClass(attr, edit string) string {
 	switch {
 	case attr == "item_mac" && edit != "changed":
-		return blue.DamageStripped
+		return record.DamageStripped
 	case attr == "key_id":
-		return blue.DamageMalformed
+		return record.DamageMalformed
 	case (attr == "content_encrypted" || attr == "content_nonce") && edit != "changed":
-		return blue.DamageMalformed
+		return record.DamageMalformed
 	}
-	return blue.DamageChanged
+	return record.DamageChanged
 }
 
 func verifyAnswerOf(t *testing.T, text string) verifyAnswer {

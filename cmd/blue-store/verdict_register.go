@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/graph"
+	"github.com/superviber/blue-encrypted-store/view"
+	"github.com/superviber/blue-encrypted-store/wire"
 )
 
 func verdictRegisterCommand(a *app) *cobra.Command {
@@ -31,7 +32,7 @@ func verdictRegisterCommand(a *app) *cobra.Command {
 }
 
 func (a *app) registerVerdict(ctx context.Context, dialogue, data string) error {
-	r, err := openRegistration(ctx, a, dialogue, data, blue.ParseNewVerdict)
+	r, err := openRegistration(ctx, a, dialogue, data, wire.ParseNewVerdict)
 	if err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (a *app) checkClaims(ctx context.Context, s *session, id blue.DialogueID, v
 		a.note("the verdict is stored; its claims were not checked: %v", err)
 		return nil
 	}
-	return graph.CheckClaims(v, snapshot)
+	return view.CheckClaims(v, snapshot)
 }
 
 // verdictJSON is Blue's answer, members in its order.

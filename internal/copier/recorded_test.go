@@ -13,7 +13,6 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/dynamo"
 	"github.com/superviber/blue-encrypted-store/dynamo/tables"
-	"github.com/superviber/blue-encrypted-store/export"
 	"github.com/superviber/blue-encrypted-store/internal/copier"
 	"github.com/superviber/blue-encrypted-store/internal/importer"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
@@ -21,6 +20,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/sqlite"
+	"github.com/superviber/blue-encrypted-store/view"
 )
 
 func openSQLite(t *testing.T) record.Store {
@@ -111,7 +111,7 @@ func (w fixture) export(s record.Store, id blue.DialogueID) []byte {
 	snapshot, err := w.open(s).Verify(w.Context(), id)
 	w.ok(err)
 	var b bytes.Buffer
-	w.ok(export.Write(&b, snapshot, time.Unix(0, 0).UTC()))
+	w.ok(view.WriteExport(&b, snapshot, time.Unix(0, 0).UTC()))
 	return b.Bytes()
 }
 

@@ -132,9 +132,6 @@ func rowOf(r record.Record) (blue.DialogueID, blue.Entity, bool) {
 	return id, e, en.setKey(e, id, strings.TrimPrefix(r.Key.Item, en.prefix)) == nil
 }
 
-// maxSameTitle bounds the ids of one slug: the slug itself, then -2 to -99.
-const maxSameTitle = 99
-
 // NextID implements blue.AnalyticsStore.
 func (s *Store) NextID(ctx context.Context, title string) (blue.DialogueID, error) {
 	slug, err := blue.SlugID(title)
@@ -149,8 +146,8 @@ func (s *Store) NextID(ctx context.Context, title string) (blue.DialogueID, erro
 	for _, row := range rows {
 		taken[row.ID] = true
 	}
-	for n := 1; n <= maxSameTitle; n++ {
-		id := blue.CandidateID(slug, n)
+	ids := slug.Candidates()
+	for _, id := range ids {
 		if err := checkID(id); err != nil {
 			return "", err
 		}
@@ -158,5 +155,5 @@ func (s *Store) NextID(ctx context.Context, title string) (blue.DialogueID, erro
 			return id, nil
 		}
 	}
-	return "", fmt.Errorf("%w: too many dialogues with similar titles: %s to %s-%d are taken", blue.ErrRefused, slug, slug, maxSameTitle)
+	return "", fmt.Errorf("%w: too many dialogues with similar titles: %s to %s-%d are taken", blue.ErrRefused, slug, slug, len(ids))
 }

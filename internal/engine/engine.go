@@ -31,12 +31,6 @@ import (
 // writers at once each needs at most n tries, so this is far above real panels.
 const maxTries = 64
 
-// Options configure a Store. The zero value works.
-type Options struct {
-	// Now is the clock; time.Now if nil.
-	Now func() time.Time
-}
-
 // Store implements blue.DialogueStore and blue.AnalyticsStore. It may be used
 // concurrently.
 type Store struct {
@@ -49,13 +43,13 @@ var (
 	_ blue.AnalyticsStore = (*Store)(nil)
 )
 
-// New returns the engine over a record store, which it does not close.
-func New(records record.Store, opts *Options) *Store {
-	s := &Store{records: records, now: time.Now}
-	if opts != nil && opts.Now != nil {
-		s.now = opts.Now
+// New returns the engine over a record store, which it does not close. now is
+// the clock; nil means time.Now.
+func New(records record.Store, now func() time.Time) *Store {
+	if now == nil {
+		now = time.Now
 	}
-	return s
+	return &Store{records, now}
 }
 
 // Below returns the record store under an engine: what a test writes there past

@@ -6,10 +6,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/bounded"
 )
 
 // RegisterRound implements blue.DialogueStore. Order of work as in Blue
@@ -32,7 +32,7 @@ func (s *Store) RegisterRound(ctx context.Context, id blue.DialogueID, b blue.Ro
 			answer = repeated(tx.snapshot, b)
 			return nil
 		}
-		if err := b.ValidateAgainst(tx.snapshot); err != nil {
+		if err := checkBatch(b, tx.snapshot); err != nil {
 			return err
 		}
 		if answer, err = registerRound(tx, b, request); err != nil {
@@ -62,7 +62,7 @@ func repeated(s *blue.Snapshot, b blue.RoundBatch) blue.Registered {
 			answer.References += len(c.References)
 		}
 	}
-	answer.Scores, answer.Warnings = b.Known(s)
+	answer.Scores, answer.Warnings = knownExperts(b, s)
 	answer.Moves = len(b.Moves)
 	return answer
 }
@@ -70,18 +70,15 @@ func repeated(s *blue.Snapshot, b blue.RoundBatch) blue.Registered {
 // registerRound puts everything a batch says into the transaction.
 func registerRound(tx *transaction, b blue.RoundBatch, request string) (blue.Registered, error) {
 	answer := blue.Registered{Round: b.Round, Score: b.Score}
-	numbered, err := b.Number(func(k blue.Kind) blue.Seq { return tx.snapshot.HighestSeq(b.Round, k) })
-	if err != nil {
-		return answer, err
-	}
+	numbered := number(b, tx.snapshot)
 	answer.Entities = numbered
-	b = b.Resolve(numbered)
+	b = resolve(b, numbered)
 	if err := tx.add(roundOf(tx, b, request)); err != nil {
 		return answer, err
 	}
 	d := &tx.snapshot.Dialogue
 	d.TotalRounds = max(d.TotalRounds, int64(b.Round)+1)
-	d.TotalAlignment = addCapped(d.TotalAlignment, b.Score)
+	d.TotalAlignment = bounded.Sum(d.TotalAlignment, b.Score)
 	tx.touched = true
 	for _, kind := range blue.NumberedKinds() {
 		for i, draft := range b.Drafts[kind] {
@@ -97,9 +94,9 @@ func registerRound(tx *transaction, b blue.RoundBatch, request string) (blue.Reg
 			return answer, err
 		}
 	}
-	answer.Scores, answer.Warnings = b.Known(tx.snapshot)
-	for _, score := range answer.Scores {
-		tx.score(b.Round, score)
+	answer.Scores, answer.Warnings = knownExperts(b, tx.snapshot)
+	for _, slug := range slices.Sorted(maps.Keys(answer.Scores)) {
+		tx.score(b.Round, slug, answer.Scores[slug])
 	}
 	for _, slug := range slices.Sorted(maps.Keys(b.RawContent)) {
 		tx.wrote(b.Round, slug, b.RawContent[slug])
@@ -170,21 +167,21 @@ func (tx *transaction) updateTension(round blue.Round, u blue.TensionUpdate) err
 }
 
 // score sets an expert's score of a round and with it the total.
-func (tx *transaction) score(round blue.Round, s blue.ExpertScore) {
-	e, _ := tx.snapshot.Expert(s.Slug)
+func (tx *transaction) score(round blue.Round, slug blue.ExpertSlug, score int64) {
+	e, _ := tx.snapshot.Expert(slug)
 	if e.Scores == nil {
 		e.Scores = map[blue.Round]int64{}
 	}
-	e.Scores[round] = s.Score
+	e.Scores[round] = score
 	e.TotalScore = 0
 	for _, in := range slices.Sorted(maps.Keys(e.Scores)) {
-		e.TotalScore = addCapped(e.TotalScore, e.Scores[in])
+		e.TotalScore = bounded.Sum(e.TotalScore, e.Scores[in])
 	}
 	tx.keep(e)
 }
 
 // wrote keeps what an expert wrote in a round. An unknown expert has been
-// warned of (RoundBatch.Known).
+// warned of (knownExperts).
 func (tx *transaction) wrote(round blue.Round, slug blue.ExpertSlug, text string) {
 	e, ok := tx.snapshot.Expert(slug)
 	if !ok {
@@ -195,18 +192,6 @@ func (tx *transaction) wrote(round blue.Round, slug blue.ExpertSlug, text string
 	}
 	e.RawContent[round] = text
 	tx.keep(e)
-}
-
-// addCapped adds and stays at the ends of int64 rather than wrapping (SPEC
-// §13, bug 12).
-func addCapped(a, b int64) int64 {
-	switch {
-	case b > 0 && a > math.MaxInt64-b:
-		return math.MaxInt64
-	case b < 0 && a < math.MinInt64-b:
-		return math.MinInt64
-	}
-	return a + b
 }
 
 // addMoves numbers and puts the moves, per expert in batch order.

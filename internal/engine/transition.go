@@ -49,7 +49,7 @@ func sameEvent(a, b *blue.Event) bool {
 // notInLifecycle is the refusal of a transition, in Blue's words for it.
 func notInLifecycle(id blue.EntityID, from, to blue.Status) error {
 	return &blue.ValidationError{Errors: []blue.FieldError{{
-		Code: blue.CodeInvalidTransition, Field: "status",
+		Code: "invalid_status_transition", Field: "status",
 		Message: fmt.Sprintf("Invalid state transition: %s from '%s' to '%s'", id, from, to),
 	}}}
 }

@@ -78,13 +78,12 @@ func sameVerdict(a, b *blue.Verdict) bool {
 
 // converge passes the gate, or forces it, and converges the dialogue.
 func converge(tx *transaction, n blue.NewVerdict, answer *blue.Decided) error {
-	rows := tx.snapshot.Scoreboard()
-	ok, blockers := blue.Converge(rows)
-	if !ok && !n.Force {
-		return blue.NewGateError(rows, blockers)
+	gate := tx.snapshot.CheckConvergence()
+	if gate != nil && !n.Force {
+		return gate
 	}
-	if !ok {
-		answer.Forced, answer.Blockers, answer.Verdict.Forced = true, blockers, true
+	if gate != nil {
+		answer.Forced, answer.Blockers, answer.Verdict.Forced = true, gate.Blockers, true
 	}
 	d := &tx.snapshot.Dialogue
 	d.Status, d.ConvergedAt = blue.StatusConverged, tx.now

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/wire"
 )
 
 // operationsFile is the recorded form of a dialogue's operations.
@@ -87,15 +88,15 @@ func readOperation(o operation) (op Op, warnings []blue.Warning, err error) {
 	switch o.Op {
 	case OpCreate:
 		var d blue.NewDialogue
-		d, warnings, op.Err = blue.ParseNewDialogue(o.Data)
+		d, warnings, op.Err = wire.ParseNewDialogue(o.Data)
 		op.Dialogue = &d
 	case OpExpert, OpExpertCreate:
 		var e blue.NewExpert
-		e, warnings, op.Err = blue.ParseNewExpert(o.Data)
+		e, warnings, op.Err = wire.ParseNewExpert(o.Data)
 		op.Expert = &e
 	case OpRound:
 		var b blue.RoundBatch
-		b, warnings, err = blue.ParseRoundBatch("", round, o.Data)
+		b, warnings, err = wire.ParseRoundBatch("", round, o.Data)
 		op.Round, op.Err = &b, errors.Join(roundErr, err)
 	case OpSignal:
 		var s blue.Signal
@@ -103,7 +104,7 @@ func readOperation(o operation) (op Op, warnings []blue.Warning, err error) {
 		op.Signal, op.Err = &s, errors.Join(roundErr, err)
 	case OpVerdict:
 		var v blue.NewVerdict
-		v, warnings, op.Err = blue.ParseNewVerdict("", o.Data)
+		v, warnings, op.Err = wire.ParseNewVerdict("", o.Data)
 		op.Verdict = &v
 	default:
 		return op, nil, fmt.Errorf("unknown operation %q; known are %s, %s, %s, %s, %s and %s",

@@ -141,15 +141,8 @@ func (im *importer) candidates() ([]blue.DialogueID, error) {
 		id, err := im.opts.ID(title)
 		return []blue.DialogueID{id}, err
 	}
-	base, err := blue.SlugID(title)
-	if err != nil {
-		return nil, err
-	}
-	ids := []blue.DialogueID{base}
-	for n := 2; n <= 99; n++ {
-		ids = append(ids, blue.DialogueID(fmt.Sprintf("%s-%d", base, n)))
-	}
-	return ids, nil
+	slug, err := blue.SlugID(title)
+	return slug.Candidates(), err
 }
 
 func (im *importer) stepOf(op int) *blue.Step { return &blue.Step{Source: im.src.Digest, Op: op} }

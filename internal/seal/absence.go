@@ -48,7 +48,7 @@ func (s *Store) checkTombstone(ctx context.Context, dialogue string, meta record
 	if err := s.checkErased(ctx, dialogue); err != nil {
 		return err
 	}
-	return tampered(dialogue, blue.Damage{Class: blue.DamageChanged, Item: record.Meta,
+	return tampered(dialogue, blue.Damage{Class: record.DamageChanged, Item: record.Meta,
 		Detail: "a tombstone is stored, and the keys of the dialogue were not erased"})
 }
 
@@ -84,7 +84,7 @@ func (s *Store) checkAbsence(ctx context.Context, dialogue string, remembered *f
 	if err := s.checkErased(ctx, dialogue); err != nil {
 		return false, err
 	}
-	gone := tampered(dialogue, blue.Damage{Class: blue.DamageMissing, Item: record.Meta, Detail: "the whole dialogue is gone"})
+	gone := tampered(dialogue, blue.Damage{Class: record.DamageMissing, Item: record.Meta, Detail: "the whole dialogue is gone"})
 	gone.RolledBack = !isLogged
 	return false, gone
 }

@@ -79,17 +79,17 @@ func (s *Store) diagnose(ctx context.Context, ks *keyset, dialogue string, p *pa
 		}
 	}
 	for _, sk := range p.missing(h) {
-		byItem[sk] = &blue.Damage{Class: blue.DamageMissing, Item: sk}
+		byItem[sk] = &blue.Damage{Class: record.DamageMissing, Item: sk}
 	}
 	p.damage = p.damage[:0]
 	for _, d := range byItem {
 		p.damage = append(p.damage, *d)
 	}
 	if h.err != nil {
-		p.damage = append(p.damage, blue.Damage{Class: blue.DamageMissing, Item: "audit log", Detail: h.err.Error()})
+		p.damage = append(p.damage, blue.Damage{Class: record.DamageMissing, Item: "audit log", Detail: h.err.Error()})
 	}
 	if len(p.damage) == 0 {
-		p.damage = append(p.damage, blue.Damage{Class: blue.DamageChanged, Item: record.Meta,
+		p.damage = append(p.damage, blue.Damage{Class: record.DamageChanged, Item: record.Meta,
 			Detail: "its root does not match the items, and the audit events do not say which"})
 	}
 	slices.SortFunc(p.damage, func(a, b blue.Damage) int { return strings.Compare(a.Item, b.Item) })
@@ -103,7 +103,7 @@ func (p *partition) diagnoseMeta(meta record.Record, d *blue.Damage, h *history)
 		h.last.RootHash == audit.RootHash(meta.Attrs[attrRoot].Bin()) {
 		return d
 	}
-	return &blue.Damage{Class: blue.DamageRolledBack, Item: record.Meta,
+	return &blue.Damage{Class: record.DamageRolledBack, Item: record.Meta,
 		Detail: fmt.Sprintf("version %d is stored, the audit log holds version %d", p.root.Version, h.last.RootVersion)}
 }
 
@@ -112,18 +112,18 @@ func (p *partition) diagnoseMeta(meta record.Record, d *blue.Damage, h *history)
 func (h *history) diagnoseInvalid(ctx context.Context, ks *keyset, dialogue string, r record.Record, d *blue.Damage) *blue.Damage {
 	sk := r.Key.Item
 	origin := h.originOf(ctx, ks, dialogue, r)
-	if _, ok := h.written[sk]; !ok && h.err == nil && d.Class != blue.DamageMoved {
-		d = &blue.Damage{Class: blue.DamageExtra, Item: sk, Detail: "the audit log holds no write of it"}
+	if _, ok := h.written[sk]; !ok && h.err == nil && d.Class != record.DamageMoved {
+		d = &blue.Damage{Class: record.DamageExtra, Item: sk, Detail: "the audit log holds no write of it"}
 		if origin != "" {
 			d.Detail = "a copy of " + origin
 		}
 		return d
 	}
-	if origin == sk && d.Class == blue.DamageChanged { // authentic under a key version that the dialogue does not use any more
-		return &blue.Damage{Class: blue.DamageRolledBack, Item: sk, Detail: d.Detail}
+	if origin == sk && d.Class == record.DamageChanged { // authentic under a key version that the dialogue does not use any more
+		return &blue.Damage{Class: record.DamageRolledBack, Item: sk, Detail: d.Detail}
 	}
 	if origin != "" {
-		return &blue.Damage{Class: blue.DamageMoved, Item: sk, Detail: "it is " + origin}
+		return &blue.Damage{Class: record.DamageMoved, Item: sk, Detail: "it is " + origin}
 	}
 	return d
 }
@@ -154,13 +154,13 @@ func (h *history) diagnoseAuthentic(ctx context.Context, ks *keyset, r record.Re
 		if h.err != nil {
 			return nil
 		}
-		return &blue.Damage{Class: blue.DamageExtra, Item: sk, Detail: "the audit log holds no write of it"}
+		return &blue.Damage{Class: record.DamageExtra, Item: sk, Detail: "the audit log holds no write of it"}
 	}
 	k, err := ks.open(ctx, w.keyID)
 	if err != nil || k.Tag(sk, r.Attrs[attrMAC].Bin()) == w.tag {
 		return nil
 	}
-	return &blue.Damage{Class: blue.DamageRolledBack, Item: sk, Detail: "an older version; the audit log holds a newer write of it"}
+	return &blue.Damage{Class: record.DamageRolledBack, Item: sk, Detail: "an older version; the audit log holds a newer write of it"}
 }
 
 // missing lists items that were written and are not stored. If the audit events
@@ -247,7 +247,7 @@ func (s *Store) rejectForeignKeys(ctx context.Context, dialogue string, p *parti
 		switch {
 		case errors.Is(verdict, blue.ErrTampered):
 			p.keys[r.Key.Item] = nil
-			p.damage = append(p.damage, blue.Damage{Class: blue.DamageChanged, Item: r.Key.Item, Detail: "its key does not descend from the one this client has seen"})
+			p.damage = append(p.damage, blue.Damage{Class: record.DamageChanged, Item: r.Key.Item, Detail: "its key does not descend from the one this client has seen"})
 		case verdict != nil:
 			return verdict
 		}

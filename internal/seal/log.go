@@ -34,7 +34,7 @@ func (s *Store) compareWithLog(ctx context.Context, o *Operation) error {
 	}
 	event, err := audit.ReadCommit(ctx, s.Records, dialogue, version)
 	if errors.Is(err, blue.ErrNotFound) {
-		return damaged(blue.DamageMissing, "the audit log holds no event of version %d")
+		return damaged(record.DamageMissing, "the audit log holds no event of version %d")
 	}
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func (s *Store) compareWithLog(ctx context.Context, o *Operation) error {
 		return err
 	}
 	if !isSame {
-		return damaged(blue.DamageChanged, "the audit event of version %d belongs to another root")
+		return damaged(record.DamageChanged, "the audit event of version %d belongs to another root")
 	}
 	_, err = audit.ReadCommit(ctx, s.Records, dialogue, version+1)
 	if errors.Is(err, blue.ErrNotFound) {

@@ -149,7 +149,7 @@ func (r *rotation) activeKeys(ctx context.Context, p *partition) (*envelope.Keys
 		return nil, err
 	}
 	if k.Version() < p.metaKeys.Version() {
-		return nil, tampered(r.o.dialogue, blue.Damage{Class: blue.DamageRolledBack, Item: "head",
+		return nil, tampered(r.o.dialogue, blue.Damage{Class: record.DamageRolledBack, Item: "head",
 			Detail: fmt.Sprintf("the table of keys says version %d, the dialogue is sealed under version %d", k.Version(), p.metaKeys.Version())})
 	}
 	return k, r.checkOrigin(ctx, k)

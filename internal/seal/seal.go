@@ -256,7 +256,7 @@ func tampered(dialogue string, damage ...blue.Damage) *blue.TamperError {
 
 // rolledBack returns the *blue.TamperError of a meta item that is too old.
 func rolledBack(dialogue, detail string, args ...any) *blue.TamperError {
-	t := tampered(dialogue, blue.Damage{Class: blue.DamageRolledBack, Item: record.Meta, Detail: fmt.Sprintf(detail, args...)})
+	t := tampered(dialogue, blue.Damage{Class: record.DamageRolledBack, Item: record.Meta, Detail: fmt.Sprintf(detail, args...)})
 	t.RolledBack = true
 	return t
 }

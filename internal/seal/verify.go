@@ -99,7 +99,7 @@ func (s *Store) verify(ctx context.Context, ks *keyset, dialogue string, items [
 		}
 		nonce := r.Attrs[attrKeyID].Str() + string(r.Attrs[attrNonce].Bin())
 		if other, ok := nonces[nonce]; damage == nil && ok {
-			damage = &blue.Damage{Class: blue.DamageMalformed, Item: sk, Detail: "shares its nonce with " + other}
+			damage = &blue.Damage{Class: record.DamageMalformed, Item: sk, Detail: "shares its nonce with " + other}
 		}
 		if damage != nil {
 			p.damage = append(p.damage, *damage)
@@ -120,7 +120,7 @@ func (s *Store) verify(ctx context.Context, ks *keyset, dialogue string, items [
 func (p *partition) openMeta(ctx context.Context, ks *keyset, dialogue string) error {
 	meta := metaOf(p.items)
 	if meta.Key.Item == "" {
-		p.damage = append(p.damage, blue.Damage{Class: blue.DamageMissing, Item: record.Meta})
+		p.damage = append(p.damage, blue.Damage{Class: record.DamageMissing, Item: record.Meta})
 		return nil
 	}
 	k, damage, err := authenticate(ctx, ks, dialogue, meta)
@@ -132,7 +132,7 @@ func (p *partition) openMeta(ctx context.Context, ks *keyset, dialogue string) e
 	}
 	if damage == nil {
 		if p.root, err = openRoot(k, dialogue, meta.Attrs); err != nil {
-			damage = &blue.Damage{Class: blue.DamageMalformed, Item: record.Meta, Detail: "its root does not open"}
+			damage = &blue.Damage{Class: record.DamageMalformed, Item: record.Meta, Detail: "its root does not open"}
 		}
 	}
 	if damage != nil {
@@ -151,18 +151,18 @@ func authenticate(ctx context.Context, ks *keyset, dialogue string, r record.Rec
 		return nil, &blue.Damage{Class: class, Item: r.Key.Item, Detail: detail}, nil
 	}
 	if len(r.Attrs) == 0 {
-		return damaged(blue.DamageMalformed, "the store could not read it as an item")
+		return damaged(record.DamageMalformed, "the store could not read it as an item")
 	}
 	if mac := r.Attrs[attrMAC].Bin(); len(mac) != macSize {
-		return damaged(blue.DamageStripped, fmt.Sprintf("item_mac has %d bytes", len(mac)))
+		return damaged(record.DamageStripped, fmt.Sprintf("item_mac has %d bytes", len(mac)))
 	}
 	keyID := r.Attrs[attrKeyID].Str()
 	owner, _, err := envelope.ParseKeyID(keyID)
 	if err != nil {
-		return damaged(blue.DamageMalformed, "key_id cannot be read")
+		return damaged(record.DamageMalformed, "key_id cannot be read")
 	}
 	if owner != dialogue {
-		return damaged(blue.DamageMoved, "sealed in dialogue "+owner)
+		return damaged(record.DamageMoved, "sealed in dialogue "+owner)
 	}
 	k, err := ks.open(ctx, keyID)
 	if err != nil {
@@ -170,9 +170,9 @@ func authenticate(ctx context.Context, ks *keyset, dialogue string, r record.Rec
 	}
 	if !hasValidMAC(k, r, r.Key.Item) {
 		if why := malformed(r.Attrs); why != "" {
-			return damaged(blue.DamageMalformed, why)
+			return damaged(record.DamageMalformed, why)
 		}
-		return damaged(blue.DamageChanged, "its MAC is not that of its attributes")
+		return damaged(record.DamageChanged, "its MAC is not that of its attributes")
 	}
 	return k, nil, nil
 }
@@ -184,7 +184,7 @@ func (p *partition) checkVersion(r record.Record) *blue.Damage {
 	if err != nil || p.metaKeys == nil || version >= p.root.LeastKey && version <= p.root.ActiveKey {
 		return nil
 	}
-	return &blue.Damage{Class: blue.DamageChanged, Item: r.Key.Item, Detail: fmt.Sprintf("key_id names version %d, which this dialogue does not use", version)}
+	return &blue.Damage{Class: record.DamageChanged, Item: r.Key.Item, Detail: fmt.Sprintf("key_id names version %d, which this dialogue does not use", version)}
 }
 
 // diagnoseMissingKey returns damage if meta names a key version that was never
@@ -200,5 +200,5 @@ func diagnoseMissingKey(ctx context.Context, ks *keyset, dialogue string, meta r
 	if err != nil || version <= active.Version() {
 		return nil, cause
 	}
-	return &blue.Damage{Class: blue.DamageChanged, Item: record.Meta, Detail: fmt.Sprintf("key_id names version %d, which was never made", version)}, nil
+	return &blue.Damage{Class: record.DamageChanged, Item: record.Meta, Detail: fmt.Sprintf("key_id names version %d, which was never made", version)}, nil
 }

@@ -9,6 +9,7 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/envelope"
 	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/record"
 )
 
 // grantContext is the encryption context of a granted wrap.
@@ -44,12 +45,12 @@ func (p *Provider) openGrant(ctx context.Context, b keys.Binding, w keys.Wrapped
 		return nil, err
 	}
 	if len(w) > maxBlob {
-		return nil, damaged(b, blue.DamageMalformed, fmt.Sprintf("wrapped has %d bytes", len(w)))
+		return nil, damaged(b, record.DamageMalformed, fmt.Sprintf("wrapped has %d bytes", len(w)))
 	}
 	secret, err := p.decrypt(ctx, w, grantContext(b))
 	if e, refused := errors.AsType[*Error](err); refused && e.Reason == WrongContext {
 		// Nothing that is configured stands in this context: it is the wrap.
-		return nil, damaged(b, blue.DamageChanged, "KMS does not open it: altered, or made for another user, dialogue or version")
+		return nil, damaged(b, record.DamageChanged, "KMS does not open it: altered, or made for another user, dialogue or version")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening what was granted to user %s: %w", b.User, err)

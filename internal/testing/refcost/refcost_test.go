@@ -89,7 +89,7 @@ func plainRecords(t *testing.T, name string) ([]record.Record, []blue.Ref) {
 	records := memory.New()
 	// A time with nine digits: one that ends in zeros is written shorter.
 	now := time.Date(2027, 1, 4, 9, 0, 0, 123456789, time.UTC)
-	store := engine.New(records, &engine.Options{Now: func() time.Time { now = now.Add(time.Second); return now }})
+	store := engine.New(records, func() time.Time { now = now.Add(time.Second); return now })
 	result, err := importer.Run(t.Context(), store, store, source, nil)
 	if err != nil {
 		t.Fatal(err)

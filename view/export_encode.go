@@ -1,0 +1,133 @@
+package view
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	blue "github.com/superviber/blue-encrypted-store"
+)
+
+// appendValue appends a value as serde_json's pretty printer writes it.
+// encoding/json cannot be told to: it escapes U+2028 and drops the ".0" of a
+// whole float.
+func appendValue(b []byte, v any, depth int) []byte {
+	switch v := v.(type) {
+	case nil:
+		return append(b, "null"...)
+	case bool:
+		return strconv.AppendBool(b, v)
+	case int64:
+		return strconv.AppendInt(b, v, 10)
+	case float64:
+		return append(b, blue.Decimal(v).String()...)
+	case json.Number:
+		return appendNumber(b, v)
+	case string:
+		return appendString(b, v)
+	case []any:
+		return appendList(b, v, depth)
+	case map[string]any:
+		return appendObject(b, v, depth)
+	}
+	panic(fmt.Sprintf("view: a value of type %T", v))
+}
+
+func appendList(b []byte, l []any, depth int) []byte {
+	if len(l) == 0 {
+		return append(b, "[]"...)
+	}
+	b = append(b, '[')
+	for i, v := range l {
+		b = appendBreak(b, i, depth+1)
+		b = appendValue(b, v, depth+1)
+	}
+	return append(appendBreak(b, 0, depth), ']')
+}
+
+func appendObject(b []byte, o map[string]any, depth int) []byte {
+	if len(o) == 0 {
+		return append(b, "{}"...)
+	}
+	b = append(b, '{')
+	for i, name := range slices.Sorted(maps.Keys(o)) {
+		b = appendBreak(b, i, depth+1)
+		b = append(appendString(b, name), ": "...)
+		b = appendValue(b, o[name], depth+1)
+	}
+	return append(appendBreak(b, 0, depth), '}')
+}
+
+// appendBreak begins the line of member i.
+func appendBreak(b []byte, i, depth int) []byte {
+	if i > 0 {
+		b = append(b, ',')
+	}
+	b = append(b, '\n')
+	for range depth {
+		b = append(b, "  "...)
+	}
+	return b
+}
+
+// escapes are serde_json's names for control characters; the others below
+// U+0020 are \u00 and two lower-case digits. DEL, C1, U+2028 stay raw.
+var escapes = map[byte]byte{'"': '"', '\\': '\\', '\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't'}
+
+// appendString appends a quoted string; a broken byte becomes U+FFFD.
+func appendString(b []byte, s string) []byte {
+	if !utf8.ValidString(s) {
+		s = string([]rune(s)) // ToValidUTF8 would make one U+FFFD of several bytes
+	}
+	b = append(b, '"')
+	for i := range len(s) {
+		c := s[i]
+		if name, ok := escapes[c]; ok {
+			b = append(b, '\\', name)
+		} else if c < 0x20 {
+			b = fmt.Appendf(b, `\u%04x`, c)
+		} else {
+			b = append(b, c)
+		}
+	}
+	return append(b, '"')
+}
+
+// appendNumber writes a number of a stored any-JSON member as serde_json
+// writes it back: an integer of 64 bits as it is, anything else as a float.
+// What no float holds stays as it was written.
+func appendNumber(b []byte, n json.Number) []byte {
+	text := string(n)
+	if text != "-0" {
+		if i, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return strconv.AppendInt(b, i, 10)
+		}
+		if u, err := strconv.ParseUint(text, 10, 64); err == nil {
+			return strconv.AppendUint(b, u, 10)
+		}
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return append(b, text...)
+	}
+	return append(b, blue.Decimal(f).String()...)
+}
+
+// parseAny reads one JSON value, numbers as they are written.
+func parseAny(raw []byte) (any, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fmt.Errorf("text after the value")
+	}
+	return v, nil
+}

@@ -1,0 +1,291 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/bounded"
+)
+
+// reader collects what is wrong with one JSON text.
+type reader struct {
+	warnings []blue.Warning
+	bad      []string          // what makes the whole text unusable
+	unread   bool              // a part of it cannot be read at all
+	refused  []blue.FieldError // what a rule refuses
+}
+
+// object is one object of the text. An absent object has no members.
+type object struct {
+	in      *reader
+	path    string // "" or with a dot at the end
+	members map[string]json.RawMessage
+}
+
+// readObject checks a text and opens it. A text that is no object has no
+// members.
+func readObject(data []byte) (*reader, object, error) {
+	if err := StrictJSON(data); err != nil {
+		return nil, object{}, err
+	}
+	in := &reader{}
+	o := object{in: in}
+	if json.Unmarshal(data, &o.members) != nil || o.members == nil {
+		o.members = nil
+		in.unread = true
+		in.complain("the data must be an object")
+	}
+	return in, o, nil
+}
+
+func (r *reader) complain(what string) { r.bad = append(r.bad, what) }
+
+func (r *reader) warn(message string) {
+	r.warnings = append(r.warnings, blue.Warning{Type: "unknown_field", Message: message})
+}
+
+// refuse adds a field that a rule refuses. The suggestion is to leave it out.
+func (r *reader) refuse(field, code, message string) {
+	suggestion := "Leave " + field + " out of the data"
+	r.refused = append(r.refused, blue.FieldError{Code: code, Message: message, Field: field, Suggestion: &suggestion})
+}
+
+// err returns the error of an unusable text, which Blue calls invalid params, or of
+// refused fields. ErrRefused: members are missing or of the wrong type.
+// ErrInvalid: a part cannot be read at all.
+func (r *reader) err() error {
+	kind := blue.ErrRefused
+	if r.unread {
+		kind = blue.ErrInvalid
+	}
+	if len(r.bad) > 0 {
+		return fmt.Errorf("%w: Invalid params: %s", kind, strings.Join(r.bad, "; "))
+	}
+	if len(r.refused) > 0 {
+		return &blue.ValidationError{Errors: r.refused}
+	}
+	return nil
+}
+
+// complainNumber complains of a value that must be a number. A number beyond
+// all of 64 bits (1e400) cannot be read at all.
+func (r *reader) complainNumber(what string, raw json.RawMessage) {
+	_, err := strconv.ParseFloat(string(raw), 64)
+	r.unread = r.unread || errors.Is(err, strconv.ErrRange)
+	r.complain(what)
+}
+
+// raw returns a member, nil if absent or null.
+func (o object) raw(key string) json.RawMessage {
+	if raw := o.members[key]; string(raw) != "null" {
+		return raw
+	}
+	return nil
+}
+
+// anyJSON returns a member of any type, null included, without white space
+// around its parts; nil if absent.
+func (o object) anyJSON(key string) json.RawMessage {
+	raw, present := o.members[key]
+	if !present {
+		return nil
+	}
+	var b bytes.Buffer
+	if json.Compact(&b, raw) != nil {
+		return raw
+	}
+	return b.Bytes()
+}
+
+func (o object) ignore(key, due string) {
+	o.in.warn(o.path + bounded.Text(key) + " is not " + due + " and was ignored")
+}
+
+// only warns of members with other keys.
+func (o object) only(keys ...string) {
+	for _, key := range slices.Sorted(maps.Keys(o.members)) {
+		if !slices.Contains(keys, key) {
+			o.in.warn("unknown field " + o.path + bounded.Text(key) + " was ignored")
+		}
+	}
+}
+
+// text returns a text, "" if absent. Any other value leaves a warning.
+func (o object) text(key string) string {
+	raw := o.raw(key)
+	if raw == nil {
+		return ""
+	}
+	text, ok := textOf(raw)
+	if !ok {
+		o.ignore(key, "a text")
+	}
+	return text
+}
+
+// required returns a text without which nothing can be done.
+func (o object) required(key string) string {
+	text, ok := textOf(o.raw(key))
+	if !ok {
+		o.in.complain(o.path + key + " must be a text")
+	}
+	return text
+}
+
+// texts returns the texts of a list; nil if there is no list.
+func (o object) texts(key string) []string {
+	members, ok := o.list(key)
+	if !ok {
+		return nil
+	}
+	texts := make([]string, 0, len(members))
+	for i, raw := range members {
+		if text, ok := textOf(raw); ok {
+			texts = append(texts, text)
+		} else {
+			o.ignore(fmt.Sprintf("%s[%d]", key, i), "a text")
+		}
+	}
+	return texts
+}
+
+// slugs returns texts as slugs.
+func (o object) slugs(key string) []blue.ExpertSlug {
+	texts := o.texts(key)
+	if texts == nil {
+		return nil
+	}
+	slugs := make([]blue.ExpertSlug, len(texts))
+	for i, t := range texts {
+		slugs[i] = blue.ExpertSlug(t)
+	}
+	return slugs
+}
+
+func (o object) list(key string) ([]json.RawMessage, bool) {
+	raw := o.raw(key)
+	if raw == nil {
+		return nil, false
+	}
+	var members []json.RawMessage
+	if json.Unmarshal(raw, &members) != nil {
+		o.ignore(key, "a list")
+		return nil, false
+	}
+	return members, true
+}
+
+// objects returns the members of a list. One that is no object comes back
+// without members, so that what it lacks is reported.
+func (o object) objects(key string) []object {
+	members, _ := o.list(key)
+	objects := make([]object, len(members))
+	for i, raw := range members {
+		objects[i] = object{in: o.in, path: fmt.Sprintf("%s%s[%d].", o.path, key, i), members: membersOf(raw)}
+	}
+	return objects
+}
+
+func (o object) object(key string) object {
+	child := object{in: o.in, path: o.path + key + "."}
+	if raw := o.raw(key); raw != nil {
+		if child.members = membersOf(raw); child.members == nil {
+			o.ignore(key, "an object")
+		}
+	}
+	return child
+}
+
+// integer returns a whole number of 64 bits, 0 if absent. Anything else
+// makes the text unusable.
+func (o object) integer(key string) int64 {
+	raw := o.raw(key)
+	if raw == nil {
+		return 0
+	}
+	n, ok := integerOf(raw)
+	if !ok {
+		o.in.complainNumber(o.path+key+" must be an integer of 64 bits", raw)
+	}
+	return n
+}
+
+// number returns a number, nil if absent. Any other value, and a number beyond
+// 64 bits, makes the text unusable.
+func (o object) number(key string) *float64 {
+	raw := o.raw(key)
+	if raw == nil {
+		return nil
+	}
+	f, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil || math.IsInf(f, 0) {
+		o.in.complainNumber(o.path+key+" must be a number of 64 bits", raw)
+	}
+	return &f
+}
+
+// optional returns a text, nil if absent.
+func (o object) optional(key string) *string {
+	if o.raw(key) == nil {
+		return nil
+	}
+	return new(o.text(key))
+}
+
+// present returns a member of any type, nil if absent or null.
+func (o object) present(key string) json.RawMessage {
+	if o.raw(key) == nil {
+		return nil
+	}
+	return o.anyJSON(key)
+}
+
+// requiredInteger is integer for a member that must be there.
+func (o object) requiredInteger(key string) int64 {
+	if o.raw(key) == nil {
+		o.in.complain(o.path + key + " must be an integer of 64 bits")
+	}
+	return o.integer(key)
+}
+
+// checkDialogue refuses data that name another dialogue than the request (Blue
+// lets the data win, bug 4).
+func (o object) checkDialogue(id blue.DialogueID) {
+	raw := o.raw("dialogue_id")
+	if text, ok := textOf(raw); raw != nil && (!ok || text != string(id)) {
+		o.in.refuse("dialogue_id", "entity_not_found", "The data name another dialogue than the request")
+	}
+}
+
+func membersOf(raw json.RawMessage) (members map[string]json.RawMessage) {
+	if json.Unmarshal(raw, &members) != nil {
+		return nil
+	}
+	return members
+}
+
+func textOf(raw json.RawMessage) (text string, ok bool) {
+	if len(raw) == 0 || raw[0] != '"' {
+		return "", false
+	}
+	return text, json.Unmarshal(raw, &text) == nil
+}
+
+// integerOf reads digits; "1.0" is 1, as in canonical decimal text. "1e3" is
+// refused: with an exponent nothing bounds the work.
+func integerOf(raw json.RawMessage) (int64, bool) {
+	digits, fraction, _ := strings.Cut(string(raw), ".")
+	if strings.Trim(fraction, "0") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	return n, err == nil
+}
