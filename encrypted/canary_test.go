@@ -222,13 +222,17 @@ func (w *canaryWorld) covers() {
 	var walk func(v reflect.Value)
 	walk = func(v reflect.Value) {
 		switch v.Kind() {
-		case reflect.Pointer:
+		case reflect.Pointer, reflect.Interface:
 			if !v.IsNil() {
 				walk(v.Elem())
 			}
 		case reflect.Slice:
 			for i := range v.Len() {
 				walk(v.Index(i))
+			}
+		case reflect.Map:
+			for i := v.MapRange(); i.Next(); {
+				walk(i.Value())
 			}
 		case reflect.Struct:
 			for i := range v.NumField() {
