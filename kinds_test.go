@@ -1,7 +1,9 @@
 package blue
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -50,5 +52,53 @@ func TestListsAreCopies(t *testing.T) {
 	RefTypes()[0], KindTension.Statuses()[0], KindDialogue.Statuses()[0] = "x", "x", "x"
 	if !RefType("support").Valid() || KindTension.InitialStatus() != StatusOpen || !KindDialogue.HasStatus(StatusOpen) {
 		t.Error("a caller changed a closed list")
+	}
+}
+
+// planted is an entity of a kind that the table does not have.
+type planted struct {
+	Contribution
+	Content string `sealed:"content"`
+}
+
+func (e *planted) Text() string        { return e.Content }
+func (e *planted) SetText(text string) { e.Content = text }
+
+// A row of the table is enough for ids, messages, validation and snapshots.
+func TestPlantedRow(t *testing.T) {
+	before := kinds
+	defer func() { kinds = before }()
+	kinds = append(slices.Clone(kinds), kindRow{
+		kind: "objection", plural: "objections", statuses: []Status{"raised", "answered"}, letter: 'O', rank: 6,
+		word: "Objection", text: "content", shape: "octagon",
+		moves: map[Status][]Status{"raised": {"answered"}}, fresh: func() Contributed { return new(planted) },
+	})
+	const kind = Kind("objection")
+	id, err := ParseEntityID("O0102")
+	if err != nil || id != (EntityID{kind, 1, 2}) || id.String() != "O0102" {
+		t.Errorf("O0102 is %+v, %v", id, err)
+	}
+	if k := NumberedKinds(); k[len(k)-1] != kind || (EntityID{KindClaim, 9, 9}).Compare(id) >= 0 {
+		t.Errorf("the order is %v", k)
+	}
+	for _, want := range []string{invalidDisplayID("x").Message, *invalidEntityType("x").Suggestion} {
+		if !strings.Contains(want, "|O]") && !strings.HasSuffix(want, "C (Claim), or O (Objection)") {
+			t.Errorf("a message leaves the kind out: %s", want)
+		}
+	}
+	b := RoundBatch{Drafts: map[Kind][]Draft{kind: {{Label: "L", LocalID: "a", References: []RefDraft{{"refine", "a"}, {"refine", "P0001"}}}}}}
+	validation, _ := errors.AsType[*ValidationError](b.Validate())
+	if validation == nil || len(validation.Errors) != 2 || validation.Errors[0].Field != "objections[0].content" || validation.Errors[1].Code != codeInvalidRefTarget {
+		t.Errorf("validation: %v", validation)
+	}
+	var s Snapshot
+	e := kind.New()
+	e.Common().ID = id
+	s.Add(e)
+	if found, ok := s.Find(id); !ok || found != e || len(s.Contributed()) != 1 || e.EntityKey() != (EntityKey{kind, "O0102"}) {
+		t.Errorf("the snapshot holds %v", s.Contributed())
+	}
+	if kind.InitialStatus() != "raised" || !kind.CanChange("raised", "answered") || kind.EventKind() != "objection_event" {
+		t.Error("the lifecycle is not the row's")
 	}
 }

@@ -136,7 +136,7 @@ func (s storeSource) Indexed(ctx context.Context, chain string) (bool, error) {
 
 func (s storeSource) Dialogues(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		for _, status := range []blue.Status{blue.StatusOpen, "converging", blue.StatusConverged, "abandoned"} {
+		for _, status := range blue.KindDialogue.Statuses() {
 			records, err := s.store.Index(ctx, record.ByStatus, "status#"+string(status))
 			if err != nil {
 				yield("", err)

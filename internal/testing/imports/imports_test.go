@@ -69,6 +69,7 @@ var rules = parseRules([][4]string{
 	{"internal/testing/fixtures", "internal/testing/checkout internal/testing/shareddata", "", "finds test data; the tests of package blue use it, so it imports none of it"},
 	{"internal/testing/refcost", "", "", "a test alone"},
 	{"internal/testing/imports", "", "", "a test alone"},
+	{"internal/testing/plantedkind", "", "", "a test alone"},
 	{"internal/testing/campaign", "", "", "tests alone"},
 	{"internal/testing/cloudcampaign", "", "", "tests alone"},
 	{"internal/testing/cloudsuite", "", "", "tests alone"},

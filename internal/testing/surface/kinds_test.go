@@ -9,11 +9,10 @@ import (
 )
 
 // kindTables are the files of the root package that may list the kinds.
-var kindTables = []string{"kinds.go", "kind.go"}
+var kindTables = []string{"kinds.go"}
 
 // kindsAllowed maps files that may list kinds to the reason.
 var kindsAllowed = map[string]string{
-	"internal/importer/marker.go":  "words of the Markdown format, which a new reader replaces",
 	"internal/importer/verdict.go": "sections of the Markdown format, which a new reader replaces",
 }
 

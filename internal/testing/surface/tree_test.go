@@ -28,9 +28,9 @@ import (
 // test reports what breaks it and skips.
 const (
 	docsEnforced   = false
-	rootEnforced   = false
+	rootEnforced   = true
 	unusedEnforced = false
-	kindsEnforced  = false
+	kindsEnforced  = true
 )
 
 const module = "github.com/superviber/blue-encrypted-store"
