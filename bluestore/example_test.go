@@ -33,7 +33,7 @@ func Example() {
 	if _, err := store.Create(ctx, "which-cache", blue.NewDialogue{Title: "Which cache?"}); err != nil {
 		log.Fatal(err)
 	}
-	if _, err := store.RegisterExpert(ctx, "which-cache", blue.NewExpert{Slug: "Muffin", Role: "Economist", Tier: "Core", Source: blue.SourcePool}); err != nil {
+	if _, err := store.RegisterExpert(ctx, "which-cache", blue.NewExpert{Slug: "Muffin", Role: "Economist", Tier: "Core", Source: "pool"}); err != nil {
 		log.Fatal(err)
 	}
 	_, err = store.RegisterRound(ctx, "which-cache", blue.RoundBatch{
@@ -49,7 +49,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	tension := snapshot.Tensions[0]
+	tension := snapshot.Tensions()[0]
 	fmt.Println(tension.ID, tension.Status, tension.Label)
 	// Output: T0001 open Cost against latency
 }

@@ -86,7 +86,7 @@ func New(records record.Store, provider keys.Provider, user string, log *audit.L
 		Records: records, Provider: provider, User: user, Log: log, Now: opts.Now, Tracer: opts.Tracer,
 		Freshness: opts.Freshness, AcceptRollback: opts.AcceptRollback, RotateAfter: opts.RotateAfter,
 	})
-	return &Store{handle: s.Handle(), seal: s, engine: engine.New(s, &engine.Options{Now: opts.Now}), closeAll: opts.CloseAll}
+	return &Store{handle: s.Handle(), seal: s, engine: engine.New(s, opts.Now), closeAll: opts.CloseAll}
 }
 
 // closeTimeout bounds the closing of the audit log.
@@ -170,12 +170,12 @@ func (s *Store) Amend(ctx context.Context, id blue.DialogueID, a blue.Amendment)
 func (s *Store) List(ctx context.Context) ([]blue.Listed, error) { return s.engine.List(ctx) }
 
 // ListStatus returns the dialogues of one status, newest change first.
-func (s *Store) ListStatus(ctx context.Context, status blue.DialogueStatus) ([]blue.Listed, error) {
+func (s *Store) ListStatus(ctx context.Context, status blue.Status) ([]blue.Listed, error) {
 	return s.engine.ListStatus(ctx, status)
 }
 
 // ListTensions returns the tensions of one status in all dialogues.
-func (s *Store) ListTensions(ctx context.Context, status blue.TensionStatus) ([]blue.ListedTension, error) {
+func (s *Store) ListTensions(ctx context.Context, status blue.Status) ([]blue.ListedTension, error) {
 	return s.engine.ListTensions(ctx, status)
 }
 
