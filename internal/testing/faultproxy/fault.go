@@ -16,6 +16,7 @@ const (
 	LostAnswer       Kind = "answer lost"         // took effect; connection closed
 	LateRequest      Kind = "late"                // connection closed; takes effect later
 	DoubledRequest   Kind = "doubled"             // takes effect, answered; arrives again later
+	SecondAnswer     Kind = "second answer"       // arrives twice; answered as the second copy
 	HeldRequest      Kind = "held"                // takes effect once the client has hung up
 	HeldAnswer       Kind = "answer held"         // took effect; answer held until the client has hung up
 	Refused          Kind = "refused"             // an error of the service, without effect
@@ -54,6 +55,11 @@ func Late(after int) Fault { return Fault{Kind: LateRequest, after: after} }
 // Double delivers and answers the request, and delivers it again just before
 // the after-th later one is served; 0: at once.
 func Double(after int) Fault { return Fault{Kind: DoubledRequest, after: after} }
+
+// AnswerSecond delivers the request twice and returns the answer to the second
+// copy. The second copy carries no client token, so the server does not
+// recognize it, as after the token has expired.
+func AnswerSecond() Fault { return Fault{Kind: SecondAnswer} }
 
 // Hold keeps the request until its client has hung up, and then delivers it:
 // the client must have a deadline.

@@ -45,6 +45,7 @@ func TestWhatAClientSees(t *testing.T) {
 		{"lose answer", LoseAnswer(), "", io.EOF, applied, "delivered 1 status 200: answer lost"},
 		{"late", Late(0), "", io.EOF, absent, "delivered 0: late"},
 		{"double", Double(0), "ok", nil, applied, "delivered 2 status 200: doubled"},
+		{"second answer", AnswerSecond(), "ok", nil, applied, "delivered 2 status 200: second answer"},
 		{"hold", Hold(), "", context.DeadlineExceeded, applied, "delivered 1 status 200: held"},
 		{"hold answer", HoldAnswer(), "", context.DeadlineExceeded, applied, "delivered 1 status 200: answer held"},
 		{"500", InternalError(), "InternalServerError", nil, absent, "delivered 0: refused"},

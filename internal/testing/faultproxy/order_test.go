@@ -79,6 +79,22 @@ func TestDoubleLate(t *testing.T) {
 	}
 }
 
+// TestAnswerSecond checks that the client gets the refusal of the second copy
+// of a transaction whose first copy was applied.
+func TestAnswerSecond(t *testing.T) {
+	w := newWorld(t)
+	w.play(Rule{Nth: 1, Fault: AnswerSecond()})
+	if err := w.transact(t.Context(), w.client, "t", "a", "b"); code(err) != "TransactionCanceledException" {
+		t.Errorf("the client sees %v", err)
+	}
+	if got := w.stored(); got != "a=new b=new " {
+		t.Errorf("stored %s", got)
+	}
+	if got := w.proxy.Log()[0].String(); got != "1 TransactWriteItems#1 delivered 2 status 400: second answer" {
+		t.Errorf("log %s", got)
+	}
+}
+
 // TestReads: stale and half-applied answers, and rewritten ones, which pass
 // the SDK's checksum.
 func TestReads(t *testing.T) {

@@ -1,6 +1,7 @@
 package faultproxy
 
 import (
+	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"maps"
@@ -49,6 +50,9 @@ func (v *visit) answer(a answer) {
 	case DoubledRequest:
 		v.again()
 		v.write(a)
+	case SecondAnswer:
+		v.request.Body = withoutToken(v.request.Body)
+		v.write(v.forward())
 	case HeldAnswer:
 		v.untilGone()
 	case RefusedAfterward:
@@ -91,6 +95,17 @@ func (v *visit) again() {
 		return
 	}
 	v.proxy.forward(v.request, v.entry)
+}
+
+// withoutToken returns a request body without its client token. It returns the
+// body as it is if there is none.
+func withoutToken(body []byte) []byte {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil || fields["ClientRequestToken"] == nil {
+		return body
+	}
+	delete(fields, "ClientRequestToken")
+	return mustMarshal(fields)
 }
 
 // cut closes the connection and ends the visit.
