@@ -23,6 +23,7 @@ const id blue.DialogueID = "which-cache"
 // world is a sealed store on DynamoDB Local behind a proxy that counts.
 type world struct {
 	*testing.T
+	config  dynamo.Config // of the server without the proxy
 	proxy   *faultproxy.Proxy
 	records *watched
 	umk     string
@@ -36,8 +37,9 @@ func newWorld(t *testing.T) *world {
 	c := dynamotest.Config(t)
 	proxy := faultproxy.New(c.Endpoint)
 	t.Cleanup(proxy.Close)
+	straight := c
 	c.Endpoint = proxy.URL
-	w := &world{T: t, proxy: proxy, records: &watched{Store: dynamotest.Open(t, c)}, umk: filepath.Join(t.TempDir(), "umk.key")}
+	w := &world{T: t, config: straight, proxy: proxy, records: &watched{Store: dynamotest.Open(t, c)}, umk: filepath.Join(t.TempDir(), "umk.key")}
 	w.store = w.open(w.records)
 	if _, err := w.store.Create(t.Context(), id, blue.NewDialogue{Title: "T"}); err != nil {
 		t.Fatal(err)

@@ -11,30 +11,36 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// settle runs the transaction of a commit to a definite end: landed, or never
-// to land. A copy of the request may still be under way when it is refused, so
-// a refusal is definite only if what is unmet can never hold again. Of what was
-// sent more than once none is: it may be the commit's own success, by an earlier
-// copy, that stands in its way. The service's memory for tokens would tell, for
-// ten minutes, and not everywhere: DynamoDB Local executes two copies at once.
+// settle sends the transaction of a commit until its outcome is certain: it was
+// written, or it can never be written.
+//
+// One request can be delivered several times, and a copy can arrive late. So a
+// refusal is final only under two conditions. The unmet condition can never hold
+// again, and the commit's own event is absent (confirmRefusal). Without the
+// second, the commit itself may be in the way, written by another copy. The
+// service's memory of client tokens does not replace that proof. It ends after
+// ten minutes, PutItem has none, and DynamoDB Local can execute two copies at
+// once.
 func (s *Store) settle(ctx context.Context, writes []record.Write, actions []action) error {
-	token, sent := s.newID(), 0
+	token := s.newID()
 	var err error
 	for range maxReads {
-		var times int
-		times, err = s.send(ctx, token, actions)
-		if sent += times; err == nil {
+		if err = s.transact(ctx, token, actions); err == nil {
 			return nil
 		}
 		r, refused := errors.AsType[*refusal](err)
-		if errors.Is(err, errUnknown) || refused && r.passing() || refused && r.onLog(actions) {
-			break
-		}
-		if !refused {
+		if !refused && !errors.Is(err, errUnknown) {
 			return err
 		}
+		if !refused || r.passing() || r.onLog(actions) {
+			break
+		}
 		conflict := r.conflict(actions)
-		if c, ok := errors.AsType[*record.ConflictError](conflict); ok && c.OnHead() {
+		c, unmet := errors.AsType[*record.ConflictError](conflict)
+		if !unmet {
+			return conflict
+		}
+		if c.OnHead() {
 			again, waitErr := s.unblock(ctx, actions)
 			if waitErr != nil {
 				err = waitErr
@@ -44,12 +50,35 @@ func (s *Store) settle(ctx context.Context, writes []record.Write, actions []act
 				continue
 			}
 		}
-		if sent > 1 && fenced(writes) != nil {
-			break
+		return s.confirmRefusal(ctx, writes, actions, c, err)
+	}
+	return s.resolve(ctx, writes, actions, err)
+}
+
+// confirmRefusal returns the answer to a commit with a condition that can never
+// hold again: the conflict if the commit's event is absent, nil if the event is
+// stored.
+//
+// TransactGetItems reads the event because it is refused while a copy of the
+// commit is being applied. A plain read can still show the state before that
+// copy. A commit without an event has no such proof: its caller reads what is
+// stored.
+func (s *Store) confirmRefusal(ctx context.Context, writes []record.Write, actions []action, conflict *record.ConflictError, refused error) error {
+	w := fenced(writes)
+	if w == nil {
+		if errors.Is(refused, errUnknown) {
+			return known(refused)
 		}
 		return conflict
 	}
-	return s.resolve(ctx, writes, actions, err)
+	found, err := s.snapshot(ctx, w.Table, []record.Key{w.Record.Key})
+	switch {
+	case err != nil:
+		return s.resolve(ctx, writes, actions, err)
+	case len(found[0].Attrs) == 0:
+		return conflict
+	}
+	return s.answerByEvent(ctx, w, actions, found[0])
 }
 
 // unblock looks why the head refused a commit. If it is still the one that
@@ -85,10 +114,9 @@ func (s *Store) resolve(ctx context.Context, writes []record.Write, actions []ac
 		return known(unknown)
 	}
 	fence := record.Record{Key: w.Record.Key, Attrs: w.Fence}
-	voided := &record.VoidedError{Table: w.Table, Key: fence.Key}
 	put := s.transact(ctx, s.newID(), []action{{table: w.Table, record: fence, when: condition{absent: true}}})
 	if put == nil {
-		return voided
+		return &record.VoidedError{Table: w.Table, Key: fence.Key}
 	}
 	found, exists, err := s.api.get(ctx, w.Table, fence.Key)
 	switch {
@@ -96,12 +124,21 @@ func (s *Store) resolve(ctx context.Context, writes []record.Write, actions []ac
 		return fmt.Errorf("%w: %w", record.ErrUnavailable, err)
 	case !exists:
 		return fmt.Errorf("%w: %w: %w", record.ErrUnavailable, put, unknown)
-	case public(found).Equal(fence):
-		return voided
-	case public(found).Equal(w.Record):
-		return s.visible(ctx, actions)
 	}
-	return &record.ConflictError{Table: w.Table, Key: fence.Key}
+	return s.answerByEvent(ctx, w, actions, found)
+}
+
+// answerByEvent returns the answer to a commit by the record that is stored at
+// the key of its event: nil for the event, *record.VoidedError for the fence, and
+// *record.ConflictError for any other record.
+func (s *Store) answerByEvent(ctx context.Context, w *record.Write, actions []action, stored record.Record) error {
+	switch stored = public(stored); {
+	case stored.Equal(w.Record):
+		return s.visible(ctx, actions)
+	case stored.Equal(record.Record{Key: w.Record.Key, Attrs: w.Fence}):
+		return &record.VoidedError{Table: w.Table, Key: w.Record.Key}
+	}
+	return &record.ConflictError{Table: w.Table, Key: w.Record.Key}
 }
 
 func fenced(writes []record.Write) *record.Write {
@@ -152,26 +189,19 @@ func (s *Store) snapshot(ctx context.Context, table record.Table, keys []record.
 }
 
 // transact repeats a transaction with the same bytes and token until it has a
-// definite answer. Once an answer was lost, a refusal is not definite either:
-// it may be the commit's own success that stands in its way.
+// definite answer. If an answer was lost before a refusal, the error is errUnknown
+// and the *refusal: an earlier copy may have been written.
 func (s *Store) transact(ctx context.Context, token string, actions []action) error {
-	_, err := s.send(ctx, token, actions)
-	return err
-}
-
-// send is transact, and says how often the request was sent.
-func (s *Store) send(ctx context.Context, token string, actions []action) (times int, err error) {
 	lost := false
-	err = s.repeat(ctx, func() error {
-		times++
+	err := s.repeat(ctx, func() error {
 		err := s.api.transact(ctx, token, actions)
 		lost = lost || errors.Is(err, errUnknown)
 		return err
 	})
 	if err != nil && lost {
-		return times, errors.Join(errUnknown, err)
+		return errors.Join(errUnknown, err)
 	}
-	return times, err
+	return err
 }
 
 // The budget of one transaction, for each trouble apart: how often it is sent
