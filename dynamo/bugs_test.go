@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/superviber/blue-encrypted-store/record"
@@ -42,6 +43,10 @@ var bugs = []bug{
 		a.when.missing = slices.DeleteFunc(slices.Clone(a.when.missing), func(name string) bool { return name == attrPending })
 		return a, true
 	}))},
+	{name: "a refusal believed of what was sent once", caughtBy: "refused and landed", wrap: func(a api) api {
+		return believesRefusals{a, &sends{byEvent: map[record.Key]int{}}}
+	}},
+	{name: "an event proved absent by a plain read", caughtBy: "refused and landed", wrap: func(a api) api { return readsEventPlainly{a} }},
 }
 
 func isCommit(actions []action) bool {
@@ -93,8 +98,16 @@ func (e edited) transact(ctx context.Context, token string, actions []action) er
 	return err
 }
 
-// readsMeta settles a lost answer by looking whether meta is the one written.
+// readsMeta decides about a lost answer by meta alone: the commit was written if
+// meta is the one it wrote.
 type readsMeta struct{ api }
+
+func (m readsMeta) snapshot(ctx context.Context, table record.Table, keys []record.Key) ([]record.Record, error) {
+	if table == record.Audit {
+		return []record.Record{{Key: keys[0]}}, nil
+	}
+	return m.api.snapshot(ctx, table, keys)
+}
 
 func (m readsMeta) transact(ctx context.Context, token string, actions []action) error {
 	err := m.api.transact(ctx, token, actions)
@@ -126,6 +139,52 @@ func (c sureOfClear) transact(ctx context.Context, token string, actions []actio
 		return nil
 	}
 	return err
+}
+
+// believesRefusals reports the event of a commit as absent if the process sent
+// the commit once. The protocol did so until a request was found that was sent
+// once and delivered twice.
+type believesRefusals struct {
+	api
+	sends *sends
+}
+
+// sends counts how often a process sent each commit, by the key of its event.
+type sends struct {
+	mu      sync.Mutex
+	byEvent map[record.Key]int
+}
+
+func (b believesRefusals) transact(ctx context.Context, token string, actions []action) error {
+	for _, a := range actions {
+		if a.table == record.Audit {
+			b.sends.mu.Lock()
+			b.sends.byEvent[a.record.Key]++
+			b.sends.mu.Unlock()
+		}
+	}
+	return b.api.transact(ctx, token, actions)
+}
+
+func (b believesRefusals) snapshot(ctx context.Context, table record.Table, keys []record.Key) ([]record.Record, error) {
+	b.sends.mu.Lock()
+	once := table == record.Audit && len(keys) == 1 && b.sends.byEvent[keys[0]] == 1
+	b.sends.mu.Unlock()
+	if once {
+		return []record.Record{{Key: keys[0]}}, nil
+	}
+	return b.api.snapshot(ctx, table, keys)
+}
+
+// readsEventPlainly reads an event by GetItem, which shows the older state while
+// a transaction is being applied.
+type readsEventPlainly struct{ api }
+
+func (p readsEventPlainly) snapshot(ctx context.Context, table record.Table, keys []record.Key) ([]record.Record, error) {
+	if table == record.Audit {
+		return readsPlainly(p).snapshot(ctx, table, keys)
+	}
+	return p.api.snapshot(ctx, table, keys)
 }
 
 // TestSimulationCatchesBugs: each seeded bug is caught within the ordinary

@@ -172,8 +172,11 @@ func (w *writer) commit(ctx context.Context, op string, most int) (tries int, ac
 		case isVoid:
 			w.seq++
 			h.refuse(attempt)
-		case isConflict && conflict.Table == record.Dialogues:
+		case isConflict:
 			h.refuse(attempt)
+			if conflict.Table == record.Audit { // the event of another writer is in this chain
+				w.chain, w.seq = w.chain+1, 0
+			}
 		default: // unknown; the chain is abandoned
 			if errors.Is(err, blue.ErrTampered) {
 				h.fail("false alarm", "%v", err)

@@ -233,18 +233,19 @@ func FuzzRecordsOf(f *testing.F) {
 	})
 }
 
-// comesTwice refuses the first send of a commit for contention; of the second
-// there are two copies, and the answer is that to the later one.
+// comesTwice delivers a commit twice and answers as the second copy. If it is
+// contended, it refuses the first send for contention before that.
 type comesTwice struct {
 	*link
-	sends *int
+	contended bool
+	sends     *int
 }
 
 func (c comesTwice) transact(ctx context.Context, token string, actions []action) error {
 	if !isCommit(actions) {
 		return c.link.transact(ctx, token, actions)
 	}
-	if *c.sends++; *c.sends == 1 {
+	if *c.sends++; *c.sends == 1 && c.contended {
 		causes := make([]cause, len(actions))
 		causes[0] = contended
 		return &refusal{causes: causes, detail: errors.New("another transaction has it")}
@@ -253,17 +254,23 @@ func (c comesTwice) transact(ctx context.Context, token string, actions []action
 	return c.w.execute("another memory for tokens", actions)
 }
 
-// TestOwnSuccessInTheWay: a refusal may be due to an earlier copy of the same
-// request that has landed. The commit is acknowledged then, and not refused.
+// TestOwnSuccessInTheWay checks that a commit is acknowledged if another copy of
+// the same request has written it and the answer is a refusal, whether it was
+// sent once or twice.
 func TestOwnSuccessInTheWay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := solo(1, short)
-		w := &writer{h: h, name: "w", store: h.process("w", &link{w: h.w}), big: func() bool { return false }}
-		w.commit(t.Context(), "first", 1)
-		sends := 0
-		w.store.api = comesTwice{w.store.api.(*link), &sends}
-		if tries, acked := w.commit(t.Context(), "second", 1); !acked || sends != 2 {
-			t.Errorf("%d tries, %d sends, acknowledged: %v", tries, sends, acked)
-		}
-	})
+	for _, contended := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			h := solo(1, short)
+			w := &writer{h: h, name: "w", store: h.process("w", &link{w: h.w}), big: func() bool { return false }}
+			w.commit(t.Context(), "first", 1)
+			sends, want := 0, 1
+			if contended {
+				want = 2
+			}
+			w.store.api = comesTwice{w.store.api.(*link), contended, &sends}
+			if tries, acked := w.commit(t.Context(), "second", 1); !acked || sends != want {
+				t.Errorf("contended %v: %d tries, %d sends, acknowledged: %v", contended, tries, sends, acked)
+			}
+		})
+	}
 }

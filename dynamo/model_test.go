@@ -15,7 +15,7 @@ import (
 
 // world is a model of DynamoDB in virtual time. A transaction locks all its
 // items, checks all conditions at once, and then its items become visible and
-// free one by one, in any order. Every request sleeps a random time, so at
+// free one by one, in any order. Until then get and page show the older state. Every request sleeps a random time, so at
 // most one goroutine runs at a moment and a seed gives one history.
 type world struct {
 	mu       sync.Mutex // never held while sleeping
@@ -48,16 +48,17 @@ type remembered struct {
 // faults are probabilities for each transaction.
 type faults struct {
 	requestLost, responseLost, late, duplicate, contended, throttled float64
+	secondAnswer                                                     float64 // delivered twice and answered as the second copy
 	readFails                                                        float64
 	slow                                                             float64 // a request or a landing that takes long
 	forgets                                                          float64 // the server does not know a token again: nothing rests on tokens
 }
 
 func (f faults) scaled(by float64) faults {
-	return faults{f.requestLost * by, f.responseLost * by, f.late * by, f.duplicate * by, f.contended * by, f.throttled * by, f.readFails * by, f.slow * by, f.forgets}
+	return faults{f.requestLost * by, f.responseLost * by, f.late * by, f.duplicate * by, f.contended * by, f.throttled * by, f.secondAnswer * by, f.readFails * by, f.slow * by, f.forgets}
 }
 
-var ordinary = faults{requestLost: 0.02, responseLost: 0.03, late: 0.03, duplicate: 0.06, contended: 0.03, throttled: 0.02, readFails: 0.002, slow: 0.03}
+var ordinary = faults{requestLost: 0.02, responseLost: 0.03, late: 0.03, duplicate: 0.06, contended: 0.03, throttled: 0.02, secondAnswer: 0.03, readFails: 0.002, slow: 0.03}
 
 func newWorld(rng *rand.Rand) *world {
 	return &world{rng: rng, cells: map[place]*cell{}, sks: map[place][]string{}, tokens: map[string]*remembered{}, pageSize: 1 << 20}
@@ -84,9 +85,11 @@ func (w *world) latency() {
 	time.Sleep(w.upTo(d))
 }
 
-// lateness is seconds to 20 minutes.
+// lateness returns how late a copy arrives: milliseconds to 20 minutes.
 func (w *world) lateness() time.Duration {
 	switch {
+	case w.chance(0.2):
+		return w.upTo(50 * time.Millisecond)
 	case w.chance(0.6):
 		return w.upTo(3 * time.Second)
 	case w.chance(0.6):
@@ -285,6 +288,9 @@ func (l *link) transact(ctx context.Context, token string, actions []action) err
 		return all(throttled)
 	case w.chance(w.faults.duplicate):
 		deliver(w.lateness())
+	case w.chance(w.faults.secondAnswer):
+		deliver(w.upTo(2 * time.Millisecond))
+		time.Sleep(w.upTo(30 * time.Millisecond)) // the first copy is written, or is just being applied
 	}
 	err := w.execute(token, actions)
 	if l.after(ctx) != nil {
