@@ -18,8 +18,11 @@ var program = &campaigntest.Program{}
 // and keep little, and a quarter of their time went to collecting it. DynamoDB
 // Local is two thirds of all that the histories cost.
 //
-// As a process of TestProcesses, the binary runs no test.
+// As a process of TestProcesses, or as a burner, the binary runs no test.
 func TestMain(m *testing.M) {
+	if os.Getenv(burnerVariable) != "" {
+		burn()
+	}
 	if text := os.Getenv(processVariable); text != "" {
 		var p process
 		err := json.Unmarshal([]byte(text), &p)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/anishathalye/porcupine"
 
@@ -21,6 +22,7 @@ type (
 	}
 	reply struct {
 		outcome  string // "done", "repeated", "conflict", "nothing", "unknown", "read"
+		detail   string // the error, or ""
 		contents string // of a read: the set, as text
 		version  uint64
 	}
@@ -57,6 +59,36 @@ var dialogueModel = porcupine.Model{
 	DescribeOperation: func(in, out any) string { return fmt.Sprintf("%+v → %+v", in, out) },
 }
 
+// falseRefusals describes the writes that were answered as refused although the
+// last read holds their text and no other operation can have written it. Each
+// name counts once.
+func falseRefusals(ops []porcupine.Operation) []string {
+	var final reply
+	var last int64
+	refused, explained := map[call][]string{}, map[call]bool{}
+	for _, op := range ops {
+		c, r := op.Input.(call), op.Output.(reply)
+		switch r.outcome {
+		case "read":
+			if op.Call >= last {
+				final, last = r, op.Call
+			}
+		case "conflict", "nothing":
+			refused[c] = append(refused[c], fmt.Sprintf("client %d at %v–%v %+v → %+v", op.ClientId, time.Duration(op.Call), time.Duration(op.Return), c, r))
+		case "done", "unknown":
+			explained[c] = true
+		}
+	}
+	var found []string
+	for c, answers := range refused {
+		if text, there := lookup(final.contents, c.name); there && text == c.text && !explained[c] {
+			found = append(found, strings.Join(answers, "; "))
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
 func lookup(state, name string) (text string, there bool) {
 	for entry := range strings.SplitSeq(state, ";") {
 		if n, t, _ := strings.Cut(entry, "="); n == name && name != "" {
@@ -82,6 +114,35 @@ func text(entries []string) string {
 		b.WriteString(e + ";")
 	}
 	return b.String()
+}
+
+// TestFalseRefusals checks which answers count as false refusals.
+func TestFalseRefusals(t *testing.T) {
+	answered := func(at int64, name, text, outcome string) porcupine.Operation {
+		return porcupine.Operation{Call: at, Return: at + 1, Input: call{name: name, text: text}, Output: reply{outcome: outcome}}
+	}
+	read := func(at int64, contents string) porcupine.Operation {
+		return porcupine.Operation{Call: at, Return: at + 1, Input: call{}, Output: reply{outcome: "read", contents: contents}}
+	}
+	for _, c := range []struct {
+		name string
+		ops  []porcupine.Operation
+		want int
+	}{
+		{"stored and refused", []porcupine.Operation{answered(1, "round 1", "a", "conflict"), read(2, "round 1=a;")}, 1},
+		{"stored and nothing said to be written", []porcupine.Operation{answered(1, "round 1", "a", "nothing"), read(2, "round 1=a;")}, 1},
+		{"stored at the last read alone", []porcupine.Operation{answered(1, "round 1", "a", "conflict"), read(9, "round 1=a;"), read(2, "")}, 1},
+		{"refused twice", []porcupine.Operation{answered(1, "round 1", "a", "conflict"), answered(2, "round 1", "a", "nothing"), read(3, "round 1=a;")}, 1},
+		{"absent", []porcupine.Operation{answered(1, "round 1", "a", "conflict"), read(2, "round 2=a;")}, 0},
+		{"another text is stored", []porcupine.Operation{answered(1, "round 1", "a", "conflict"), read(2, "round 1=b;")}, 0},
+		{"another operation wrote it", []porcupine.Operation{answered(1, "round 1", "a", "nothing"), answered(1, "round 1", "a", "done"), read(2, "round 1=a;")}, 0},
+		{"another operation may have written it", []porcupine.Operation{answered(1, "round 1", "a", "nothing"), answered(1, "round 1", "a", "unknown"), read(2, "round 1=a;")}, 0},
+		{"an answer that writes nothing explains nothing", []porcupine.Operation{answered(1, "round 1", "a", "conflict"), answered(1, "round 1", "a", "repeated"), read(2, "round 1=a;")}, 1},
+	} {
+		if got := falseRefusals(c.ops); len(got) != c.want {
+			t.Errorf("%s: %d false refusals, want %d: %q", c.name, len(got), c.want, got)
+		}
+	}
 }
 
 // contents is what a read shows, as the model writes it.
