@@ -26,13 +26,18 @@
 //     audit event, must-not-exist. If it lands, the commit never can
 //     (VoidedError). If the event stands there, the commit has landed, and is
 //     acknowledged when TransactGetItems of its keys has passed.
-//   - A refusal is final only if what is unmet never holds again: the head has
-//     another item_mac, an item exists. A log or a lease in the way is waited
-//     for and the same transaction sent again; a missing log item, or a budget
-//     spent on contention, is settled by the fence like a lost answer; so is
-//     every refusal of a request that was sent more than once, for an earlier copy
-//     may have landed. So a ConflictError or VoidedError is definite whatever is
-//     still under way, and nothing rests on the service's memory for tokens.
+//   - A refusal is final only under two conditions. First, what is unmet never
+//     holds again: the head has another item_mac, or an item exists. The store
+//     waits for a log or a lease in the way and sends the same transaction again.
+//     It settles a missing log item, or a budget spent on contention, by the
+//     fence. Second, the commit's own event is absent, read by TransactGetItems
+//     after the refusal and after the read of the head. A request that was sent
+//     once can be delivered twice. Then the first copy is refused because of a
+//     lease and the second one is written, or the second one is refused because
+//     of the first. If the event is stored, the commit is acknowledged. So a
+//     ConflictError or VoidedError is definite whatever is still under way, and
+//     nothing depends on the service's memory of tokens. A commit without an
+//     event (keys, the tombstone) has no such proof, and its caller reads again.
 //   - A log is deleted only after a definite answer that it is pending no more,
 //     or, left over by a crashed writer, by a transaction that checks that the
 //     head is the one just read (sweep). So a log that is pending and not whole
