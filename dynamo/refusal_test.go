@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/dynamotest"
-	"github.com/superviber/blue-encrypted-store/internal/faultproxy"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/faultproxy"
 )
 
 // A commit that is sent once can be delivered twice. These tests check that the

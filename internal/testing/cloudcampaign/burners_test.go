@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/superviber/blue-encrypted-store/internal/campaigntest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 )
 
 // burnerVariable makes the test binary a process that uses one core.
