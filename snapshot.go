@@ -95,6 +95,15 @@ func (s *Snapshot) Round(r Round) (*RoundRecord, bool) {
 	return s.Rounds[i], true
 }
 
+// Verdict returns the verdict with the id.
+func (s *Snapshot) Verdict(id VerdictID) (*Verdict, bool) {
+	i := slices.IndexFunc(s.Verdicts, func(v *Verdict) bool { return v.ID == id })
+	if i < 0 {
+		return nil, false
+	}
+	return s.Verdicts[i], true
+}
+
 // Refs returns every reference whole, in the order of its sources.
 func (s *Snapshot) Refs() []Ref {
 	var refs []Ref

@@ -11,8 +11,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// List implements blue.AnalyticsStore: one index read per status. The rows
-// come from clear attributes, are not verified, and cost no key.
+// List implements blue.AnalyticsStore with one index read per status. The rows
+// come from clear attributes, are not verified, and need no key.
 func (s *Store) List(ctx context.Context) ([]blue.Listed, error) {
 	all := []blue.Listed{}
 	for _, status := range blue.KindDialogue.Statuses() {
@@ -30,22 +30,15 @@ func (s *Store) ListStatus(ctx context.Context, status blue.Status) ([]blue.List
 	if !blue.KindDialogue.HasStatus(status) {
 		return nil, fmt.Errorf("%w: a dialogue is never %q", blue.ErrInvalid, status)
 	}
-	records, err := s.records.Index(ctx, record.ByStatus, byStatus(status))
-	if err != nil {
-		return nil, err
-	}
-	rows := make([]blue.Listed, 0, len(records))
-	for _, r := range slices.Backward(records) {
-		id, ok := dialogueOf(r)
-		if !ok || r.Key.Item != record.Meta {
-			continue
-		}
-		rows = append(rows, blue.Listed{
-			ID: id, Status: status, UpdatedAt: r.Attrs["updated_at"].Str(),
-			TotalRounds: r.Attrs["total_rounds"].Int(), TotalAlignment: r.Attrs["total_alignment"].Int(),
-		})
-	}
-	return rows, nil
+	rows, err := list(ctx, s, record.ByStatus, byStatus(status), func(id blue.DialogueID, e blue.Entity, _ string, r record.Attrs) (row blue.Listed, ok bool) {
+		_, ok = e.(*blue.Dialogue)
+		return blue.Listed{
+			ID: id, Status: status, UpdatedAt: r["updated_at"].Str(),
+			TotalRounds: r["total_rounds"].Int(), TotalAlignment: r["total_alignment"].Int(),
+		}, ok
+	})
+	slices.Reverse(rows)
+	return rows, err
 }
 
 // ListTensions implements blue.AnalyticsStore.
@@ -53,23 +46,17 @@ func (s *Store) ListTensions(ctx context.Context, status blue.Status) ([]blue.Li
 	if !blue.KindTension.HasStatus(status) {
 		return nil, fmt.Errorf("%w: a tension is never %q", blue.ErrInvalid, status)
 	}
-	records, err := s.records.Index(ctx, record.ByTensionStatus, byTensionStatus(status))
-	if err != nil {
-		return nil, err
-	}
-	rows := make([]blue.ListedTension, 0, len(records))
-	for _, r := range records {
-		dialogue, entity, ok := rowOf(r)
-		tension, isTension := entity.(*blue.Tension)
-		if !ok || !isTension {
-			continue
+	rows, err := list(ctx, s, record.ByTensionStatus, byTensionStatus(status), func(id blue.DialogueID, e blue.Entity, rest string, r record.Attrs) (row blue.ListedTension, ok bool) {
+		t, ok := e.(*blue.Tension)
+		if !ok || entryOfKind(blue.KindTension).setKey(t, id, rest) != nil {
+			return row, false
 		}
-		rows = append(rows, blue.ListedTension{Dialogue: dialogue, ID: tension.ID, Status: status, UpdatedAt: r.Attrs["updated_at"].Str()})
-	}
+		return blue.ListedTension{Dialogue: id, ID: t.ID, Status: status, UpdatedAt: r["updated_at"].Str()}, true
+	})
 	slices.SortStableFunc(rows, func(a, b blue.ListedTension) int {
 		return cmp.Or(strings.Compare(string(a.Dialogue), string(b.Dialogue)), strings.Compare(a.ID.String(), b.ID.String()))
 	})
-	return rows, nil
+	return rows, err
 }
 
 // ListExpert implements blue.AnalyticsStore.
@@ -78,58 +65,48 @@ func (s *Store) ListExpert(ctx context.Context, slug blue.ExpertSlug) ([]blue.Li
 	if err != nil {
 		return nil, err
 	}
-	records, err := s.records.Index(ctx, record.ByExpert, byExpertPK(slug))
-	if err != nil {
-		return nil, err
-	}
-	rows := make([]blue.ListedActivity, 0, len(records))
-	for _, r := range records {
-		dialogue, entity, ok := rowOf(r)
-		if !ok {
-			continue
+	rows, err := list(ctx, s, record.ByExpert, byExpertPartition(slug), func(id blue.DialogueID, e blue.Entity, rest string, r record.Attrs) (row blue.ListedActivity, ok bool) {
+		row = blue.ListedActivity{Dialogue: id, Kind: e.EntityKind(), UpdatedAt: r["updated_at"].Str()}
+		if _, isExpert := e.(*blue.Expert); isExpert {
+			row.Round, row.Tier = blue.Round(r["first_round"].Int()), blue.Tier(r["tier"].Str())
+			return row, true
 		}
-		row := blue.ListedActivity{Dialogue: dialogue, Kind: entity.EntityKind(), UpdatedAt: r.Attrs["updated_at"].Str()}
-		if _, isExpert := entity.(*blue.Expert); isExpert {
-			row.Round, row.Tier = blue.Round(r.Attrs["first_round"].Int()), blue.Tier(r.Attrs["tier"].Str())
-		} else if _, isMove := entity.(*blue.Move); isMove {
-			round, _, seq, ok := moveKey(strings.TrimPrefix(r.Key.Item, "move#"))
-			if !ok {
-				continue
-			}
-			row.Round, row.Seq, row.MoveType = round, seq, blue.MoveType(r.Attrs["move_type"].Str())
-		} else {
-			continue
+		if _, ok = e.(*blue.Move); ok {
+			row.Round, _, row.Seq, ok = parseMoveRest(rest)
+			row.MoveType = blue.MoveType(r["move_type"].Str())
 		}
-		rows = append(rows, row)
-	}
+		return row, ok
+	})
 	slices.SortStableFunc(rows, func(a, b blue.ListedActivity) int {
 		return cmp.Or(strings.Compare(string(a.Dialogue), string(b.Dialogue)),
 			strings.Compare(string(a.Kind), string(b.Kind)), // expert before move
 			cmp.Compare(a.Round, b.Round), cmp.Compare(a.Seq, b.Seq))
 	})
+	return rows, err
+}
+
+// list reads a partition of an index and makes a row of each record that read
+// accepts. read gets the dialogue, an entity of the record's kind without
+// values, what follows the prefix of the sort key, and the attributes. Rows of
+// an index are hints, so list ignores a record that no encoder wrote.
+func list[T any](ctx context.Context, s *Store, index record.Index, partition string,
+	read func(id blue.DialogueID, e blue.Entity, rest string, attrs record.Attrs) (T, bool)) ([]T, error) {
+	records, err := s.records.Index(ctx, index, partition)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]T, 0, len(records))
+	for _, r := range records {
+		id, isDialogue := r.Key.Partition.Dialogue()
+		en := entryOf(r.Key.Item)
+		if !isDialogue || en == nil {
+			continue
+		}
+		if row, ok := read(blue.DialogueID(id), en.fresh(), strings.TrimPrefix(r.Key.Item, en.prefix), r.Attrs); ok {
+			rows = append(rows, row)
+		}
+	}
 	return rows, nil
-}
-
-// dialogueOf returns the dialogue that a row of an index belongs to. Rows are
-// hints: what cannot be one of ours is passed over.
-func dialogueOf(r record.Record) (blue.DialogueID, bool) {
-	id, ok := r.Key.Partition.Dialogue()
-	return blue.DialogueID(id), ok
-}
-
-// rowOf returns the dialogue of a row and an entity of its kind, of which only
-// what stands in the sort key is set.
-func rowOf(r record.Record) (blue.DialogueID, blue.Entity, bool) {
-	id, ok := dialogueOf(r)
-	en := entryOf(r.Key.Item)
-	if !ok || en == nil {
-		return "", nil, false
-	}
-	e := en.fresh()
-	if _, isNumbered := e.(blue.Contributed); !isNumbered {
-		return id, e, true
-	}
-	return id, e, en.setKey(e, id, strings.TrimPrefix(r.Key.Item, en.prefix)) == nil
 }
 
 // NextID implements blue.AnalyticsStore.

@@ -1,34 +1,35 @@
-// Package engine is the one implementation of blue.DialogueStore and
-// blue.AnalyticsStore, over any record.Store.
+// Package engine implements blue.DialogueStore and blue.AnalyticsStore over any
+// record.Store.
 //
-// What belongs here: the codec table (how each entity kind becomes a record),
-// numbering, the order of work of each request, and the redo after another
-// writer was faster. What does not: rules that need no store (package blue),
-// keys and ciphers (encrypted seals what passes below), a backend's client.
+// It turns entities into records, gives numbers, orders the work of each
+// request, and repeats a request that lost to another writer. The rules of a
+// dialogue are in package blue. Encryption is in package encrypted, which
+// seals the records on their way to a backend.
 //
-// The way of a write: load the partition, let the request change a
-// transaction, commit all its records with the head conditioned as it was
-// read; on a conflict, if the head has moved, once more from the start. The engine
-// gives the numbers, so the keys, so the addresses that a sealing store binds
-// (docs/design.md, "number above, seal in the middle, condition at the bottom").
+// A write loads the partition of the dialogue and lets the request change a
+// transaction. It then commits all records at once, under the condition that the meta
+// item is as it was read. If another writer has changed the meta item, the
+// request runs again. The engine picks the numbers, because a sealing store
+// binds each ciphertext to the address that contains the number
+// (docs/design.md).
 package engine
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
 	"golang.org/x/text/unicode/norm"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/retry"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// maxTries bounds the redo after conflicts on a partition's head. With n
-// writers at once each needs at most n tries, so this is far above real panels.
+// maxTries is the number of tries after conflicts on a meta item. With n
+// concurrent writers each needs at most n tries, so 64 is far above real panels.
 const maxTries = 64
 
 // Store implements blue.DialogueStore and blue.AnalyticsStore. It may be used
@@ -43,8 +44,8 @@ var (
 	_ blue.AnalyticsStore = (*Store)(nil)
 )
 
-// New returns the engine over a record store, which it does not close. now is
-// the clock; nil means time.Now.
+// New returns the engine over records, which the caller closes. now is the
+// clock of the stored times; nil means time.Now.
 func New(records record.Store, now func() time.Time) *Store {
 	if now == nil {
 		now = time.Now
@@ -52,15 +53,15 @@ func New(records record.Store, now func() time.Time) *Store {
 	return &Store{records, now}
 }
 
-// Below returns the record store under an engine: what a test writes there past
-// the engine is what a later version of the program would. It is no method, for
-// sealed stores show theirs to users.
+// Below returns the record store of an engine. A test writes there as a later
+// version of the program would. It is no method, because a sealed store embeds
+// Store and must not show its records.
 func Below(s *Store) record.Store { return s.records }
 
-// partition is the PK of a dialogue in record.Dialogues.
+// partition returns the partition of a dialogue.
 func partition(id blue.DialogueID) record.Partition { return record.DialoguePartition(string(id)) }
 
-// checkID refuses an id that no dialogue can have.
+// checkID returns blue.ErrInvalid for an id that no dialogue can have.
 func checkID(id blue.DialogueID) error {
 	if _, err := blue.ParseDialogueID(string(id)); err != nil {
 		return err
@@ -80,7 +81,9 @@ func (s *Store) Load(ctx context.Context, id blue.DialogueID) (*blue.Snapshot, e
 	return Assemble(id, records)
 }
 
-// query reads a dialogue's records; none is ErrNotFound.
+// query reads the records of a dialogue. Errors: blue.ErrInvalid for the id,
+// blue.ErrNotFound without records, blue.ErrTampered without a meta item, and
+// those of the record store.
 func (s *Store) query(ctx context.Context, id blue.DialogueID, forUpdate bool) ([]record.Record, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
@@ -92,14 +95,14 @@ func (s *Store) query(ctx context.Context, id blue.DialogueID, forUpdate bool) (
 	if len(records) == 0 {
 		return nil, fmt.Errorf("dialogue %s: %w", id, blue.ErrNotFound)
 	}
-	if head(records) == nil {
+	if metaOf(records) == nil {
 		return nil, fmt.Errorf("%w: dialogue %s has no meta item", blue.ErrTampered, id)
 	}
 	return records, nil
 }
 
-// head returns the partition's head, or nil.
-func head(records []record.Record) *record.Record {
+// metaOf returns the meta item, or nil.
+func metaOf(records []record.Record) *record.Record {
 	i := slices.IndexFunc(records, func(r record.Record) bool { return r.Key.Item == record.Meta })
 	if i < 0 {
 		return nil
@@ -113,13 +116,13 @@ func (s *Store) Get(ctx context.Context, id blue.DialogueID, key blue.EntityKey)
 	if err := checkID(id); err != nil {
 		return none, err
 	}
-	sk, err := sortKeyOf(key)
+	item, err := itemOf(key)
 	if err != nil {
 		return none, err
 	}
-	r, err := s.records.Get(ctx, record.Dialogues, record.Key{Partition: partition(id), Item: sk})
+	r, err := s.records.Get(ctx, record.Dialogues, record.Key{Partition: partition(id), Item: item})
 	if err != nil {
-		return none, fmt.Errorf("%s of dialogue %s: %w", sk, id, err)
+		return none, fmt.Errorf("%s of dialogue %s: %w", item, id, err)
 	}
 	e, err := decode(id, r)
 	if err != nil {
@@ -148,69 +151,84 @@ func (s *Store) Create(ctx context.Context, id blue.DialogueID, d blue.NewDialog
 		return none, err
 	}
 	for try := range maxTries {
-		if err = s.records.Commit(ctx, writes); !elsewhere(id, err) {
+		if err = s.records.Commit(ctx, writes); !isUnrelatedConflict(id, err) {
 			break
 		}
-		if err := pause(ctx, try); err != nil {
+		if err := retry.Writers.Wait(ctx, try); err != nil {
 			return none, err
 		}
 	}
 	if err != nil {
 		return none, fmt.Errorf("creating dialogue %s: %w", id, err)
 	}
-	return scoped(id, tx.snapshot.Dialogue), nil
+	return blue.Scoped[blue.Dialogue]{Dialogue: id, Value: tx.snapshot.Dialogue}, nil
 }
 
-// update runs a request against the dialogue's present state and commits what
-// it changed. request may run more than once, each time on a fresh transaction.
+// change runs a request as update does and returns its answer. It returns no
+// answer with an error, because the answer can hold data whose read the store
+// below refused to record.
+func change[T any](ctx context.Context, s *Store, id blue.DialogueID, request func(tx *transaction, answer *T) error) (blue.Scoped[T], error) {
+	var answer T
+	err := s.update(ctx, id, func(tx *transaction) error { return request(tx, &answer) })
+	if err != nil {
+		return blue.Scoped[T]{}, err
+	}
+	return blue.Scoped[T]{Dialogue: id, Value: answer}, nil
+}
+
+// update runs a request against the present state of the dialogue and commits
+// what it changed. The request can run more than once, each time on a new transaction.
 //
-// A conflict means another writer was faster if the head has moved since: the
-// request is then asked again and says itself what it makes of an item that
-// is there now. On a head that stands, the conflict is the answer, if what it
-// names is there; else somebody's commit is just landing.
+// After a conflict, update reads the dialogue again. If the meta item has
+// changed, another writer won, and the request decides again. If the meta item is
+// the same, the conflict is the answer, provided that the record it names is
+// there. Otherwise a commit of another writer is in progress, and update
+// retries.
+//
+// Errors: those of query, of the request and of the record store;
+// blue.ErrBusy after maxTries conflicts.
 func (s *Store) update(ctx context.Context, id blue.DialogueID, request func(*transaction) error) error {
-	var lost error // of the last try
+	var lost error // the conflict of the last try
 	var lostOn *record.Record
 	for try := range maxTries {
 		records, err := s.query(ctx, id, true)
 		if err != nil {
 			return err
 		}
-		if lost != nil && head(records).Equal(*lostOn) && holds(records, lost) {
-			return s.unwritten(ctx, records, lost)
+		if lost != nil && metaOf(records).Equal(*lostOn) && hasConflicting(records, lost) {
+			return s.witness(ctx, records, lost)
 		}
 		tx, err := loadTransaction(id, records, s.now())
 		if err == nil {
 			err = request(tx)
 		}
-		if err != nil || tx.unchanged() {
-			return s.unwritten(ctx, records, err)
+		if err != nil || tx.isUnchanged() {
+			return s.witness(ctx, records, err)
 		}
 		writes, err := tx.writes()
 		if err != nil {
-			return s.unwritten(ctx, records, err)
+			return s.witness(ctx, records, err)
 		}
 		err = s.records.Commit(ctx, writes)
-		lost = nil
-		switch _, conflict := errors.AsType[*record.ConflictError](err); {
-		case elsewhere(id, err):
-		case conflict:
-			lost, lostOn = err, head(records)
+		_, isConflict := errors.AsType[*record.ConflictError](err)
+		switch lost = nil; {
+		case isUnrelatedConflict(id, err):
+		case isConflict:
+			lost, lostOn = err, metaOf(records)
 		default:
 			return err
 		}
-		if err := pause(ctx, try); err != nil {
+		if err := retry.Writers.Wait(ctx, try); err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("%w: dialogue %s: other writers were faster %d times; nothing was written", blue.ErrBusy, id, maxTries)
 }
 
-// elsewhere reports whether a commit was certainly not written for a reason that
-// says nothing of its dialogue: it was voided, or a record of the audit log,
-// which the store below adds, stood in its way. The same request may be asked
-// again.
-func elsewhere(id blue.DialogueID, err error) bool {
+// isUnrelatedConflict reports whether a commit failed before writing for a
+// reason that does not concern the dialogue: it was voided, or a record of the
+// audit log was in the way. Retrying is safe.
+func isUnrelatedConflict(id blue.DialogueID, err error) bool {
 	if _, voided := errors.AsType[*record.VoidedError](err); voided {
 		return true
 	}
@@ -218,45 +236,20 @@ func elsewhere(id blue.DialogueID, err error) bool {
 	return ok && conflict.Key.Partition != partition(id)
 }
 
-// holds reports whether what a conflict names is among a dialogue's records.
-func holds(records []record.Record, lost error) bool {
-	conflict, _ := errors.AsType[*record.ConflictError](lost)
+// hasConflicting reports whether the record that a conflict names is among the
+// records of a dialogue.
+func hasConflicting(records []record.Record, err error) bool {
+	conflict, _ := errors.AsType[*record.ConflictError](err)
 	return conflict.Table == record.Dialogues && slices.ContainsFunc(records, func(r record.Record) bool { return r.Key == conflict.Key })
 }
 
-// unwritten answers a request that read a dialogue to change it and did not.
-// Even a refusal tells something of what was read, so the store below hears of
-// it first.
-func (s *Store) unwritten(ctx context.Context, records []record.Record, answer error) error {
+// witness answers a request that read a dialogue and wrote nothing. A refusal
+// reveals data that was read, so the store below records the read first.
+func (s *Store) witness(ctx context.Context, records []record.Record, answer error) error {
 	if w, ok := s.records.(record.Witness); ok {
 		if err := w.Witness(ctx, records); err != nil {
 			return err
 		}
 	}
 	return answer
-}
-
-// pause waits before try number n+1: full jitter under a cap that doubles
-// from 1 ms to 64 ms, so that writers of one dialogue fall out of step.
-func pause(ctx context.Context, n int) error {
-	most := time.Millisecond << min(n, 6)
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(time.Duration(rand.Int64N(int64(most)))):
-		return nil
-	}
-}
-
-// answered is scoped for what succeeded: beside an error there is no answer,
-// for it may repeat what the store below would not let anybody see.
-func answered[T any](id blue.DialogueID, v T, err error) (blue.Scoped[T], error) {
-	if err != nil {
-		return blue.Scoped[T]{}, err
-	}
-	return scoped(id, v), nil
-}
-
-func scoped[T any](id blue.DialogueID, v T) blue.Scoped[T] {
-	return blue.Scoped[T]{Dialogue: id, Value: v}
 }

@@ -14,24 +14,18 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// timeLayout is how a time is stored: UTC, RFC 3339, always nine digits, so
-// that times sort as text.
-const timeLayout = record.TimeLayout
-
 // contentAttr holds an item's payload between the engine and the store below:
 // a JSON object. A sealing store replaces it by the envelope.
 const contentAttr = "content"
 
-// field is one tagged field of an entity type.
+// A field is one tagged field of an entity type.
 type field struct {
 	name  string // attribute, or payload member
 	index []int  // for reflect.Value.FieldByIndex
 }
 
 // fields is what the tags of an entity type say.
-type fields struct {
-	clear, sealed []field
-}
+type fields struct{ clear, sealed []field }
 
 var fieldsCache sync.Map // reflect.Type → *fields
 
@@ -53,26 +47,26 @@ func fieldsOf(t reflect.Type) *fields {
 	return f
 }
 
-// clearAttrs returns the clear attributes of an entity. Zero texts and times
+// clearAttrs returns the clear attributes of an entity. Empty texts, zero times
 // and nil pointers are absent.
 func clearAttrs(e blue.Entity) (record.Attrs, error) {
 	v := reflect.ValueOf(e).Elem()
 	attrs := make(record.Attrs)
 	for _, f := range fieldsOf(v.Type()).clear {
-		value, present, err := toValue(v.FieldByIndex(f.index))
+		value, isPresent, err := toValue(v.FieldByIndex(f.index))
 		if err != nil {
 			return nil, fmt.Errorf("engine: field %s of %s: %w", f.name, e.EntityKind(), err)
 		}
-		if present {
+		if isPresent {
 			attrs[f.name] = value
 		}
 	}
 	return attrs, nil
 }
 
-func toValue(v reflect.Value) (value record.Value, present bool, err error) {
+func toValue(v reflect.Value) (value record.Value, isPresent bool, err error) {
 	if t, ok := v.Interface().(time.Time); ok {
-		return record.S(t.UTC().Format(timeLayout)), !t.IsZero(), nil
+		return record.S(t.UTC().Format(record.TimeLayout)), !t.IsZero(), nil
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -87,14 +81,14 @@ func toValue(v reflect.Value) (value record.Value, present bool, err error) {
 	case reflect.Bool:
 		return record.T(v.Bool()), true, nil
 	case reflect.Float64:
-		// Fractions are text: a number would be normalised differently by
-		// different stores, and its MAC would differ.
+		// A fraction is stored as text, because stores normalise numbers
+		// differently and the MAC would differ.
 		return record.S(strconv.FormatFloat(v.Float(), 'f', -1, 64)), true, nil
 	}
 	return record.Value{}, false, fmt.Errorf("a clear field cannot be a %s", v.Type())
 }
 
-// setClear fills the clear fields of an entity from a record's attributes.
+// setClear fills the clear fields of an entity from the attributes of a record.
 func setClear(e blue.Entity, attrs record.Attrs) error {
 	v := reflect.ValueOf(e).Elem()
 	for _, f := range fieldsOf(v.Type()).clear {
@@ -102,77 +96,63 @@ func setClear(e blue.Entity, attrs record.Attrs) error {
 		if !ok {
 			continue
 		}
-		if err := fromValue(v.FieldByIndex(f.index), value); err != nil {
-			return fmt.Errorf("attribute %s: %w", f.name, err)
+		if field := v.FieldByIndex(f.index); !setField(field, value) {
+			return fmt.Errorf("attribute %s: holds a %c, which is not a %s", f.name, value.Type(), field.Type())
 		}
 	}
 	return nil
 }
 
-func fromValue(v reflect.Value, value record.Value) error {
-	mismatch := func() error { return fmt.Errorf("holds a %c, which is not a %s", value.Type(), v.Type()) }
+// setField reads a value into a field. It reports whether the value fits.
+func setField(v reflect.Value, value record.Value) bool {
 	if _, ok := v.Interface().(time.Time); ok {
-		t, err := time.Parse(timeLayout, value.Str())
-		if err != nil || value.Type() != record.String {
-			return mismatch()
-		}
+		t, err := time.Parse(record.TimeLayout, value.Str())
 		v.Set(reflect.ValueOf(t.UTC()))
-		return nil
+		return err == nil && value.Type() == record.String
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		return fromValue(v.Elem(), value)
+		return setField(v.Elem(), value)
 	case reflect.String:
-		if value.Type() != record.String {
-			return mismatch()
-		}
 		v.SetString(value.Str())
+		return value.Type() == record.String
 	case reflect.Int, reflect.Int64:
-		if value.Type() != record.Number {
-			return mismatch()
-		}
 		v.SetInt(value.Int())
+		return value.Type() == record.Number
 	case reflect.Bool:
-		if value.Type() != record.Bool {
-			return mismatch()
-		}
 		v.SetBool(value.True())
+		return value.Type() == record.Bool
 	case reflect.Float64:
 		x, err := strconv.ParseFloat(value.Str(), 64)
-		if err != nil || value.Type() != record.String {
-			return mismatch()
-		}
 		v.SetFloat(x)
+		return err == nil && value.Type() == record.String
 	}
-	return nil
+	return true
 }
 
-// payload returns the JSON object of an entity's sealed fields. Zero fields
-// are absent; empty but non-nil lists and maps are kept. Members of before
-// that the entity does not know are carried over.
+// payload returns the JSON object of an entity's sealed fields. A zero field is
+// absent. An empty list or map that is not nil is kept. Members of before that
+// the entity does not know are kept.
 func payload(e blue.Entity, before []byte) ([]byte, error) {
 	v := reflect.ValueOf(e).Elem()
-	known := fieldsOf(v.Type()).sealed
 	members := make(map[string]json.RawMessage)
 	if len(before) > 0 {
 		if err := json.Unmarshal(before, &members); err != nil {
 			return nil, malformed(e.EntityKind(), err)
 		}
-		for _, f := range known {
-			delete(members, f.name)
-		}
 	}
-	for _, f := range known {
+	for _, f := range fieldsOf(v.Type()).sealed {
+		delete(members, f.name)
 		fv := v.FieldByIndex(f.index)
 		if fv.IsZero() {
 			continue
 		}
-		if !validText(fv) {
+		if !isUTF8(fv) {
 			return nil, fmt.Errorf("%w: %s of a %s is not UTF-8", blue.ErrInvalid, f.name, e.EntityKind())
 		}
 		text, err := marshal(fv.Interface())
-		if err != nil { // JSON of the caller's own
+		if err != nil { // any-JSON of the caller
 			return nil, fmt.Errorf("%w: %s of a %s: %w", blue.ErrInvalid, f.name, e.EntityKind(), err)
 		}
 		members[f.name] = text
@@ -192,27 +172,24 @@ func setPayload(e blue.Entity, text []byte) error {
 	v := reflect.ValueOf(e).Elem()
 	for _, f := range fieldsOf(v.Type()).sealed {
 		member, ok := members[f.name]
-		if !ok {
-			continue
-		}
-		if err := json.Unmarshal(member, v.FieldByIndex(f.index).Addr().Interface()); err != nil {
+		if ok && json.Unmarshal(member, v.FieldByIndex(f.index).Addr().Interface()) != nil {
 			return fmt.Errorf("payload member %s does not fit its type", f.name)
 		}
 	}
 	return nil
 }
 
-// validText reports whether every text in a value is UTF-8. encoding/json
-// would store another text in place of one that is not.
-func validText(v reflect.Value) bool {
+// isUTF8 reports whether every text in a value is UTF-8. encoding/json would
+// store another text for one that is not.
+func isUTF8(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.String:
 		return utf8.ValidString(v.String())
 	case reflect.Pointer:
-		return v.IsNil() || validText(v.Elem())
+		return v.IsNil() || isUTF8(v.Elem())
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if !validText(v.Field(i)) {
+			if !isUTF8(v.Field(i)) {
 				return false
 			}
 		}
@@ -221,13 +198,13 @@ func validText(v reflect.Value) bool {
 			return utf8.Valid(v.Bytes())
 		}
 		for i := range v.Len() {
-			if !validText(v.Index(i)) {
+			if !isUTF8(v.Index(i)) {
 				return false
 			}
 		}
 	case reflect.Map:
 		for i := v.MapRange(); i.Next(); {
-			if !validText(i.Key()) || !validText(i.Value()) {
+			if !isUTF8(i.Key()) || !isUTF8(i.Value()) {
 				return false
 			}
 		}
@@ -245,11 +222,6 @@ func marshal(v any) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
-// touch sets the entity's UpdatedAt.
-func touch(e blue.Entity, now time.Time) {
-	reflect.ValueOf(e).Elem().FieldByName("UpdatedAt").Set(reflect.ValueOf(now))
 }
 
 func malformed(kind blue.Kind, err error) error {

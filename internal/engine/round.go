@@ -12,50 +12,40 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/bounded"
 )
 
-// RegisterRound implements blue.DialogueStore. Order of work as in Blue
-// (SPEC §7): validate, find the dialogue, number, then the round, its
-// entities kind by kind with their events, tension updates, scores.
+// RegisterRound implements blue.DialogueStore. The order of work is Blue's
+// (SPEC §7): validate, find the dialogue, number, then store the round, its
+// entities kind by kind with their events, tension updates, scores and moves.
 func (s *Store) RegisterRound(ctx context.Context, id blue.DialogueID, b blue.RoundBatch) (blue.Scoped[blue.Registered], error) {
 	if err := b.Validate(); err != nil {
 		return blue.Scoped[blue.Registered]{}, err
 	}
-	request, err := requestDigest(b)
+	text, err := marshal(b)
 	if err != nil {
-		return blue.Scoped[blue.Registered]{}, err
+		return blue.Scoped[blue.Registered]{}, fmt.Errorf("%w: the batch has no JSON form: %w", blue.ErrInvalid, err)
 	}
-	var answer blue.Registered
-	err = s.update(ctx, id, func(tx *transaction) error {
+	sum := sha256.Sum256(text)
+	request := hex.EncodeToString(sum[:])
+	return change(ctx, s, id, func(tx *transaction, answer *blue.Registered) error {
 		if found, ok := tx.snapshot.Round(b.Round); ok && b.Step == nil {
 			if found.Request != request {
 				return fmt.Errorf("%w: dialogue %s already has round %d with other content; nothing was written", blue.ErrConflict, id, b.Round)
 			}
-			answer = repeated(tx.snapshot, b)
+			*answer = repeated(tx.snapshot, b)
 			return nil
 		}
 		if err := checkBatch(b, tx.snapshot); err != nil {
 			return err
 		}
-		if answer, err = registerRound(tx, b, request); err != nil {
+		if *answer, err = registerRound(tx, b, request); err != nil {
 			return err
 		}
 		return tx.step(b.Step)
 	})
-	return answered(id, answer, err)
 }
 
-// requestDigest is the SHA-256 of a batch's JSON form, in hex.
-func requestDigest(b blue.RoundBatch) (string, error) {
-	text, err := marshal(b)
-	if err != nil {
-		return "", fmt.Errorf("%w: the batch has no JSON form: %w", blue.ErrInvalid, err)
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:]), nil
-}
-
-// repeated rebuilds the answer to a batch that is there already.
+// repeated returns the answer to a batch that is stored already.
 func repeated(s *blue.Snapshot, b blue.RoundBatch) blue.Registered {
-	answer := blue.Registered{Round: b.Round, Score: b.Score, Entities: map[blue.Kind][]blue.Numbered{}, Repeated: true}
+	answer := blue.Registered{Round: b.Round, Score: b.Score, Entities: map[blue.Kind][]blue.Numbered{}, Moves: len(b.Moves), Repeated: true}
 	for _, e := range s.Contributed() {
 		if c := e.Common(); c.ID.Round == b.Round {
 			answer.Entities[c.ID.Kind] = append(answer.Entities[c.ID.Kind], blue.Numbered{ID: c.ID, LocalID: c.LocalID})
@@ -63,17 +53,20 @@ func repeated(s *blue.Snapshot, b blue.RoundBatch) blue.Registered {
 		}
 	}
 	answer.Scores, answer.Warnings = knownExperts(b, s)
-	answer.Moves = len(b.Moves)
 	return answer
 }
 
-// registerRound puts everything a batch says into the transaction.
+// registerRound puts everything that a batch says into the transaction.
 func registerRound(tx *transaction, b blue.RoundBatch, request string) (blue.Registered, error) {
-	answer := blue.Registered{Round: b.Round, Score: b.Score}
-	numbered := number(b, tx.snapshot)
-	answer.Entities = numbered
-	b = resolve(b, numbered)
-	if err := tx.add(roundOf(tx, b, request)); err != nil {
+	answer := blue.Registered{Round: b.Round, Score: b.Score, Entities: number(b, tx.snapshot), Moves: len(b.Moves)}
+	b = resolve(b, answer.Entities)
+	err := tx.add(&blue.RoundRecord{
+		Round: b.Round, Status: blue.StatusOpen, Score: b.Score,
+		Wisdom: b.Wisdom, Consistency: b.Consistency, Truth: b.Truth, Relationships: b.Relationships,
+		OpenTensions: b.OpenTensions, NewPerspectives: b.NewPerspectives, ConvergeSignals: b.ConvergeSignals, PanelSize: b.PanelSize,
+		CreatedAt: tx.now, Title: b.Title, Summary: b.Summary, Request: request,
+	})
+	if err != nil {
 		return answer, err
 	}
 	d := &tx.snapshot.Dialogue
@@ -82,11 +75,11 @@ func registerRound(tx *transaction, b blue.RoundBatch, request string) (blue.Reg
 	tx.touched = true
 	for _, kind := range blue.NumberedKinds() {
 		for i, draft := range b.Drafts[kind] {
-			refs, err := tx.addDraft(numbered[kind][i].ID, draft)
+			stored, err := tx.addDraft(answer.Entities[kind][i].ID, draft)
 			if err != nil {
 				return answer, err
 			}
-			answer.References += refs
+			answer.References += len(stored.References)
 		}
 	}
 	for _, u := range b.TensionUpdates {
@@ -96,53 +89,42 @@ func registerRound(tx *transaction, b blue.RoundBatch, request string) (blue.Reg
 	}
 	answer.Scores, answer.Warnings = knownExperts(b, tx.snapshot)
 	for _, slug := range slices.Sorted(maps.Keys(answer.Scores)) {
-		tx.score(b.Round, slug, answer.Scores[slug])
+		tx.addScore(b.Round, slug, answer.Scores[slug])
 	}
 	for _, slug := range slices.Sorted(maps.Keys(b.RawContent)) {
-		tx.wrote(b.Round, slug, b.RawContent[slug])
+		tx.addRawContent(b.Round, slug, b.RawContent[slug])
 	}
-	answer.Moves = len(b.Moves)
 	return answer, tx.addMoves(b)
 }
 
-func roundOf(tx *transaction, b blue.RoundBatch, request string) *blue.RoundRecord {
-	return &blue.RoundRecord{
-		Round: b.Round, Status: blue.StatusOpen, Score: b.Score,
-		Wisdom: b.Wisdom, Consistency: b.Consistency, Truth: b.Truth, Relationships: b.Relationships,
-		OpenTensions: b.OpenTensions, NewPerspectives: b.NewPerspectives, ConvergeSignals: b.ConvergeSignals, PanelSize: b.PanelSize,
-		CreatedAt: tx.now, Title: b.Title, Summary: b.Summary, Request: request,
-	}
-}
-
-// addDraft puts a numbered entity with its references and created event, and
-// returns how many references it holds.
-func (tx *transaction) addDraft(id blue.EntityID, d blue.Draft) (int, error) {
-	common := blue.Contribution{ID: id, Status: id.Kind.InitialStatus(), CreatedAt: tx.now, Label: d.Label, Contributors: d.Contributors, LocalID: d.LocalID}
-	if common.Contributors == nil {
-		common.Contributors = []blue.ExpertSlug{}
-	}
-	for _, r := range d.References {
-		target, err := blue.ParseEntityID(r.Target)
-		if err != nil {
-			return 0, err
-		}
-		common.References = append(common.References, blue.Reference{Type: blue.RefType(r.Type), Target: target})
-	}
+// addDraft adds the numbered entity of a draft with its created event.
+func (tx *transaction) addDraft(id blue.EntityID, d blue.Draft) (*blue.Contribution, error) {
 	e := id.Kind.New()
-	*e.Common() = common
 	e.SetText(d.Text)
 	if r, ok := e.(*blue.Recommendation); ok {
 		r.Parameters = d.Parameters
 	}
-	if err := tx.add(e); err != nil {
-		return 0, err
+	c := e.Common()
+	*c = blue.Contribution{ID: id, Status: id.Kind.InitialStatus(), CreatedAt: tx.now, Label: d.Label, Contributors: d.Contributors, LocalID: d.LocalID}
+	if c.Contributors == nil {
+		c.Contributors = []blue.ExpertSlug{}
 	}
-	_, err := tx.event(blue.Event{Of: id, Type: "created", Round: id.Round, Actors: d.Contributors})
-	return len(common.References), err
+	for _, r := range d.References {
+		target, err := blue.ParseEntityID(r.Target)
+		if err != nil {
+			return nil, err
+		}
+		c.References = append(c.References, blue.Reference{Type: blue.RefType(r.Type), Target: target})
+	}
+	if err := tx.add(e); err != nil {
+		return nil, err
+	}
+	_, err := tx.addEvent(blue.Event{Of: id, Type: "created", Round: id.Round, Actors: d.Contributors})
+	return c, err
 }
 
-// updateTension moves a tension wherever the batch says (SPEC §5: every
-// transition passes, a repeat too) and leaves an event.
+// updateTension changes a tension to the status that the batch says and leaves
+// an event. Every change passes, a repeat too (SPEC §5).
 func (tx *transaction) updateTension(round blue.Round, u blue.TensionUpdate) error {
 	id, err := blue.ParseEntityID(u.ID)
 	if err != nil {
@@ -152,37 +134,34 @@ func (tx *transaction) updateTension(round blue.Round, u blue.TensionUpdate) err
 	if !ok {
 		return fmt.Errorf("%s of dialogue %s: %w", id, tx.id, blue.ErrNotFound)
 	}
-	status := u.Status
-	if status == "" {
-		status = blue.StatusOpen
+	status, event := u.Status, string(u.Status)
+	if status == "" || status == blue.StatusOpen {
+		status, event = blue.StatusOpen, "created"
 	}
 	found.Common().Status = status
 	tx.keep(found)
-	event := string(status)
-	if status == blue.StatusOpen {
-		event = "created"
-	}
-	_, err = tx.event(blue.Event{Of: id, Type: event, Round: round, Actors: u.By, Reference: u.Via})
+	_, err = tx.addEvent(blue.Event{Of: id, Type: event, Round: round, Actors: u.By, Reference: u.Via})
 	return err
 }
 
-// score sets an expert's score of a round and with it the total.
-func (tx *transaction) score(round blue.Round, slug blue.ExpertSlug, score int64) {
+// addScore stores an expert's score of a round. The total is the sum of all
+// scores, in the order of the rounds.
+func (tx *transaction) addScore(round blue.Round, slug blue.ExpertSlug, score int64) {
 	e, _ := tx.snapshot.Expert(slug)
 	if e.Scores == nil {
 		e.Scores = map[blue.Round]int64{}
 	}
 	e.Scores[round] = score
 	e.TotalScore = 0
-	for _, in := range slices.Sorted(maps.Keys(e.Scores)) {
-		e.TotalScore = bounded.Sum(e.TotalScore, e.Scores[in])
+	for _, r := range slices.Sorted(maps.Keys(e.Scores)) {
+		e.TotalScore = bounded.Sum(e.TotalScore, e.Scores[r])
 	}
 	tx.keep(e)
 }
 
-// wrote keeps what an expert wrote in a round. An unknown expert has been
-// warned of (knownExperts).
-func (tx *transaction) wrote(round blue.Round, slug blue.ExpertSlug, text string) {
+// addRawContent stores what an expert wrote in a round. For an unknown expert
+// there is a warning (knownExperts).
+func (tx *transaction) addRawContent(round blue.Round, slug blue.ExpertSlug, text string) {
 	e, ok := tx.snapshot.Expert(slug)
 	if !ok {
 		return
@@ -194,17 +173,16 @@ func (tx *transaction) wrote(round blue.Round, slug blue.ExpertSlug, text string
 	tx.keep(e)
 }
 
-// addMoves numbers and puts the moves, per expert in batch order.
+// addMoves adds the moves, numbered per expert in batch order.
 func (tx *transaction) addMoves(b blue.RoundBatch) error {
 	seq := map[string]blue.Seq{}
 	for _, m := range b.Moves {
-		key := m.Expert.Key()
-		seq[key]++
-		move := &blue.Move{
-			Round: b.Round, Expert: m.Expert, Seq: seq[key], Type: blue.MoveType(m.Type), CreatedAt: tx.now,
+		seq[m.Expert.Key()]++
+		err := tx.add(&blue.Move{
+			Round: b.Round, Expert: m.Expert, Seq: seq[m.Expert.Key()], Type: blue.MoveType(m.Type), CreatedAt: tx.now,
 			Display: m.Expert, Targets: m.Targets, Context: m.Context,
-		}
-		if err := tx.add(move); err != nil {
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -2,19 +2,19 @@ package engine
 
 import (
 	"fmt"
-	"slices"
+	"reflect"
 	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// transaction is one try of one request: the dialogue as it was read, and the
-// entities the request puts.
+// A transaction is one try of one request: the dialogue as it was read, and
+// the entities that the request puts.
 type transaction struct {
 	id       blue.DialogueID
 	now      time.Time
-	snapshot *blue.Snapshot            // as read; the request may change Dialogue
+	snapshot *blue.Snapshot            // as read; the request can change Dialogue
 	before   map[string]*record.Record // by sort key, as read
 	put      []blue.Entity             // new and changed ones, in order, each once
 	places   map[string]int            // sort key → index in put
@@ -32,8 +32,8 @@ func newTransaction(id blue.DialogueID, now time.Time) *transaction {
 }
 
 // loadTransaction begins a request on the records of a dialogue. Its time is
-// later than the dialogue's last change, so that no commit leaves the head as
-// it was, whatever the clock does.
+// later than the dialogue's last change, so every commit changes the meta
+// item, also when the clock does not advance.
 func loadTransaction(id blue.DialogueID, records []record.Record, now time.Time) (*transaction, error) {
 	tx := newTransaction(id, now)
 	tx.touched = false
@@ -50,10 +50,11 @@ func loadTransaction(id blue.DialogueID, records []record.Record, now time.Time)
 	return tx, nil
 }
 
-// unchanged reports whether there is nothing to commit.
-func (tx *transaction) unchanged() bool { return len(tx.put) == 0 && !tx.touched }
+// isUnchanged reports whether there is nothing to commit.
+func (tx *transaction) isUnchanged() bool { return len(tx.put) == 0 && !tx.touched }
 
-// add puts an entity that must not exist yet. ErrConflict if it does.
+// add puts an entity that must not exist yet. It returns blue.ErrConflict if
+// the entity exists.
 func (tx *transaction) add(e blue.Entity) error {
 	sk := sortKey(e)
 	if _, pending := tx.places[sk]; pending || tx.before[sk] != nil {
@@ -63,9 +64,11 @@ func (tx *transaction) add(e blue.Entity) error {
 	return nil
 }
 
-// keep puts an entity, new or changed; the last one put under a key stands.
+// keep puts an entity, new or changed. It replaces an entity that was put
+// under the same key. The entity's UpdatedAt is set here, so that answers hold
+// it.
 func (tx *transaction) keep(e blue.Entity) {
-	touch(e, tx.now) // here, so that answers hold it
+	reflect.ValueOf(e).Elem().FieldByName("UpdatedAt").Set(reflect.ValueOf(tx.now))
 	sk := sortKey(e)
 	if i, ok := tx.places[sk]; ok {
 		tx.put[i] = e
@@ -75,11 +78,11 @@ func (tx *transaction) keep(e blue.Entity) {
 	tx.put = append(tx.put, e)
 }
 
-// event puts the event of a numbered entity. Two events of one entity at one
-// time get the suffixes -01, -02 and so on (design §3).
-func (tx *transaction) event(e blue.Event) (*blue.Event, error) {
+// addEvent adds the event of a numbered entity. Further events of one entity
+// at one time get the suffixes -01, -02 and so on (docs/format.md).
+func (tx *transaction) addEvent(e blue.Event) (*blue.Event, error) {
 	e.CreatedAt = tx.now
-	base := tx.now.Format(timeLayout)
+	base := tx.now.Format(record.TimeLayout)
 	for n := range 100 {
 		e.Stamp = base
 		if n > 0 {
@@ -93,7 +96,8 @@ func (tx *transaction) event(e blue.Event) (*blue.Event, error) {
 }
 
 // step advances an import (blue.Step): each operation of a source is taken
-// once, in order.
+// once, in order. It returns blue.ErrConflict for an earlier operation and
+// blue.ErrInvalid for one that comes too soon.
 func (tx *transaction) step(s *blue.Step) error {
 	if s == nil {
 		return nil
@@ -115,7 +119,7 @@ func (tx *transaction) step(s *blue.Step) error {
 	return nil
 }
 
-// writes returns the commit: the head first, then what was put.
+// writes returns the commit: the meta item first, then what was put.
 func (tx *transaction) writes() ([]record.Write, error) {
 	tx.snapshot.Dialogue.UpdatedAt = tx.now
 	entities := append([]blue.Entity{&tx.snapshot.Dialogue}, tx.put...)
@@ -135,22 +139,23 @@ func (tx *transaction) writes() ([]record.Write, error) {
 	return writes, nil
 }
 
-// find returns a numbered entity, put or read, that may be changed and kept.
+// find returns a numbered entity, put or read. It can be changed and kept.
 func (tx *transaction) find(id blue.EntityID) (blue.Contributed, bool) {
-	if i, ok := tx.places[sortKey(withID(id))]; ok {
-		return tx.put[i].(blue.Contributed), true
+	if sk, err := itemOf(id.Key()); err == nil {
+		if i, ok := tx.places[sk]; ok {
+			return tx.put[i].(blue.Contributed), true
+		}
 	}
 	return tx.snapshot.Find(id)
 }
 
-// eventsOf returns the events of an entity as read, oldest first.
-func (tx *transaction) eventsOf(id blue.EntityID) []*blue.Event {
-	var events []*blue.Event
+// lastEvent returns the newest event of an entity as read, or nil.
+func (tx *transaction) lastEvent(id blue.EntityID) *blue.Event {
+	var last *blue.Event
 	for _, e := range tx.snapshot.Events {
-		if e.Of == id {
-			events = append(events, e)
+		if e.Of == id && (last == nil || !e.CreatedAt.Before(last.CreatedAt)) {
+			last = e
 		}
 	}
-	slices.SortStableFunc(events, func(a, b *blue.Event) int { return a.CreatedAt.Compare(b.CreatedAt) })
-	return events
+	return last
 }
