@@ -13,7 +13,7 @@ func TestStrictJSONTakes(t *testing.T) {
 	for _, good := range []string{
 		`{}`, `[]`, `null`, `true`, `false`, `""`, `0`, `-0`, `1.5e-7`, `1E+9`, `1e400`, " \t\r\n[1, 2 ,3]\n", `{"a":{"b":[]},"b":1}`,
 		`"\ud83e\uddc1"`, `"\u0000"`, `"\"\\\/\b\f\n\r\t"`, `"ünï 日本 🧁"`, `{"a":1,"á":2}`, `[{"a":1},{"a":2}]`, `{"":1}`, `"\uFFFF"`, `"\uffFd"`,
-		strings.Repeat("[", MaxJSONDepth) + strings.Repeat("]", MaxJSONDepth),
+		strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth),
 	} {
 		if err := StrictJSON([]byte(good)); err != nil {
 			t.Errorf("%.40s: %v", good, err)
@@ -53,7 +53,7 @@ func TestStrictJSONRefuses(t *testing.T) {
 		{"keys by case, long s", `{"score":1,"` + "\u017f" + `core":2}`, 11, "case"},
 		{"NaN", `NaN`, 0, "value"},
 		{"Infinity", `[-Infinity]`, 1, "number"},
-		{"leading zero", `01`, 1, "more text"},
+		{"leading zero", `01`, 0, "number"},
 		{"plus", `+1`, 0, "value"},
 		{"bare point", `1.`, 0, "number"},
 		{"bare exponent", `[1e]`, 1, "number"},
@@ -72,8 +72,8 @@ func TestStrictJSONRefuses(t *testing.T) {
 		{"open text", `"abc`, 4, "ends"},
 		{"open array", `[1`, 2, "','"},
 		{"open object", `{"a":`, 5, "ends"},
-		{"too deep", strings.Repeat("[", MaxJSONDepth+1) + strings.Repeat("]", MaxJSONDepth+1), MaxJSONDepth, "deep"},
-		{"far too deep", strings.Repeat(`{"a":`, 3_000_000), MaxJSONDepth * 5, "deep"},
+		{"too deep", strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1), maxDepth, "deep"},
+		{"far too deep", strings.Repeat(`{"a":`, 3_000_000), maxDepth * 5, "deep"},
 		{"too long", strings.Repeat(" ", MaxJSONBytes) + "1", MaxJSONBytes, "longer"},
 	}
 	for _, test := range tests {

@@ -15,7 +15,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/bounded"
 )
 
-// reader collects what is wrong with one JSON text.
+// A reader collects what is wrong with one JSON text.
 type reader struct {
 	warnings []blue.Warning
 	bad      []string          // what makes the whole text unusable
@@ -23,7 +23,7 @@ type reader struct {
 	refused  []blue.FieldError // what a rule refuses
 }
 
-// object is one object of the text. An absent object has no members.
+// An object is one object of the text. An absent object has no members.
 type object struct {
 	in      *reader
 	path    string // "" or with a dot at the end
@@ -37,9 +37,8 @@ func readObject(data []byte) (*reader, object, error) {
 		return nil, object{}, err
 	}
 	in := &reader{}
-	o := object{in: in}
-	if json.Unmarshal(data, &o.members) != nil || o.members == nil {
-		o.members = nil
+	o := object{in: in, members: membersOf(data)}
+	if o.members == nil {
 		in.unread = true
 		in.complain("the data must be an object")
 	}
@@ -48,19 +47,26 @@ func readObject(data []byte) (*reader, object, error) {
 
 func (r *reader) complain(what string) { r.bad = append(r.bad, what) }
 
+// complainNumber complains of a value that must be a number. A number beyond
+// 64 bits (1e400) cannot be read at all.
+func (r *reader) complainNumber(what string, raw json.RawMessage) {
+	_, err := strconv.ParseFloat(string(raw), 64)
+	r.unread = r.unread || errors.Is(err, strconv.ErrRange)
+	r.complain(what)
+}
+
 func (r *reader) warn(message string) {
 	r.warnings = append(r.warnings, blue.Warning{Type: "unknown_field", Message: message})
 }
 
 // refuse adds a field that a rule refuses. The suggestion is to leave it out.
 func (r *reader) refuse(field, code, message string) {
-	suggestion := "Leave " + field + " out of the data"
-	r.refused = append(r.refused, blue.FieldError{Code: code, Message: message, Field: field, Suggestion: &suggestion})
+	r.refused = append(r.refused, blue.FieldError{Code: code, Message: message, Field: field, Suggestion: new("Leave " + field + " out of the data")})
 }
 
-// err returns the error of an unusable text, which Blue calls invalid params, or of
-// refused fields. ErrRefused: members are missing or of the wrong type.
-// ErrInvalid: a part cannot be read at all.
+// err returns the error of an unusable text, which Blue calls invalid params,
+// or of refused fields. blue.ErrRefused: members are missing or of the wrong
+// type. blue.ErrInvalid: a part cannot be read at all.
 func (r *reader) err() error {
 	kind := blue.ErrRefused
 	if r.unread {
@@ -75,14 +81,6 @@ func (r *reader) err() error {
 	return nil
 }
 
-// complainNumber complains of a value that must be a number. A number beyond
-// all of 64 bits (1e400) cannot be read at all.
-func (r *reader) complainNumber(what string, raw json.RawMessage) {
-	_, err := strconv.ParseFloat(string(raw), 64)
-	r.unread = r.unread || errors.Is(err, strconv.ErrRange)
-	r.complain(what)
-}
-
 // raw returns a member, nil if absent or null.
 func (o object) raw(key string) json.RawMessage {
 	if raw := o.members[key]; string(raw) != "null" {
@@ -92,19 +90,24 @@ func (o object) raw(key string) json.RawMessage {
 }
 
 // anyJSON returns a member of any type, null included, without white space
-// around its parts; nil if absent.
+// between its tokens. It returns nil for an absent member.
 func (o object) anyJSON(key string) json.RawMessage {
-	raw, present := o.members[key]
-	if !present {
-		return nil
-	}
 	var b bytes.Buffer
-	if json.Compact(&b, raw) != nil {
+	if raw, isPresent := o.members[key]; !isPresent || json.Compact(&b, raw) != nil {
 		return raw
 	}
 	return b.Bytes()
 }
 
+// present returns a member of any type, nil if absent or null.
+func (o object) present(key string) json.RawMessage {
+	if o.raw(key) == nil {
+		return nil
+	}
+	return o.anyJSON(key)
+}
+
+// ignore warns of a member that has the wrong type.
 func (o object) ignore(key, due string) {
 	o.in.warn(o.path + bounded.Text(key) + " is not " + due + " and was ignored")
 }
@@ -120,18 +123,22 @@ func (o object) only(keys ...string) {
 
 // text returns a text, "" if absent. Any other value leaves a warning.
 func (o object) text(key string) string {
-	raw := o.raw(key)
-	if raw == nil {
-		return ""
-	}
-	text, ok := textOf(raw)
-	if !ok {
+	text, ok := textOf(o.raw(key))
+	if !ok && o.raw(key) != nil {
 		o.ignore(key, "a text")
 	}
 	return text
 }
 
-// required returns a text without which nothing can be done.
+// optional returns a text as text does, nil if absent.
+func (o object) optional(key string) *string {
+	if o.raw(key) == nil {
+		return nil
+	}
+	return new(o.text(key))
+}
+
+// required returns a text. The whole data are unusable without it.
 func (o object) required(key string) string {
 	text, ok := textOf(o.raw(key))
 	if !ok {
@@ -140,14 +147,15 @@ func (o object) required(key string) string {
 	return text
 }
 
-// texts returns the texts of a list; nil if there is no list.
+// texts returns the texts of a list, nil if there is no list. Other elements
+// leave a warning.
 func (o object) texts(key string) []string {
-	members, ok := o.list(key)
-	if !ok {
+	elements := o.list(key)
+	if elements == nil {
 		return nil
 	}
-	texts := make([]string, 0, len(members))
-	for i, raw := range members {
+	texts := make([]string, 0, len(elements))
+	for i, raw := range elements {
 		if text, ok := textOf(raw); ok {
 			texts = append(texts, text)
 		} else {
@@ -170,30 +178,34 @@ func (o object) slugs(key string) []blue.ExpertSlug {
 	return slugs
 }
 
-func (o object) list(key string) ([]json.RawMessage, bool) {
+// list returns the elements of a list, nil if absent. Any other value leaves a
+// warning.
+func (o object) list(key string) []json.RawMessage {
 	raw := o.raw(key)
 	if raw == nil {
-		return nil, false
+		return nil
 	}
-	var members []json.RawMessage
-	if json.Unmarshal(raw, &members) != nil {
+	elements := []json.RawMessage{}
+	if json.Unmarshal(raw, &elements) != nil {
 		o.ignore(key, "a list")
-		return nil, false
+		return nil
 	}
-	return members, true
+	return elements
 }
 
-// objects returns the members of a list. One that is no object comes back
-// without members, so that what it lacks is reported.
+// objects returns the elements of a list. An element that is no object comes
+// without members, so that its missing members are reported.
 func (o object) objects(key string) []object {
-	members, _ := o.list(key)
-	objects := make([]object, len(members))
-	for i, raw := range members {
+	elements := o.list(key)
+	objects := make([]object, len(elements))
+	for i, raw := range elements {
 		objects[i] = object{in: o.in, path: fmt.Sprintf("%s%s[%d].", o.path, key, i), members: membersOf(raw)}
 	}
 	return objects
 }
 
+// object returns an object, without members if absent. Any other value leaves
+// a warning.
 func (o object) object(key string) object {
 	child := object{in: o.in, path: o.path + key + "."}
 	if raw := o.raw(key); raw != nil {
@@ -204,22 +216,27 @@ func (o object) object(key string) object {
 	return child
 }
 
-// integer returns a whole number of 64 bits, 0 if absent. Anything else
-// makes the text unusable.
+// integer returns a whole number of 64 bits, 0 if absent. Any other value makes
+// the data unusable.
 func (o object) integer(key string) int64 {
 	raw := o.raw(key)
-	if raw == nil {
-		return 0
-	}
 	n, ok := integerOf(raw)
-	if !ok {
+	if !ok && raw != nil {
 		o.in.complainNumber(o.path+key+" must be an integer of 64 bits", raw)
 	}
 	return n
 }
 
-// number returns a number, nil if absent. Any other value, and a number beyond
-// 64 bits, makes the text unusable.
+// requiredInteger is integer for a member that must be present.
+func (o object) requiredInteger(key string) int64 {
+	if o.raw(key) == nil {
+		o.in.complain(o.path + key + " must be an integer of 64 bits")
+	}
+	return o.integer(key)
+}
+
+// number returns a number of 64 bits, nil if absent. Any other value makes the
+// data unusable.
 func (o object) number(key string) *float64 {
 	raw := o.raw(key)
 	if raw == nil {
@@ -230,30 +247,6 @@ func (o object) number(key string) *float64 {
 		o.in.complainNumber(o.path+key+" must be a number of 64 bits", raw)
 	}
 	return &f
-}
-
-// optional returns a text, nil if absent.
-func (o object) optional(key string) *string {
-	if o.raw(key) == nil {
-		return nil
-	}
-	return new(o.text(key))
-}
-
-// present returns a member of any type, nil if absent or null.
-func (o object) present(key string) json.RawMessage {
-	if o.raw(key) == nil {
-		return nil
-	}
-	return o.anyJSON(key)
-}
-
-// requiredInteger is integer for a member that must be there.
-func (o object) requiredInteger(key string) int64 {
-	if o.raw(key) == nil {
-		o.in.complain(o.path + key + " must be an integer of 64 bits")
-	}
-	return o.integer(key)
 }
 
 // checkDialogue refuses data that name another dialogue than the request (Blue
@@ -279,13 +272,13 @@ func textOf(raw json.RawMessage) (text string, ok bool) {
 	return text, json.Unmarshal(raw, &text) == nil
 }
 
-// integerOf reads digits; "1.0" is 1, as in canonical decimal text. "1e3" is
-// refused: with an exponent nothing bounds the work.
+// integerOf reads digits. "1.0" is 1, as in canonical decimal text. "1e3" is
+// refused, because nothing bounds the work for an exponent.
 func integerOf(raw json.RawMessage) (int64, bool) {
 	digits, fraction, _ := strings.Cut(string(raw), ".")
-	if strings.Trim(fraction, "0") != "" {
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || strings.Trim(fraction, "0") != "" {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	return n, err == nil
+	return n, true
 }
