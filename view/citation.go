@@ -8,20 +8,16 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/bounded"
 )
 
-// maxSnippet is the length in bytes at which the text of a citation is cut. The
-// cut is between characters (Blue cuts inside one and crashes, bug 19).
-const maxSnippet = 200
-
-// Citation is the answer for one cited id. Its JSON form is Blue's: {"ok": …} or
-// {"error": text}.
+// A Citation is the answer for one cited id. Its JSON form is Blue's: {"ok": …}
+// or {"error": text}.
 type Citation struct {
 	ID      string `json:"-"` // as cited
 	Entity  *Cited `json:"ok,omitempty"`
-	Err     error  `json:"-"`               // ErrInvalid: no display id; ErrNotFound: not in the dialogue
+	Err     error  `json:"-"`               // blue.ErrInvalid: no display id; blue.ErrNotFound: not in the dialogue
 	Message string `json:"error,omitempty"` // the text of Err
 }
 
-// Cited is one entity as a citation shows it.
+// A Cited is one entity as a citation shows it.
 type Cited struct {
 	DisplayID  string            `json:"display_id"`
 	EntityType string            `json:"entity_type"` // the letter
@@ -31,35 +27,38 @@ type Cited struct {
 	Snippet    string            `json:"content_snippet"` // at most 200 bytes, then "..."
 	Content    string            `json:"content"`         // a tension's description
 	Authors    []blue.ExpertSlug `json:"contributors"`
-	Status     *blue.Status      `json:"status"`     // tensions only
-	Parameters json.RawMessage   `json:"parameters"` // recommendations only
+	Status     *blue.Status      `json:"status"`     // of tensions only
+	Parameters json.RawMessage   `json:"parameters"` // of recommendations only
 }
 
-// Cite looks up display ids, each on its own: one answer per id, in order.
+// Cite looks up display ids, each separately. It returns one answer per id, in
+// the order of the ids.
 func Cite(s *blue.Snapshot, ids []string) []Citation {
 	citations := make([]Citation, len(ids))
 	for i, text := range ids {
-		citations[i] = cite(s, text)
+		entity, err := cite(s, text)
+		citations[i] = Citation{ID: text, Entity: entity, Err: err}
+		if err != nil {
+			citations[i].Message = err.Error()
+		}
 	}
 	return citations
 }
 
-func cite(s *blue.Snapshot, text string) Citation {
+func cite(s *blue.Snapshot, text string) (*Cited, error) {
 	id, err := blue.ParseEntityID(text)
 	if err != nil {
-		return uncited(text, err)
+		return nil, err
 	}
 	e, found := s.Find(id)
 	if !found {
-		return uncited(text, fmt.Errorf("%w: dialogue %s has no %s %s", blue.ErrNotFound, s.Dialogue.ID, id.Kind, id))
+		return nil, fmt.Errorf("%w: dialogue %s has no %s %s", blue.ErrNotFound, s.Dialogue.ID, id.Kind, id)
 	}
 	c := e.Common()
 	cited := &Cited{
-		DisplayID: id.String(), EntityType: string(id.Kind.Letter()), Round: id.Round, Seq: id.Seq,
-		Label: c.Label, Snippet: bounded.Cut(e.Text(), maxSnippet, "..."), Content: e.Text(), Authors: c.Contributors,
-	}
-	if cited.Authors == nil {
-		cited.Authors = []blue.ExpertSlug{}
+		DisplayID: id.String(), EntityType: string(rune(id.Kind.Letter())), Round: id.Round, Seq: id.Seq, Label: c.Label,
+		// Blue cuts inside a character and crashes (bug 19).
+		Snippet: bounded.Cut(e.Text(), 200, "..."), Content: e.Text(), Authors: append([]blue.ExpertSlug{}, c.Contributors...),
 	}
 	if id.Kind == blue.KindTension {
 		cited.Status = new(c.Status)
@@ -67,9 +66,5 @@ func cite(s *blue.Snapshot, text string) Citation {
 	if r, ok := e.(*blue.Recommendation); ok {
 		cited.Parameters = r.Parameters
 	}
-	return Citation{ID: text, Entity: cited}
-}
-
-func uncited(text string, err error) Citation {
-	return Citation{ID: text, Err: err, Message: err.Error()}
+	return cited, nil
 }

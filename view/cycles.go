@@ -7,16 +7,23 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// findCycles is Tarjan's algorithm (SIAM J. Comput. 1, 1972) with a stack of
-// its own: a chain of references may be as long as the dialogue, and every
-// frame of a recursion would stand on the goroutine's stack. Time and space
-// are linear in nodes and edges.
+// findCycles returns the cycles of the graph (Graph.Cycles) by Tarjan's
+// algorithm (SIAM J. Comput. 1, 1972). The algorithm keeps its path in a
+// slice, because a chain of references can be as long as the dialogue and a
+// recursion would need as many stack frames. Time and space are linear in
+// nodes and edges.
 func (g *Graph) findCycles() [][]blue.EntityID {
 	search := tarjan{
-		next:  g.successors(),
+		next:  make([][]int, len(g.Nodes)),
 		index: make([]int, len(g.Nodes)),
 		low:   make([]int, len(g.Nodes)),
 		held:  make([]bool, len(g.Nodes)),
+	}
+	for _, e := range g.Edges {
+		if to, ok := g.place[e.Target]; ok {
+			from := g.place[e.Source]
+			search.next[from] = append(search.next[from], to)
+		}
 	}
 	for n := range g.Nodes {
 		if search.index[n] == 0 {
@@ -24,42 +31,29 @@ func (g *Graph) findCycles() [][]blue.EntityID {
 		}
 	}
 	slices.SortFunc(search.found, func(a, b []int) int { return cmp.Compare(a[0], b[0]) })
-	var cycles [][]blue.EntityID
-	for _, component := range search.found {
-		ids := make([]blue.EntityID, len(component))
-		for i, n := range component {
-			ids[i] = g.Nodes[n].ID
+	cycles := make([][]blue.EntityID, len(search.found))
+	for i, component := range search.found {
+		for _, n := range component {
+			cycles[i] = append(cycles[i], g.Nodes[n].ID)
 		}
-		cycles = append(cycles, ids)
 	}
 	return cycles
 }
 
-// successors returns, per node, where its edges lead; dangling ones are left out.
-func (g *Graph) successors() [][]int {
-	next := make([][]int, len(g.Nodes))
-	for _, e := range g.Edges {
-		if to, ok := g.place[e.Target]; ok {
-			from := g.place[e.Source]
-			next[from] = append(next[from], to)
-		}
-	}
-	return next
-}
-
-// tarjan holds one search; nodes are numbers from 0.
+// A tarjan is one search. Nodes are numbers from 0.
 type tarjan struct {
-	next       [][]int
-	index, low []int  // order of discovery from 1 (0: not yet seen), and the least reachable
-	held       []bool // on the component stack
+	next       [][]int // the successors of each node
+	index, low []int   // order of discovery from 1 (0: not found yet), and the least one reachable
+	held       []bool  // on the component stack
 	stack      []int
 	count      int
 	found      [][]int // components with a cycle, each ascending
 }
 
-// frame is one node under visit and its next successor to look at.
+// A frame is one node of the path, and its next successor to visit.
 type frame struct{ node, at int }
 
+// from searches all nodes that can be reached from a root.
 func (t *tarjan) from(root int) {
 	path := []frame{t.enter(root)}
 	for len(path) > 0 {
@@ -68,10 +62,9 @@ func (t *tarjan) from(root int) {
 		if top.at < len(t.next[n]) {
 			to := t.next[n][top.at]
 			top.at++
-			switch {
-			case t.index[to] == 0:
+			if t.index[to] == 0 {
 				path = append(path, t.enter(to))
-			case t.held[to]:
+			} else if t.held[to] {
 				t.low[n] = min(t.low[n], t.index[to])
 			}
 			continue
@@ -94,10 +87,10 @@ func (t *tarjan) enter(n int) frame {
 	return frame{node: n}
 }
 
-// leave takes the component whose root is n off the stack.
+// leave removes the component with the root n from the stack.
 func (t *tarjan) leave(n int) {
 	cut := len(t.stack) - 1
-	for t.stack[cut] != n { // from the top: each node is passed once
+	for t.stack[cut] != n { // from the top, so that each node is passed once
 		cut--
 	}
 	component := slices.Clone(t.stack[cut:])

@@ -4,15 +4,32 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// WriteExport writes the document of a dialogue, exported at the given time, in one
-// call of w.Write. The errors are the writer's, and blue.ErrInvalid if a
-// stored any-JSON member (parameters, constraints, ethos_compliance) is none.
+// WriteExport writes a dialogue, exported at the given time, as one JSON
+// document in one call of w.Write. The document is Blue's export (Blue, SPEC
+// §11) with what Blue leaves out.
+//
+// Blue's members of the top level are dialogue, experts, perspectives,
+// tensions, recommendations, evidence, claims, verdicts, scoreboard and
+// exported_at. This project adds references, events, moves, signals, rounds
+// and warnings. An absent text, number or list is null. Times are UTC, RFC
+// 3339 with nine digits and Z (Blue: +00:00). The members tensions_resolved,
+// recommendations_adopted, key_evidence and key_claims of a verdict are not
+// stored but computed (Provenance).
+//
+// The bytes are those of Blue's writer, the pretty form of Rust's serde_json:
+// two spaces of indent, members sorted by name in byte order, every character
+// but '"', '\' and the controls below U+0020 as it is, floats in the shortest
+// form and never without a point or an exponent, no line feed at the end.
+//
+// Errors: those of the writer; blue.ErrInvalid if a stored any-JSON member
+// (parameters, constraints, ethos_compliance) is not JSON.
 func WriteExport(w io.Writer, s *blue.Snapshot, at time.Time) error {
 	doc, err := Export(s, at)
 	if err != nil {
@@ -22,68 +39,69 @@ func WriteExport(w io.Writer, s *blue.Snapshot, at time.Time) error {
 	return err
 }
 
-// object is a JSON object; the writer sorts its members.
+// object is a JSON object. The writer sorts its members.
 type object = map[string]any
 
-// Export returns the document of WriteExport as maps, lists ([]any) and values (string,
-// bool, int64, float64, json.Number, nil). The errors are those of WriteExport.
+// Export returns the document of WriteExport as maps, lists ([]any) and values
+// (string, bool, int64, float64, json.Number, nil). Its only error is the
+// blue.ErrInvalid of WriteExport.
 func Export(s *blue.Snapshot, at time.Time) (map[string]any, error) {
-	d := &builder{s: s}
+	d := &exporter{s: s}
+	experts := slices.SortedFunc(slices.Values(s.Experts), func(a, b *blue.Expert) int {
+		return cmp.Compare(a.Slug, b.Slug) // as Blue's index returns them
+	})
 	doc := object{
-		"dialogue":    d.dialogue(),
-		"experts":     d.experts(),
-		"scoreboard":  list(Scoreboard(s), rowObject),
-		"references":  list(s.Refs(), referenceObject),
-		"events":      list(s.Events, eventObject),
-		"moves":       list(s.Moves, moveObject),
-		"signals":     d.signals(),
-		"rounds":      list(s.Rounds, roundObject),
-		"warnings":    list(Warnings(s), warningObject),
-		"exported_at": timestamp(at),
+		"dialogue": d.dialogue(), "experts": list(experts, expertObject), "scoreboard": list(Scoreboard(s), rowObject),
+		"references": list(s.Refs(), referenceObject), "events": list(s.Events, eventObject), "moves": list(s.Moves, moveObject),
+		"signals": signals(s), "rounds": list(s.Rounds, roundObject), "warnings": list(Warnings(s), warningObject), "exported_at": timestamp(at),
 	}
 	for _, kind := range blue.NumberedKinds() {
-		doc[kind.Plural()] = list(sorted(s.Numbered(kind)), d.contribution)
+		entities := slices.SortedStableFunc(slices.Values(s.Numbered(kind)), func(a, b blue.Contributed) int { return a.Common().ID.Compare(b.Common().ID) })
+		doc[kind.Plural()] = list(entities, d.numbered)
 	}
-	doc["verdicts"] = d.verdicts()
+	doc["verdicts"] = list(sortedVerdicts(s), d.verdict)
 	if d.err != nil {
 		return nil, d.err
 	}
 	return doc, nil
 }
 
-// ExportEntity returns the object of one entity as the document of its dialogue holds
-// it. The errors are those of WriteExport.
+// ExportEntity returns the object of one entity, as Export returns it in the
+// document of its dialogue. Its only error is the blue.ErrInvalid of
+// WriteExport.
 func ExportEntity(s *blue.Snapshot, e blue.Entity) (map[string]any, error) {
-	d := &builder{s: s}
-	var o any
-	switch e := e.(type) {
-	case blue.Contributed:
-		o = d.contribution(e)
-	case *blue.Expert:
-		o = expertObject(e)
-	case *blue.RoundRecord:
-		o = roundObject(e)
-	case *blue.Verdict:
-		o = d.verdict(e)
-	case *blue.Event:
-		o = eventObject(e)
-	case *blue.Move:
-		o = moveObject(e)
-	default:
-		o = d.dialogue()
-	}
+	d := &exporter{s: s}
+	o := d.entity(e)
 	return o.(object), d.err
 }
 
-// builder keeps the first error of the any-JSON members.
-type builder struct {
+// An exporter keeps the first error of the any-JSON members.
+type exporter struct {
 	s   *blue.Snapshot
 	g   *Graph // made for the first verdict
 	err error
 }
 
-// anyJSON reads a stored any-JSON member; absent is null.
-func (d *builder) anyJSON(raw []byte, of string) any {
+func (d *exporter) entity(e blue.Entity) any {
+	switch e := e.(type) {
+	case blue.Contributed:
+		return d.numbered(e)
+	case *blue.Expert:
+		return expertObject(e)
+	case *blue.RoundRecord:
+		return roundObject(e)
+	case *blue.Verdict:
+		return d.verdict(e)
+	case *blue.Event:
+		return eventObject(e)
+	case *blue.Move:
+		return moveObject(e)
+	}
+	return d.dialogue()
+}
+
+// anyJSON reads a stored any-JSON member. Absent is null.
+func (d *exporter) anyJSON(raw []byte, of string) any {
 	if len(raw) == 0 {
 		return nil
 	}
@@ -94,96 +112,54 @@ func (d *builder) anyJSON(raw []byte, of string) any {
 	return v
 }
 
-func (d *builder) dialogue() any {
+func (d *exporter) dialogue() any {
 	s := &d.s.Dialogue
-	return object{
-		"dialogue_id":     string(s.ID),
-		"title":           s.Title,
-		"question":        optional(s.Question),
-		"status":          string(s.Status),
-		"created_at":      timestamp(s.CreatedAt),
-		"converged_at":    timestamp(s.ConvergedAt),
-		"total_rounds":    s.TotalRounds,
-		"total_alignment": s.TotalAlignment,
-		"output_dir":      optional(s.OutputDir),
-		"calibrated":      s.Calibrated,
-		"background":      d.background(s.Background),
-		"domain_id":       optional(s.DomainID),
-		"ethos_id":        optional(s.EthosID),
+	o := object{
+		"dialogue_id": string(s.ID), "title": s.Title, "question": optional(s.Question), "status": string(s.Status), "output_dir": optional(s.OutputDir),
+		"created_at": timestamp(s.CreatedAt), "converged_at": timestamp(s.ConvergedAt), "total_rounds": s.TotalRounds, "total_alignment": s.TotalAlignment,
+		"calibrated": s.Calibrated, "background": nil, "domain_id": optional(s.DomainID), "ethos_id": optional(s.EthosID),
 	}
-}
-
-func (d *builder) background(b *blue.Background) any {
-	if b == nil {
-		return nil
+	if b := s.Background; b != nil {
+		o["background"] = object{
+			"subject": b.Subject, "description": pointer(b.Description), "situation": pointer(b.Situation),
+			"constraints": d.anyJSON(b.Constraints, "background.constraints"),
+		}
 	}
-	return object{
-		"subject":     b.Subject,
-		"description": pointer(b.Description),
-		"constraints": d.anyJSON(b.Constraints, "background.constraints"),
-		"situation":   pointer(b.Situation),
-	}
-}
-
-// experts come in the byte order of their displayed slugs, as Blue's index
-// returns them.
-func (d *builder) experts() []any {
-	experts := slices.SortedFunc(slices.Values(d.s.Experts), func(a, b *blue.Expert) int { return cmp.Compare(a.Slug, b.Slug) })
-	return list(experts, expertObject)
+	return o
 }
 
 func expertObject(e *blue.Expert) any {
-	scores, raw := object{}, object{}
-	for r, n := range e.Scores {
-		scores[fmt.Sprint(int(r))] = n
-	}
-	for r, text := range e.RawContent {
-		raw[fmt.Sprint(int(r))] = text
-	}
 	o := object{
-		"expert_slug":     string(e.Slug),
-		"role":            e.Role,
-		"description":     optional(e.Description),
-		"focus":           optional(e.Focus),
-		"tier":            string(e.Tier),
-		"source":          string(e.Source),
-		"relevance":       pointer(e.Relevance),
-		"creation_reason": optional(e.CreationReason),
-		"scores":          scores,
-		"total_score":     e.TotalScore,
-		"first_round":     nil,
-		"created_at":      timestamp(e.CreatedAt),
-		"color":           optional(e.Color),
-		"raw_content":     nil,
+		"expert_slug": string(e.Slug), "role": e.Role, "description": optional(e.Description), "focus": optional(e.Focus), "color": optional(e.Color),
+		"tier": string(e.Tier), "source": string(e.Source), "relevance": pointer(e.Relevance), "creation_reason": optional(e.CreationReason),
+		"scores": byRoundText(e.Scores), "total_score": e.TotalScore, "first_round": nil, "created_at": timestamp(e.CreatedAt), "raw_content": nil,
 	}
 	if e.FirstRound != nil {
 		o["first_round"] = int64(*e.FirstRound)
 	}
 	if e.RawContent != nil {
-		o["raw_content"] = raw
+		o["raw_content"] = byRoundText(e.RawContent)
 	}
 	return o
 }
 
-// contribution is a numbered entity.
-func (d *builder) contribution(e blue.Contributed) any {
+func byRoundText[T any](values map[blue.Round]T) object {
+	o := object{}
+	for r, v := range values {
+		o[fmt.Sprint(int(r))] = v
+	}
+	return o
+}
+
+// numbered returns the object of a numbered entity.
+func (d *exporter) numbered(e blue.Contributed) any {
 	c := e.Common()
 	o := object{
-		"id":                  c.ID.String(),
-		"round":               int64(c.ID.Round),
-		"seq":                 int64(c.ID.Seq),
-		"label":               c.Label,
-		c.ID.Kind.TextField(): e.Text(),
-		"contributors":        texts(c.Contributors),
-		"status":              string(c.Status),
-		"refs":                nil,
-		"created_at":          timestamp(c.CreatedAt),
-		"local_id":            optional(c.LocalID),
+		"id": c.ID.String(), "round": int64(c.ID.Round), "seq": int64(c.ID.Seq), "label": c.Label, c.ID.Kind.TextField(): e.Text(),
+		"contributors": texts(c.Contributors), "status": string(c.Status), "refs": nil, "created_at": timestamp(c.CreatedAt), "local_id": optional(c.LocalID),
 	}
 	if len(c.References) > 0 {
-		o["refs"] = list(c.References, func(r blue.Reference) any {
-			return object{"type": string(r.Type), "target": r.Target.String()}
-		})
+		o["refs"] = list(c.References, func(r blue.Reference) any { return object{"type": string(r.Type), "target": r.Target.String()} })
 	}
 	if r, ok := e.(*blue.Recommendation); ok {
 		o["parameters"] = d.anyJSON(r.Parameters, "parameters of "+r.ID.String())
@@ -192,40 +168,133 @@ func (d *builder) contribution(e blue.Contributed) any {
 	return o
 }
 
-func (d *builder) verdicts() []any {
-	verdicts := slices.SortedStableFunc(slices.Values(d.s.Verdicts), func(a, b *blue.Verdict) int {
-		return cmp.Or(cmp.Compare(a.Round, b.Round), a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
-	})
-	return list(verdicts, d.verdict)
-}
-
-func (d *builder) verdict(v *blue.Verdict) any {
-	o := object{
-		"verdict_id":              string(v.ID),
-		"verdict_type":            string(v.Type),
-		"round":                   int64(v.Round),
-		"author_expert":           optional(string(v.AuthorExpert)),
-		"recommendation":          v.Recommendation,
-		"description":             v.Description,
-		"conditions":              optionalTexts(v.Conditions),
-		"vote":                    optional(v.Vote),
-		"confidence":              optional(cmp.Or(v.Confidence, v.ConfidenceText)),
-		"tensions_accepted":       optionalTexts(v.TensionsAccepted),
-		"supporting_experts":      optionalTexts(v.SupportingExperts),
-		"created_at":              timestamp(v.CreatedAt),
-		"tensions_resolved":       nil,
-		"recommendations_adopted": nil,
-		"key_evidence":            nil,
-		"key_claims":              nil,
-		"ethos_compliance":        d.anyJSON(v.EthosCompliance, "ethos_compliance of verdict "+string(v.ID)),
-		"forced":                  v.Forced,
-	}
+func (d *exporter) verdict(v *blue.Verdict) any {
 	if d.g == nil {
 		d.g = NewGraph(d.s)
 	}
-	if p, err := d.g.Provenance(v.ID); err == nil {
-		o["tensions_resolved"], o["recommendations_adopted"] = displayIDs(d.g.TensionsResolved(v.ID)), displayIDs(d.g.RecommendationsAdopted(v.ID))
-		o["key_evidence"], o["key_claims"] = displayIDs(p.Evidence), displayIDs(p.Claims)
+	p := d.g.provenance(v)
+	return object{
+		"verdict_id": string(v.ID), "verdict_type": string(v.Type), "round": int64(v.Round), "author_expert": optional(string(v.AuthorExpert)),
+		"recommendation": v.Recommendation, "description": v.Description, "conditions": optionalTexts(v.Conditions), "vote": optional(v.Vote),
+		"confidence": optional(cmp.Or(v.Confidence, v.ConfidenceText)), "tensions_accepted": optionalTexts(v.TensionsAccepted),
+		"supporting_experts": optionalTexts(v.SupportingExperts), "created_at": timestamp(v.CreatedAt), "forced": v.Forced,
+		"tensions_resolved": displayIDs(p.TensionsResolved()), "recommendations_adopted": displayIDs(p.RecommendationsAdopted()),
+		"key_evidence": displayIDs(p.Evidence), "key_claims": displayIDs(p.Claims),
+		"ethos_compliance": d.anyJSON(v.EthosCompliance, "ethos_compliance of verdict "+string(v.ID)),
+	}
+}
+
+// rowObject nests a row as Blue's export does (SPEC §11).
+func rowObject(r ScoreboardRow) any {
+	return object{
+		"round": int64(r.Round), "velocity": r.Velocity, "open_tensions": r.OpenTensions, "new_perspectives": r.NewPerspectives,
+		"converge_signals": r.ConvergeSignals, "panel_size": r.PanelSize, "converge_percent": float64(r.ConvergePercent),
+		"score": object{"W": r.Wisdom, "C": r.Consistency, "T": r.Truth, "R": r.Relationships, "total": r.Total},
+		"cumulative": object{
+			"score": r.CumulativeScore, "W": r.CumulativeWisdom, "C": r.CumulativeConsistency, "T": r.CumulativeTruth, "R": r.CumulativeRelationships,
+		},
+	}
+}
+
+func roundObject(r *blue.RoundRecord) any {
+	return object{
+		"round": int64(r.Round), "title": optional(r.Title), "summary": optional(r.Summary), "status": string(r.Status), "score": r.Score,
+		"score_wisdom": r.Wisdom, "score_consistency": r.Consistency, "score_truth": r.Truth, "score_relationships": r.Relationships,
+		"open_tensions": r.OpenTensions, "new_perspectives": r.NewPerspectives, "converge_signals": r.ConvergeSignals, "panel_size": r.PanelSize,
+		"created_at": timestamp(r.CreatedAt), "completed_at": timestamp(r.CompletedAt),
+	}
+}
+
+// signals returns the signals by round, then expert.
+func signals(s *blue.Snapshot) []any {
+	all := []any{}
+	for _, r := range s.Rounds {
+		for _, slug := range slices.Sorted(maps.Keys(r.Signals)) {
+			all = append(all, object{"round": int64(r.Round), "expert_name": string(slug), "signaled_at": timestamp(r.Signals[slug])})
+		}
+	}
+	return all
+}
+
+func referenceObject(r blue.Ref) any {
+	return object{
+		"source_id": r.Source.String(), "source_type": string(rune(r.Source.Kind.Letter())), "ref_type": string(r.Type),
+		"target_id": r.Target.String(), "target_type": string(rune(r.Target.Kind.Letter())), "created_at": timestamp(r.CreatedAt),
+	}
+}
+
+func eventObject(e *blue.Event) any {
+	return object{
+		"entity": e.Of.String(), "event_type": e.Type, "event_round": int64(e.Round), "actors": texts(e.Actors), "reason": optional(e.Reason),
+		"reference": optional(e.Reference), "result_id": optional(e.ResultID), "created_at": timestamp(e.CreatedAt),
+	}
+}
+
+// moveObject names the expert as displayed. A move that was stored without its
+// display form has the lower-case slug of its key.
+func moveObject(m *blue.Move) any {
+	return object{
+		"round": int64(m.Round), "expert_slug": string(cmp.Or(m.Display, m.Expert)), "seq": int64(m.Seq), "move_type": string(m.Type),
+		"targets": texts(m.Targets), "context": optional(m.Context), "created_at": timestamp(m.CreatedAt),
+	}
+}
+
+func warningObject(w blue.Warning) any {
+	o := object{"type": w.Type, "expert": optional(string(w.Expert)), "round": nil, "message": w.Message}
+	if w.Round != nil {
+		o["round"] = int64(*w.Round)
 	}
 	return o
+}
+
+// list returns a JSON list, not nil.
+func list[T any](items []T, each func(T) any) []any {
+	l := make([]any, 0, len(items))
+	for _, item := range items {
+		l = append(l, each(item))
+	}
+	return l
+}
+
+// optional returns a text, or null for "".
+func optional(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// pointer returns a value, or null for nil.
+func pointer[T any](p *T) any {
+	if p == nil {
+		return nil
+	}
+	return *p
+}
+
+// texts returns a list of texts, not nil.
+func texts[T ~string](items []T) []any { return list(items, func(s T) any { return string(s) }) }
+
+// optionalTexts returns a list of texts, or null for nil.
+func optionalTexts[T ~string](items []T) any {
+	if items == nil {
+		return nil
+	}
+	return texts(items)
+}
+
+// displayIDs returns a list of ids, or null for an empty one.
+func displayIDs(ids []blue.EntityID) any {
+	if len(ids) == 0 {
+		return nil
+	}
+	return list(ids, func(id blue.EntityID) any { return id.String() })
+}
+
+// timestamp returns a time as text, or null for the zero time.
+func timestamp(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000000000Z")
 }

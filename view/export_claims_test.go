@@ -71,10 +71,14 @@ func TestRecordedResolved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewGraph(readRecording(t, name).snapshot())
 			for v, lists := range want[name] {
-				if got := idText(g.TensionsResolved(v)); got != lists[0] {
+				p, err := g.Provenance(v)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := idText(p.TensionsResolved()); got != lists[0] {
 					t.Errorf("%s resolved %q, want %q", v, got, lists[0])
 				}
-				if got := idText(g.RecommendationsAdopted(v)); got != lists[1] {
+				if got := idText(p.RecommendationsAdopted()); got != lists[1] {
 					t.Errorf("%s adopted %q, want %q", v, got, lists[1])
 				}
 			}

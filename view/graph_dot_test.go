@@ -88,7 +88,7 @@ func FuzzTextIsPrintable(f *testing.F) {
 		s.Tensions()[0].References[0].Type = blue.RefType(label)
 		s.Recommendations()[0].AdoptedInVerdict = blue.VerdictID(label)
 		var b bytes.Buffer
-		if err := NewGraph(s).WriteText(&b, &TextOptions{LabelWidth: width}); err != nil {
+		if err := NewGraph(s).WriteText(&b, width); err != nil {
 			t.Fatal(err)
 		}
 		if i := strings.IndexFunc(b.String(), func(r rune) bool { return !harmless(r) }); i >= 0 {

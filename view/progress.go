@@ -10,8 +10,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/bounded"
 )
 
-// Progress is where a dialogue stands (Blue, SPEC §9). Its velocity is the
-// last score less the one before, not the scoreboard's.
+// Progress describes how far a dialogue is (Blue, SPEC §9). Its velocity is the
+// last score minus the one before, and not that of the scoreboard.
 type Progress struct {
 	DialogueID         blue.DialogueID   `json:"dialogue_id"`
 	Status             blue.Status       `json:"status"`
@@ -28,7 +28,7 @@ type Progress struct {
 	EstRoundsRemaining *int64            `json:"est_rounds_remaining"`
 }
 
-// Standing is one line of the leaderboard; in JSON a pair [slug, total].
+// A Standing is one line of the leaderboard. Its JSON form is [slug, total].
 type Standing struct {
 	Expert blue.ExpertSlug
 	Total  int64
@@ -37,8 +37,8 @@ type Standing struct {
 // MarshalJSON writes the pair.
 func (s Standing) MarshalJSON() ([]byte, error) { return json.Marshal([]any{s.Expert, s.Total}) }
 
-// NewProgress computes where the dialogue stands. The status of a converged
-// dialogue does not matter to it.
+// NewProgress returns the progress of a dialogue. It is computed the same way
+// for a converged dialogue.
 func NewProgress(s *blue.Snapshot) Progress {
 	p := Progress{
 		DialogueID: s.Dialogue.ID, Status: s.Dialogue.Status, TotalRounds: s.Dialogue.TotalRounds,
@@ -55,41 +55,32 @@ func NewProgress(s *blue.Snapshot) Progress {
 			p.OpenTensions++
 		}
 	}
-	for _, e := range ranked(s) {
+	for _, e := range slices.SortedFunc(slices.Values(s.Experts), func(a, b *blue.Expert) int {
+		return cmp.Or(cmp.Compare(b.TotalScore, a.TotalScore), cmp.Compare(a.Slug, b.Slug))
+	}) {
 		p.Leaderboard = append(p.Leaderboard, Standing{e.Slug, e.TotalScore})
 		if e.FirstRound != nil && int64(*e.FirstRound) <= p.CurrentRound {
 			p.ActiveExperts = append(p.ActiveExperts, e.Slug)
 		}
 	}
-	p.pace()
+	p.addPace()
 	return p
 }
 
-// pace fills in what follows from the last scores.
-func (p *Progress) pace() {
-	const calm = 5
-	step := func(back int) int64 { // the step to the score that many from the end
+// addPace sets what follows from the last scores.
+func (p *Progress) addPace() {
+	step := func(back int) int64 { // to the score that is so far from the end
 		i := len(p.RoundScores) - 1 - back
 		return bounded.Sum(p.RoundScores[i], -max(p.RoundScores[i-1], -math.MaxInt64))
 	}
+	isSmall := func(n int64) bool { return n > -5 && n < 5 }
 	if len(p.RoundScores) >= 2 {
 		p.Velocity = step(0)
 	}
-	small := func(n int64) bool { return n > -calm && n < calm }
-	p.Converging = len(p.RoundScores) >= 3 && small(step(0)) && small(step(1))
-	switch {
-	case p.Converging || p.OpenTensions == 0:
+	p.Converging = len(p.RoundScores) >= 3 && isSmall(step(0)) && isSmall(step(1))
+	if p.Converging || p.OpenTensions == 0 {
 		p.EstRoundsRemaining = new(int64(1))
-	case p.Velocity > 0:
+	} else if p.Velocity > 0 {
 		p.EstRoundsRemaining = new(max(p.OpenTensions/2, 1))
 	}
-}
-
-// ranked returns the experts by total score, highest first, then by slug.
-func ranked(s *blue.Snapshot) []*blue.Expert {
-	experts := slices.Clone(s.Experts)
-	slices.SortFunc(experts, func(a, b *blue.Expert) int {
-		return cmp.Or(cmp.Compare(b.TotalScore, a.TotalScore), cmp.Compare(a.Slug, b.Slug))
-	})
-	return experts
 }

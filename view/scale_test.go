@@ -64,7 +64,11 @@ func TestLongGrounds(t *testing.T) {
 		c.References = []blue.Reference{{Type: "depend", Target: next}}
 		s.Add(&blue.Claim{Contribution: c})
 	}
-	if got := len(NewGraph(s).KeyClaims("V01")); got != 9900 {
+	p, err := NewGraph(s).Provenance("V01")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(p.Claims); got != 9900 {
 		t.Errorf("%d key claims", got)
 	}
 }

@@ -121,7 +121,7 @@ func (s *session) showcase(ctx context.Context, id blue.DialogueID) (*demoAnswer
 		return nil, err
 	}
 	var outline strings.Builder
-	if err := view.NewGraph(snapshot).WriteText(&outline, &view.TextOptions{LabelWidth: 60}); err != nil {
+	if err := view.NewGraph(snapshot).WriteText(&outline, 60); err != nil {
 		return nil, err
 	}
 	command := "blue-store --store demo "

@@ -60,7 +60,7 @@ func (a *app) graphWriter(format string) (func(*view.Graph, io.Writer) error, er
 	case "dot":
 		return func(g *view.Graph, w io.Writer) error { return g.WriteDOT(w) }, nil
 	}
-	return func(g *view.Graph, w io.Writer) error { return g.WriteText(w, nil) }, nil
+	return func(g *view.Graph, w io.Writer) error { return g.WriteText(w, 0) }, nil
 }
 
 // loadOnce opens the store, loads one dialogue and closes the store again.
