@@ -162,11 +162,7 @@ func (s *Service) eraseUser(ctx context.Context, user string, dialogues iter.Seq
 // forgetUser is the last step of User.
 func (s *Service) forgetUser(ctx context.Context, user string) error {
 	r := &userErasure{s: s.seal, directory: s.seal.Log.Directory(), user: user}
-	err := keys.CheckUser(user)
-	if err == nil {
-		err = r.forgetUser(ctx)
-	}
-	if err != nil {
+	if err := r.forgetUser(ctx); err != nil {
 		return fmt.Errorf("forgetting user %s: %w", user, err)
 	}
 	return nil

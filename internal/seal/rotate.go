@@ -149,8 +149,7 @@ func (r *rotation) activeKeys(ctx context.Context, p *partition) (*envelope.Keys
 		return nil, err
 	}
 	if k.Version() < p.metaKeys.Version() {
-		return nil, tampered(r.o.dialogue, blue.Damage{Class: record.DamageRolledBack, Item: "head",
-			Detail: fmt.Sprintf("the table of keys says version %d, the dialogue is sealed under version %d", k.Version(), p.metaKeys.Version())})
+		return nil, tampered(r.o.dialogue, *damageOf(record.DamageRolledBack, "head", "the table of keys has version %d, and the dialogue uses version %d", k.Version(), p.metaKeys.Version()))
 	}
 	return k, r.checkOrigin(ctx, k)
 }
@@ -277,10 +276,8 @@ func (r *rotation) commit(ctx context.Context, p *partition, k *envelope.Keys, b
 		}
 		writes = append(writes, record.Write{Table: record.Dialogues, Record: plain, Prev: item.Attrs})
 	}
-	var sealed []record.Write
-	err := r.s.Run(ctx, "commit", audit.Encrypt, r.o.dialogue, func(ctx context.Context, o *Operation) (err error) {
-		sealed, err = r.s.write(ctx, o, u, writes)
-		return err
+	sealed, err := run(ctx, r.s, "commit", audit.Encrypt, r.o.dialogue, func(ctx context.Context, o *Operation) ([]record.Write, error) {
+		return r.s.write(ctx, o, u, writes)
 	})
 	if err != nil {
 		return err
