@@ -144,28 +144,26 @@ func (r *dialogueErasure) readState(ctx context.Context) (isDone bool, err error
 		return false, err
 	}
 	if status.State == seal.StateErased && len(status.Standing()) == 0 && len(items) == 1 && record.IsErased(items[0]) {
-		if left, err := leftovers(ctx, r.s.Records, items[0].Key.Partition); err != nil || left > 0 {
+		left, err := leftovers(ctx, r.s.Records, items[0].Key.Partition)
+		if err != nil || left > 0 {
 			return false, err
 		}
 		entry, err := registryEntry(ctx, r.s.Ring, r.id)
-		if err == nil && entry.State == seal.StateErased {
+		if isDone = err == nil && entry.State == seal.StateErased; isDone {
 			r.tombstone, r.report.Already = items[0], true
 			r.fillReport(entry)
-			return true, nil
 		}
 		if errors.Is(err, blue.ErrNotFound) {
 			err = nil
 		}
-		return false, err
+		return isDone, err
 	}
-	if !hasNoKeys || isDamaged || len(items) > 0 {
-		return false, nil
+	if hasNoKeys && !isDamaged && len(items) == 0 {
+		if _, err := audit.ReadCommit(ctx, r.s.Records, r.id, 1); !errors.Is(err, blue.ErrTampered) {
+			return false, err
+		}
 	}
-	_, err = audit.ReadCommit(ctx, r.s.Records, r.id, 1)
-	if errors.Is(err, blue.ErrTampered) {
-		return false, nil
-	}
-	return false, err
+	return false, nil
 }
 
 // fillReport fills the report from the registry and the tombstone.

@@ -245,15 +245,7 @@ func (s *Service) issue(ctx context.Context, notary *Notary, subject Subject, at
 // chains that hold the outcome of a dialogue's erasure.
 func (s *Service) signTails(ctx context.Context, notary *Notary, dialogue string) error {
 	src := auditor.FromStore(s.seal.Records)
-	var unsigned []auditor.Tail
-	report, err := auditor.Verify(ctx, src, &auditor.Options{
-		Verifiers: notary.Verifiers, Anchors: s.seal.Log.Anchors(), Progress: s.opts.Progress,
-		Tail: func(t auditor.Tail) {
-			if t.Proven < t.Events {
-				unsigned = append(unsigned, t)
-			}
-		},
-	})
+	report, unsigned, err := auditor.Unsigned(ctx, src, auditor.Options{Verifiers: notary.Verifiers, Anchors: s.seal.Log.Anchors(), Progress: s.opts.Progress})
 	if err == nil {
 		err = report.Err()
 	}

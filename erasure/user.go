@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 
 	blue "github.com/superviber/blue-encrypted-store"
@@ -121,17 +120,15 @@ func (r *userErasure) prepare(ctx context.Context, dialogues iter.Seq2[blue.Dial
 	if err := r.find(ctx); err != nil {
 		return nil, err
 	}
-	found := map[string]bool{}
-	for _, id := range r.plan.dialogues() {
-		found[id] = true
-	}
+	ids := r.plan.dialogues()
 	for id, err := range dialogues {
 		if err != nil {
 			return nil, err
 		}
-		found[string(id)] = true
+		ids = append(ids, string(id))
 	}
-	for _, id := range slices.Sorted(maps.Keys(found)) {
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
 		t, isConcerned, err := r.taskOf(ctx, id)
 		if err != nil {
 			return nil, err
@@ -215,10 +212,8 @@ func (r *userErasure) taskOf(ctx context.Context, id string) (t task, isConcerne
 	if !isHeld && !toErase && !toRevoke {
 		return task{}, false, nil
 	}
-	if isErased {
+	if t.erase = isHeld && !isShared; isErased {
 		t.erase = isHeld || toErase
-	} else {
-		t.erase = isHeld && !isShared
 	}
 	t.revoke = !t.erase && (isHeld || isResumable)
 	if isHeld && !t.erase && r.user == r.s.User {

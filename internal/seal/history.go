@@ -34,21 +34,26 @@ func (s *Store) compareWithLog(ctx context.Context, o *Operation) error {
 	damaged := func(class, detail string) error {
 		return tampered(dialogue, *damageOf(class, record.Meta, detail, version))
 	}
-	event, err := audit.ReadCommit(ctx, s.Records, dialogue, version)
-	if errors.Is(err, blue.ErrNotFound) {
-		return damaged(record.DamageMissing, "the audit log holds no event of version %d")
+	ks := newKeyset(s.Ring)
+	defer ks.destroy()
+	k, err := ks.open(ctx, meta.Attrs[attrKeyID].Str())
+	var r root
+	if err == nil {
+		r, err = openRoot(k, dialogue, meta.Attrs)
 	}
-	if err != nil {
-		return err
-	}
-	isSame, err := s.isEventOf(ctx, dialogue, meta.Attrs, event)
 	if s.isReplaced(ctx, meta, err) {
 		return s.compareWithLog(ctx, o)
 	}
 	if err != nil {
 		return err
 	}
-	if !isSame {
+	event, err := audit.ReadCommit(ctx, s.Records, dialogue, version)
+	switch {
+	case errors.Is(err, blue.ErrNotFound):
+		return damaged(record.DamageMissing, "the audit log holds no event of version %d")
+	case err != nil:
+		return err
+	case event.RootHash != r.hash || event.CoreHash() != r.CoreHash || event.Chain != r.Chain || event.Seq != r.Seq:
 		return damaged(record.DamageChanged, "the audit event of version %d belongs to another root")
 	}
 	_, err = audit.ReadCommit(ctx, s.Records, dialogue, version+1)
@@ -67,21 +72,6 @@ func (s *Store) compareWithLog(ctx context.Context, o *Operation) error {
 		return rolledBack(dialogue, "version %d is stored, the audit log holds a later one", version)
 	}
 	return nil
-}
-
-// isEventOf reports whether the sealed root of meta names the event.
-func (s *Store) isEventOf(ctx context.Context, dialogue string, meta record.Attrs, event audit.Event) (bool, error) {
-	ks := newKeyset(s.Ring)
-	defer ks.destroy()
-	k, err := ks.open(ctx, meta[attrKeyID].Str())
-	if err != nil {
-		return false, err
-	}
-	r, err := openRoot(k, dialogue, meta)
-	if err != nil {
-		return false, err
-	}
-	return event.RootHash == r.hash && event.CoreHash() == r.CoreHash && event.Chain == r.Chain && event.Seq == r.Seq, nil
 }
 
 // Two records say that a dialogue was erased: the state in its key header, and

@@ -89,24 +89,19 @@ func (s *Store) checkNextKey(ctx context.Context, dialogue string) error {
 	ks := newKeyset(s.Ring)
 	defer ks.destroy()
 	active, err := ks.active(ctx, dialogue)
+	var inUse *envelope.Keys
 	if err == nil {
-		err = s.checkDescends(ctx, ks, dialogue, meta, active)
+		inUse, err = ks.open(ctx, meta.Attrs[attrKeyID].Str())
+	}
+	if err == nil && active.Version() > inUse.Version() {
+		var public [envelope.PublicSize]byte
+		if public, err = inUse.Public(); err == nil {
+			err = s.Ring.Follows(ctx, dialogue, inUse.Version(), public, active)
+		}
 	}
 	switch keys.Class(err) {
 	case "denied", "missing", "wrong_key":
 		return nil
 	}
 	return err
-}
-
-func (s *Store) checkDescends(ctx context.Context, ks *keyset, dialogue string, meta record.Record, k *envelope.Keys) error {
-	inUse, err := ks.open(ctx, meta.Attrs[attrKeyID].Str())
-	if err != nil || k.Version() <= inUse.Version() {
-		return err
-	}
-	public, err := inUse.Public()
-	if err != nil {
-		return err
-	}
-	return s.Ring.Follows(ctx, dialogue, inUse.Version(), public, k)
 }

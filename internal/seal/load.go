@@ -65,7 +65,9 @@ func (s *Store) load(ctx context.Context, ks *keyset, o *Operation, q record.Que
 		}
 		o.Started = true
 		p, err := s.verify(ctx, ks, dialogue, items)
-		o.KeyID = p.keyID()
+		if o.KeyID = ""; p.metaKeys != nil {
+			o.KeyID = p.metaKeys.ID()
+		}
 		if s.isMetaReplaced(ctx, dialogue, items, err) {
 			continue
 		}

@@ -23,6 +23,7 @@
 package seal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,9 +85,7 @@ func New(c Config) *Store {
 	if c.Tracer == nil {
 		c.Tracer = noop.NewTracerProvider().Tracer("")
 	}
-	if c.RotateAfter == 0 {
-		c.RotateAfter = softMessages
-	}
+	c.RotateAfter = cmp.Or(c.RotateAfter, softMessages)
 	s := &Store{Config: c}
 	s.Ring = keys.NewRing(c.Records, c.Provider, c.User, &keys.Options{Now: c.Now, Record: s.recordKey, Tracer: c.Tracer})
 	return s

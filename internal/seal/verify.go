@@ -25,14 +25,6 @@ type partition struct {
 	damage   []blue.Damage
 }
 
-// keyID returns the id of the keys of meta, "" if meta is damaged.
-func (p *partition) keyID() string {
-	if p.metaKeys == nil {
-		return ""
-	}
-	return p.metaKeys.ID()
-}
-
 // find returns the index of an item, or the index at which it would be.
 func (p *partition) find(sk string) int {
 	i, _ := slices.BinarySearchFunc(p.items, sk, func(r record.Record, sk string) int { return strings.Compare(r.Key.Item, sk) })
