@@ -1,6 +1,7 @@
 package erasure
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -59,6 +60,9 @@ type Copy struct {
 	Expires string `json:"expires"` // "" for no known end
 	Covered bool   `json:"covered"` // false: nobody can tell what is there, and the certificate does not say
 }
+
+// until says in words how long a copy lasts.
+func (c Copy) until() string { return c.What + ", until " + cmp.Or(c.Expires, "it is deleted") }
 
 const second = "2006-01-02T15:04:05Z"
 
@@ -226,11 +230,7 @@ func (c *Certificate) writeCopies(b *strings.Builder) {
 	}
 	for _, copied := range c.Copies {
 		if copied.Covered {
-			until := "until " + copied.Expires
-			if copied.Expires == "" {
-				until = "until it is deleted"
-			}
-			fmt.Fprintf(b, "  %s, %s\n", copied.What, until)
+			fmt.Fprintf(b, "  %s\n", copied.until())
 		}
 	}
 	switch {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
@@ -97,35 +98,32 @@ func (r *dialogueErasure) run(ctx context.Context, o *seal.Operation) error {
 		return err
 	}
 	o.Started = true
-	if _, err := r.s.Ring.BeginErase(ctx, r.id, r.onlyHolder); err != nil {
-		return err
+	for _, step := range []func(context.Context) error{
+		func(ctx context.Context) error { _, err := r.s.Ring.BeginErase(ctx, r.id, r.onlyHolder); return err },
+		func(ctx context.Context) error { return retryLost(ctx, r.putTombstone) },
+		func(ctx context.Context) error { return r.s.Ring.Destroy(ctx, r.id) },
+		r.deleteItems,
+		r.purge,
+		func(ctx context.Context) error { return scrub(ctx, r.s.Records) },
+		r.conclude,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
-	if err := retryLost(ctx, func() error { return r.putTombstone(ctx) }); err != nil {
-		return err
-	}
-	if err := r.s.Ring.Destroy(ctx, r.id); err != nil {
-		return err
-	}
-	if err := r.deleteItems(ctx); err != nil {
-		return err
-	}
-	if err := r.purge(ctx); err != nil {
-		return err
-	}
-	if err := scrub(ctx, r.s.Records); err != nil {
-		return err
-	}
-	stored, err := o.Conclude(ctx, func(e *audit.Event) {
-		e.ItemCount, e.ItemsDigest = r.tombstone.Attrs[attrItems].Int(), r.tombstone.Attrs[attrDigest].Bin()
-	})
-	if err != nil {
-		return err
-	}
-	r.report.Event = placeOf(&stored)
 	entry, err := r.s.Ring.FinishErase(ctx, r.id)
 	if err == nil {
 		r.fillReport(entry)
 	}
+	return err
+}
+
+// conclude stores the event of success.
+func (r *dialogueErasure) conclude(ctx context.Context) error {
+	stored, err := r.o.Conclude(ctx, func(e *audit.Event) {
+		e.ItemCount, e.ItemsDigest = r.tombstone.Attrs[attrItems].Int(), r.tombstone.Attrs[attrDigest].Bin()
+	})
+	r.report.Event = placeOf(&stored)
 	return err
 }
 
@@ -146,28 +144,26 @@ func (r *dialogueErasure) readState(ctx context.Context) (isDone bool, err error
 		return false, err
 	}
 	if status.State == seal.StateErased && len(status.Standing()) == 0 && len(items) == 1 && record.IsErased(items[0]) {
-		if left, err := leftovers(ctx, r.s.Records, items[0].Key.Partition); err != nil || left > 0 {
+		left, err := leftovers(ctx, r.s.Records, items[0].Key.Partition)
+		if err != nil || left > 0 {
 			return false, err
 		}
 		entry, err := registryEntry(ctx, r.s.Ring, r.id)
-		if err == nil && entry.State == seal.StateErased {
+		if isDone = err == nil && entry.State == seal.StateErased; isDone {
 			r.tombstone, r.report.Already = items[0], true
 			r.fillReport(entry)
-			return true, nil
 		}
 		if errors.Is(err, blue.ErrNotFound) {
 			err = nil
 		}
-		return false, err
+		return isDone, err
 	}
-	if !hasNoKeys || isDamaged || len(items) > 0 {
-		return false, nil
+	if hasNoKeys && !isDamaged && len(items) == 0 {
+		if _, err := audit.ReadCommit(ctx, r.s.Records, r.id, 1); !errors.Is(err, blue.ErrTampered) {
+			return false, err
+		}
 	}
-	_, err = audit.ReadCommit(ctx, r.s.Records, r.id, 1)
-	if errors.Is(err, blue.ErrTampered) {
-		return false, nil
-	}
-	return false, err
+	return false, nil
 }
 
 // fillReport fills the report from the registry and the tombstone.
@@ -190,7 +186,7 @@ func (r *dialogueErasure) putTombstone(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	meta := metaOf(items)
+	meta := record.MetaOf(items)
 	if record.IsErased(meta) {
 		r.tombstone, r.since = meta, time.Now()
 		return nil
@@ -243,73 +239,62 @@ func conditionOn(r record.Record) record.Attrs {
 	return found
 }
 
-// deleteItems deletes all items but the tombstone, until none is found. On a
-// record.Unsteady store, an item that was committed just before the tombstone
-// can appear later. There it waits for that time and reads once again.
-func (r *dialogueErasure) deleteItems(ctx context.Context) error {
-	for {
-		left, err := r.readOthers(ctx)
-		if err != nil {
-			return err
-		}
-		if len(left) > 0 {
-			if err := retryLost(ctx, func() error { return r.deleteBatches(ctx) }); err != nil {
-				return err
-			}
-			continue
-		}
-		u, isUnsteady := r.s.Records.(record.Unsteady)
-		if !isUnsteady || r.since.IsZero() {
-			return nil
-		}
-		_, over := u.Settle()
-		if err := retry.Sleep(ctx, time.Until(r.since.Add(over))); err != nil {
-			return err
-		}
-		r.since = time.Time{}
-	}
-}
-
-// readOthers returns the items other than the tombstone.
-func (r *dialogueErasure) readOthers(ctx context.Context) ([]record.Record, error) {
-	items, err := r.s.Records.Query(ctx, r.query())
-	if err != nil {
-		return nil, err
-	}
-	r.tombstone = metaOf(items)
-	if !record.IsErased(r.tombstone) {
-		return nil, fmt.Errorf("%w: the tombstone was taken away; run it again", blue.ErrBusy)
-	}
-	left := make([]record.Record, 0, len(items))
-	for _, item := range items {
-		if item.Key.Item != record.Meta {
-			left = append(left, item)
-		}
-	}
-	return left, nil
-}
-
 // maxBatch is the number of items that one commit deletes, below
 // record.MaxChanges.
 const maxBatch = 80
 
-// deleteBatches deletes the items that are stored now. Each commit counts in the
-// tombstone what it deletes.
-func (r *dialogueErasure) deleteBatches(ctx context.Context) error {
-	left, err := r.readOthers(ctx)
-	for err == nil && len(left) > 0 {
-		batch := left[:min(maxBatch, len(left))]
-		left = left[len(batch):]
+// deleteItems deletes all items but the tombstone, until none is found. On a
+// record.Unsteady store, an item that was committed just before the tombstone
+// can appear later. There it waits for that time and reads again.
+func (r *dialogueErasure) deleteItems(ctx context.Context) error {
+	for {
+		found := 0
+		err := retryLost(ctx, func(ctx context.Context) (err error) {
+			found, err = r.deleteFound(ctx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		u, isUnsteady := r.s.Records.(record.Unsteady)
+		switch {
+		case found > 0:
+		case !isUnsteady || r.since.IsZero():
+			return nil
+		default:
+			_, over := u.Settle()
+			if err := retry.Sleep(ctx, time.Until(r.since.Add(over))); err != nil {
+				return err
+			}
+			r.since = time.Time{}
+		}
+	}
+}
+
+// deleteFound deletes the items that are stored now and returns their number.
+// Each commit counts in the tombstone what it deletes.
+func (r *dialogueErasure) deleteFound(ctx context.Context) (found int, err error) {
+	items, err := r.s.Records.Query(ctx, r.query())
+	if err != nil {
+		return 0, err
+	}
+	r.tombstone = record.MetaOf(items)
+	if !record.IsErased(r.tombstone) {
+		return 0, fmt.Errorf("%w: the tombstone was taken away; run it again", blue.ErrBusy)
+	}
+	items = slices.DeleteFunc(items, func(item record.Record) bool { return item.Key.Item == record.Meta })
+	for batch := range slices.Chunk(items, maxBatch) {
 		next := countInto(r.tombstone, batch)
 		writes := []record.Write{{Table: record.Dialogues, Record: next, Prev: r.tombstone.Attrs}}
 		for _, item := range batch {
 			writes = append(writes, record.Write{Table: record.Dialogues, Record: record.Record{Key: item.Key}, Prev: conditionOn(item)})
 		}
-		if err = r.s.Records.Commit(ctx, writes); err == nil {
-			r.tombstone = next
+		if err := r.s.Records.Commit(ctx, writes); err != nil {
+			return 0, err
 		}
+		r.tombstone = next
 	}
-	return err
+	return len(items), nil
 }
 
 func (r *dialogueErasure) purge(ctx context.Context) error {
@@ -336,9 +321,9 @@ func scrub(ctx context.Context, records record.Store) error {
 }
 
 // retryLost repeats a step while its commit is lost to other writers.
-func retryLost(ctx context.Context, step func() error) error {
+func retryLost(ctx context.Context, step func(context.Context) error) error {
 	for n := range maxAttempts {
-		if err := step(); !seal.IsLost(err) {
+		if err := step(ctx); !seal.IsLost(err) {
 			return err
 		}
 		if err := retry.Writers.Wait(ctx, n); err != nil {
@@ -346,14 +331,4 @@ func retryLost(ctx context.Context, step func() error) error {
 		}
 	}
 	return fmt.Errorf("%w: other writers were first %d times; run it again to continue", blue.ErrBusy, maxAttempts)
-}
-
-// metaOf returns the meta item of a partition, or a zero record.
-func metaOf(items []record.Record) record.Record {
-	for _, r := range items {
-		if r.Key.Item == record.Meta {
-			return r
-		}
-	}
-	return record.Record{}
 }

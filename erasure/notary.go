@@ -52,15 +52,12 @@ func (n *Notary) ttl() time.Duration { return cmp.Or(n.CacheTTL, keys.DefaultTTL
 // known, or if a user's erasure erased nothing. It is blue.ErrConflict for an
 // erasure that is not finished, blue.ErrTampered if store and log disagree,
 // blue.ErrInvalid, or an error of the store, also if it cannot list its copies.
-func (n *Notary) Issue(ctx context.Context, subject Subject, at Event) (string, error) {
-	text, err := n.issue(ctx, subject, at)
-	if err != nil {
-		return "", fmt.Errorf("certifying the erasure of %s %s: %w", subject.Kind, subject.ID, err)
-	}
-	return text, nil
-}
-
-func (n *Notary) issue(ctx context.Context, subject Subject, at Event) (string, error) {
+func (n *Notary) Issue(ctx context.Context, subject Subject, at Event) (text string, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("certifying the erasure of %s %s: %w", subject.Kind, subject.ID, err)
+		}
+	}()
 	e, err := n.outcome(ctx, subject, at)
 	if err != nil {
 		return "", err
@@ -70,12 +67,8 @@ func (n *Notary) issue(ctx context.Context, subject Subject, at Event) (string, 
 		return "", err
 	}
 	if subject.Kind == KindDialogue {
-		entry, err := registryEntry(ctx, reader(n.Store), subject.ID)
-		if err == nil && entry.FinishedAt == "" {
-			err = fmt.Errorf("%w: the erasure is not finished; run it again", blue.ErrConflict)
-		}
-		if err != nil {
-			return "", err
+		if entry, err := registryEntry(ctx, reader(n.Store), subject.ID); err != nil || entry.FinishedAt == "" {
+			return "", cmp.Or(err, fmt.Errorf("%w: the erasure is not finished; run it again", blue.ErrConflict))
 		}
 	}
 	c.Format, c.State, c.Event = Format, Pending, placeOf(&e)
@@ -241,12 +234,8 @@ func (n *Notary) Finalize(ctx context.Context, text string) (string, error) {
 // waiting names the first copy that is in the way at a time.
 func (c *Certificate) waiting(now string) string {
 	for _, copied := range c.Copies {
-		switch {
-		case !copied.Covered:
-		case copied.Expires == "":
-			return copied.What + ", until it is deleted"
-		case copied.Expires > now:
-			return copied.What + ", until " + copied.Expires
+		if copied.Covered && (copied.Expires == "" || copied.Expires > now) {
+			return copied.until()
 		}
 	}
 	return "until " + c.NotBefore

@@ -85,6 +85,12 @@ func splitLines(v record.Value) []string {
 // dialogues returns the ids of all dialogues in the plan.
 func (p *userPlan) dialogues() []string { return slices.Concat(p.erase, p.revoke) }
 
+// event returns what the events of intent and outcome have in common. user is
+// the user's name in the log, of the intent alone.
+func (p *userPlan) event(user string) *userEvent {
+	return &userEvent{user: user, erased: p.erase, revoked: p.revoke, wraps: p.hashes}
+}
+
 // add adds a task to the plan. It replaces what an earlier run planned for the
 // same dialogue.
 func (p *userPlan) add(t task) {

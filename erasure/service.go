@@ -162,11 +162,7 @@ func (s *Service) eraseUser(ctx context.Context, user string, dialogues iter.Seq
 // forgetUser is the last step of User.
 func (s *Service) forgetUser(ctx context.Context, user string) error {
 	r := &userErasure{s: s.seal, directory: s.seal.Log.Directory(), user: user}
-	err := keys.CheckUser(user)
-	if err == nil {
-		err = r.forgetUser(ctx)
-	}
-	if err != nil {
+	if err := r.forgetUser(ctx); err != nil {
 		return fmt.Errorf("forgetting user %s: %w", user, err)
 	}
 	return nil
@@ -249,15 +245,7 @@ func (s *Service) issue(ctx context.Context, notary *Notary, subject Subject, at
 // chains that hold the outcome of a dialogue's erasure.
 func (s *Service) signTails(ctx context.Context, notary *Notary, dialogue string) error {
 	src := auditor.FromStore(s.seal.Records)
-	var unsigned []auditor.Tail
-	report, err := auditor.Verify(ctx, src, &auditor.Options{
-		Verifiers: notary.Verifiers, Anchors: s.seal.Log.Anchors(), Progress: s.opts.Progress,
-		Tail: func(t auditor.Tail) {
-			if t.Proven < t.Events {
-				unsigned = append(unsigned, t)
-			}
-		},
-	})
+	report, unsigned, err := auditor.Unsigned(ctx, src, auditor.Options{Verifiers: notary.Verifiers, Anchors: s.seal.Log.Anchors(), Progress: s.opts.Progress})
 	if err == nil {
 		err = report.Err()
 	}

@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
-	"strings"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
@@ -52,8 +50,9 @@ type userErasure struct {
 	directory *audit.Directory // nil if the log has none
 	user      string
 	o         *seal.Operation
-	trace     userTrace
-	tasks     []task
+	names     []string  // of the user in the directory
+	stored    []string  // SHA-256 of each key that the provider stores for the user, 64 hex digits
+	plan      *userPlan // of this run and earlier ones; without a key if the log has no name for the user yet
 	report    UserReport
 }
 
@@ -66,25 +65,18 @@ type task struct {
 	hasStrays bool     // some wraps are stored where no wrap is put
 }
 
-// A userTrace is what is known of a user in addition to the keys of dialogues.
-type userTrace struct {
-	names  []string  // in the directory
-	stored []string  // SHA-256 of each key that the provider stores for the user, 64 hex digits
-	plan   *userPlan // of earlier runs; without a key if the log has no name for the user yet
-}
-
 func (r *userErasure) run(ctx context.Context, o *seal.Operation, dialogues iter.Seq2[blue.DialogueID, error]) error {
 	r.o = o
-	if err := r.prepare(ctx, dialogues); err != nil {
+	tasks, err := r.prepare(ctx, dialogues)
+	if err != nil {
 		return err
 	}
-	plan := r.trace.plan
-	if err := r.recordIntent(ctx); err != nil {
+	if err := o.Record(ctx, audit.Intent, r.plan.event(r.plan.key.Item).write); err != nil {
 		return err
 	}
 	o.Started = true
 	var errs []error
-	for _, t := range r.tasks {
+	for _, t := range tasks {
 		errs = append(errs, r.do(ctx, t))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -98,13 +90,15 @@ func (r *userErasure) run(ctx context.Context, o *seal.Operation, dialogues iter
 	if err := scrub(ctx, r.s.Records); err != nil {
 		return err
 	}
-	r.report.addWraps(plan.hashes)
-	r.report.StartedAt = plan.stored[attrCreated].Str()
+	for _, id := range r.plan.revoke {
+		r.report.Revoked = append(r.report.Revoked, blue.DialogueID(id))
+	}
+	r.report.Wraps, r.report.StartedAt = r.plan.hashes, r.plan.stored[attrCreated].Str()
 	digest, err := r.report.sumUp()
 	if err != nil {
 		return err
 	}
-	said := r.report.event()
+	said := r.plan.event("")
 	said.records, said.begun, said.hasName = r.report.Items, r.report.StartedAt, r.directory != nil
 	stored, err := o.Conclude(ctx, func(to *audit.Event) {
 		said.write(to)
@@ -120,80 +114,73 @@ func kekEraser(s *seal.Store) keys.KEKEraser {
 	return keks
 }
 
-// prepare finds what the user holds and stores the plan. The error is
+// prepare finds what must be done and stores the plan. The error is
 // blue.ErrNotFound if nothing is known of the user.
-func (r *userErasure) prepare(ctx context.Context, dialogues iter.Seq2[blue.DialogueID, error]) (err error) {
-	if r.trace, err = r.readTrace(ctx); err != nil {
-		return err
+func (r *userErasure) prepare(ctx context.Context, dialogues iter.Seq2[blue.DialogueID, error]) (tasks []task, err error) {
+	if err := r.find(ctx); err != nil {
+		return nil, err
 	}
-	plan := r.trace.plan
-	found := map[string]bool{}
-	for _, id := range plan.dialogues() {
-		found[id] = true
-	}
+	ids := r.plan.dialogues()
 	for id, err := range dialogues {
 		if err != nil {
-			return err
+			return nil, err
 		}
-		found[string(id)] = true
+		ids = append(ids, string(id))
 	}
-	for _, id := range slices.Sorted(maps.Keys(found)) {
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
 		t, isConcerned, err := r.taskOf(ctx, id)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if isConcerned {
-			r.tasks = append(r.tasks, t)
+			tasks = append(tasks, t)
 		}
 	}
-	if len(r.tasks) == 0 && len(r.trace.names) == 0 && len(r.trace.stored) == 0 && plan.stored == nil {
+	if len(tasks) == 0 && len(r.names) == 0 && len(r.stored) == 0 && r.plan.stored == nil {
 		if err := scrub(ctx, r.s.Records); err != nil { // an earlier run was stopped before its last step
-			return err
+			return nil, err
 		}
-		return fmt.Errorf("%w: nothing here is theirs: they are not known, or were erased already", blue.ErrNotFound)
+		return nil, fmt.Errorf("%w: nothing here is theirs: they are not known, or were erased already", blue.ErrNotFound)
 	}
-	if plan.key.Item == "" {
-		if err := r.findPlan(ctx, plan); err != nil {
-			return err
+	if r.plan.key.Item == "" {
+		if err := r.readPlan(ctx); err != nil {
+			return nil, err
 		}
 	}
-	for _, t := range r.tasks {
-		plan.add(t)
+	for _, t := range tasks {
+		r.plan.add(t)
 	}
 	if kekEraser(r.s) != nil {
-		plan.hashes = append(plan.hashes, r.trace.stored...)
+		r.plan.hashes = append(r.plan.hashes, r.stored...)
 	}
-	return plan.store(ctx, r.s.Records, r.s.Now())
+	return tasks, r.plan.store(ctx, r.s.Records, r.s.Now())
 }
 
-// readTrace looks for a user. It makes no record, and no name in the directory.
-func (r *userErasure) readTrace(ctx context.Context) (userTrace, error) {
-	t := userTrace{plan: &userPlan{}}
-	var err error
+// find looks for the user's names, stored keys and plan. It makes no record, and
+// no name in the directory.
+func (r *userErasure) find(ctx context.Context) (err error) {
+	r.plan = &userPlan{}
 	if r.directory != nil {
-		if t.names, err = r.directory.NamesOf(ctx, r.user); err != nil {
-			return t, err
+		if r.names, err = r.directory.NamesOf(ctx, r.user); err != nil {
+			return err
 		}
 	}
-	if t.stored, err = r.s.Ring.Stored(ctx, r.user); err != nil {
-		return t, err
-	}
-	if r.directory == nil || slices.Contains(t.names, r.user) {
-		err = r.findPlan(ctx, t.plan)
-	}
-	return t, err
-}
-
-// findPlan reads the stored plan by the user's name in the log. It makes that
-// name if there is none.
-func (r *userErasure) findPlan(ctx context.Context, into *userPlan) error {
-	name, err := r.s.Log.Name(ctx, r.user)
-	if err != nil {
+	if r.stored, err = r.s.Ring.Stored(ctx, r.user); err != nil {
 		return err
 	}
-	stored, err := readPlan(ctx, r.s.Records, name)
+	if r.directory == nil || slices.Contains(r.names, r.user) {
+		return r.readPlan(ctx)
+	}
+	return nil
+}
+
+// readPlan reads the stored plan by the user's name in the log. It makes that
+// name if there is none.
+func (r *userErasure) readPlan(ctx context.Context) error {
+	name, err := r.s.Log.Name(ctx, r.user)
 	if err == nil {
-		*into = *stored
+		r.plan, err = readPlan(ctx, r.s.Records, name)
 	}
 	return err
 }
@@ -212,7 +199,7 @@ func (r *userErasure) taskOf(ctx context.Context, id string) (t task, isConcerne
 	if err != nil && !errors.Is(err, blue.ErrNotFound) {
 		return task{}, false, err
 	}
-	plan, holders, strays := r.trace.plan, status.Users(), status.StraysOf(r.user)
+	plan, holders, strays := r.plan, status.Users(), status.StraysOf(r.user)
 	t = task{dialogue: blue.DialogueID(id), wraps: append(status.Wraps(r.user), strays...), hasStrays: len(strays) > 0}
 	var (
 		isHeld      = len(t.wraps) > 0
@@ -225,28 +212,14 @@ func (r *userErasure) taskOf(ctx context.Context, id string) (t task, isConcerne
 	if !isHeld && !toErase && !toRevoke {
 		return task{}, false, nil
 	}
-	if isErased {
+	if t.erase = isHeld && !isShared; isErased {
 		t.erase = isHeld || toErase
-	} else {
-		t.erase = isHeld && !isShared
 	}
 	t.revoke = !t.erase && (isHeld || isResumable)
 	if isHeld && !t.erase && r.user == r.s.User {
 		return task{}, false, fmt.Errorf("%w: user %s shares dialogue %s with others: let another who holds it take it from them", blue.ErrRefused, r.user, id)
 	}
 	return t, true, nil
-}
-
-// recordIntent stores the event of what is to be done.
-func (r *userErasure) recordIntent(ctx context.Context) error {
-	planned := UserReport{}
-	for _, t := range r.tasks {
-		planned.add(t, DialogueReport{Dialogue: t.dialogue})
-	}
-	planned.addWraps(r.trace.plan.hashes)
-	said := planned.event()
-	said.user = r.trace.plan.key.Item
-	return r.o.Record(ctx, audit.Intent, said.write)
 }
 
 // maxChecks is how often a task is determined again because other users were
@@ -257,69 +230,51 @@ const maxChecks = 4
 // dialogue is not erased, and the task is determined again.
 func (r *userErasure) do(ctx context.Context, t task) error {
 	for range maxChecks {
-		done, err := r.try(ctx, t)
-		if err == nil {
-			r.report.add(t, done)
-		}
+		err := r.try(ctx, t)
 		if !errors.Is(err, keys.ErrShared) {
 			return err
 		}
 		if t, _, err = r.taskOf(ctx, string(t.dialogue)); err != nil {
 			return err
 		}
-		r.trace.plan.add(t)
-		if err := r.trace.plan.store(ctx, r.s.Records, r.s.Now()); err != nil {
+		r.plan.add(t)
+		if err := r.plan.store(ctx, r.s.Records, r.s.Now()); err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("%w: other users were granted access to dialogue %s %d times; run it again", blue.ErrBusy, t.dialogue, maxChecks)
 }
 
-func (r *userErasure) try(ctx context.Context, t task) (done DialogueReport, err error) {
+func (r *userErasure) try(ctx context.Context, t task) error {
 	if t.erase {
-		return eraseDialogue(ctx, r.s, t.dialogue, r.user)
+		done, err := eraseDialogue(ctx, r.s, t.dialogue, r.user)
+		if err == nil {
+			r.report.Erased = append(r.report.Erased, done)
+		}
+		return err
 	}
 	if t.hasStrays {
 		if err := r.s.Ring.DropStrays(ctx, string(t.dialogue), r.user); err != nil {
-			return done, err
+			return err
 		}
 	}
 	if t.revoke {
-		_, err = r.s.Rotate(ctx, string(t.dialogue), r.user)
+		_, err := r.s.Rotate(ctx, string(t.dialogue), r.user)
+		return err
 	}
-	return done, err
-}
-
-func (u *UserReport) add(t task, done DialogueReport) {
-	if t.erase {
-		u.Erased = append(u.Erased, done)
-		return
-	}
-	u.Revoked = append(u.Revoked, t.dialogue)
-	u.addWraps(t.wraps)
-}
-
-// addWraps adds fingerprints of wraps, each once.
-func (u *UserReport) addWraps(hashes []string) {
-	for _, hash := range hashes {
-		if !slices.Contains(u.Wraps, hash) {
-			u.Wraps = append(u.Wraps, hash)
-		}
-	}
+	return nil
 }
 
 // sumUp sets Items and Digest from the tombstones of the erased dialogues, and
 // returns the bytes of Digest:
 //
-//	SHA-256( LP(dialogue id) ‖ items_digest, of each dialogue, ascending by id )
+//	SHA-256( LP(dialogue id) ‖ items_digest, of each dialogue, ascending by id, as they were erased )
 func (u *UserReport) sumUp() (digest []byte, err error) {
-	u.Items, u.Digest = 0, ""
 	if len(u.Erased) == 0 {
 		return nil, nil
 	}
-	all := slices.SortedFunc(slices.Values(u.Erased), func(a, b DialogueReport) int { return strings.Compare(string(a.Dialogue), string(b.Dialogue)) })
 	h := sha256.New()
-	for _, e := range all {
+	for _, e := range u.Erased {
 		one, err := hex.DecodeString(e.Digest)
 		if err != nil {
 			return nil, err
@@ -334,33 +289,21 @@ func (u *UserReport) sumUp() (digest []byte, err error) {
 	return digest, nil
 }
 
-// event returns what the events of intent and outcome have in common.
-func (u *UserReport) event() userEvent {
-	said := userEvent{wraps: u.Wraps}
-	for _, e := range u.Erased {
-		said.erased = append(said.erased, string(e.Dialogue))
-	}
-	for _, id := range u.Revoked {
-		said.revoked = append(said.revoked, string(id))
-	}
-	return said
-}
-
 // forgetUser deletes the user's names in the directory, and with the last name
 // the plan. Then it scrubs the files of the store. The error is blue.ErrNotFound
 // if no erasure was begun or the user is forgotten already, and blue.ErrConflict
 // if the erasure is not finished.
-func (r *userErasure) forgetUser(ctx context.Context) (err error) {
-	if r.trace, err = r.readTrace(ctx); err != nil {
+func (r *userErasure) forgetUser(ctx context.Context) error {
+	if err := r.find(ctx); err != nil {
 		return err
 	}
-	if r.trace.plan.stored == nil {
+	if r.plan.stored == nil {
 		return fmt.Errorf("%w: no erasure of them was begun, or they are forgotten", blue.ErrNotFound)
 	}
 	if err := r.checkFinished(ctx); err != nil {
 		return err
 	}
-	for _, name := range r.trace.names {
+	for _, name := range r.names {
 		if name == r.user {
 			continue // deleted together with the plan, which is found by this name
 		}
@@ -379,19 +322,18 @@ func (r *userErasure) forgetUser(ctx context.Context) (err error) {
 
 // checkFinished returns blue.ErrConflict if something of the plan is not done.
 func (r *userErasure) checkFinished(ctx context.Context) error {
-	plan := r.trace.plan
-	for _, id := range plan.dialogues() {
+	for _, id := range r.plan.dialogues() {
 		status, err := r.s.Ring.Status(ctx, id)
 		if err != nil && !errors.Is(err, blue.ErrNotFound) {
 			return err
 		}
 		isErased := status.State == seal.StateErased && len(status.Standing()) == 0
 		isHeld := len(status.Wraps(r.user))+len(status.StraysOf(r.user)) > 0
-		if isHeld || !isErased && slices.Contains(plan.erase, id) {
+		if isHeld || !isErased && slices.Contains(r.plan.erase, id) {
 			return fmt.Errorf("%w: their erasure is not finished: dialogue %s", blue.ErrConflict, id)
 		}
 	}
-	if len(r.trace.stored) > 0 && kekEraser(r.s) != nil {
+	if len(r.stored) > 0 && kekEraser(r.s) != nil {
 		return fmt.Errorf("%w: their erasure is not finished: their own key is stored", blue.ErrConflict)
 	}
 	return nil
@@ -400,7 +342,7 @@ func (r *userErasure) checkFinished(ctx context.Context) error {
 // deletePlan deletes the plan and, in the same commit, the record that links the
 // user's name to their pseudonym. Only that record leads to the plan.
 func (r *userErasure) deletePlan(ctx context.Context) error {
-	plan := r.trace.plan
+	plan := r.plan
 	removal := record.Write{Table: record.Keys, Record: record.Record{Key: plan.key}, Prev: plan.stored}
 	if r.directory != nil {
 		if err := r.directory.Forget(ctx, r.user, removal); !errors.Is(err, blue.ErrNotFound) {

@@ -64,8 +64,11 @@ func (n *Notary) check(ctx context.Context, c *Certificate) error {
 	if err == nil {
 		err = c.compare(&said)
 	}
+	if errors.Is(err, blue.ErrNotFound) {
+		err = wrong("%v", err)
+	}
 	if err != nil {
-		return asTampered(err)
+		return err
 	}
 	return n.checkCopies(ctx, c)
 }

@@ -84,3 +84,14 @@ func DialogueKey(dialogue, item string) Key {
 
 // MetaKey returns the key of a dialogue's meta item.
 func MetaKey(dialogue string) Key { return DialogueKey(dialogue, Meta) }
+
+// MetaOf returns the meta item among the items of one dialogue, or a zero Record
+// if there is none.
+func MetaOf(items []Record) Record {
+	for _, r := range items {
+		if r.Key.Item == Meta {
+			return r
+		}
+	}
+	return Record{}
+}

@@ -9,6 +9,19 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
 )
 
+// Unsigned verifies the log as Verify does, and returns the ends of chains that
+// no checkpoint covers. It sets opts.Tail. A chain that is signed to its end and
+// was never closed stays unproven after that.
+func Unsigned(ctx context.Context, src Source, opts Options) (report Report, tails []Tail, err error) {
+	opts.Tail = func(t Tail) {
+		if t.Proven < t.Events {
+			tails = append(tails, t)
+		}
+	}
+	report, err = Verify(ctx, src, &opts)
+	return report, tails, err
+}
+
 // SignTail returns the signed checkpoint over all events of a tail. Verify must
 // have reported the tail just before, and audit.PutCheckpoint stores the result.
 // The error is blue.ErrTampered if the chain has changed since, or an error of

@@ -9,7 +9,6 @@ import (
 
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/auditor"
-	"github.com/superviber/blue-encrypted-store/record"
 )
 
 func auditCheckpointCommand(a *app) *cobra.Command {
@@ -51,7 +50,18 @@ func (a *app) auditCheckpoint(ctx context.Context) error {
 		return err
 	}
 	defer records.Close()
-	report, tails, anchors, err := a.unsignedTails(ctx, s.config, records)
+	verifiers, err := a.verifiers(ctx, s.config, nil)
+	if err != nil {
+		return err
+	}
+	anchors, err := a.knownAnchors(ctx, s.config)
+	if err != nil {
+		return err
+	}
+	p := a.progress()
+	defer p.end()
+	report, tails, err := auditor.Unsigned(ctx, auditor.FromStore(records), auditor.Options{Verifiers: verifiers, Anchors: anchors, Progress: p.log})
+	p.end()
 	if err != nil {
 		return err
 	}
@@ -78,28 +88,6 @@ func (a *app) auditCheckpoint(ctx context.Context) error {
 		answer.Signed = append(answer.Signed, signedTail{t.Chain, t.Events, text})
 	}
 	return a.answer(answer, answer.text)
-}
-
-// unsignedTails verifies the log and returns the ends of chains that no
-// checkpoint covers. A chain that is signed to its end and was never closed stays
-// unproven after that.
-func (a *app) unsignedTails(ctx context.Context, c config, records record.Store) (report auditor.Report, tails []auditor.Tail, anchors []audit.Anchor, err error) {
-	verifiers, err := a.verifiers(ctx, c, nil)
-	if err != nil {
-		return report, nil, nil, err
-	}
-	if anchors, err = a.knownAnchors(ctx, c); err != nil {
-		return report, nil, nil, err
-	}
-	report, err = a.checkLog(ctx, auditor.FromStore(records), auditor.Options{
-		Verifiers: verifiers, Anchors: anchors,
-		Tail: func(tail auditor.Tail) {
-			if tail.Proven < tail.Events {
-				tails = append(tails, tail)
-			}
-		},
-	})
-	return report, tails, anchors, err
 }
 
 func (c checkpointAnswer) text(w io.Writer) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,10 +49,7 @@ func eraseCommand(a *app) *cobra.Command {
 				}
 				output = path
 			}
-			if byUser {
-				return a.eraseUser(c.Context(), user, confirm, output)
-			}
-			return a.erase(c.Context(), args[0], confirm, output)
+			return a.erase(c.Context(), cmp.Or(user, strings.Join(args, "")), byUser, confirm, output)
 		},
 	}
 	f := c.Flags()
@@ -76,42 +74,27 @@ type eraseAnswer struct {
 	summary string // the certificate's text for people
 }
 
-func (a *app) erase(ctx context.Context, name, confirm, output string) error {
-	id, err := dialogueID(name)
+// erase erases a dialogue or a user after a confirmation, and writes and prints
+// the certificate.
+func (a *app) erase(ctx context.Context, name string, byUser bool, confirm, output string) error {
+	warning, argument := "This destroys for good what the user "+name+" holds alone, and takes the rest from them.", "--user "+name
+	err := keys.CheckUser(name)
+	var id blue.DialogueID
+	if !byUser {
+		id, err = dialogueID(name)
+		name = string(id)
+		warning, argument = "This destroys the dialogue "+name+" for good.", name
+	}
 	if err != nil {
 		return err
 	}
 	err = a.confirm(ctx, confirmation{
-		given: confirm, name: string(id), warning: "This destroys the dialogue " + string(id) + " for good.",
-		wants: "erase wants the name once more", hint: "blue-store erase " + string(id) + " --confirm " + string(id), undone: "erased",
+		given: confirm, name: name, warning: warning,
+		wants: "erase wants the name once more", hint: "blue-store erase " + argument + " --confirm " + name, undone: "erased",
 	})
 	if err != nil {
 		return err
 	}
-	return a.runErasure(ctx, output, "the same command finishes what was begun", func(service *erasure.Service, deliver func(erasure.Result) error) (erasure.Result, error) {
-		return service.Dialogue(ctx, id, deliver)
-	})
-}
-
-func (a *app) eraseUser(ctx context.Context, user, confirm, output string) error {
-	if err := keys.CheckUser(user); err != nil {
-		return err
-	}
-	err := a.confirm(ctx, confirmation{
-		given: confirm, name: user, warning: "This destroys for good what the user " + user + " holds alone, and takes the rest from them.",
-		wants: "erase wants the name once more", hint: "blue-store erase --user " + user + " --confirm " + user, undone: "erased",
-	})
-	if err != nil {
-		return err
-	}
-	return a.runErasure(ctx, output, "nothing was written; keys status names the users of each dialogue", func(service *erasure.Service, deliver func(erasure.Result) error) (erasure.Result, error) {
-		return service.User(ctx, user, deliver)
-	})
-}
-
-// runErasure opens the store, erases, and writes and prints the certificate.
-// absent is the hint for what is not in the store.
-func (a *app) runErasure(ctx context.Context, output, absent string, run func(*erasure.Service, func(erasure.Result) error) (erasure.Result, error)) error {
 	s, err := a.openExisting(ctx)
 	if err != nil {
 		return err
@@ -119,33 +102,33 @@ func (a *app) runErasure(ctx context.Context, output, absent string, run func(*e
 	defer s.close()
 	p := a.progress()
 	defer p.end()
-	_, err = run(a.erasureService(s, p), func(result erasure.Result) error {
+	service := erasure.New(s.store, erasure.Options{
+		Notary:   func(ctx context.Context) (*erasure.Notary, error) { return a.notary(ctx, s.config, s.records) },
+		Progress: p.log,
+	})
+	deliver := func(result erasure.Result) error {
 		p.end()
 		answer := eraseAnswer{Schema: "blue-store/erase@1", Dialogue: result.Dialogue, User: result.User}
 		if err := answer.deliver(result.Certificate, result.Note, output); err != nil {
 			return err
 		}
 		return a.answer(answer, answer.text)
-	})
+	}
+	if byUser {
+		_, err = service.User(ctx, name, deliver)
+	} else {
+		_, err = service.Dialogue(ctx, id, deliver)
+	}
 	hint := "the same command finishes what was begun"
 	switch {
 	case errors.Is(err, erasure.ErrNoCertificate):
 		hint = "the same command again issues it"
 	case errors.Is(err, erasure.ErrNotForgotten):
 		hint = "the same command continues; it issues the certificate again, unless the name is deleted already"
-	case errors.Is(err, blue.ErrNotFound):
-		hint = absent
+	case byUser && errors.Is(err, blue.ErrNotFound):
+		hint = "nothing was written; keys status names the users of each dialogue"
 	}
 	return withHint(err, keysHint(err, hint))
-}
-
-// erasureService erases in an open store and reports on p how far a verification
-// of the audit log has come.
-func (a *app) erasureService(s *session, p *progress) *erasure.Service {
-	return erasure.New(s.store, erasure.Options{
-		Notary:   func(ctx context.Context) (*erasure.Notary, error) { return a.notary(ctx, s.config, s.records) },
-		Progress: p.log,
-	})
 }
 
 // notary certifies with this client's signing key, and trusts it and those of
@@ -223,7 +206,7 @@ func (a *app) eraseReplay(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
-	done, err := a.erasureService(s, a.progress()).Replay(ctx)
+	done, err := erasure.New(s.store, erasure.Options{}).Replay(ctx)
 	if err != nil {
 		return withHint(err, keysHint(err, "the same command continues"))
 	}

@@ -80,7 +80,10 @@ func (s *Store) write(ctx context.Context, o *Operation, u *update, writes []rec
 	if err != nil {
 		return nil, err
 	}
-	sealed, event, void, err := s.encryptUpdate(ctx, u, lease, writes)
+	_, span := s.Tracer.Start(ctx, "seal")
+	sealed, event, void, err := u.encrypt(lease, writes)
+	setSize(span, len(sealed), func(i int) record.Record { return sealed[i].Record })
+	endSpan(span, err)
 	if err != nil {
 		lease.Failed()
 		return nil, err
@@ -93,7 +96,7 @@ func (s *Store) write(ctx context.Context, o *Operation, u *update, writes []rec
 	}
 	o.hasResult = true
 	if err := s.remember(u.dialogue, u.root, u.keys); err != nil {
-		return sealed, fmt.Errorf("the change is stored, but its freshness record is not: %w", err)
+		return nil, fmt.Errorf("the change is stored, but its freshness record is not: %w", err)
 	}
 	return sealed, nil
 }
@@ -135,67 +138,50 @@ func (s *Store) newUpdate(ctx context.Context, ks *keyset, dialogue string, meta
 	return u, err
 }
 
-// encryptUpdate encrypts all writes, meta last, and adds the writes of the audit
-// event. void is the event that takes its place if the commit must be voided.
-func (s *Store) encryptUpdate(ctx context.Context, u *update, lease *audit.Lease, writes []record.Write) (sealed []record.Write, event, void audit.Event, err error) {
-	_, span := s.Tracer.Start(ctx, "seal")
-	defer func() { endSpan(span, err) }()
+// encrypt encrypts all writes, with meta and the new root first, and adds the
+// writes of the audit event. void is the event that takes its place if the
+// commit must be voided. It returns no writes with an error.
+func (u *update) encrypt(lease *audit.Lease, writes []record.Write) (_ []record.Write, event, void audit.Event, err error) {
 	if event, err = lease.Draft(audit.Encrypt, u.dialogue, u.keys.ID(), audit.Success); err != nil {
 		return nil, event, void, err
 	}
 	if void, err = lease.Void(event); err != nil {
 		return nil, event, void, err
 	}
-	if sealed, err = u.encrypt(&event, writes); err != nil {
-		return nil, event, void, err
-	}
-	sealed = append(sealed, event.Writes(&void)...)
-	records := make([]record.Record, len(sealed))
-	for i, w := range sealed {
-		records[i] = w.Record
-	}
-	setSize(span, records)
-	return sealed, event, void, nil
-}
-
-// encrypt returns the encrypted writes of a dialogue, with meta and the new root
-// first, and completes the event.
-func (u *update) encrypt(event *audit.Event, writes []record.Write) ([]record.Write, error) {
 	u.root.Version++
 	u.root.Messages += uint64(len(writes)) + 1
 	if u.root.Messages > maxMessages {
-		return nil, fmt.Errorf("%w: %s has encrypted 2^32 messages and must be rotated", blue.ErrSealed, u.keys.ID())
+		return nil, event, void, fmt.Errorf("%w: %s has encrypted 2^32 messages and must be rotated", blue.ErrSealed, u.keys.ID())
 	}
 	sealed := make([]record.Write, 1, len(writes)+3)
-	var meta record.Write
 	for _, w := range writes {
 		if w.Record.Key.Item == record.Meta {
-			meta = w
+			sealed[0] = w
 			continue
 		}
 		below, err := u.encryptItem(w)
 		if err != nil {
-			return nil, err
+			return nil, event, void, err
 		}
 		sealed = append(sealed, below)
 	}
 	u.root.Sum = hex.EncodeToString(u.sum[:])
 	if err := event.Write(u.written); err != nil {
-		return nil, err
+		return nil, event, void, err
 	}
 	event.RootVersion = u.root.Version
 	u.root.Chain, u.root.Seq, u.root.CoreHash = event.Chain, event.Seq, event.CoreHash()
-	extra, err := u.root.encrypt(u.keys, u.dialogue)
+	attrs, err := u.root.encrypt(u.keys, u.dialogue)
 	if err != nil {
-		return nil, err
+		return nil, event, void, err
 	}
-	stored, err := encrypt(u.keys, meta.Record, extra)
-	if err != nil {
-		return nil, err
+	meta := &sealed[0]
+	if meta.Record, err = encrypt(u.keys, meta.Record, attrs); err != nil {
+		return nil, event, void, err
 	}
-	sealed[0] = record.Write{Table: record.Dialogues, Record: stored, Prev: conditionOn(meta.Prev)}
-	event.Close(audit.RootHash(extra[attrRoot].Bin()))
-	return sealed, nil
+	meta.Prev = conditionOn(meta.Prev)
+	event.Close(u.root.hash)
+	return append(sealed, event.Writes(&void)...), event, void, nil
 }
 
 // encryptItem encrypts one item other than meta, and updates the root's count,

@@ -89,8 +89,7 @@ func (s *Store) diagnose(ctx context.Context, ks *keyset, dialogue string, p *pa
 		p.damage = append(p.damage, blue.Damage{Class: record.DamageMissing, Item: "audit log", Detail: h.err.Error()})
 	}
 	if len(p.damage) == 0 {
-		p.damage = append(p.damage, blue.Damage{Class: record.DamageChanged, Item: record.Meta,
-			Detail: "its root does not match the items, and the audit events do not say which"})
+		p.damage = append(p.damage, *damageOf(record.DamageChanged, record.Meta, "its root does not match the items, and the audit events do not say which"))
 	}
 	slices.SortFunc(p.damage, func(a, b blue.Damage) int { return strings.Compare(a.Item, b.Item) })
 	return nil
@@ -103,8 +102,7 @@ func (p *partition) diagnoseMeta(meta record.Record, d *blue.Damage, h *history)
 		h.last.RootHash == audit.RootHash(meta.Attrs[attrRoot].Bin()) {
 		return d
 	}
-	return &blue.Damage{Class: record.DamageRolledBack, Item: record.Meta,
-		Detail: fmt.Sprintf("version %d is stored, the audit log holds version %d", p.root.Version, h.last.RootVersion)}
+	return damageOf(record.DamageRolledBack, record.Meta, "version %d is stored, the audit log holds version %d", p.root.Version, h.last.RootVersion)
 }
 
 // diagnoseInvalid refines damage d of an item that is not authentic: it was
@@ -113,17 +111,16 @@ func (h *history) diagnoseInvalid(ctx context.Context, ks *keyset, dialogue stri
 	sk := r.Key.Item
 	origin := h.originOf(ctx, ks, dialogue, r)
 	if _, ok := h.written[sk]; !ok && h.err == nil && d.Class != record.DamageMoved {
-		d = &blue.Damage{Class: record.DamageExtra, Item: sk, Detail: "the audit log holds no write of it"}
 		if origin != "" {
-			d.Detail = "a copy of " + origin
+			return damageOf(record.DamageExtra, sk, "a copy of %s", origin)
 		}
-		return d
+		return damageOf(record.DamageExtra, sk, "the audit log holds no write of it")
 	}
 	if origin == sk && d.Class == record.DamageChanged { // authentic under a key version that the dialogue does not use any more
-		return &blue.Damage{Class: record.DamageRolledBack, Item: sk, Detail: d.Detail}
+		return damageOf(record.DamageRolledBack, sk, "%s", d.Detail)
 	}
 	if origin != "" {
-		return &blue.Damage{Class: record.DamageMoved, Item: sk, Detail: "it is " + origin}
+		return damageOf(record.DamageMoved, sk, "it is %s", origin)
 	}
 	return d
 }
@@ -154,13 +151,13 @@ func (h *history) diagnoseAuthentic(ctx context.Context, ks *keyset, r record.Re
 		if h.err != nil {
 			return nil
 		}
-		return &blue.Damage{Class: record.DamageExtra, Item: sk, Detail: "the audit log holds no write of it"}
+		return damageOf(record.DamageExtra, sk, "the audit log holds no write of it")
 	}
 	k, err := ks.open(ctx, w.keyID)
 	if err != nil || k.Tag(sk, r.Attrs[attrMAC].Bin()) == w.tag {
 		return nil
 	}
-	return &blue.Damage{Class: record.DamageRolledBack, Item: sk, Detail: "an older version; the audit log holds a newer write of it"}
+	return damageOf(record.DamageRolledBack, sk, "an older version. The audit log holds a newer write of it")
 }
 
 // missing lists items that were written and are not stored. If the audit events
@@ -184,7 +181,7 @@ func (p *partition) missing(h *history) []string {
 // the damage of the others. The error is blue.ErrNotFound, or one of Query
 // other than *blue.TamperError.
 func (s *Store) Salvage(ctx context.Context, dialogue string) (opened []record.Record, damage []blue.Damage, err error) {
-	err = s.Run(ctx, "salvage", audit.Decrypt, dialogue, func(ctx context.Context, o *Operation) error {
+	opened, err = run(ctx, s, "salvage", audit.Decrypt, dialogue, func(ctx context.Context, o *Operation) (opened []record.Record, err error) {
 		ks := newKeyset(s.Ring)
 		defer ks.destroy()
 		p, err := s.load(ctx, ks, o, record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(dialogue)}, nil)
@@ -195,7 +192,7 @@ func (s *Store) Salvage(ctx context.Context, dialogue string) (opened []record.R
 			err = s.rejectForeignKeys(ctx, dialogue, p)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		damage = p.damage
 		var intact []record.Record
@@ -206,16 +203,13 @@ func (s *Store) Salvage(ctx context.Context, dialogue string) (opened []record.R
 			}
 			plain, err := decrypt(p.keys[sk], r)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			intact, opened = append(intact, r), append(opened, plain)
 		}
-		return o.recordRead(ctx, p.root.Version, intact)
+		return opened, o.recordRead(ctx, p.root.Version, intact)
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	return opened, damage, nil
+	return opened, damage, err
 }
 
 // rejectForeignKeys adds to the damage every item whose key does not descend
@@ -247,7 +241,7 @@ func (s *Store) rejectForeignKeys(ctx context.Context, dialogue string, p *parti
 		switch {
 		case errors.Is(verdict, blue.ErrTampered):
 			p.keys[r.Key.Item] = nil
-			p.damage = append(p.damage, blue.Damage{Class: record.DamageChanged, Item: r.Key.Item, Detail: "its key does not descend from the one this client has seen"})
+			p.damage = append(p.damage, *damageOf(record.DamageChanged, r.Key.Item, "its key does not descend from the one this client has seen"))
 		case verdict != nil:
 			return verdict
 		}

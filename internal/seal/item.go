@@ -102,18 +102,6 @@ func hasValidMAC(k *envelope.Keys, r record.Record, sk string) bool {
 	return hmac.Equal(mac[:], r.Attrs[attrMAC].Bin())
 }
 
-// malformed says why attributes cannot be those of an encrypted item, or "".
-func malformed(attrs record.Attrs) string {
-	ciphertext, nonce := attrs[attrCiphertext], attrs[attrNonce]
-	switch {
-	case ciphertext.Type() != record.Bytes || len(ciphertext.Bin()) < envelope.TagSize:
-		return attrCiphertext + " is not a ciphertext with its tag"
-	case nonce.Type() != record.Bytes || len(nonce.Bin()) != envelope.NonceSize:
-		return fmt.Sprintf("%s is not %d bytes", attrNonce, envelope.NonceSize)
-	}
-	return ""
-}
-
 // keyIDOf returns the key id of an item if it belongs to the dialogue, else "".
 // An audit event must not repeat arbitrary text from the store.
 func keyIDOf(dialogue string, attrs record.Attrs) string {

@@ -60,12 +60,14 @@ func (s *Store) load(ctx context.Context, ks *keyset, o *Operation, q record.Que
 		if err := s.checkCopyFinished(ctx, dialogue, remembered, items); err != nil {
 			return nil, err
 		}
-		if err := s.checkTombstone(ctx, dialogue, metaOf(items)); err != nil {
+		if err := s.checkTombstone(ctx, dialogue, record.MetaOf(items)); err != nil {
 			return nil, err
 		}
 		o.Started = true
 		p, err := s.verify(ctx, ks, dialogue, items)
-		o.KeyID = p.keyID()
+		if o.KeyID = ""; p.metaKeys != nil {
+			o.KeyID = p.metaKeys.ID()
+		}
 		if s.isMetaReplaced(ctx, dialogue, items, err) {
 			continue
 		}
@@ -135,7 +137,7 @@ func (s *Store) hasSameMeta(ctx context.Context, dialogue string, items []record
 	if err != nil && !errors.Is(err, blue.ErrNotFound) {
 		return false, err
 	}
-	if meta := metaOf(items); meta.Key.Item != "" {
+	if meta := record.MetaOf(items); meta.Key.Item != "" {
 		return err == nil && now.Equal(meta), nil
 	}
 	return err != nil, nil
@@ -168,7 +170,7 @@ func (s *Store) isReplaced(ctx context.Context, r record.Record, cause error) bo
 // checkRetired returns blue.ErrRolledBack if the stored state is older than the
 // freshness record and its key was retired. Otherwise it returns cause.
 func (s *Store) checkRetired(dialogue string, items []record.Record, remembered *freshness.Record, cause error) error {
-	meta := metaOf(items)
+	meta := record.MetaOf(items)
 	version := uint64(meta.Attrs[attrVersion].Int())
 	if remembered == nil || s.AcceptRollback || !errors.Is(cause, blue.ErrSealed) || meta.Key.Item == "" || version >= remembered.Version {
 		return cause

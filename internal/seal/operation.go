@@ -61,14 +61,23 @@ type Operation struct {
 // The error is that of work, joined with blue.ErrAudit if the event of the
 // failure cannot be stored.
 func (s *Store) Run(ctx context.Context, name string, kind audit.Operation, dialogue string, work func(context.Context, *Operation) error) error {
+	_, err := run(ctx, s, name, kind, dialogue, func(ctx context.Context, o *Operation) (struct{}, error) { return struct{}{}, work(ctx, o) })
+	return err
+}
+
+// run is Run for work with a result. It returns no result with an error.
+func run[T any](ctx context.Context, s *Store, name string, kind audit.Operation, dialogue string, work func(context.Context, *Operation) (T, error)) (result T, err error) {
 	ctx, span := s.Tracer.Start(ctx, name, trace.WithAttributes(attribute.String("dialogue", dialogue)))
 	o := &Operation{store: s, kind: kind, dialogue: dialogue}
-	err := work(ctx, o)
+	done, err := work(ctx, o)
 	if err != nil && !o.hasResult && o.needsEvent(err) {
 		err = o.recordFailure(ctx, err)
 	}
 	endSpan(span, err)
-	return err
+	if err == nil {
+		result = done
+	}
+	return result, err
 }
 
 // needsEvent reports whether a failure leaves an event.
@@ -146,11 +155,14 @@ func (s *Store) Subject(ctx context.Context, user string) (func(*audit.Event), e
 	if err != nil {
 		return nil, err
 	}
-	var e audit.Event
-	if err := e.Write([]audit.Item{{SK: name}}); err != nil {
-		return nil, err
+	return func(to *audit.Event) { SetItems(to, audit.Item{SK: name}) }, nil
+}
+
+// SetItems puts items without tags into an event.
+func SetItems(to *audit.Event, items ...audit.Item) {
+	if err := to.Write(items); err != nil { // compressing in memory does not fail
+		panic("seal: " + err.Error())
 	}
-	return func(to *audit.Event) { to.ItemCount, to.ItemNames, to.ItemTags = e.ItemCount, e.ItemNames, e.ItemTags }, nil
 }
 
 // recordKey stores the event of a use of the key provider.
@@ -192,15 +204,15 @@ func endSpan(span trace.Span, err error) {
 	span.End()
 }
 
-// setSize sets the attributes of a span that encrypts or decrypts: the number
-// of records and their stored size in bytes.
-func setSize(span trace.Span, items []record.Record) {
+// setSize sets the attributes of a span that encrypts or decrypts n records:
+// their number and their stored size in bytes.
+func setSize(span trace.Span, n int, at func(i int) record.Record) {
 	if !span.IsRecording() {
 		return
 	}
 	bytes := 0
-	for _, r := range items {
-		bytes += r.Size()
+	for i := range n {
+		bytes += at(i).Size()
 	}
-	span.SetAttributes(attribute.Int("items", len(items)), attribute.Int("bytes", bytes))
+	span.SetAttributes(attribute.Int("items", n), attribute.Int("bytes", bytes))
 }

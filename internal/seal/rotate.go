@@ -149,8 +149,7 @@ func (r *rotation) activeKeys(ctx context.Context, p *partition) (*envelope.Keys
 		return nil, err
 	}
 	if k.Version() < p.metaKeys.Version() {
-		return nil, tampered(r.o.dialogue, blue.Damage{Class: record.DamageRolledBack, Item: "head",
-			Detail: fmt.Sprintf("the table of keys says version %d, the dialogue is sealed under version %d", k.Version(), p.metaKeys.Version())})
+		return nil, tampered(r.o.dialogue, *damageOf(record.DamageRolledBack, "head", "the table of keys has version %d, and the dialogue uses version %d", k.Version(), p.metaKeys.Version()))
 	}
 	return k, r.checkOrigin(ctx, k)
 }
@@ -160,25 +159,28 @@ func (r *rotation) checkOrigin(ctx context.Context, k *envelope.Keys) error {
 	return r.s.Ring.Follows(ctx, r.o.dialogue, r.origin.Version, r.origin.Public, k)
 }
 
-// encryptAll encrypts everything under the active key version. After a conflict
-// it reads the dialogue again, to include what other writers have committed.
+// encryptAll commits batches until everything is under the active key version.
+// After a conflict it reads the dialogue again, to include what other writers
+// have committed.
 func (r *rotation) encryptAll(ctx context.Context, p *partition) error {
 	for lost := 0; lost < maxConflicts; lost++ {
 		k, err := r.activeKeys(ctx, p)
-		if err != nil {
-			return err
-		}
-		before := r.report.Commits
-		err = r.encryptBatches(ctx, p, k)
-		if err == nil {
-			r.o.KeyID, r.report.To = k.ID(), k.Version()
-			return nil
+		for n := 0; err == nil; n++ {
+			batch, isLast := p.olderThan(k.Version())
+			if len(batch) == 0 && p.root.LeastKey == k.Version() {
+				r.o.KeyID, r.report.To = k.ID(), k.Version()
+				return nil
+			}
+			if n > 0 {
+				lost = 0
+				k, err = r.reopenKeys(ctx, p, k.ID())
+			}
+			if err == nil {
+				err = r.commit(ctx, p, k, batch, isLast)
+			}
 		}
 		if !IsLost(err) {
 			return err
-		}
-		if r.report.Commits > before {
-			lost = 0
 		}
 		if err := retry.Writers.Wait(ctx, lost); err != nil {
 			return err
@@ -188,28 +190,6 @@ func (r *rotation) encryptAll(ctx context.Context, p *partition) error {
 		}
 	}
 	return fmt.Errorf("%w: other writers were first %d times; run it again to continue", blue.ErrBusy, maxConflicts)
-}
-
-// encryptBatches commits batches until no item is under an older version than
-// that of k. It updates p after each commit.
-func (r *rotation) encryptBatches(ctx context.Context, p *partition, k *envelope.Keys) error {
-	for n := 0; ; n++ {
-		batch, isLast := p.olderThan(k.Version())
-		if len(batch) == 0 && p.root.LeastKey == k.Version() {
-			return nil
-		}
-		if n > 0 {
-			var err error
-			if k, err = r.reopenKeys(ctx, p, k.ID()); err != nil {
-				return err
-			}
-		}
-		if err := r.commit(ctx, p, k, batch, isLast); err != nil {
-			return err
-		}
-		r.report.Commits++
-		r.report.Items += len(batch)
-	}
 }
 
 // reopenKeys opens every key again, because a rotation can take longer than the
@@ -252,7 +232,7 @@ func (p *partition) olderThan(version uint32) (batch []record.Record, isLast boo
 	return batch, true
 }
 
-// commit encrypts a batch and meta under k. The first commit under a new key
+// commit encrypts a batch and meta under k, and updates p and the report. The first commit under a new key
 // computes the root's sum again, under the new K_root and over the MACs of all
 // items as they are. The last one raises the root's least key version.
 func (r *rotation) commit(ctx context.Context, p *partition, k *envelope.Keys, batch []record.Record, isLast bool) error {
@@ -277,10 +257,8 @@ func (r *rotation) commit(ctx context.Context, p *partition, k *envelope.Keys, b
 		}
 		writes = append(writes, record.Write{Table: record.Dialogues, Record: plain, Prev: item.Attrs})
 	}
-	var sealed []record.Write
-	err := r.s.Run(ctx, "commit", audit.Encrypt, r.o.dialogue, func(ctx context.Context, o *Operation) (err error) {
-		sealed, err = r.s.write(ctx, o, u, writes)
-		return err
+	sealed, err := run(ctx, r.s, "commit", audit.Encrypt, r.o.dialogue, func(ctx context.Context, o *Operation) ([]record.Write, error) {
+		return r.s.write(ctx, o, u, writes)
 	})
 	if err != nil {
 		return err
@@ -292,5 +270,7 @@ func (r *rotation) commit(ctx context.Context, p *partition, k *envelope.Keys, b
 		}
 	}
 	p.metaKeys, p.root = k, u.root
+	r.report.Commits++
+	r.report.Items += len(batch)
 	return nil
 }

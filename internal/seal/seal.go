@@ -23,6 +23,7 @@
 package seal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,13 +85,23 @@ func New(c Config) *Store {
 	if c.Tracer == nil {
 		c.Tracer = noop.NewTracerProvider().Tracer("")
 	}
-	if c.RotateAfter == 0 {
-		c.RotateAfter = softMessages
-	}
+	c.RotateAfter = cmp.Or(c.RotateAfter, softMessages)
 	s := &Store{Config: c}
 	s.Ring = keys.NewRing(c.Records, c.Provider, c.User, &keys.Options{Now: c.Now, Record: s.recordKey, Tracer: c.Tracer})
 	return s
 }
+
+// A Handle gives other packages of this module access to the Store of a public
+// type that embeds it. The public type needs no exported method for that.
+type Handle struct{ store *Store }
+
+// Handle returns the handle of s.
+func (s *Store) Handle() Handle { return Handle{s} }
+
+func (h Handle) sealed() *Store { return h.store }
+
+// Of returns the Store of a type that embeds a Handle.
+func Of(embeds interface{ sealed() *Store }) *Store { return embeds.sealed() }
 
 // Close implements record.Store. It erases the keys in memory and leaves the
 // store below open.
@@ -109,15 +120,7 @@ func (s *Store) Get(ctx context.Context, table record.Table, key record.Key) (re
 	if err != nil {
 		return record.Record{}, err
 	}
-	var opened record.Record
-	err = s.Run(ctx, "get", audit.Decrypt, dialogue, func(ctx context.Context, o *Operation) (err error) {
-		opened, err = s.get(ctx, o, key)
-		return err
-	})
-	if err != nil {
-		return record.Record{}, err
-	}
-	return opened, nil
+	return run(ctx, s, "get", audit.Decrypt, dialogue, func(ctx context.Context, o *Operation) (record.Record, error) { return s.get(ctx, o, key) })
 }
 
 func (s *Store) get(ctx context.Context, o *Operation, key record.Key) (record.Record, error) {
@@ -182,33 +185,24 @@ func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, err
 	if err != nil {
 		return nil, err
 	}
-	var opened []record.Record
-	err = s.Run(ctx, "load", audit.Decrypt, dialogue, func(ctx context.Context, o *Operation) error {
+	return run(ctx, s, "load", audit.Decrypt, dialogue, func(ctx context.Context, o *Operation) ([]record.Record, error) {
 		ks := newKeyset(s.Ring)
 		defer ks.destroy()
 		p, remembered, err := s.loadIntact(ctx, ks, o, q)
 		if err != nil || p == nil {
-			return err
+			return nil, err
 		}
-		if opened, err = p.decrypt(ctx, s.Tracer); err != nil {
-			return err
-		}
+		opened, err := p.decrypt(ctx, s.Tracer)
 		// The state is remembered before the event is stored, so that a failure
 		// leaves no event of success.
-		if remembered == nil || remembered.Incarnation == p.root.Incarnation && remembered.Version < p.root.Version {
-			if err := s.remember(dialogue, p.root, p.metaKeys); err != nil {
-				return err
-			}
+		if err == nil && (remembered == nil || remembered.Incarnation == p.root.Incarnation && remembered.Version < p.root.Version) {
+			err = s.remember(dialogue, p.root, p.metaKeys)
 		}
-		if q.ForUpdate {
-			return nil
+		if err == nil && !q.ForUpdate {
+			err = o.recordRead(ctx, p.root.Version, p.items)
 		}
-		return o.recordRead(ctx, p.root.Version, p.items)
+		return opened, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return opened, nil
 }
 
 // Witness implements record.Witness. It stores the event of a read that no
@@ -222,7 +216,7 @@ func (s *Store) Witness(ctx context.Context, records []record.Record) error {
 		return err
 	}
 	return s.Run(ctx, "witness", audit.Decrypt, dialogue, func(ctx context.Context, o *Operation) error {
-		meta := metaOf(records)
+		meta := record.MetaOf(records)
 		o.KeyID = meta.Attrs[attrKeyID].Str()
 		return o.recordRead(ctx, uint64(meta.Attrs[attrVersion].Int()), records)
 	})
@@ -238,25 +232,20 @@ func dialogueOf(table record.Table, pk record.Partition) (string, error) {
 	return dialogue, nil
 }
 
-// metaOf returns the meta item among the items of a partition. Its key is zero
-// if there is none.
-func metaOf(items []record.Record) record.Record {
-	for _, r := range items {
-		if r.Key.Item == record.Meta {
-			return r
-		}
-	}
-	return record.Record{}
+// damageOf returns the damage of an item. Its detail is formatted as by
+// fmt.Sprintf.
+func damageOf(class, item, detail string, args ...any) *blue.Damage {
+	return &blue.Damage{Class: class, Item: item, Detail: fmt.Sprintf(detail, args...)}
 }
 
-// tampered returns a *blue.TamperError.
+// tampered returns the error of a damaged dialogue.
 func tampered(dialogue string, damage ...blue.Damage) *blue.TamperError {
 	return &blue.TamperError{Dialogue: blue.DialogueID(dialogue), Damage: damage}
 }
 
-// rolledBack returns the *blue.TamperError of a meta item that is too old.
+// rolledBack returns the error of a meta item that is too old.
 func rolledBack(dialogue, detail string, args ...any) *blue.TamperError {
-	t := tampered(dialogue, blue.Damage{Class: record.DamageRolledBack, Item: record.Meta, Detail: fmt.Sprintf(detail, args...)})
+	t := tampered(dialogue, *damageOf(record.DamageRolledBack, record.Meta, detail, args...))
 	t.RolledBack = true
 	return t
 }

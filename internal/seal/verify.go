@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -24,14 +23,6 @@ type partition struct {
 	metaKeys *envelope.Keys            // the keys of meta, nil if meta is damaged
 	root     root
 	damage   []blue.Damage
-}
-
-// keyID returns the id of the keys of meta, "" if meta is damaged.
-func (p *partition) keyID() string {
-	if p.metaKeys == nil {
-		return ""
-	}
-	return p.metaKeys.ID()
 }
 
 // find returns the index of an item, or the index at which it would be.
@@ -65,7 +56,7 @@ func (p *partition) sum(k *envelope.Keys) envelope.Sum {
 func (p *partition) decrypt(ctx context.Context, t trace.Tracer) (opened []record.Record, err error) {
 	_, span := t.Start(ctx, "open")
 	defer func() { endSpan(span, err) }()
-	setSize(span, p.items)
+	setSize(span, len(p.items), func(i int) record.Record { return p.items[i] })
 	opened = make([]record.Record, len(p.items))
 	for i, r := range p.items {
 		if opened[i], err = decrypt(p.keys[r.Key.Item], r); err != nil {
@@ -99,7 +90,7 @@ func (s *Store) verify(ctx context.Context, ks *keyset, dialogue string, items [
 		}
 		nonce := r.Attrs[attrKeyID].Str() + string(r.Attrs[attrNonce].Bin())
 		if other, ok := nonces[nonce]; damage == nil && ok {
-			damage = &blue.Damage{Class: record.DamageMalformed, Item: sk, Detail: "shares its nonce with " + other}
+			damage = damageOf(record.DamageMalformed, sk, "shares its nonce with %s", other)
 		}
 		if damage != nil {
 			p.damage = append(p.damage, *damage)
@@ -118,7 +109,7 @@ func (s *Store) verify(ctx context.Context, ks *keyset, dialogue string, items [
 
 // openMeta authenticates meta and opens its root.
 func (p *partition) openMeta(ctx context.Context, ks *keyset, dialogue string) error {
-	meta := metaOf(p.items)
+	meta := record.MetaOf(p.items)
 	if meta.Key.Item == "" {
 		p.damage = append(p.damage, blue.Damage{Class: record.DamageMissing, Item: record.Meta})
 		return nil
@@ -132,7 +123,7 @@ func (p *partition) openMeta(ctx context.Context, ks *keyset, dialogue string) e
 	}
 	if damage == nil {
 		if p.root, err = openRoot(k, dialogue, meta.Attrs); err != nil {
-			damage = &blue.Damage{Class: record.DamageMalformed, Item: record.Meta, Detail: "its root does not open"}
+			damage = damageOf(record.DamageMalformed, record.Meta, "its root does not open")
 		}
 	}
 	if damage != nil {
@@ -147,14 +138,14 @@ func (p *partition) openMeta(ctx context.Context, ks *keyset, dialogue string) e
 // The item is authentic if damage and error are nil. The error says that the
 // keys cannot be opened.
 func authenticate(ctx context.Context, ks *keyset, dialogue string, r record.Record) (*envelope.Keys, *blue.Damage, error) {
-	damaged := func(class, detail string) (*envelope.Keys, *blue.Damage, error) {
-		return nil, &blue.Damage{Class: class, Item: r.Key.Item, Detail: detail}, nil
+	damaged := func(class, detail string, args ...any) (*envelope.Keys, *blue.Damage, error) {
+		return nil, damageOf(class, r.Key.Item, detail, args...), nil
 	}
 	if len(r.Attrs) == 0 {
 		return damaged(record.DamageMalformed, "the store could not read it as an item")
 	}
 	if mac := r.Attrs[attrMAC].Bin(); len(mac) != macSize {
-		return damaged(record.DamageStripped, fmt.Sprintf("item_mac has %d bytes", len(mac)))
+		return damaged(record.DamageStripped, "item_mac has %d bytes", len(mac))
 	}
 	keyID := r.Attrs[attrKeyID].Str()
 	owner, _, err := envelope.ParseKeyID(keyID)
@@ -162,17 +153,21 @@ func authenticate(ctx context.Context, ks *keyset, dialogue string, r record.Rec
 		return damaged(record.DamageMalformed, "key_id cannot be read")
 	}
 	if owner != dialogue {
-		return damaged(record.DamageMoved, "sealed in dialogue "+owner)
+		return damaged(record.DamageMoved, "sealed in dialogue %s", owner)
 	}
 	k, err := ks.open(ctx, keyID)
 	if err != nil {
 		return nil, nil, err
 	}
 	if !hasValidMAC(k, r, r.Key.Item) {
-		if why := malformed(r.Attrs); why != "" {
-			return damaged(record.DamageMalformed, why)
+		ciphertext, nonce := r.Attrs[attrCiphertext], r.Attrs[attrNonce]
+		switch {
+		case ciphertext.Type() != record.Bytes || len(ciphertext.Bin()) < envelope.TagSize:
+			return damaged(record.DamageMalformed, "%s is not a ciphertext with its tag", attrCiphertext)
+		case nonce.Type() != record.Bytes || len(nonce.Bin()) != envelope.NonceSize:
+			return damaged(record.DamageMalformed, "%s is not %d bytes", attrNonce, envelope.NonceSize)
 		}
-		return damaged(record.DamageChanged, "its MAC is not that of its attributes")
+		return damaged(record.DamageChanged, "its MAC does not match its attributes")
 	}
 	return k, nil, nil
 }
@@ -184,7 +179,7 @@ func (p *partition) checkVersion(r record.Record) *blue.Damage {
 	if err != nil || p.metaKeys == nil || version >= p.root.LeastKey && version <= p.root.ActiveKey {
 		return nil
 	}
-	return &blue.Damage{Class: record.DamageChanged, Item: r.Key.Item, Detail: fmt.Sprintf("key_id names version %d, which this dialogue does not use", version)}
+	return damageOf(record.DamageChanged, r.Key.Item, "key_id names version %d, which this dialogue does not use", version)
 }
 
 // diagnoseMissingKey returns damage if meta names a key version that was never
@@ -200,5 +195,5 @@ func diagnoseMissingKey(ctx context.Context, ks *keyset, dialogue string, meta r
 	if err != nil || version <= active.Version() {
 		return nil, cause
 	}
-	return &blue.Damage{Class: record.DamageChanged, Item: record.Meta, Detail: fmt.Sprintf("key_id names version %d, which was never made", version)}, nil
+	return damageOf(record.DamageChanged, record.Meta, "key_id names version %d, which was never made", version), nil
 }

@@ -12,6 +12,55 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
+// A keyset holds the keys that one operation has opened, each version once. It
+// is used by one goroutine.
+type keyset struct {
+	ring *keys.Ring
+	byID map[string]*envelope.Keys
+}
+
+func newKeyset(ring *keys.Ring) *keyset {
+	return &keyset{ring: ring, byID: make(map[string]*envelope.Keys)}
+}
+
+// open returns the keys that a key id names. The errors are those of
+// keys.Ring.Open.
+func (s *keyset) open(ctx context.Context, keyID string) (*envelope.Keys, error) {
+	if k, ok := s.byID[keyID]; ok {
+		return k, nil
+	}
+	return s.add(s.ring.Open(ctx, keyID))
+}
+
+// active returns the keys that encrypt new items. The errors are those of
+// keys.Ring.Active.
+func (s *keyset) active(ctx context.Context, dialogue string) (*envelope.Keys, error) {
+	return s.add(s.ring.Active(ctx, dialogue))
+}
+
+// add keeps keys until destroy. If the set has the same version already, add
+// destroys k and returns the keys in the set.
+func (s *keyset) add(k *envelope.Keys, err error) (*envelope.Keys, error) {
+	if err != nil {
+		return nil, err
+	}
+	if own, ok := s.byID[k.ID()]; ok {
+		k.Destroy()
+		return own, nil
+	}
+	s.byID[k.ID()] = k
+	return k, nil
+}
+
+// destroy erases all keys in memory and empties the set. Long operations call
+// it between their steps, so that no key stays longer than the ring allows.
+func (s *keyset) destroy() {
+	for _, k := range s.byID {
+		k.Destroy()
+	}
+	clear(s.byID)
+}
+
 // Each key version is signed by the version before it (keys.Ring.Follows).
 // Without that check, any user who may grant access could replace a dialogue by
 // one that is encrypted under a key of their own.
@@ -40,24 +89,19 @@ func (s *Store) checkNextKey(ctx context.Context, dialogue string) error {
 	ks := newKeyset(s.Ring)
 	defer ks.destroy()
 	active, err := ks.active(ctx, dialogue)
+	var inUse *envelope.Keys
 	if err == nil {
-		err = s.checkDescends(ctx, ks, dialogue, meta, active)
+		inUse, err = ks.open(ctx, meta.Attrs[attrKeyID].Str())
+	}
+	if err == nil && active.Version() > inUse.Version() {
+		var public [envelope.PublicSize]byte
+		if public, err = inUse.Public(); err == nil {
+			err = s.Ring.Follows(ctx, dialogue, inUse.Version(), public, active)
+		}
 	}
 	switch keys.Class(err) {
 	case "denied", "missing", "wrong_key":
 		return nil
 	}
 	return err
-}
-
-func (s *Store) checkDescends(ctx context.Context, ks *keyset, dialogue string, meta record.Record, k *envelope.Keys) error {
-	inUse, err := ks.open(ctx, meta.Attrs[attrKeyID].Str())
-	if err != nil || k.Version() <= inUse.Version() {
-		return err
-	}
-	public, err := inUse.Public()
-	if err != nil {
-		return err
-	}
-	return s.Ring.Follows(ctx, dialogue, inUse.Version(), public, k)
 }

@@ -12,6 +12,68 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
+// CheckLog compares a dialogue with the tables next to it. The audit log must
+// hold the event of the stored root and no later one. The active key must
+// descend from the key in use. The error is *blue.TamperError, blue.ErrAudit,
+// or an error of the store below.
+func (s *Store) CheckLog(ctx context.Context, dialogue string) error {
+	if err := s.checkNextKey(ctx, dialogue); err != nil {
+		return err
+	}
+	return s.Run(ctx, "verify", audit.Decrypt, dialogue, s.compareWithLog)
+}
+
+func (s *Store) compareWithLog(ctx context.Context, o *Operation) error {
+	dialogue := o.dialogue
+	meta, err := s.Records.Get(ctx, record.Dialogues, record.MetaKey(dialogue))
+	if err != nil {
+		return err
+	}
+	o.Started, o.KeyID = true, keyIDOf(dialogue, meta.Attrs)
+	version := uint64(meta.Attrs[attrVersion].Int())
+	damaged := func(class, detail string) error {
+		return tampered(dialogue, *damageOf(class, record.Meta, detail, version))
+	}
+	ks := newKeyset(s.Ring)
+	defer ks.destroy()
+	k, err := ks.open(ctx, meta.Attrs[attrKeyID].Str())
+	var r root
+	if err == nil {
+		r, err = openRoot(k, dialogue, meta.Attrs)
+	}
+	if s.isReplaced(ctx, meta, err) {
+		return s.compareWithLog(ctx, o)
+	}
+	if err != nil {
+		return err
+	}
+	event, err := audit.ReadCommit(ctx, s.Records, dialogue, version)
+	switch {
+	case errors.Is(err, blue.ErrNotFound):
+		return damaged(record.DamageMissing, "the audit log holds no event of version %d")
+	case err != nil:
+		return err
+	case event.RootHash != r.hash || event.CoreHash() != r.CoreHash || event.Chain != r.Chain || event.Seq != r.Seq:
+		return damaged(record.DamageChanged, "the audit event of version %d belongs to another root")
+	}
+	_, err = audit.ReadCommit(ctx, s.Records, dialogue, version+1)
+	if errors.Is(err, blue.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// Another writer may have committed since meta was read.
+	now, err := s.Records.Get(ctx, record.Dialogues, meta.Key)
+	if err != nil {
+		return err
+	}
+	if now.Equal(meta) {
+		return rolledBack(dialogue, "version %d is stored, the audit log holds a later one", version)
+	}
+	return nil
+}
+
 // Two records say that a dialogue was erased: the state in its key header, and
 // the tombstone that replaces its meta item. Only the key header is trusted.
 // After a restore of older data the tombstone can be missing, and an attacker
@@ -48,8 +110,7 @@ func (s *Store) checkTombstone(ctx context.Context, dialogue string, meta record
 	if err := s.checkErased(ctx, dialogue); err != nil {
 		return err
 	}
-	return tampered(dialogue, blue.Damage{Class: record.DamageChanged, Item: record.Meta,
-		Detail: "a tombstone is stored, and the keys of the dialogue were not erased"})
+	return tampered(dialogue, *damageOf(record.DamageChanged, record.Meta, "a tombstone is stored, and the keys of the dialogue were not erased"))
 }
 
 // explainAbsence returns blue.ErrErased if an item is missing because its
@@ -84,7 +145,7 @@ func (s *Store) checkAbsence(ctx context.Context, dialogue string, remembered *f
 	if err := s.checkErased(ctx, dialogue); err != nil {
 		return false, err
 	}
-	gone := tampered(dialogue, blue.Damage{Class: record.DamageMissing, Item: record.Meta, Detail: "the whole dialogue is gone"})
+	gone := tampered(dialogue, *damageOf(record.DamageMissing, record.Meta, "the whole dialogue is gone"))
 	gone.RolledBack = !isLogged
 	return false, gone
 }
