@@ -79,7 +79,7 @@ func harness[K keys.Provider](records func(*testing.T) record.Store, own, other 
 		Open: func(t *testing.T, r record.Store, now func() time.Time) storetest.Store {
 			return open(r, own(t, r), now)
 		},
-		Stranger: func(t *testing.T, r record.Store, now func() time.Time) storetest.Store {
+		OpenOther: func(t *testing.T, r record.Store, now func() time.Time) storetest.Store {
 			return open(r, other(t, r), now)
 		},
 		Below: func(t *testing.T, r record.Store, now func() time.Time) record.Store {
