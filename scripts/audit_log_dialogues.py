@@ -1,11 +1,11 @@
-"""What the audit log says of a dialogue, and whether the dialogue's lines in an
-exported log say the same (docs/format.md §7). verify_audit_log.py builds on it.
+"""Compare the events of a dialogue with the dialogue's lines in an exported log
+(docs/format.md §7). verify_audit_log.py uses this module.
 """
 from audit_log_format import Bad, intact, place
 
 
 class Dialogue:
-    """What the events say of one dialogue, then what its lines do."""
+    """The state of one dialogue by its events, compared with its lines."""
 
     def __init__(self, name):
         self.name, self.commits, self.boundary, self.erased = name, {}, 0, ""

@@ -1,5 +1,6 @@
-"""The bytes of an exported audit log and of a proof, and a strict reader of both,
-from docs/format.md §7 alone. verify_audit_log.py builds on it.
+"""Read exported audit logs and proofs strictly, from docs/format.md §7 alone.
+
+verify_audit_log.py uses this module.
 """
 import base64
 import hashlib
@@ -21,7 +22,7 @@ MALFORMED = (ValueError, AttributeError, TypeError, KeyError, RecursionError)
 
 
 class Bad(Exception):
-    """The class of what is wrong, and where."""
+    """The class and the place of a fault."""
 
     def __str__(self):
         return ": ".join(self.args)
@@ -41,7 +42,7 @@ def unbase64(text):
 # ------------------------------------------------ lines
 
 def parse(line):
-    """One line to its key and attributes; it has one spelling."""
+    """Return the key and attributes of one line. A line has one spelling."""
     text = line.decode()
     item = json.loads(text)
     again = json.dumps(item, ensure_ascii=False, separators=(",", ":"), sort_keys=True) + "\n"
@@ -96,7 +97,7 @@ def place(sk):
 # ------------------------------------------------ events, trees, notes
 
 def intact(e):
-    """Whether a record is an event with the hash of its fields, and nothing else."""
+    """Return whether a record is exactly an event with the hash of its fields."""
     if not NUMBERS <= e.keys() or any(type(v) is not TYPES.get(name) or v in ("", b"") for name, v in e.items()):
         return False
     fields = [e.get(name, b"") for name in CORE]
@@ -105,7 +106,7 @@ def intact(e):
 
 
 def verifier(vkey):
-    """A verifier key to its name and key hash, as signatures name them, and the key."""
+    """Return the name and key hash of a verifier key, as in signatures, and the key."""
     name, hashed, key = vkey.split("+", 2)
     raw = unbase64(key)
     if raw[:1] != b"\x01" or sha(name.encode(), b"\n", raw)[:4].hex() != hashed:

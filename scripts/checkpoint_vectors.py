@@ -4,8 +4,8 @@
     python3 scripts/checkpoint_vectors.py tests/fixtures
 
 writes checkpoint_vectors.json there. It is written from the texts of RFC 6962
-section 2.1, C2SP signed-note, tlog-checkpoint, tlog-proof and tlog-witness; it
-shares nothing with the Go code. The output is the same on every run.
+section 2.1, C2SP signed-note, tlog-checkpoint, tlog-proof and tlog-witness. It
+shares no code with the Go packages. The output is the same on every run.
 """
 import base64
 import hashlib
@@ -83,7 +83,7 @@ class Key:
         return f"\u2014 {self.name} {b64(self.hash + self.key.sign(body.encode()))}\n"
 
 
-OURS = Key(bytes(range(32)))
+OWN = Key(bytes(range(32)))
 OTHER = Key(bytes(range(32, 64)))
 WITNESS = Key(bytes(range(64, 96)), "witness.example")
 
@@ -93,7 +93,7 @@ def body(size, root, origin=ORIGIN):
 
 
 def note(text, *keys):
-    return text + "\n" + "".join(k.line(text) for k in keys or [OURS])
+    return text + "\n" + "".join(k.line(text) for k in keys or [OWN])
 
 
 def leaf(i):
@@ -110,29 +110,29 @@ def good_notes():
 
 
 def notes():
-    """Notes to open with OURS known: (name, good, note)."""
+    """Yield notes to open with the key OWN: (name, good, note)."""
     root = mth(LEAVES[:256])
     good = body(256, root)
-    line = OURS.line(good)
+    line = OWN.line(good)
     sig = line.split(" ")[2].strip()
     flipped = base64.b64decode(sig)
     wrong = f"\u2014 {NAME} {b64(flipped[:-1] + bytes([flipped[-1] ^ 1]))}\n"
     others = [Key(sha(bytes([i])), f"w{i}.example") for i in range(20)]
     yield "one signature", True, note(good)
-    yield "an unknown signer before ours", True, note(good, WITNESS, OURS)
-    yield "an unknown signer after ours", True, note(good, OURS, WITNESS)
-    yield "an unknown key of our name", True, note(good, OTHER, OURS)
-    yield "our signature twice", True, note(good, OURS, OURS)
-    yield "16 signatures", True, note(good, *others[:15], OURS)
+    yield "an unknown signer before ours", True, note(good, WITNESS, OWN)
+    yield "an unknown signer after ours", True, note(good, OWN, WITNESS)
+    yield "an unknown key of our name", True, note(good, OTHER, OWN)
+    yield "our signature twice", True, note(good, OWN, OWN)
+    yield "16 signatures", True, note(good, *others[:15], OWN)
     yield "an unknown signer whose signature is wrong", True, good + "\n" + WITNESS.line("other\n") + line
     yield "the greatest size", True, note(body(999_999_999_999, root))
     yield "size 1", True, note(body(1, root))
     yield "no known signer", False, note(good, WITNESS)
     yield "another key of our name", False, note(good, OTHER)
-    yield "our key hash, signed by another", False, good + "\n" + f"\u2014 {NAME} {b64(OURS.hash + OTHER.key.sign(good.encode()))}\n"
+    yield "our key hash, signed by another", False, good + "\n" + f"\u2014 {NAME} {b64(OWN.hash + OTHER.key.sign(good.encode()))}\n"
     yield "a wrong signature", False, good + "\n" + wrong
     yield "a wrong signature beside a witness", False, good + "\n" + WITNESS.line(good) + wrong
-    yield "17 signatures", False, note(good, *others[:16], OURS)
+    yield "17 signatures", False, note(good, *others[:16], OWN)
     yield "no signature", False, good + "\n"
     yield "no empty line", False, good + line
     yield "no newline at the end", False, note(good)[:-1]
@@ -140,7 +140,7 @@ def notes():
     yield "an empty line at the end", False, note(good) + "\n"
     yield "a signature that is not base64", False, good + "\n" + f"\u2014 {NAME} {sig[:-4]}!!!=\n"
     yield "a signature of base64url", False, note(good).replace(sig, base64.urlsafe_b64encode(flipped).decode())
-    yield "a signature of four bytes", False, good + "\n" + f"\u2014 {NAME} {b64(OURS.hash)}\n"
+    yield "a signature of four bytes", False, good + "\n" + f"\u2014 {NAME} {b64(OWN.hash)}\n"
     yield "a signature without its name", False, good + "\n" + f"\u2014 {sig}\n"
     yield "a hyphen for the dash", False, note(good).replace("\u2014", "-")
     yield "another size under the signature", False, note(good).replace("\n256\n", "\n257\n")
@@ -150,7 +150,7 @@ def notes():
     yield "a control character", False, note(good.replace("256", "256\t"))
     yield "not UTF-8", False, None
     yield "empty", False, ""
-    # What follows is signed well; the three lines are wrong.
+    # The following notes have valid signatures and wrong lines.
     for name, text in [
         ("a size with a leading zero", body("0256", root)),
         ("a size with a sign", body("+256", root)),
@@ -211,8 +211,8 @@ def some(n):
 
 def main():
     out = {
-        "seed": OURS.seed.hex(),
-        "vkey": OURS.vkey(),
+        "seed": OWN.seed.hex(),
+        "vkey": OWN.vkey(),
         "other_vkey": OTHER.vkey(),
         "chain": CHAIN,
         "leaf": "leaf i, from 0, is SHA-256 of the text \"event {i}\"",

@@ -5,7 +5,7 @@
     scripts/dialogue_fixtures.py --check FOLDER...  compare them with the files, without times
     scripts/dialogue_fixtures.py --rules FILE       write the table of references and the error samples
 
-A FOLDER holds inputs.json, as in tests/fixtures/dialogues. The script is a
+A FOLDER contains inputs.json, as in tests/fixtures/dialogues. The script is a
 second implementation of Blue's rules in plain Python. It shares no code with
 the Go packages, so a test that compares the two shows an error in either.
 Blue's known defects are part of its output: refs is null, the summary of a
@@ -55,7 +55,7 @@ class Dialogue:
         {
             "create": self.create,
             "expert-register": self.expert,
-            "expert-create": lambda data, _: self.expert(data | {"focus": None}, _),  # Blue has no place for it
+            "expert-create": lambda data, _: self.expert(data | {"focus": None}, _),  # Blue does not store it
             "round-register": self.round,
             "signal": self.signal,
             "verdict-register": self.verdict,

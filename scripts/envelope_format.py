@@ -1,5 +1,6 @@
-"""The envelope's format and a strict reader, written from the format's text
-alone: it shares nothing with the Go code. generate_vectors.py builds on it.
+"""Read the envelope's format strictly, written from docs/format.md alone.
+
+It shares no code with the Go packages. generate_vectors.py uses this module.
 """
 import base64
 import hashlib
@@ -48,7 +49,7 @@ def is_control(text):
 
 
 class Refused(Exception):
-    """Carries one of REASONS."""
+    """A refusal with one of REASONS."""
 
 
 def check_dialogue(dialogue):
@@ -77,7 +78,7 @@ def parse_key_id(text):
 
 
 def padded_len(n):
-    """Padme buckets, at least 64 bytes."""
+    """Return the Padme bucket of a size, at least 64 bytes."""
     if n <= 64:
         return 64
     exponent = n.bit_length() - 1

@@ -4,7 +4,7 @@
     python3 scripts/extract_nist_kat.py > tests/fixtures/nist_kat_aes_gcm.json
 
 The source are the .rsp files that the package cryptography_vectors ships
-(CAVS 14.0, gcmtestvectors). Every value is hex; a decrypt case without "pt"
+(CAVS 14.0, gcmtestvectors). Every value is hex. A decrypt case without "pt"
 must fail. The output is the same on every run.
 """
 import importlib.resources
@@ -17,7 +17,7 @@ SOURCES = {"encrypt": ("gcmEncryptExtIV256.rsp", 375, 0), "decrypt": ("gcmDecryp
 
 
 def cases(name):
-    """Yield the cases of one file that are of our profile."""
+    """Yield the cases of one file that have the profile."""
     root = importlib.resources.files("cryptography_vectors")
     section, case, fresh = {}, {}, False
     for line in (root / "ciphers" / "AES" / "GCM" / name).read_text().splitlines() + ["Count = end"]:

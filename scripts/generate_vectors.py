@@ -4,9 +4,9 @@
     python3 scripts/generate_vectors.py tests/fixtures
 
 writes envelope_vectors.json and envelope_vectors.json.sha256, the same bytes on
-every run. Each vector that must fail fails for one reason. Every vector is read
-back by envelope_format.py before it is written, so one that fails for another
-reason than it says ends the run.
+every run. Each vector that must fail fails for one reason. envelope_format.py
+reads every vector before it is written. The run ends if a vector fails for
+another reason.
 """
 import base64
 import hashlib
@@ -28,7 +28,7 @@ PAYLOAD = '{"label":"Latency","description":"Two reads where one would do","cont
 
 
 def seed(name, size=32):
-    """Fixed bytes in the place of random ones."""
+    """Return fixed bytes instead of random ones."""
     return hashlib.sha256(b"blue vectors/" + name.encode()).digest()[:size]
 
 
@@ -44,7 +44,7 @@ def add(name, op, expect="ok", **fields):
 
 
 def sealed_item(name, sk, payload=PAYLOAD, *, dialogue=DIALOGUE, version=VERSION, attrs=None, plain=None, aad=None, key=None, change=None, table="blue_dialogues"):
-    """An item as it should be, but for what the keywords say, with its MAC right."""
+    """Return a correct item with the changes of the keywords and a correct MAC."""
     secret = seed(f"secret/{dialogue}/{version}")
     addr = address(dialogue, sk)
     nonce = seed("nonce/" + name, 12)
@@ -63,7 +63,7 @@ def sealed_item(name, sk, payload=PAYLOAD, *, dialogue=DIALOGUE, version=VERSION
 
 
 def item(name, sk, payload=PAYLOAD, expect="ok", after=None, **keywords):
-    """Add an item vector; after(item) changes it once its MAC is made."""
+    """Add an item vector. after(item) changes it after its MAC is computed."""
     fields = sealed_item(name, sk, payload, **keywords)
     if after:
         after(fields["item"])
@@ -77,7 +77,7 @@ def flip(data, bit):
 
 
 def alter(name, function):
-    """A change of one binary attribute."""
+    """Return a change of one binary attribute."""
     return lambda it: it.update({name: b64(function(binary(it, name)))})
 
 
@@ -128,7 +128,7 @@ def good_items():
 
 
 def bad_seals():
-    """The MAC is right; what is sealed is not."""
+    """Add items with a correct MAC and a wrong sealed payload."""
     sk, here = "tension#00#01", address(DIALOGUE, "tension#00#01")
     for name, aad in [
         ("of-another-dialogue", sha(address("storage-choices", sk))),
@@ -202,7 +202,7 @@ def bad_seals():
 
 
 def bad_macs():
-    """The item opens, but its MAC is not the one of this item."""
+    """Add items that open, but whose MAC belongs to another item."""
     sk, table = "tension#00#01", "blue_dialogues"
     attrs = {"status": {"S": "open"}, "round": {"N": "1"}, "flag": {"BOOL": True}}
     secret = seed(f"secret/{DIALOGUE}/{VERSION}")
@@ -325,7 +325,7 @@ def wraps():
 
 
 def texts():
-    """Addresses, key ids, paddings, sums and derivations."""
+    """Add addresses, key ids, paddings, sums and derivations."""
     add("address/colon-in-rest", "address", dialogue="a", sk="event#tension#T0001#2026-03-01T09:30:00Z")
     add("address/slash-in-rest", "address", dialogue="a", sk="verdict#b/c")
     add("address/of-the-rfc", "address", dialogue="nvidia-analysis", sk="perspective#01#02")

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Read items with nothing but RFC 0058 and the data keys.
+"""Read items with only RFC 0058 and the data keys.
 
     read_item.py deks.json < items.json
 
-items.json: a list of items in DynamoDB-JSON ({"PK": {"S": ...}, ...});
-deks.json: {key_id: data key in hex}. One JSON object per item on standard
-output: {"SK": ..., "payload": ...}, null for an item without encrypted fields.
+items.json is a list of items in DynamoDB-JSON ({"PK": {"S": ...}, ...}).
+deks.json is {key_id: data key in hex}. Standard output has one JSON object per
+item: {"SK": ..., "payload": ...}, null for an item without encrypted fields.
 The first item that does not open ends the run with status 1 and its name.
 """
 import base64
@@ -18,14 +18,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 
 def address(pk, sk):
-    """The canonical entity address, dialogue:{id}/entity:{type}/{subkey}."""
+    """Return the canonical entity address, dialogue:{id}/entity:{type}/{subkey}."""
     dialogue = pk.removeprefix("dialogue#")
     kind, _, subkey = ("dialogue", "", "meta") if sk == "meta" else sk.partition("#")
     return f"dialogue:{dialogue}/entity:{kind}/{subkey}"
 
 
 def payload(item, deks):
-    """Decrypt one item's fields; the AAD is the raw SHA-256 of its address."""
+    """Decrypt one item's fields. The AAD is the raw SHA-256 of its address."""
     if "content_encrypted" not in item:
         return None
     aad = hashlib.sha256(address(item["PK"]["S"], item["SK"]["S"]).encode()).digest()

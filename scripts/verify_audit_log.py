@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Verify exported audit logs, or proofs of single events, by docs/format.md §7 alone.
 
-    verify_audit_log.py --key VKEY LOG...            what `blue-store audit export` writes
-    verify_audit_log.py --key VKEY --proof PROOF...  what `blue-store audit proof` writes
+    verify_audit_log.py --key VKEY LOG...            for the output of `blue-store audit export`
+    verify_audit_log.py --key VKEY --proof PROOF...  for the output of `blue-store audit proof`
 
-One line each: "LOG: ok", "LOG: unproven: …" or "LOG: class: …" with the first thing that is wrong.
-The status is 1 if anything is wrong. It shares nothing with the Go code.
-The bytes of lines, events, notes and proofs are read in audit_log_format.py.
+It prints one line for each file: "LOG: ok", "LOG: unproven: …" or "LOG: class: …" with the first fault.
+The status is 1 if there is a fault. It shares no code with the Go packages.
+audit_log_format.py reads the bytes of lines, events, notes and proofs.
 """
 import argparse
 import re
@@ -18,7 +18,7 @@ from audit_log_format import MALFORMED, Bad, checkpoint, intact, place, proof, r
 
 
 class Chain:
-    """One chain, whose checkpoints come after its events."""
+    """One chain. Its checkpoints follow its events."""
 
     def __init__(self, name, keys):
         self.name, self.keys, self.leaves, self.fault = name, keys, [], None
@@ -42,7 +42,7 @@ class Chain:
             self.leaves.append(bytes.fromhex(self.last))
 
     def root(self, size):
-        """The RFC 6962 root over the first events; sizes ascend."""
+        """Return the RFC 6962 root of the first events. The sizes ascend."""
         for i in range(self.size, size):
             node = sha(b"\x00", self.leaves[i])
             while i & 1:
@@ -65,7 +65,7 @@ class Chain:
         self.proven = size
 
     def tail(self):
-        """What no checkpoint covers, "" for nothing."""
+        """Return the events that no checkpoint covers, or "" if there are none."""
         if self.fault or not self.leaves:
             raise self.fault or Bad("missing_chain", f"chain {self.name} has no events")
         closed = self.operation == "close"
@@ -75,7 +75,7 @@ class Chain:
 
 
 def judge(rows, keys):
-    """Raise Bad for the first thing that is wrong; return the unproven tails."""
+    """Raise Bad for the first fault. Return the unproven tails."""
     chain, chains, tails, dialogues = None, set(), [], {}
     known = lambda name: dialogues.setdefault(name, Dialogue(name))
     for kind, name, sk, item in rows:
@@ -112,7 +112,7 @@ def verdict(path, keys):
             word = "unproven: " + "; ".join(tails) if tails else "ok"
         except Bad as bad:
             word = str(bad)
-            for _ in rows:  # a file that is malformed anywhere is not judged
+            for _ in rows:  # a file with a malformed line is not verified
                 pass
     return word
 

@@ -7,9 +7,8 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// call is one method used on one kind of entity, in a way that works on a
-// dialogue made by world.seed. Cases that are alike for all methods run over
-// the table of calls.
+// call uses one method on one kind of entity. It succeeds on a dialogue made by
+// env.seed. Cases that are alike for all methods run over the table of calls.
 type call struct {
 	name  string // method/kind
 	write bool
@@ -114,8 +113,8 @@ func getCall(kind string, key blue.EntityKey) call {
 	}}
 }
 
-// eventCall gets the created event of an entity. Its stamp is the time at
-// which the case's clock stands.
+// eventCall gets the created event of an entity. The stamp of the event is
+// seedStamp.
 func eventCall(kind, of string) call {
 	return getCall(kind, blue.EntityKey{Kind: blue.Kind(kind), Key: of + "#" + seedStamp})
 }

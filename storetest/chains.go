@@ -7,9 +7,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// chains is a store as far as its audit chains go: each is read once, whole,
-// when the first of its events is asked for. A server is so asked for a chain
-// and not for every event of it.
+// chains is a store that reads each audit chain once. The first Get of an event
+// queries the whole chain, so that a server receives one request for each chain
+// and not for each event.
 type chains struct {
 	record.Store
 	read map[record.Partition]map[string]record.Record // by PK, then SK

@@ -9,11 +9,12 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// seedStamp is when world.seed registers round 0: the clock stands, and each
-// commit is a nanosecond later than the one before.
+// seedStamp is the time at which env.seed registers round 0. The clock does not
+// move, and each commit is a nanosecond later than the one before.
 const seedStamp = "2031-02-03T04:05:06.123456792Z"
 
-// idCases: an id that no dialogue can have is ErrInvalid, whatever is asked.
+// idCases check that every method refuses an invalid dialogue id with
+// ErrInvalid.
 func idCases() []Case {
 	bad := []struct{ name, id string }{
 		{"empty id", ""},
@@ -28,7 +29,7 @@ func idCases() []Case {
 	var cases []Case
 	for _, c := range append([]call{createCall}, perMethod()...) {
 		for _, b := range bad {
-			cases = append(cases, on(c.name+"/"+b.name, func(w *world) {
+			cases = append(cases, on(c.name+"/"+b.name, func(w *env) {
 				w.fails(c.do(w.Context(), w.store, blue.DialogueID(b.id)), blue.ErrInvalid)
 			}))
 		}
@@ -36,11 +37,12 @@ func idCases() []Case {
 	return cases
 }
 
-// absenceCases: what is not there is ErrNotFound, and asking makes nothing.
+// absenceCases check that every method returns ErrNotFound for a missing
+// dialogue or entity and creates nothing.
 func absenceCases() []Case {
 	var cases []Case
 	for _, c := range existing() {
-		cases = append(cases, on(c.name+"/unknown dialogue", func(w *world) {
+		cases = append(cases, on(c.name+"/unknown dialogue", func(w *env) {
 			w.refuses(blue.ErrNotFound, func() error { return c.do(w.Context(), w.store, dialogue) })
 		}))
 	}
@@ -48,7 +50,7 @@ func absenceCases() []Case {
 		if c.name == "Get/dialogue" {
 			continue
 		}
-		cases = append(cases, on(c.name+"/unknown entity", func(w *world) {
+		cases = append(cases, on(c.name+"/unknown entity", func(w *env) {
 			w.create(newDialogue())
 			w.refuses(blue.ErrNotFound, func() error { return c.do(w.Context(), w.store, dialogue) })
 		}))
@@ -56,18 +58,18 @@ func absenceCases() []Case {
 	return cases
 }
 
-// endedCases: an ended context and a closed store are told as such, and
-// nothing is written.
+// endedCases check that every method reports an ended context and a closed
+// store, and writes nothing.
 func endedCases() []Case {
 	var cases []Case
 	calls := append([]call{createCall}, perMethod()...)
 	for _, c := range append(calls, across()...) {
-		cases = append(cases, on(c.name+"/cancelled context", func(w *world) {
+		cases = append(cases, on(c.name+"/cancelled context", func(w *env) {
 			w.prepare(c)
 			ctx, cancel := context.WithCancel(w.Context())
 			cancel()
 			w.refuses(context.Canceled, func() error { return c.do(ctx, w.store, dialogue) })
-		}), on(c.name+"/closed store", func(w *world) {
+		}), on(c.name+"/closed store", func(w *env) {
 			w.prepare(c)
 			w.checkLog()
 			w.ok(w.records.Close())
@@ -77,22 +79,22 @@ func endedCases() []Case {
 	return cases
 }
 
-// prepare makes the dialogue that a call needs: none for Create.
-func (w *world) prepare(c call) {
+// prepare makes the dialogue that a call needs. Create needs none.
+func (w *env) prepare(c call) {
 	w.Helper()
 	if c.method() != "Create" {
 		w.seed()
 	}
 }
 
-// faultCases: a record store that fails once. A call that could not be done
-// leaves nothing behind and works when it is made again; one whose answer was
-// lost does too, and does not happen twice.
+// faultCases run each call on a record store that fails once. A call that was
+// not executed stores nothing and works when it is retried. A call whose answer
+// was lost also works when it is retried, and has no second effect.
 func faultCases() []Case {
 	var cases []Case
 	calls := append([]call{createCall}, perMethod()...)
 	for _, c := range append(calls, across()...) {
-		cases = append(cases, on(c.name+"/every call of the records fails", func(w *world) {
+		cases = append(cases, on(c.name+"/every call of the records fails", func(w *env) {
 			w.prepare(c)
 			w.refuses(blue.ErrUnavailable, func() error {
 				w.faulty.Before = func(Call) error { return ErrFault }
@@ -107,19 +109,18 @@ func faultCases() []Case {
 			continue
 		}
 		cases = append(cases,
-			on(c.name+"/each call of the records fails in turn", func(w *world) { failInTurn(w.T, w.h, c) }),
-			on(c.name+"/commit fails before it takes effect", func(w *world) { w.failBefore(c) }),
-			on(c.name+"/commit fails after it took effect", func(w *world) { w.failAfter(c) }))
+			on(c.name+"/each call of the records fails in turn", func(w *env) { failInTurn(w.T, w.h, c) }),
+			on(c.name+"/commit fails before it takes effect", func(w *env) { w.failBefore(c) }),
+			on(c.name+"/commit fails after it took effect", func(w *env) { w.failAfter(c) }))
 	}
 	return cases
 }
 
-// failInTurn makes the call on one fresh world after another, and fails its
-// first call of the records in the first, its second in the second, until
-// there is none left to fail.
+// failInTurn makes the call in a new environment for each n, and fails its n-th
+// call of the record store. It ends when the call makes fewer than n.
 func failInTurn(t *testing.T, h Harness, c call) {
 	for n := 1; ; n++ {
-		w := newWorld(t, h)
+		w := newEnv(t, h)
 		w.prepare(c)
 		calls := 0
 		w.faulty.Before = func(Call) error {
@@ -132,11 +133,11 @@ func failInTurn(t *testing.T, h Harness, c call) {
 		w.faulty.Heal()
 		if calls < n {
 			w.ok(err)
-			w.same("some call was failed", n > 1, true)
+			w.same("at least one call failed", n > 1, true)
 			return
 		}
-		if err == nil { // the audit log opens another chain in place of one that it could not
-			w.same("an unsealed store made up for a failure", w.h.Encrypted, true)
+		if err == nil { // the audit log opens another chain if it cannot continue one
+			w.same("only a sealed store recovers from a failure", w.h.Encrypted, true)
 			w.load()
 			continue
 		}
@@ -146,7 +147,7 @@ func failInTurn(t *testing.T, h Harness, c call) {
 	}
 }
 
-func (w *world) failBefore(c call) {
+func (w *env) failBefore(c call) {
 	w.prepare(c)
 	w.refuses(blue.ErrUnavailable, func() error {
 		w.faulty.Before = onData(ErrFault)
@@ -157,7 +158,7 @@ func (w *world) failBefore(c call) {
 	w.load()
 }
 
-func (w *world) failAfter(c call) {
+func (w *env) failAfter(c call) {
 	w.prepare(c)
 	w.faulty.After = onData(ErrFault)
 	w.fails(c.do(w.Context(), w.store, dialogue), blue.ErrUnavailable)
@@ -169,12 +170,12 @@ func (w *world) failAfter(c call) {
 	} else {
 		w.ok(err)
 	}
-	w.same("events after the call was made again", len(w.load().Events), events)
-	w.same("items after the call was made again", len(w.dump()), items)
+	w.same("events after the retry", len(w.load().Events), events)
+	w.same("items after the retry", len(w.dump()), items)
 }
 
-// onData fails the commits that write entities, not those of keys or of a
-// read's event.
+// onData returns a function that fails the commits of entities. Commits of keys
+// and of a read's event succeed.
 func onData(err error) func(Call) error {
 	return func(c Call) error {
 		if c.Method == "Commit" && c.Table == "blue_dialogues" {
@@ -185,7 +186,7 @@ func onData(err error) func(Call) error {
 }
 
 // skipUnsealed ends a case that an unsealed store cannot pass.
-func (w *world) skipUnsealed(why string) {
+func (w *env) skipUnsealed(why string) {
 	w.Helper()
 	if !w.h.Encrypted {
 		w.Skip("skipped: " + why)
@@ -201,5 +202,5 @@ func firstOf(round blue.Round) []blue.EntityID {
 	return ids
 }
 
-// digest is a source of an import.
+// digest returns the source of an import.
 func digest(n int) string { return fmt.Sprintf("%064x", n) }

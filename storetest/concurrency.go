@@ -11,9 +11,9 @@ import (
 
 const writers = 8
 
-// atOnce runs work in as many goroutines as there are writers, on stores of
-// their own over the same records, and returns their errors.
-func (w *world) atOnce(work func(ctx context.Context, n int, s Store) error) []error {
+// atOnce runs work in several goroutines, each with a separate store over the
+// same records, and returns their errors.
+func (w *env) atOnce(work func(ctx context.Context, n int, s Store) error) []error {
 	w.Helper()
 	errs := make([]error, writers)
 	start := make(chan struct{})
@@ -30,8 +30,9 @@ func (w *world) atOnce(work func(ctx context.Context, n int, s Store) error) []e
 	return errs
 }
 
-// onlyOne asks that one writer won and the others were told so.
-func (w *world) onlyOne(errs []error) {
+// onlyOne checks that one writer succeeded and that each other one got
+// ErrConflict.
+func (w *env) onlyOne(errs []error) {
 	w.Helper()
 	won := 0
 	for _, err := range errs {
@@ -46,7 +47,7 @@ func (w *world) onlyOne(errs []error) {
 
 func concurrencyCases() []Case {
 	return []Case{
-		on("Create/dialogue/eight at once", func(w *world) {
+		on("Create/dialogue/eight creations at once", func(w *env) {
 			errs := w.atOnce(func(ctx context.Context, n int, s Store) error {
 				_, err := s.Create(ctx, dialogue, blue.NewDialogue{Title: fmt.Sprint(n)})
 				return err
@@ -54,7 +55,7 @@ func concurrencyCases() []Case {
 			w.onlyOne(errs)
 			w.load()
 		}),
-		on("Create/dialogue/eight dialogues at once", func(w *world) {
+		on("Create/dialogue/eight dialogues at once", func(w *env) {
 			errs := w.atOnce(func(ctx context.Context, n int, s Store) error {
 				_, err := s.Create(ctx, blue.DialogueID(fmt.Sprintf("d%d", n)), newDialogue())
 				return err
@@ -64,7 +65,7 @@ func concurrencyCases() []Case {
 			w.ok(err)
 			w.same("dialogues", len(rows), writers)
 		}),
-		on("RegisterExpert/expert/eight experts at once", func(w *world) {
+		on("RegisterExpert/expert/eight experts at once", func(w *env) {
 			w.create(newDialogue())
 			w.ok(errors.Join(w.atOnce(func(ctx context.Context, n int, s Store) error {
 				_, err := s.RegisterExpert(ctx, dialogue, newExpert(blue.ExpertSlug(fmt.Sprintf("e%d", n))))
@@ -72,7 +73,7 @@ func concurrencyCases() []Case {
 			})...))
 			w.same("experts", len(w.load().Experts), writers)
 		}),
-		on("RegisterExpert/expert/eight of one slug at once", func(w *world) {
+		on("RegisterExpert/expert/eight experts of one slug at once", func(w *env) {
 			w.create(newDialogue())
 			w.onlyOne(w.atOnce(func(ctx context.Context, n int, s Store) error {
 				e := newExpert("Muffin")
@@ -82,7 +83,7 @@ func concurrencyCases() []Case {
 			}))
 			w.same("experts", len(w.load().Experts), 1)
 		}),
-		on("RegisterRound/round/eight rounds at once", func(w *world) {
+		on("RegisterRound/round/eight rounds at once", func(w *env) {
 			w.seed()
 			w.ok(errors.Join(w.atOnce(func(ctx context.Context, n int, s Store) error {
 				_, err := s.RegisterRound(ctx, dialogue, batch(blue.Round(n+1)))
@@ -99,7 +100,7 @@ func concurrencyCases() []Case {
 			}
 			w.same("distinct ids", len(ids), 5*(writers+1))
 		}),
-		on("RegisterRound/round/eight different batches of one round at once", func(w *world) {
+		on("RegisterRound/round/eight different batches of one round at once", func(w *env) {
 			w.seed()
 			w.onlyOne(w.atOnce(func(ctx context.Context, n int, s Store) error {
 				b := batch(1)
@@ -109,7 +110,7 @@ func concurrencyCases() []Case {
 			}))
 			w.same("entities", len(w.load().Contributed()), 10)
 		}),
-		on("RegisterRound/round/one batch eight times at once", func(w *world) {
+		on("RegisterRound/round/one batch eight times at once", func(w *env) {
 			w.seed()
 			var mu sync.Mutex
 			repeated := 0
@@ -122,10 +123,10 @@ func concurrencyCases() []Case {
 				}
 				return err
 			})...))
-			w.same("told that it was a repeat", repeated, writers-1)
+			w.same("answers marked as repeated", repeated, writers-1)
 			w.same("entities", len(w.load().Contributed()), 10)
 		}),
-		on("RecordSignal/round/eight signals at once", func(w *world) {
+		on("RecordSignal/round/eight signals at once", func(w *env) {
 			w.seed()
 			w.ok(errors.Join(w.atOnce(func(ctx context.Context, n int, s Store) error {
 				_, err := s.RecordSignal(ctx, dialogue, blue.Signal{Expert: blue.ExpertSlug(fmt.Sprintf("e%d", n))})
@@ -133,7 +134,7 @@ func concurrencyCases() []Case {
 			})...))
 			w.same("signals", len(w.load().Rounds[0].Signals), writers)
 		}),
-		on("Transition/tension/eight to one status at once", func(w *world) {
+		on("Transition/tension/eight changes to one status at once", func(w *env) {
 			w.seed()
 			errs := w.atOnce(func(ctx context.Context, n int, s Store) error {
 				_, err := s.Transition(ctx, dialogue, blue.Transition{ID: id("T0001"), To: "addressed", Reason: fmt.Sprint(n)})
@@ -150,7 +151,7 @@ func concurrencyCases() []Case {
 			w.same("winners", won, 1)
 			w.same("events", len(w.load().Events), 6)
 		}),
-		on("RegisterVerdict/verdict/eight final ones at once", func(w *world) {
+		on("RegisterVerdict/verdict/eight final verdicts at once", func(w *env) {
 			w.seed()
 			w.ok(errors.Join(w.atOnce(func(ctx context.Context, n int, s Store) error {
 				_, err := s.RegisterVerdict(ctx, dialogue, blue.NewVerdict{ID: blue.VerdictID(fmt.Sprintf("v%d", n)), Type: blue.VerdictFinal, RecommendationsAdopted: []string{"R0001"}})
@@ -158,7 +159,7 @@ func concurrencyCases() []Case {
 			})...))
 			w.same("verdicts", len(w.load().Verdicts), writers+1)
 		}),
-		on("Amend/dialogue/eight steps at once are taken once each", func(w *world) {
+		on("Amend/dialogue/eight steps at once are taken once each", func(w *env) {
 			w.create(newDialogue())
 			w.onlyOne(w.atOnce(func(ctx context.Context, n int, s Store) error {
 				_, err := s.Amend(ctx, dialogue, blue.Amendment{Step: &blue.Step{Source: digest(1)}})
@@ -166,7 +167,7 @@ func concurrencyCases() []Case {
 			}))
 			w.same("done", w.load().Dialogue.Imports[digest(1)].Done, 1)
 		}),
-		on("Load/dialogue/readers never see half a round", func(w *world) {
+		on("Load/dialogue/readers never see half a round", func(w *env) {
 			w.seed()
 			w.ok(errors.Join(w.atOnce(func(ctx context.Context, n int, s Store) error {
 				if n < 2 {

@@ -8,14 +8,14 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 )
 
-// What a process leaves before its first operation on a dialogue that is
-// there, and on one that it makes. Its chain opens with the first event.
+// The events of a process before its first operation on an existing dialogue,
+// and on a new one. The first event opens its chain.
 var (
 	opening = []string{"genesis success", "derive_kek success", "unwrap_dek success"}
 	making  = []string{"genesis success", "derive_kek success", "wrap_dek intent", "wrap_dek success", "unwrap_dek success"}
 )
 
-// making is what a process leaves before it makes its first dialogue.
+// making returns the events of a process before it makes its first dialogue.
 func (h Harness) making() []string {
 	if !h.StoredKEK {
 		return slices.Clone(making)
@@ -23,24 +23,25 @@ func (h Harness) making() []string {
 	return slices.Insert(slices.Clone(making), 1, "derive_kek failure missing", "derive_kek intent")
 }
 
-// estranged is what a process leaves that has the keys of another store.
-func (h Harness) estranged() []string {
+// withOtherKeys returns the events of a process that has the keys of another
+// store.
+func (h Harness) withOtherKeys() []string {
 	if !h.StoredKEK {
 		return []string{"genesis success", "derive_kek success", "unwrap_dek failure wrong_key"}
 	}
 	return []string{"genesis success", "derive_kek failure wrong_key"}
 }
 
-// Versions and counts of world.seed: five commits, and 16 items with meta.
+// The versions and counts of env.seed: five commits, and 16 items with meta.
 const (
 	loaded  = "decrypt success v5 n16"
 	gotten  = "decrypt success v0 n1"
 	nothing = ""
 )
 
-// ownEvents are the events of each call on a dialogue made by world.seed:
-// operation, outcome, version, and how many items were read or written, meta
-// not counted among the written.
+// ownEvents maps each call on a dialogue made by env.seed to its event:
+// operation, outcome, version, and number of items read or written. The number
+// of written items does not include meta.
 var ownEvents = map[string]string{
 	"Create/dialogue":           "encrypt success v1 n0",
 	"Load/dialogue":             loaded,
@@ -76,9 +77,9 @@ var ownEvents = map[string]string{
 	"NextID/dialogue":           nothing,
 }
 
-// leaves compares the events of one call with those expected, of the case's
-// dialogue alone.
-func (w *world) leaves(do func(context.Context) error, want ...string) {
+// leaves compares the events of one call on the case's dialogue with the
+// expected ones.
+func (w *env) leaves(do func(context.Context) error, want ...string) {
 	w.Helper()
 	w.skipUnsealed("an unsealed store has no audit log")
 	before := len(w.events(w.Context()))
@@ -86,10 +87,10 @@ func (w *world) leaves(do func(context.Context) error, want ...string) {
 	want = slices.DeleteFunc(slices.Clone(want), func(s string) bool { return s == nothing })
 	var got []string
 	for _, e := range w.events(w.Context())[before:] {
-		got = append(got, told(e))
+		got = append(got, described(e))
 		ofDialogue := e.Operation != audit.DeriveKEK && e.Operation != "genesis"
 		if ofDialogue && e.Dialogue != string(dialogue) || !ofDialogue && e.Dialogue != "" {
-			w.Errorf("%s is of dialogue %q", told(e), e.Dialogue)
+			w.Errorf("%s is of dialogue %q", described(e), e.Dialogue)
 		}
 	}
 	if len(want) == 0 {
@@ -98,8 +99,8 @@ func (w *world) leaves(do func(context.Context) error, want ...string) {
 	w.same("the events", got, want)
 }
 
-// eventCases: every operation of a sealed store leaves exactly the events that
-// the tables say.
+// eventCases check that every operation of a sealed store writes exactly the
+// events that the tables list.
 func eventCases() []Case {
 	var cases []Case
 	calls := append([]call{createCall}, existing()...)
@@ -109,7 +110,7 @@ func eventCases() []Case {
 			panic("storetest: no events are listed for " + c.name)
 		}
 		cases = append(cases,
-			on(c.name+"/events of its own", func(w *world) {
+			on(c.name+"/events of its own", func(w *env) {
 				w.skipUnsealed("an unsealed store has no audit log")
 				first := []string{own}
 				if w.prepare(c); c.method() == "Create" {
@@ -121,7 +122,7 @@ func eventCases() []Case {
 					w.same("written items", events[len(events)-1].ItemCount, w.written(before))
 				}
 			}),
-			on(c.name+"/events in a new process", func(w *world) {
+			on(c.name+"/events in a new process", func(w *env) {
 				w.prepare(c)
 				first := append(slices.Clone(opening), own)
 				switch {
@@ -141,8 +142,8 @@ func eventCases() []Case {
 	return cases
 }
 
-// written counts the items but meta that differ from an earlier dump.
-func (w *world) written(before map[string]map[string]string) int64 {
+// written counts the items that differ from an earlier dump, without meta.
+func (w *env) written(before map[string]map[string]string) int64 {
 	w.Helper()
 	n := int64(0)
 	for sk, attrs := range w.dump() {
@@ -153,8 +154,8 @@ func (w *world) written(before map[string]map[string]string) int64 {
 	return n
 }
 
-// unwrittenCases: a request that read the dialogue to change it, and did not,
-// has read it.
+// unwrittenCases check requests that read the dialogue to change it and then
+// write nothing. Each has a decrypt event.
 func unwrittenCases() []Case {
 	var cases []Case
 	for _, c := range []struct {
@@ -196,7 +197,7 @@ func unwrittenCases() []Case {
 			return err
 		}},
 	} {
-		cases = append(cases, on(c.name, func(w *world) {
+		cases = append(cases, on(c.name, func(w *env) {
 			w.seed()
 			w.leaves(func(ctx context.Context) error { return c.do(ctx, w.store) }, c.want)
 		}))
@@ -204,8 +205,8 @@ func unwrittenCases() []Case {
 	return cases
 }
 
-// failureEventCases: a call that fails after something was read says so in an
-// event of its own, and in none of success.
+// failureEventCases check that a call that fails after it read an item writes
+// one event of the failure and none of success.
 func failureEventCases(c call) []Case {
 	failure := func(class string) string {
 		op := "decrypt"
@@ -215,21 +216,21 @@ func failureEventCases(c call) []Case {
 		return op + " failure " + class
 	}
 	cases := []Case{
-		on(c.name+"/events of damage", func(w *world) {
+		on(c.name+"/events of damage", func(w *env) {
 			w.seed()
 			w.faulty.Read = each(mistimed)
 			w.leaves(func(ctx context.Context) error { return c.do(ctx, w.store, dialogue) }, failure("tampered"))
 		}),
-		on(c.name+"/events under keys of another", func(w *world) {
-			if w.h.Stranger == nil {
+		on(c.name+"/events under keys of another", func(w *env) {
+			if w.h.OpenOther == nil {
 				w.Skip("skipped: nothing is sealed")
 			}
 			w.seed()
-			stranger := w.h.Stranger(w.T, w.faulty, w.clock.now)
-			w.leaves(func(ctx context.Context) error { return c.do(ctx, stranger, dialogue) },
-				append(w.h.estranged(), failure("wrong_key"))...)
+			other := w.h.OpenOther(w.T, w.faulty, w.clock.now)
+			w.leaves(func(ctx context.Context) error { return c.do(ctx, other, dialogue) },
+				append(w.h.withOtherKeys(), failure("wrong_key"))...)
 		}),
-		on(c.name+"/events where the store is out of reach", func(w *world) {
+		on(c.name+"/events if the store is unavailable", func(w *env) {
 			w.seed()
 			w.faulty.Before = func(Call) error { return ErrFault }
 			w.leaves(func(ctx context.Context) error { return c.do(ctx, w.store, dialogue) })
@@ -239,13 +240,13 @@ func failureEventCases(c call) []Case {
 		return cases
 	}
 	return append(cases,
-		on(c.name+"/events of a commit that failed", func(w *world) {
+		on(c.name+"/events of a commit that failed", func(w *env) {
 			w.seed()
 			w.faulty.Before = onData(ErrFault)
 			w.leaves(func(ctx context.Context) error { return c.do(ctx, w.store, dialogue) },
-				"genesis success", failure("unavailable")) // the old chain was left
+				"genesis success", failure("unavailable")) // the old chain is not continued
 		}),
-		on(c.name+"/events of a commit whose answer was lost", func(w *world) {
+		on(c.name+"/events of a commit whose answer was lost", func(w *env) {
 			w.seed()
 			w.faulty.After = onData(ErrFault)
 			w.leaves(func(ctx context.Context) error { return c.do(ctx, w.store, dialogue) },

@@ -11,21 +11,21 @@ import (
 // Call is one call of a record store's method.
 type Call struct {
 	Method string // Get, Query, Commit or Index
-	N      int    // how many of this method there were, this one included
+	N      int    // number of calls of this method, this one included
 	Table  record.Table
 	Writes []record.Write // of a Commit
 }
 
-// Faulty is a record store that fails where its functions say so. It is for
-// faults only; without a function it is the store inside. It may be used
-// concurrently once its functions are set.
+// A Faulty is a record store that fails where its functions return an error.
+// Without functions it forwards all calls to Inner. It may be used concurrently
+// after its functions are set.
 type Faulty struct {
 	Inner record.Store
-	// Before is asked first: an error is returned, and nothing happens.
+	// Before is called first. If it returns an error, the call is not executed.
 	Before func(Call) error
-	// After is asked when the call took effect: an error hides that.
+	// After is called when the call took effect. Its error hides the result.
 	After func(Call) error
-	// Read may change what Get and Query return.
+	// Read may change the records that Get and Query return.
 	Read func([]record.Record) []record.Record
 
 	mu     sync.Mutex
@@ -35,10 +35,11 @@ type Faulty struct {
 
 var _ record.Store = (*Faulty)(nil)
 
-// ErrFault is the error of a fault in a case: the store cannot be reached.
-var ErrFault = fmt.Errorf("%w: the line was cut", record.ErrUnavailable)
+// ErrFault is the error of a planned fault. It means that the store cannot be
+// reached.
+var ErrFault = fmt.Errorf("%w: the connection was cut", record.ErrUnavailable)
 
-// Heal takes every fault away and begins to count anew.
+// Heal removes all faults and sets the counters to 0.
 func (f *Faulty) Heal() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

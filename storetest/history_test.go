@@ -26,7 +26,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/view"
 )
 
-// one is one of the stores that a history runs on.
+// one is one of the stores that run a history.
 type one struct {
 	name    string
 	sealed  bool
@@ -34,20 +34,20 @@ type one struct {
 	store   storetest.Store
 }
 
-// lockstep runs each request on all stores: at one time of the clock and with
+// lockstep runs each request on all stores. They share one time of the clock and
 // one stream of randomness, so that keys, nonces and event ids agree.
 type lockstep struct {
 	t      *testing.T
 	drawn  bool // randomness comes from the stream
 	now    time.Time
 	seed   uint64
-	calls  uint64 // of the record store, by the request that runs
+	calls  uint64 // calls of the record store by the current request
 	stores []one
-	seen   map[string]int // how often a method ended how
+	seen   map[string]int // number of calls by method and result
 }
 
-// seeded begins a stream of randomness after each call: a client of DynamoDB
-// draws numbers for its requests, a file none.
+// seeded restarts the stream of randomness after each call, because a client of
+// DynamoDB draws numbers for its requests and a file does not.
 type seeded struct {
 	record.Store
 	of *lockstep
@@ -73,8 +73,8 @@ func (l *lockstep) reseed() {
 	l.draw(l.seed<<16 | l.calls)
 }
 
-// draw begins the stream of randomness. In FIPS 140-3 mode, and in a build with
-// a frozen module, it cannot be replaced.
+// draw starts the stream of randomness. It cannot replace randomness in FIPS
+// 140-3 mode, nor in a build with a frozen module.
 func (l *lockstep) draw(seed uint64) {
 	if l.drawn {
 		cryptotest.SetGlobalRandom(l.t, seed)
@@ -85,7 +85,7 @@ func newLockstep(t *testing.T) *lockstep {
 	l := &lockstep{t: t, drawn: !fips140.Enabled() && fips140.Version() == "latest", now: time.Date(2032, 1, 1, 0, 0, 0, 7, time.UTC), seen: map[string]int{}}
 	clock := func() time.Time { return l.now }
 	umk := filepath.Join(t.TempDir(), "umk.key")
-	makeKey(t, umk) // by nobody's request, so that none draws more than the others
+	makeKey(t, umk) // before all requests, so that no store draws more than the others
 	for _, s := range []one{
 		{"memory", false, inMemory(t), nil}, {"sqlite", false, inSQLite(t), nil},
 		{"dynamodb", false, inDynamoDB(t), nil},
@@ -93,7 +93,7 @@ func newLockstep(t *testing.T) *lockstep {
 		{"dynamodb encrypted", true, inDynamoDB(t), nil},
 	} {
 		s.records = seeded{s.records, l}
-		l.draw(1) // a log keeps the source it begins with
+		l.draw(1) // a log keeps the first source of randomness
 		s.store = plain(nil).Open(t, s.records, clock)
 		if s.sealed {
 			s.store = sealedtest.Open(umk, s.records, clock)
@@ -103,7 +103,7 @@ func newLockstep(t *testing.T) *lockstep {
 	return l
 }
 
-// sentinels says which of the store's errors an error is.
+// sentinels returns the names of the store's errors that err wraps.
 func sentinels(err error) string {
 	var is []string
 	for _, s := range []error{
@@ -120,7 +120,7 @@ func sentinels(err error) string {
 	return fmt.Sprint(is)
 }
 
-// do runs a request everywhere and compares the answers.
+// do runs a request on all stores and compares the answers.
 func (l *lockstep) do(rt *rapid.T, what string, request func(context.Context, storetest.Store) (any, error)) {
 	l.seed++
 	l.now = l.now.Add(time.Second)
@@ -137,7 +137,7 @@ func (l *lockstep) do(rt *rapid.T, what string, request func(context.Context, st
 			continue
 		}
 		if got := sentinels(err); got != firstErr {
-			rt.Fatalf("%s: %s says %s (%v), %s says %s", what, l.stores[0].name, firstErr, first, s.name, got)
+			rt.Fatalf("%s: %s returned %s (%v), %s returned %s", what, l.stores[0].name, firstErr, first, s.name, got)
 		}
 		if diff := cmp.Diff(first, answer); diff != "" {
 			rt.Fatalf("%s: answers of %s and %s differ (-/+):\n%s", what, l.stores[0].name, s.name, diff)
@@ -145,10 +145,10 @@ func (l *lockstep) do(rt *rapid.T, what string, request func(context.Context, st
 	}
 }
 
-// compare loads the dialogue everywhere: equal snapshots, equal exports, and
-// equal bytes in the plain stores and in the sealed ones. Without the stream of
-// randomness equal bytes are of the plain dialogues alone, and of what is random
-// the lengths are compared.
+// compare loads the dialogue from all stores. Snapshots, exports and stored
+// bytes must be equal, the bytes within the plain stores and within the sealed
+// ones. Without the stream of randomness only plain dialogues have equal bytes,
+// and of the others the lengths are compared.
 func (l *lockstep) compare(rt *rapid.T, id blue.DialogueID) {
 	l.do(rt, "loading", func(ctx context.Context, s storetest.Store) (any, error) {
 		snapshot, err := s.Load(ctx, id)
@@ -207,7 +207,7 @@ func (l *lockstep) compareBytes(rt *rapid.T, table record.Table, pk record.Parti
 	}
 }
 
-// shape is what of a record does not depend on randomness.
+// shape returns the parts of a record that do not depend on randomness.
 func shape(r record.Record) map[string]int {
 	of := map[string]int{}
 	for name, v := range r.Attrs {
@@ -216,8 +216,8 @@ func shape(r record.Record) map[string]int {
 	return of
 }
 
-// fewHistories keeps the number down, for each request goes to six stores, two
-// of them over the wire; BLUE_CAMPAIGN=long, or -rapid.checks, runs more.
+// fewHistories limits the number of histories, because each request runs on six
+// stores, two of them over HTTP. BLUE_CAMPAIGN=long or -rapid.checks runs more.
 func fewHistories(t *testing.T) {
 	t.Helper()
 	const name, few, many = "rapid.checks", "40", "1000"
@@ -236,8 +236,8 @@ func fewHistories(t *testing.T) {
 	t.Cleanup(func() { flag.Set(name, usual) })
 }
 
-// TestHistories runs random histories of requests, many of them wrong, on
-// six stores in lockstep.
+// TestHistories runs random histories of requests, many of them invalid, on six
+// stores in lockstep.
 func TestHistories(t *testing.T) {
 	fewHistories(t)
 	l := newLockstep(t)

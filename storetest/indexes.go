@@ -6,11 +6,11 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// indexCases: what crosses dialogues, from the three indexes. Every row is a
-// hint.
+// indexCases check queries across dialogues, which read the three indexes. Every
+// row is a hint.
 func indexCases() []Case {
 	return []Case{
-		on("ListStatus/dialogue/one status alone", func(w *world) {
+		on("ListStatus/dialogue/one status alone", func(w *env) {
 			w.seedAs("a")
 			w.seedAs("b")
 			w.seedAs("c")
@@ -21,11 +21,11 @@ func indexCases() []Case {
 			w.same("converging", dialoguesOf(w, "converging"), []blue.DialogueID{"b"})
 			w.same("abandoned", len(dialoguesOf(w, "abandoned")), 0)
 		}),
-		on("ListStatus/dialogue/unknown status", func(w *world) {
+		on("ListStatus/dialogue/unknown status", func(w *env) {
 			_, err := w.store.ListStatus(w.Context(), "paused")
 			w.fails(err, blue.ErrInvalid)
 		}),
-		on("ListTensions/tension/across dialogues", func(w *world) {
+		on("ListTensions/tension/across dialogues", func(w *env) {
 			w.seedAs("b")
 			first := w.seedAs("a")
 			w.same("open", tensionsOf(w, blue.StatusOpen), []string{"a T0001", "b T0001"})
@@ -33,7 +33,7 @@ func indexCases() []Case {
 			w.ok(err)
 			w.same("a row", rows[0], blue.ListedTension{Dialogue: "a", ID: id("T0001"), Status: blue.StatusOpen, UpdatedAt: first})
 		}),
-		on("ListTensions/tension/follows a change of status", func(w *world) {
+		on("ListTensions/tension/follows a change of status", func(w *env) {
 			w.seedAs("a")
 			w.seedAs("b")
 			_, err := w.store.RegisterRound(w.Context(), "a", batch(1))
@@ -44,11 +44,11 @@ func indexCases() []Case {
 			w.same("addressed", tensionsOf(w, "addressed"), []string{"a T0001"})
 			w.same("resolved", len(tensionsOf(w, blue.StatusResolved)), 0)
 		}),
-		on("ListTensions/tension/unknown status", func(w *world) {
+		on("ListTensions/tension/unknown status", func(w *env) {
 			_, err := w.store.ListTensions(w.Context(), "loud")
 			w.fails(err, blue.ErrInvalid)
 		}),
-		on("ListExpert/expert/panel and moves", func(w *world) {
+		on("ListExpert/expert/panel and moves", func(w *env) {
 			at := w.seedAs("a")
 			rows, err := w.store.ListExpert(w.Context(), "Muffin")
 			w.ok(err)
@@ -57,29 +57,30 @@ func indexCases() []Case {
 				{Dialogue: "a", Kind: blue.KindMove, Seq: 1, MoveType: "defend", UpdatedAt: at},
 			})
 		}),
-		on("ListExpert/expert/across dialogues, without case", func(w *world) {
+		on("ListExpert/expert/across dialogues, without case", func(w *env) {
 			w.seedAs("b")
 			w.seedAs("a")
 			_, err := w.store.RegisterRound(w.Context(), "b", batch(1))
 			w.ok(err)
 			w.same("rows", activityOf(w, "mUFFIN"), []string{"a expert 0", "a move 0", "b expert 0", "b move 0", "b move 1"})
-			w.same("rows of the silent one", activityOf(w, "Scone"), []string{"a expert 0", "b expert 0"})
+			w.same("rows of the expert without moves", activityOf(w, "Scone"), []string{"a expert 0", "b expert 0"})
 		}),
-		on("ListExpert/expert/nobody", func(w *world) {
+		on("ListExpert/expert/unknown expert", func(w *env) {
 			w.seedAs("a")
 			w.same("rows", len(activityOf(w, "Brioche")), 0)
-			w.same("rows of a part of a name", len(activityOf(w, "Muff")), 0)
+			w.same("rows of the start of a name", len(activityOf(w, "Muff")), 0)
 		}),
-		on("ListExpert/expert/no slug", func(w *world) {
+		on("ListExpert/expert/not a slug", func(w *env) {
 			_, err := w.store.ListExpert(w.Context(), "a#b")
 			w.fails(err, blue.ErrInvalid)
 		}),
 	}
 }
 
-// seedAs makes a dialogue with two experts and round 0 of batch, a second
-// after what was there, and returns the time of its last change.
-func (w *world) seedAs(id blue.DialogueID) string {
+// seedAs makes a dialogue with two experts and round 0 of batch, one second
+// after the last change of another dialogue. It returns the time of the
+// dialogue's last change.
+func (w *env) seedAs(id blue.DialogueID) string {
 	w.Helper()
 	w.clock.step(time.Second)
 	_, err := w.store.Create(w.Context(), id, newDialogue())
@@ -95,7 +96,7 @@ func (w *world) seedAs(id blue.DialogueID) string {
 	return snapshot.Dialogue.UpdatedAt.Format("2006-01-02T15:04:05.000000000Z")
 }
 
-func dialoguesOf(w *world, status blue.Status) (ids []blue.DialogueID) {
+func dialoguesOf(w *env, status blue.Status) (ids []blue.DialogueID) {
 	w.Helper()
 	rows, err := w.store.ListStatus(w.Context(), status)
 	w.ok(err)
@@ -107,7 +108,7 @@ func dialoguesOf(w *world, status blue.Status) (ids []blue.DialogueID) {
 	return ids
 }
 
-func tensionsOf(w *world, status blue.Status) (names []string) {
+func tensionsOf(w *env, status blue.Status) (names []string) {
 	w.Helper()
 	rows, err := w.store.ListTensions(w.Context(), status)
 	w.ok(err)
@@ -119,7 +120,7 @@ func tensionsOf(w *world, status blue.Status) (names []string) {
 	return names
 }
 
-func activityOf(w *world, slug blue.ExpertSlug) (names []string) {
+func activityOf(w *env, slug blue.ExpertSlug) (names []string) {
 	w.Helper()
 	rows, err := w.store.ListExpert(w.Context(), slug)
 	w.ok(err)

@@ -11,20 +11,20 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// place is where an event lies.
+// place is the position of an event.
 type place struct {
 	chain string
 	seq   int64
 }
 
-// noted is what passed through a Faulty into the store inside.
+// noted contains the commits that passed through a Faulty to the inner store.
 type noted struct {
-	places []place                  // of audit events, in the order in which they landed
+	places []place                  // of audit events, in the order of their commits
 	acked  map[record.Partition]int // commits by partition of record.Dialogues
-	doubt  bool                     // of some commit nobody can say whether it landed
+	doubt  bool                     // the outcome of a commit is unknown
 }
 
-// note remembers a commit that the store inside answered. The caller holds mu.
+// note records a commit that the inner store answered. The caller holds mu.
 func (n *noted) note(writes []record.Write, err error) {
 	var refused *record.ConflictError
 	switch {
@@ -48,13 +48,13 @@ func (n *noted) note(writes []record.Write, err error) {
 	}
 }
 
-// events returns the events of a case in the order in which they landed.
-func (w *world) events(ctx context.Context) []audit.Event {
+// events returns the events of a case in the order of their commits.
+func (w *env) events(ctx context.Context) []audit.Event {
 	w.Helper()
 	return w.eventsOf(ctx, &chains{Store: w.records})
 }
 
-func (w *world) eventsOf(ctx context.Context, log *chains) []audit.Event {
+func (w *env) eventsOf(ctx context.Context, log *chains) []audit.Event {
 	w.Helper()
 	w.faulty.mu.Lock()
 	places := w.faulty.noted.places
@@ -68,17 +68,17 @@ func (w *world) eventsOf(ctx context.Context, log *chains) []audit.Event {
 	return events
 }
 
-// checkLog compares the log with the dialogues at the end of a case: every
-// chain hangs together, every version that is stored has its one event and
-// pointer, and there is no event of a version that is not.
-func (w *world) checkLog() {
+// checkLog compares the log with the dialogues at the end of a case. Every chain
+// is complete, every stored version has one event and one pointer, and no event
+// has a version that is not stored.
+func (w *env) checkLog() {
 	w.Helper()
 	if !w.h.Encrypted || w.checked {
 		return
 	}
 	w.checked = true
-	ctx := context.Background()      // a case's own has ended
-	log := &chains{Store: w.records} // which nobody writes any more
+	ctx := context.Background()      // the context of the case has ended
+	log := &chains{Store: w.records} // no process writes to it now
 	events := w.eventsOf(ctx, log)
 	w.checkChains(ctx, log, events)
 	commits := map[record.Partition]map[uint64]audit.Event{}
@@ -100,12 +100,12 @@ func (w *world) checkLog() {
 		delete(commits, pk)
 	}
 	for pk := range commits {
-		w.Errorf("events of %s, to which nothing was written", pk)
+		w.Errorf("there are events of %s, which has no commit", pk)
 	}
 }
 
 // checkChains follows every chain from its first event to its last.
-func (w *world) checkChains(ctx context.Context, log *chains, events []audit.Event) {
+func (w *env) checkChains(ctx context.Context, log *chains, events []audit.Event) {
 	w.Helper()
 	last := map[string]audit.Event{}
 	for _, e := range events {
@@ -115,7 +115,7 @@ func (w *world) checkChains(ctx context.Context, log *chains, events []audit.Eve
 			before = audit.Event{EventHash: hex.EncodeToString(first[:])}
 		}
 		if e.Seq != before.Seq+1 || e.Previous != before.EventHash {
-			w.Errorf("event %d of chain %s does not hang on event %d", e.Seq, e.Chain, before.Seq)
+			w.Errorf("event %d of chain %s does not follow event %d", e.Seq, e.Chain, before.Seq)
 		}
 		last[e.Chain] = e
 	}
@@ -130,7 +130,7 @@ func (w *world) checkChains(ctx context.Context, log *chains, events []audit.Eve
 }
 
 // checkDialogue compares one dialogue with the events of its commits.
-func (w *world) checkDialogue(ctx context.Context, log *chains, pk record.Partition, commits map[uint64]audit.Event) {
+func (w *env) checkDialogue(ctx context.Context, log *chains, pk record.Partition, commits map[uint64]audit.Event) {
 	w.Helper()
 	meta, err := w.records.Get(ctx, record.Dialogues, record.Key{Partition: pk, Item: record.Meta})
 	w.ok(err)
@@ -148,12 +148,12 @@ func (w *world) checkDialogue(ctx context.Context, log *chains, pk record.Partit
 		}
 	}
 	if n := len(pointed); n > 0 && pointed[n-1].RootHash != audit.RootHash(meta.Attrs["root_sealed"].Bin()) {
-		w.Errorf("the last event of %s is not that of its root", pk)
+		w.Errorf("the last event of %s does not match its root", pk)
 	}
 }
 
-// told is an event as the tables of eventCases write it.
-func told(e audit.Event) string {
+// described returns an event in the form of the tables of eventCases.
+func described(e audit.Event) string {
 	text := string(e.Operation) + " " + string(e.Outcome)
 	if e.ErrorClass != "" {
 		text += " " + e.ErrorClass

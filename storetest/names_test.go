@@ -16,14 +16,15 @@ const leastCases = 150
 
 // TestSameNames runs the suite on every harness and compares the names of the
 // leaf cases, skipped ones included. On SQLite and DynamoDB Local it only lists
-// them: they run in packages sqlite, dynamo, encrypted and internal/testing/cloudsuite.
+// them, because they run in packages sqlite, dynamo, encrypted and
+// internal/testing/cloudsuite.
 func TestSameNames(t *testing.T) {
 	ran := map[string][]string{}
 	all := harnesses(t)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		h := all[name]
 		if !strings.HasPrefix(name, "memory") {
-			h.Records = func(t *testing.T) record.Store { t.Skip("skipped: listed alone"); return nil }
+			h.Records = func(t *testing.T) record.Store { t.Skip("skipped: only listed"); return nil }
 		}
 		t.Run(name, func(t *testing.T) { ran[name] = storetest.Run(t, h) })
 	}
@@ -39,7 +40,8 @@ func TestSameNames(t *testing.T) {
 	t.Logf("%d leaf cases on each of %d harnesses, no difference", len(names), len(ran))
 }
 
-// TestCaseNames keeps names to method/kind/case, each once.
+// TestCaseNames checks that each name has the form method/kind/case and is
+// unique.
 func TestCaseNames(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range storetest.Cases() {

@@ -12,11 +12,11 @@ func newExpert(slug blue.ExpertSlug) blue.NewExpert {
 	return blue.NewExpert{Slug: slug, Role: "baker", Tier: "Core", Source: "pool"}
 }
 
-// draft is a least entity of a batch.
+// draft returns a minimal entity of a batch.
 func draft(label string) blue.Draft { return blue.Draft{Label: label, Text: "about " + label} }
 
-// batch is a round with one entity of each numbered kind, calm enough to pass
-// the gate.
+// batch returns a round with one entity of each numbered kind. Its counts pass
+// the gate for a final verdict.
 func batch(round blue.Round) blue.RoundBatch {
 	b := blue.RoundBatch{
 		Round: round, Score: 7, ConvergeSignals: 2, PanelSize: 2,
@@ -31,7 +31,7 @@ func batch(round blue.Round) blue.RoundBatch {
 }
 
 // seed makes a dialogue with two experts, round 0 of batch, and a verdict.
-func (w *world) seed() {
+func (w *env) seed() {
 	w.Helper()
 	w.create(newDialogue())
 	w.expert(newExpert("Muffin"))
@@ -40,7 +40,7 @@ func (w *world) seed() {
 	w.verdict(blue.NewVerdict{ID: "first", Type: "interim", Recommendation: "wait"})
 }
 
-// fullBatch sets every field that a round's request has.
+// fullBatch sets every field of a round's request.
 func fullBatch(round blue.Round) blue.RoundBatch {
 	refs := []blue.RefDraft{{Type: "support", Target: "P0099"}, {Type: "resolve", Target: "SCONE-T1"}}
 	b := blue.RoundBatch{

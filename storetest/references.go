@@ -9,7 +9,7 @@ import (
 )
 
 func referenceCases() []Case {
-	refer := func(w *world, kind blue.Kind, refs ...blue.RefDraft) []blue.Reference {
+	refer := func(w *env, kind blue.Kind, refs ...blue.RefDraft) []blue.Reference {
 		w.Helper()
 		b := batch(2)
 		b.Drafts[kind][0].References = refs
@@ -19,7 +19,7 @@ func referenceCases() []Case {
 		return e.Common().References
 	}
 	cases := []Case{
-		on("RegisterRound/ref/local ids of the same batch", func(w *world) {
+		on("RegisterRound/ref/local ids of the same batch", func(w *env) {
 			w.create(newDialogue())
 			b := batch(2)
 			b.Drafts[blue.KindTension] = []blue.Draft{draft("a"), draft("b")}
@@ -36,7 +36,7 @@ func referenceCases() []Case {
 			w.same("the move's targets", s.Moves[0].Targets, []string{"T0202", "somewhere"})
 			w.same("via", s.Events[len(s.Events)-1].Reference, "T0202")
 		}),
-		on("RegisterRound/ref/a local id like a display id is a display id", func(w *world) {
+		on("RegisterRound/ref/a local id like a display id is a display id", func(w *env) {
 			w.create(newDialogue())
 			b := batch(2)
 			b.Drafts[blue.KindTension][0].LocalID = "T0909"
@@ -44,22 +44,22 @@ func referenceCases() []Case {
 			w.round(b)
 			w.same("the target", w.load().Numbered(blue.KindPerspective)[0].Common().References[0].Target, id("T0909"))
 		}),
-		on("RegisterRound/ref/given twice is kept once", func(w *world) {
+		on("RegisterRound/ref/given twice is kept once", func(w *env) {
 			w.create(newDialogue())
 			refs := refer(w, blue.KindClaim, blue.RefDraft{Type: "support", Target: "P0001"}, blue.RefDraft{Type: "support", Target: "P0001"},
 				blue.RefDraft{Type: "oppose", Target: "P0001"})
 			w.same("references", len(refs), 2)
 		}),
-		on("RegisterRound/ref/may dangle", func(w *world) {
+		on("RegisterRound/ref/may dangle", func(w *env) {
 			w.create(newDialogue())
 			w.same("references", refer(w, blue.KindClaim, blue.RefDraft{Type: "depend", Target: "E9999"}),
 				[]blue.Reference{{Type: "depend", Target: id("E9999")}})
 		}),
-		on("RegisterRound/ref/may name its source", func(w *world) {
+		on("RegisterRound/ref/may name its source", func(w *env) {
 			w.create(newDialogue())
 			w.same("references", len(refer(w, blue.KindClaim, blue.RefDraft{Type: "refine", Target: "C0201"})), 1)
 		}),
-		on("RegisterRound/ref/order is kept", func(w *world) {
+		on("RegisterRound/ref/order is kept", func(w *env) {
 			w.create(newDialogue())
 			var refs []blue.RefDraft
 			for _, target := range []string{"P0009", "P0001", "C0005", "P0003"} {
@@ -73,7 +73,7 @@ func referenceCases() []Case {
 		}),
 	}
 	for _, t := range blue.RefTypes() {
-		cases = append(cases, on("RegisterRound/ref/type "+string(t), func(w *world) {
+		cases = append(cases, on("RegisterRound/ref/type "+string(t), func(w *env) {
 			w.create(newDialogue())
 			w.same("references", refer(w, blue.KindTension, blue.RefDraft{Type: string(t), Target: "T0001"}),
 				[]blue.Reference{{Type: t, Target: id("T0001")}})
@@ -82,7 +82,7 @@ func referenceCases() []Case {
 	return cases
 }
 
-// validationCases: each code of a refusal, and that nothing is written.
+// validationCases check each code of a refusal, and that nothing is written.
 func validationCases() []Case {
 	set := func(change func(*blue.RoundBatch)) func() blue.RoundBatch {
 		return func() blue.RoundBatch { b := batch(1); change(&b); return b }
@@ -140,7 +140,7 @@ func validationCases() []Case {
 			refusal(fmt.Sprintf("RegisterRound/%s/100 in a round", kind), "invalid_round",
 				set(func(b *blue.RoundBatch) { b.Drafts[kind] = slices.Repeat([]blue.Draft{draft("x")}, 100) })))
 	}
-	return append(cases, on("RegisterRound/round/everything wrong is told at once", func(w *world) {
+	return append(cases, on("RegisterRound/round/all errors are reported together", func(w *env) {
 		w.seed()
 		b := batch(1)
 		b.Drafts[blue.KindClaim][0] = blue.Draft{References: []blue.RefDraft{{Type: "x", Target: "y"}}}
@@ -151,9 +151,9 @@ func validationCases() []Case {
 	}))
 }
 
-// refusal makes a case of one code.
+// refusal returns a case that expects one code.
 func refusal(name, code string, make func() blue.RoundBatch) Case {
-	return on(name, func(w *world) {
+	return on(name, func(w *env) {
 		w.seed()
 		w.refuses(blue.ErrRefused, func() error {
 			err := w.tryRound(make())

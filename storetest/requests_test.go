@@ -21,7 +21,7 @@ type request struct {
 // String makes a failing history readable.
 func (r request) String() string { return r.name }
 
-// mostly draws from good, and one time in many from bad.
+// mostly draws from good, and sometimes from bad.
 func mostly[T any](good, bad []T) *rapid.Generator[T] {
 	return rapid.Custom(func(t *rapid.T) T {
 		if rapid.IntRange(0, 24).Draw(t, "luck") == 24 {
@@ -145,7 +145,7 @@ func gets() *rapid.Generator[request] {
 	})
 }
 
-// status draws one of a kind's own.
+// status draws a status of the kind.
 func status(t *rapid.T, kind blue.Kind) blue.Status {
 	if list := kind.Statuses(); len(list) > 0 {
 		return mostly(list, []blue.Status{"gone"}).Draw(t, "status")

@@ -8,9 +8,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// auditCases: a sealed store hands nothing on that the audit log did not
-// take; an unsealed one has no such log. A chain goes on after a definite
-// failure and is left after an unknown outcome.
+// auditCases check that a sealed store returns nothing without an audit event.
+// An unsealed store has no audit log. A chain continues after a definite
+// failure, and ends after an unknown outcome.
 func auditCases() []Case {
 	failing := func(c Call) error {
 		if c.Method == "Commit" && c.Table == record.Audit {
@@ -19,7 +19,7 @@ func auditCases() []Case {
 		return nil
 	}
 	cases := []Case{
-		on("Load/dialogue/audit event cannot be stored", func(w *world) {
+		on("Load/dialogue/audit event cannot be stored", func(w *env) {
 			w.seed()
 			w.faulty.Before = failing
 			s, err := w.store.Load(w.Context(), dialogue)
@@ -28,20 +28,20 @@ func auditCases() []Case {
 				return
 			}
 			w.fails(err, blue.ErrAudit)
-			w.same("the snapshot beside the error", s, (*blue.Snapshot)(nil))
+			w.same("the snapshot next to the error", s, (*blue.Snapshot)(nil))
 		}),
-		on("RegisterExpert/expert/audit chain goes on after a definite failure", func(w *world) {
+		on("RegisterExpert/expert/audit chain continues after a definite failure", func(w *env) {
 			w.chainAfter(func() { w.faulty.Before = onData(record.ErrBusy) }, blue.ErrBusy, 1)
 		}),
-		on("RegisterExpert/expert/audit chain is left after an unknown outcome", func(w *world) {
+		on("RegisterExpert/expert/audit chain ends after an unknown outcome", func(w *env) {
 			w.chainAfter(func() { w.faulty.After = onData(ErrFault) }, blue.ErrUnavailable, 2)
 		}),
-		on("RegisterExpert/expert/audit chain is left after a failure of unknown outcome", func(w *world) {
+		on("RegisterExpert/expert/audit chain ends after a failure of unknown outcome", func(w *env) {
 			w.chainAfter(func() { w.faulty.Before = onData(ErrFault) }, blue.ErrUnavailable, 2)
 		}),
 	}
 	for _, c := range slices.DeleteFunc(existing(), func(c call) bool { return c.method() != "Get" }) {
-		cases = append(cases, on(c.name+"/audit event cannot be stored", func(w *world) {
+		cases = append(cases, on(c.name+"/audit event cannot be stored", func(w *env) {
 			w.seed()
 			w.faulty.Before = failing
 			err := c.do(w.Context(), w.store, dialogue)
@@ -55,8 +55,8 @@ func auditCases() []Case {
 	return cases
 }
 
-// chainAfter counts the chains of a dialogue's commits around one that fails.
-func (w *world) chainAfter(fault func(), want error, chains int) {
+// chainAfter counts the chains of a dialogue's commits around a failed commit.
+func (w *env) chainAfter(fault func(), want error, chains int) {
 	w.skipUnsealed("an unsealed store has no audit log")
 	w.create(newDialogue())
 	fault()
@@ -75,44 +75,44 @@ func (w *world) chainAfter(fault func(), want error, chains int) {
 	w.load()
 }
 
-// damageCases: bytes that nobody wrote are ErrTampered, and another's keys
-// are ErrSealed; no answer beside either.
+// damageCases check that altered bytes are ErrTampered and keys of another store
+// are ErrSealed. The call returns no data with the error.
 func damageCases() []Case {
 	var cases []Case
 	for _, c := range existing() {
 		cases = append(cases,
-			on(c.name+"/an item is malformed", func(w *world) {
+			on(c.name+"/an item is malformed", func(w *env) {
 				w.seed()
 				w.refuses(blue.ErrTampered, func() error {
 					w.faulty.Read = each(func(r record.Record) { r.Attrs["updated_at"] = record.S("yesterday") })
 					return c.do(w.Context(), w.store, dialogue)
 				})
 			}),
-			on(c.name+"/an item's time was changed", func(w *world) {
-				w.skipUnsealed("an unsealed store believes what is stored")
+			on(c.name+"/an item's time was changed", func(w *env) {
+				w.skipUnsealed("an unsealed store does not verify its items")
 				w.seed()
 				w.refuses(blue.ErrTampered, func() error {
 					w.faulty.Read = each(mistimed)
 					return c.do(w.Context(), w.store, dialogue)
 				})
 			}),
-			on(c.name+"/keys of another", func(w *world) {
-				if w.h.Stranger == nil {
+			on(c.name+"/keys of another", func(w *env) {
+				if w.h.OpenOther == nil {
 					w.Skip("skipped: nothing is sealed")
 				}
 				w.seed()
-				stranger := w.h.Stranger(w.T, w.faulty, w.clock.now)
-				w.refuses(blue.ErrSealed, func() error { return c.do(w.Context(), stranger, dialogue) })
+				other := w.h.OpenOther(w.T, w.faulty, w.clock.now)
+				w.refuses(blue.ErrSealed, func() error { return c.do(w.Context(), other, dialogue) })
 			}))
 	}
 	return append(cases,
-		on("Load/dialogue/another item's bytes", func(w *world) {
-			w.skipUnsealed("an unsealed store believes what is stored")
+		on("Load/dialogue/another item's bytes", func(w *env) {
+			w.skipUnsealed("an unsealed store does not verify its items")
 			w.seed()
 			w.faulty.Read = swapped("perspective#00#01", "claim#00#01")
 			w.refuses(blue.ErrTampered, func() error { _, err := w.store.Load(w.Context(), dialogue); return err })
 		}),
-		on("Load/dialogue/an item is gone", func(w *world) {
+		on("Load/dialogue/an item is gone", func(w *env) {
 			w.seed()
 			w.faulty.Read = func(all []record.Record) []record.Record {
 				return slices.DeleteFunc(all, func(r record.Record) bool { return r.Key.Item == "claim#00#01" })
@@ -123,7 +123,7 @@ func damageCases() []Case {
 			}
 			w.refuses(blue.ErrTampered, func() error { _, err := w.store.Load(w.Context(), dialogue); return err })
 		}),
-		on("Load/dialogue/meta is gone", func(w *world) {
+		on("Load/dialogue/meta is gone", func(w *env) {
 			w.seed()
 			w.faulty.Read = func(all []record.Record) []record.Record {
 				return slices.DeleteFunc(all, func(r record.Record) bool { return r.Key.Item == record.Meta })
@@ -132,7 +132,7 @@ func damageCases() []Case {
 		}))
 }
 
-// mistimed gives an item a time that it was not written at.
+// mistimed changes the time of an item.
 func mistimed(r record.Record) { r.Attrs["updated_at"] = record.S("2031-02-03T04:05:07.000000000Z") }
 
 // each changes every record that is read.
@@ -145,7 +145,7 @@ func each(change func(record.Record)) func([]record.Record) []record.Record {
 	}
 }
 
-// swapped gives two items each other's attributes.
+// swapped exchanges the attributes of two items.
 func swapped(a, b string) func([]record.Record) []record.Record {
 	return func(all []record.Record) []record.Record {
 		i := slices.IndexFunc(all, func(r record.Record) bool { return strings.HasSuffix(r.Key.Item, a) })

@@ -41,20 +41,21 @@ func steppedCalls() []stepped {
 	}
 }
 
-// stepCases: an import takes each operation of a source once and in order.
+// stepCases check that an import executes each operation of a source once and in
+// order.
 func stepCases() []Case {
 	cases := []Case{
-		on("Create/dialogue/step is taken", func(w *world) {
+		on("Create/dialogue/step is taken", func(w *env) {
 			w.create(blue.NewDialogue{Step: &blue.Step{Source: digest(1)}})
 			w.same("imports", w.load().Dialogue.Imports, map[string]blue.ImportProgress{digest(1): {Done: 1}})
 		}),
-		on("Create/dialogue/step out of order", func(w *world) {
+		on("Create/dialogue/step out of order", func(w *env) {
 			w.refuses(blue.ErrInvalid, func() error {
 				_, err := w.store.Create(w.Context(), dialogue, blue.NewDialogue{Step: &blue.Step{Source: digest(1), Op: 1}})
 				return err
 			})
 		}),
-		on("Amend/dialogue/refused operations are kept in order", func(w *world) {
+		on("Amend/dialogue/refused operations are kept in order", func(w *env) {
 			w.create(newDialogue())
 			for op := range 3 {
 				_, err := w.store.Amend(w.Context(), dialogue, blue.Amendment{Step: &blue.Step{Source: digest(1), Op: op},
@@ -65,7 +66,7 @@ func stepCases() []Case {
 			w.same("done", progress.Done, 3)
 			w.same("the last refusal", progress.Refused[2], blue.ImportRefusal{Op: 2, Kind: "round-register", Reason: "no"})
 		}),
-		on("Amend/dialogue/two sources do not mix", func(w *world) {
+		on("Amend/dialogue/two sources do not mix", func(w *env) {
 			w.create(newDialogue())
 			for _, step := range []blue.Step{{Source: digest(1)}, {Source: digest(2)}, {Source: digest(1), Op: 1}} {
 				_, err := w.store.Amend(w.Context(), dialogue, blue.Amendment{Step: &step})
@@ -73,13 +74,13 @@ func stepCases() []Case {
 			}
 			w.same("imports", w.load().Dialogue.Imports, map[string]blue.ImportProgress{digest(1): {Done: 2}, digest(2): {Done: 1}})
 		}),
-		on("RegisterRound/round/a step on a round that is there", func(w *world) {
+		on("RegisterRound/round/a step on an existing round", func(w *env) {
 			w.seed()
 			b := batch(0)
 			b.Step = &blue.Step{Source: digest(1)}
 			w.refuses(blue.ErrConflict, func() error { return w.tryRound(b) })
 		}),
-		on("RegisterRound/round/a refused operation is no step", func(w *world) {
+		on("RegisterRound/round/a refused operation does not count as a step", func(w *env) {
 			w.seed()
 			b := batch(1)
 			b.Step, b.TensionUpdates = &blue.Step{Source: digest(1)}, []blue.TensionUpdate{{ID: "T0909", Status: "open"}}
@@ -90,17 +91,17 @@ func stepCases() []Case {
 	for _, c := range steppedCalls() {
 		step := func(op int) *blue.Step { return &blue.Step{Source: digest(1), Op: op} }
 		cases = append(cases,
-			on(c.name+"/step is taken with the request", func(w *world) {
+			on(c.name+"/step is taken with the request", func(w *env) {
 				w.seed()
 				w.ok(c.do(w.Context(), w.store, step(0)))
 				w.same("done", w.load().Dialogue.Imports[digest(1)].Done, 1)
 			}),
-			on(c.name+"/step taken before", func(w *world) {
+			on(c.name+"/step taken before", func(w *env) {
 				w.seed()
 				w.ok(c.do(w.Context(), w.store, step(0)))
 				w.refuses(blue.ErrConflict, func() error { return c.do(w.Context(), w.store, step(0)) })
 			}),
-			on(c.name+"/step out of order", func(w *world) {
+			on(c.name+"/step out of order", func(w *env) {
 				w.seed()
 				w.refuses(blue.ErrInvalid, func() error { return c.do(w.Context(), w.store, step(1)) })
 			}))

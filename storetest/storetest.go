@@ -1,15 +1,14 @@
-// Package storetest is what every dialogue store must do, sealed or not.
+// Package storetest contains the test suite of a dialogue store, sealed or not.
 //
-// What belongs here: the cases, as a table (Cases), the harness that a store
-// declares, and Faulty, a record store that fails where it is told to. What
-// does not: what a physical store must do (record/recordtest), what a key
-// provider must do (keys/keystest), and what only a sealed store can be asked
-// (the tests of package encrypted).
+// It has the table of cases (Cases), the harness that a store declares, and
+// Faulty, a record store with planned faults. The tests of a physical store are
+// in record/recordtest. The tests of a key provider are in keys/keystest. Tests
+// that only a sealed store can pass are in package encrypted.
 //
-// A case has a name of three parts, method/kind/case, and the same name on
-// every store. Where a harness lacks what a case needs, the case is listed and
-// skipped with the reason; where a sealed and an unsealed store differ, the
-// one case says what either does.
+// A case has a name of three parts, method/kind/case, and the same name on every
+// store. If a harness lacks something that a case needs, the case is listed and
+// skipped with the reason. If a sealed and an unsealed store differ, the case
+// contains both expectations.
 package storetest
 
 import (
@@ -20,44 +19,44 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Store is what the suite runs on.
+// A Store is a dialogue store that the suite can test.
 type Store interface {
 	blue.DialogueStore
 	blue.AnalyticsStore
 }
 
-// Harness declares one kind of store. Every case begins with records of its
-// own; a case may open several stores on them, as several processes would.
+// A Harness declares one kind of store. Every case starts with empty records. A
+// case may open several stores on them, as several processes would.
 type Harness struct {
-	// Records returns an empty record store, closed when the test ends.
+	// Records returns an empty record store, which is closed when the test ends.
 	Records func(t *testing.T) record.Store
-	// Open opens a dialogue store over records, with a clock. All stores
-	// that one harness opens share their keys.
+	// Open opens a dialogue store over records, with a clock. All stores that
+	// one harness opens share their keys.
 	Open func(t *testing.T, records record.Store, now func() time.Time) Store
-	// Encrypted says that items are sealed: a damaged or exchanged item is
-	// noticed, a read leaves an event.
+	// Encrypted reports whether items are sealed. A sealed store detects a
+	// damaged or exchanged item, and a read writes an event.
 	Encrypted bool
-	// Stranger opens a store whose keys open none of the others' items. Nil
-	// where nothing is sealed.
-	Stranger func(t *testing.T, records record.Store, now func() time.Time) Store
-	// Below returns the record store right under the engine, in which a
-	// payload is the attribute "content": a case writes there what a later
-	// version of the program would. Nil where a sealed store keeps it to
-	// itself; an unsealed one needs none.
+	// OpenOther opens a store with other keys, which do not open the items of
+	// Open. It is nil if items are not sealed.
+	OpenOther func(t *testing.T, records record.Store, now func() time.Time) Store
+	// Below returns the record store directly under the engine, in which a
+	// payload is the attribute "content". A case uses it to write the items of a
+	// later version of the program. It is nil if a sealed store does not give
+	// access. An unsealed store needs none.
 	Below func(t *testing.T, records record.Store, now func() time.Time) record.Store
-	// StoredKEK says that a user's key is stored and made when it is first
-	// needed (KMS), and not derived from the master key: making and missing
-	// it leaves events too.
+	// StoredKEK reports whether a user's key is stored, and is made at its first
+	// use (KMS), instead of derived from the master key. Then a missing key and
+	// a new key also have events.
 	StoredKEK bool
 }
 
-// Case is one leaf of the suite.
+// A Case is one leaf of the suite.
 type Case struct {
 	Name string // method/kind/case
 	Run  func(t *testing.T, h Harness)
 }
 
-// Cases returns the suite, in order; the names are distinct.
+// Cases returns the suite in order. The names are distinct.
 func Cases() []Case {
 	var all []Case
 	for _, group := range [][]Case{
@@ -71,15 +70,15 @@ func Cases() []Case {
 	return all
 }
 
-// Run runs the suite, cases beside each other, and returns the names of the
-// cases in order, those that will be skipped included.
+// Run runs the cases in parallel. It returns the names of all cases in order,
+// skipped cases included.
 func Run(t *testing.T, h Harness) []string {
 	t.Helper()
 	var names []string
 	for _, c := range Cases() {
 		t.Run(c.Name, func(t *testing.T) {
 			names = append(names, c.Name)
-			t.Parallel() // from here on later; the harness serves many cases at once
+			t.Parallel() // the rest runs later, because the harness serves many cases at once
 			c.Run(t, h)
 		})
 	}
@@ -87,7 +86,7 @@ func Run(t *testing.T, h Harness) []string {
 	return names
 }
 
-// on makes a case whose body gets a fresh world.
-func on(name string, run func(w *world)) Case {
-	return Case{name, func(t *testing.T, h Harness) { run(newWorld(t, h)) }}
+// on returns a case whose body gets a new environment.
+func on(name string, run func(w *env)) Case {
+	return Case{name, func(t *testing.T, h Harness) { run(newEnv(t, h)) }}
 }

@@ -13,14 +13,14 @@ func final() blue.NewVerdict {
 	return blue.NewVerdict{ID: "final", Type: blue.VerdictFinal, Round: 0, Recommendation: "small", Description: "as agreed"}
 }
 
-func (w *world) tryVerdict(n blue.NewVerdict) error {
+func (w *env) tryVerdict(n blue.NewVerdict) error {
 	_, err := w.store.RegisterVerdict(w.Context(), dialogue, n)
 	return err
 }
 
 func verdictCases() []Case {
 	cases := []Case{
-		on("RegisterVerdict/verdict/a final one converges the dialogue", func(w *world) {
+		on("RegisterVerdict/verdict/a final verdict converges the dialogue", func(w *env) {
 			w.seed()
 			w.clock.step(time.Hour)
 			w.same("forced", w.verdict(final()).Forced, false)
@@ -28,27 +28,27 @@ func verdictCases() []Case {
 			w.same("the status", d.Status, blue.StatusConverged)
 			w.same("converged_at", d.ConvergedAt, w.clock.now())
 		}),
-		on("RegisterVerdict/verdict/gate without rounds", func(w *world) {
+		on("RegisterVerdict/verdict/gate without rounds", func(w *env) {
 			w.create(newDialogue())
 			w.refusesAtGate(final(), []string{"no rounds registered"})
 		}),
-		on("RegisterVerdict/verdict/gate with velocity", func(w *world) {
+		on("RegisterVerdict/verdict/gate with velocity", func(w *env) {
 			w.create(newDialogue())
 			w.round(blue.RoundBatch{OpenTensions: 1, NewPerspectives: 2, ConvergeSignals: 2, PanelSize: 2})
 			w.refusesAtGate(final(), []string{"velocity=3 (open_tensions=1, new_perspectives=2)"})
 		}),
-		on("RegisterVerdict/verdict/gate without all signals", func(w *world) {
+		on("RegisterVerdict/verdict/gate without all signals", func(w *env) {
 			w.create(newDialogue())
 			w.round(blue.RoundBatch{ConvergeSignals: 1, PanelSize: 2})
 			w.refusesAtGate(final(), []string{"converge_percent=50% (1/2)"})
 		}),
-		on("RegisterVerdict/verdict/gate looks at the last round alone", func(w *world) {
+		on("RegisterVerdict/verdict/gate looks at the last round alone", func(w *env) {
 			w.create(newDialogue())
 			w.round(blue.RoundBatch{Round: 4, ConvergeSignals: 2, PanelSize: 2})
 			w.round(blue.RoundBatch{Round: 1, OpenTensions: 9, PanelSize: 2})
 			w.verdict(final())
 		}),
-		on("RegisterVerdict/verdict/forced through the gate", func(w *world) {
+		on("RegisterVerdict/verdict/forced through the gate", func(w *env) {
 			w.create(newDialogue())
 			n := final()
 			n.Force = true
@@ -57,14 +57,14 @@ func verdictCases() []Case {
 			w.same("blockers", got.Blockers, []string{"no rounds registered"})
 			w.same("forced as stored", w.load().Verdicts[0].Forced, true)
 		}),
-		on("RegisterVerdict/verdict/force that was not needed", func(w *world) {
+		on("RegisterVerdict/verdict/force that was not needed", func(w *env) {
 			w.seed()
 			n := final()
 			n.Force = true
 			w.same("forced", w.verdict(n).Forced, false)
 			w.same("blockers", w.load().Verdicts[0].Forced, false)
 		}),
-		on("RegisterVerdict/verdict/same request again", func(w *world) {
+		on("RegisterVerdict/verdict/same request again", func(w *env) {
 			w.seed()
 			first := w.verdict(final())
 			before := w.dump()
@@ -73,20 +73,20 @@ func verdictCases() []Case {
 			w.same("the verdict", again.Verdict, first.Verdict)
 			w.same("the stored records", w.dump(), before)
 		}),
-		on("RegisterVerdict/verdict/other content", func(w *world) {
+		on("RegisterVerdict/verdict/other content", func(w *env) {
 			w.seed()
 			w.verdict(final())
 			n := final()
 			n.Description = "as not agreed"
 			w.refuses(blue.ErrConflict, func() error { return w.tryVerdict(n) })
 		}),
-		on("RegisterVerdict/verdict/ids differ by case", func(w *world) {
+		on("RegisterVerdict/verdict/ids differ by case", func(w *env) {
 			w.create(newDialogue())
 			w.verdict(blue.NewVerdict{ID: "a", Type: "dissent"})
 			w.verdict(blue.NewVerdict{ID: "A", Type: "dissent"})
 			w.same("verdicts", len(w.load().Verdicts), 2)
 		}),
-		on("RegisterVerdict/verdict/by round, then creation", func(w *world) {
+		on("RegisterVerdict/verdict/by round, then creation", func(w *env) {
 			w.create(newDialogue())
 			for _, v := range []struct {
 				id    blue.VerdictID
@@ -100,7 +100,7 @@ func verdictCases() []Case {
 			}
 			w.same("ids", ids, []blue.VerdictID{"y", "x", "z", "a"})
 		}),
-		on("RegisterVerdict/verdict/a long confidence is sealed", func(w *world) {
+		on("RegisterVerdict/verdict/a long confidence is sealed", func(w *env) {
 			w.create(newDialogue())
 			w.verdict(blue.NewVerdict{ID: "a", Type: "interim", Confidence: "high"})
 			w.verdict(blue.NewVerdict{ID: "b", Type: "interim", Confidence: "high, if it rains"})
@@ -108,7 +108,7 @@ func verdictCases() []Case {
 			w.same("one word", []string{s.Verdicts[0].Confidence, s.Verdicts[0].ConfidenceText}, []string{"high", ""})
 			w.same("more words", []string{s.Verdicts[1].Confidence, s.Verdicts[1].ConfidenceText}, []string{"", "high, if it rains"})
 		}),
-		on("RegisterVerdict/verdict/another type leaves the dialogue open", func(w *world) {
+		on("RegisterVerdict/verdict/another type leaves the dialogue open", func(w *env) {
 			w.seed()
 			for _, t := range []blue.VerdictType{"interim", "minority", "dissent"} {
 				w.verdict(blue.NewVerdict{ID: blue.VerdictID(t), Type: t})
@@ -127,7 +127,7 @@ func verdictCases() []Case {
 		{"round 100", blue.ErrRefused, func(n *blue.NewVerdict) { n.Round = 100 }},
 		{"broken ethos compliance", blue.ErrInvalid, func(n *blue.NewVerdict) { n.EthosCompliance = []byte(`{`) }},
 	} {
-		cases = append(cases, on("RegisterVerdict/verdict/"+bad.name, func(w *world) {
+		cases = append(cases, on("RegisterVerdict/verdict/"+bad.name, func(w *env) {
 			w.seed()
 			n := final()
 			bad.set(&n)
@@ -137,7 +137,7 @@ func verdictCases() []Case {
 	return cases
 }
 
-func (w *world) refusesAtGate(n blue.NewVerdict, blockers []string) {
+func (w *env) refusesAtGate(n blue.NewVerdict, blockers []string) {
 	w.Helper()
 	w.refuses(blue.ErrRefused, func() error {
 		err := w.tryVerdict(n)
@@ -150,48 +150,48 @@ func (w *world) refusesAtGate(n blue.NewVerdict, blockers []string) {
 	w.same("the status", w.load().Dialogue.Status, blue.StatusOpen)
 }
 
-// adoptionCases: adopted_in_verdict is kept on the recommendation, once.
+// adoptionCases check that adopted_in_verdict is stored on the recommendation.
 func adoptionCases() []Case {
 	adopts := func(id blue.VerdictID, t blue.VerdictType, names ...string) blue.NewVerdict {
 		return blue.NewVerdict{ID: id, Type: t, RecommendationsAdopted: names}
 	}
-	adopted := func(w *world) blue.VerdictID { w.Helper(); return w.load().Recommendations()[0].AdoptedInVerdict }
+	adopted := func(w *env) blue.VerdictID { w.Helper(); return w.load().Recommendations()[0].AdoptedInVerdict }
 	return []Case{
-		on("RegisterVerdict/recommendation/adopted", func(w *world) {
+		on("RegisterVerdict/recommendation/adopted", func(w *env) {
 			w.seed()
 			w.same("warnings", len(w.verdict(adopts("v", "interim", "R0001")).Warnings), 0)
 			w.same("adopted_in_verdict", adopted(w), blue.VerdictID("v"))
 		}),
-		on("RegisterVerdict/recommendation/adoption leaves its status", func(w *world) {
+		on("RegisterVerdict/recommendation/adoption leaves its status", func(w *env) {
 			w.seed()
 			w.verdict(adopts("v", "interim", "R0001"))
 			w.same("the status", string(w.load().Recommendations()[0].Status), "proposed")
 		}),
-		on("RegisterVerdict/recommendation/a later interim takes over", func(w *world) {
+		on("RegisterVerdict/recommendation/a later interim verdict replaces it", func(w *env) {
 			w.seed()
 			w.verdict(adopts("v", "interim", "R0001"))
 			w.verdict(adopts("w", "minority", "R0001"))
 			w.same("adopted_in_verdict", adopted(w), blue.VerdictID("w"))
 		}),
-		on("RegisterVerdict/recommendation/a final one takes over", func(w *world) {
+		on("RegisterVerdict/recommendation/a final verdict replaces it", func(w *env) {
 			w.seed()
 			w.verdict(adopts("v", "interim", "R0001"))
 			w.verdict(adopts("w", blue.VerdictFinal, "R0001"))
 			w.same("adopted_in_verdict", adopted(w), blue.VerdictID("w"))
 		}),
-		on("RegisterVerdict/recommendation/a final one's is kept", func(w *world) {
+		on("RegisterVerdict/recommendation/a final verdict is kept", func(w *env) {
 			w.seed()
 			w.verdict(adopts("v", blue.VerdictFinal, "R0001"))
 			w.verdict(adopts("w", "minority", "R0001"))
 			w.same("adopted_in_verdict", adopted(w), blue.VerdictID("v"))
 		}),
-		on("RegisterVerdict/recommendation/a second final one takes over", func(w *world) {
+		on("RegisterVerdict/recommendation/a second final verdict replaces it", func(w *env) {
 			w.seed()
 			w.verdict(adopts("v", blue.VerdictFinal, "R0001"))
 			w.verdict(adopts("w", blue.VerdictFinal, "R0001"))
 			w.same("adopted_in_verdict", adopted(w), blue.VerdictID("w"))
 		}),
-		on("RegisterVerdict/recommendation/unknown ones are warnings", func(w *world) {
+		on("RegisterVerdict/recommendation/unknown recommendations are warnings", func(w *env) {
 			w.seed()
 			got := w.verdict(adopts("v", "interim", "R0009", "P0001", "soup", "R0001"))
 			w.same("warnings", len(got.Warnings), 3)
@@ -201,25 +201,25 @@ func adoptionCases() []Case {
 }
 
 func transitionCases() []Case {
-	try := func(w *world, t blue.Transition) error {
+	try := func(w *env, t blue.Transition) error {
 		_, err := w.store.Transition(w.Context(), dialogue, t)
 		return err
 	}
 	cases := []Case{
-		on("Transition/tension/status and event together", func(w *world) {
+		on("Transition/tension/status and event together", func(w *env) {
 			w.seed()
 			w.clock.step(time.Second)
 			got := w.transition(blue.Transition{ID: id("T0001"), To: "addressed", Round: 2, By: []blue.ExpertSlug{"Muffin"},
 				Reason: "baked", Reference: "R0001", ResultID: "V1"})
 			s := w.load()
 			stored := s.Events[slices.IndexFunc(s.Events, func(e *blue.Event) bool { return e.Type == "addressed" })]
-			w.same("the answer and what is stored", &got, stored)
+			w.same("the answer and the stored event", &got, stored)
 			w.same("the event", got, blue.Event{Of: id("T0001"), Stamp: w.clock.now().Format("2006-01-02T15:04:05.000000000Z"), Type: "addressed",
 				Round: 2, CreatedAt: w.clock.now(), UpdatedAt: w.clock.now(), Actors: []blue.ExpertSlug{"Muffin"}, Reason: "baked", Reference: "R0001", ResultID: "V1"})
 			w.same("the tension's change", s.Tensions()[0].UpdatedAt, w.clock.now())
 			w.same("the tension's creation", s.Tensions()[0].CreatedAt != w.clock.now(), true)
 		}),
-		on("Transition/tension/same request again", func(w *world) {
+		on("Transition/tension/same request again", func(w *env) {
 			w.seed()
 			t := blue.Transition{ID: id("T0001"), To: "addressed", By: []blue.ExpertSlug{"Muffin"}}
 			first := w.transition(t)
@@ -227,14 +227,14 @@ func transitionCases() []Case {
 			w.same("the answer", w.transition(t), first)
 			w.same("the stored records", w.dump(), before)
 		}),
-		on("Transition/tension/same status by another", func(w *world) {
+		on("Transition/tension/same status by another", func(w *env) {
 			w.seed()
 			w.transition(blue.Transition{ID: id("T0001"), To: "addressed", By: []blue.ExpertSlug{"Muffin"}})
 			w.refuses(blue.ErrRefused, func() error {
 				return try(w, blue.Transition{ID: id("T0001"), To: "addressed", By: []blue.ExpertSlug{"Scone"}})
 			})
 		}),
-		on("Transition/tension/there and back", func(w *world) {
+		on("Transition/tension/there and back", func(w *env) {
 			w.seed()
 			for _, to := range []blue.Status{"addressed", "resolved", "reopened", "addressed", "resolved"} {
 				w.transition(blue.Transition{ID: id("T0001"), To: to})
@@ -247,7 +247,7 @@ func transitionCases() []Case {
 			}
 			w.same("events in order", types, []string{"created", "addressed", "resolved", "reopened", "addressed", "resolved"})
 		}),
-		on("Transition/tension/two events in one instant of the clock", func(w *world) {
+		on("Transition/tension/two events in one instant of the clock", func(w *env) {
 			w.seed()
 			w.transition(blue.Transition{ID: id("T0001"), To: "addressed"})
 			w.transition(blue.Transition{ID: id("T0001"), To: "resolved"})
@@ -259,7 +259,7 @@ func transitionCases() []Case {
 			}
 			w.same("distinct stamps", len(stamps), 3)
 		}),
-		on("Transition/dialogue/no kind", func(w *world) {
+		on("Transition/dialogue/no kind", func(w *env) {
 			w.seed()
 			w.refuses(blue.ErrRefused, func() error { return try(w, blue.Transition{To: "open"}) })
 		}),
@@ -267,22 +267,22 @@ func transitionCases() []Case {
 	for _, of := range firstOf(0) {
 		kind := string(of.Kind)
 		cases = append(cases,
-			on("Transition/"+kind+"/unknown status", func(w *world) {
+			on("Transition/"+kind+"/unknown status", func(w *env) {
 				w.seed()
 				w.refuses(blue.ErrRefused, func() error { return try(w, blue.Transition{ID: of, To: "gone"}) })
 			}),
-			on("Transition/"+kind+"/round 100", func(w *world) {
+			on("Transition/"+kind+"/round 100", func(w *env) {
 				w.seed()
 				w.refuses(blue.ErrRefused, func() error { return try(w, blue.Transition{ID: of, To: of.Kind.Statuses()[1], Round: 100}) })
 			}),
-			on("Transition/"+kind+"/the whole lifecycle", func(w *world) { w.lifecycle(of) }))
+			on("Transition/"+kind+"/the whole lifecycle", func(w *env) { w.lifecycle(of) }))
 	}
 	return cases
 }
 
-// lifecycle tries every step between two statuses of a kind, each from a
-// fresh entity that was led there.
-func (w *world) lifecycle(of blue.EntityID) {
+// lifecycle tries every step between two statuses of a kind. Each step starts
+// from a new entity that was brought to the first status.
+func (w *env) lifecycle(of blue.EntityID) {
 	w.create(newDialogue())
 	kind := of.Kind
 	b := blue.RoundBatch{Drafts: map[blue.Kind][]blue.Draft{kind: slices.Repeat([]blue.Draft{draft("x")}, 40)}}

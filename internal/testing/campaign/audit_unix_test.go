@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// logged is what audit verify says of a home's log.
+// logged contains the fields that audit verify prints about the log of a home.
 type logged struct {
 	Verdict  string            `json:"verdict"`
 	Events   uint64            `json:"events"`
@@ -18,9 +18,9 @@ type logged struct {
 	Unclosed int               `json:"unclosed"`
 }
 
-// audited verifies the whole audit log in a new process: no write is without
-// its event, no event without its write, no chain is broken.
-func (w *world) audited(t testing.TB) logged {
+// audited verifies the whole audit log in a new process. Every write has its
+// event, every event has its write, and no chain is broken.
+func (w *machine) audited(t testing.TB) logged {
 	t.Helper()
 	var l logged
 	decode(t, w.must("audit", "verify"), &l)

@@ -19,9 +19,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite docs/bad-inputs.md")
 
-// badInput is one row of the list of bad inputs: its tests, each as
-// "file: text", or the reason why it has no test. The text occurs once in the
-// file: a test function, the name of a case, a command of a script.
+// badInput is one row of the list of bad inputs. It has tests, each as "file:
+// text", or the reason why it has no test. The text occurs once in the file: a
+// test function, the name of a case, or a command of a script.
 type badInput struct {
 	row   string
 	tests []string
@@ -39,7 +39,7 @@ var badInputs = []struct {
 		{"an id that is not composed, two ids that differ by form or case", []string{cli + "id not composed", cli + `"ÉTÉ"`, cli + "other expert of the name"},
 			"ids are composed lower case, so two dialogues cannot differ by form or case alone. Two experts can, and conflict"},
 		{"round or seq out of range, or not a number", []string{cli + "round in the range of no dialogue", cli + "round below 0", cli + `"9223372036854775808"`, "internal/testing/campaign/rows_unix_test.go: 100-of-a-kind"}, ""},
-		{"unknown status, a score that is not a number, 1.0", []string{cli + "unknown status", cli + `at("NaN"`, cli + "too large a number", "parse_test.go: {`{\"score\": 1.0}`, \"ok\", 1}"}, ""},
+		{"unknown status, a score that is not a number, 1.0", []string{cli + "unknown status", cli + `at("NaN"`, cli + "too large a number", "wire/parse_test.go: {`{\"score\": 1.0}`, \"ok\", 1}"}, ""},
 		{"times without zone, year 10000, two events at the same time", []string{"internal/testing/campaign/clock_test.go: func TestClock("},
 			"commands have no time argument. The clock of the store gives the time"},
 		{"standard input closed, empty, huge, binary, endless, interrupt", []string{"internal/testing/campaign/rows_unix_test.go: stdin-closed", cli + `at("empty"`, cli + `at("over 16 MiB"`, cli + `at("binary"`,
@@ -50,12 +50,12 @@ var badInputs = []struct {
 	}},
 	{"JSON", []badInput{
 		{"malformed, trailing text, byte order mark, UTF-16, bad UTF-8, lone surrogate", []string{cli + `at("malformed"`, cli + `at("trailing garbage"`, cli + `at("byte order mark"`,
-			cli + `at("UTF-16"`, cli + `at("bad UTF-8"`, cli + `at("lone surrogate"`, "json_test.go: func TestStrictJSONRefuses("}, ""},
+			cli + `at("UTF-16"`, cli + `at("bad UTF-8"`, cli + `at("lone surrogate"`, "wire/json_test.go: func TestStrictJSONRefuses("}, ""},
 		{"duplicate keys, or keys that differ by case", []string{cli + `at("duplicate key"`, cli + `at("keys differing by case"`}, ""},
 		{"unknown field, wrong type, null for a required value", []string{"cmd/blue-store/testdata/round.txt: unknown_field", cli + "label of the wrong type", cli + "null for a required text", cli + "everything wrong at once",
 			"storetest/unknown.go: unknown items after an update"}, ""},
 		{"10,000 levels, a million elements, an item over 400 KB", []string{cli + "10,000 levels", "internal/testing/campaign/rows_unix_test.go: million-and-cut-short", row("internal/testing/campaign/rows_unix_test.go: ", "million-contributors"), cli + "item beyond 400 KB"}, ""},
-		{"a reference to a missing entity, to itself, in a cycle", []string{"internal/testing/campaign/rows_unix_test.go: func TestCycles(", "references_test.go: func TestReferenceRulesRecorded(", "graph/graph_test.go: two cycles and a bridge"}, ""},
+		{"a reference to a missing entity, to itself, in a cycle", []string{"internal/testing/campaign/rows_unix_test.go: func TestCycles(", "references_test.go: func TestReferenceRulesRecorded(", "view/graph_test.go: two cycles and a bridge"}, ""},
 		{"an import interrupted, resumed, run twice, two imports at once", []string{"cmd/blue-store/import_test.go: func TestImportInterrupted(", "internal/importer/run_test.go: func TestRunResumesAfterAnyFault(",
 			"internal/importer/run_test.go: func TestRunAndRunAgain(", "internal/importer/run_test.go: func TestRunsAtOnce("}, ""},
 	}},
@@ -125,7 +125,7 @@ var badInputs = []struct {
 		{"database truncated, garbage, another program's, newer, read-only, locked, without its log, on a full disk, behind a link", []string{
 			row(database, "truncated"), row(database, "garbage"), row(database, "others"), row(database, "newer"), around + "func TestReadOnlyFiles(", around + "func TestLocked(", row(database, "log-orphaned"), database + `"log-lost"`,
 			around + "func TestDiskFull(", database + `"link-to-another-store"`, database + "func TestCreateOverFault("}, ""},
-		{"freshness record missing, corrupt, ahead of the store, from another store", []string{database + `"heads-lost"`, database + `"head-file-garbage"`, "internal/testing/campaign/rows_unix_test.go: func TestHeads("}, ""},
+		{"freshness record missing, corrupt, ahead of the store, from another store", []string{database + `"freshness-records-lost"`, database + `"freshness-record-garbage"`, "internal/testing/campaign/rows_unix_test.go: func TestFreshness("}, ""},
 		{"audit spool torn in its last record", nil, "this version has no spool. An event is in the commit, or the operation fails"},
 		{"checkpoints of unknown or no signers, malformed", []string{
 			marks + `"by a stranger"`, marks + `"no signature"`, marks + `"signature bent"`, marks + `"17 signatures"`, marks + `"line more"`, marks + `"no newline at its end"`, marks + `"of another chain"`, "audit/checkpoint/vectors_test.go: func TestVectorCheckpoints("}, ""},
@@ -151,12 +151,12 @@ const (
 	erased   = "cmd/blue-store/testdata/erase.txt: "
 )
 
-// row is the test of a table that begins with its name.
+// row returns the test of a table that begins with its name.
 func row(file, name string) string { return file + `{"` + name + `"` }
 
-// TestBadInputList checks that every test it names is there, that every row
-// of the security text has its row here, and that docs/bad-inputs.md is what
-// the list says.
+// TestBadInputList checks that every named test exists, that every row of the
+// security text has a row here, and that docs/bad-inputs.md is the rendered
+// list.
 func TestBadInputList(t *testing.T) {
 	for _, s := range badInputs {
 		for _, b := range s.rows {
@@ -176,11 +176,11 @@ func TestBadInputList(t *testing.T) {
 		check(t, os.WriteFile(path, want, 0o644))
 	}
 	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
-		t.Errorf("docs/bad-inputs.md is not what the list says (%v); write it with go test ./internal/testing/campaign -run TestBadInputList -update", err)
+		t.Errorf("docs/bad-inputs.md differs from the list (%v); write it with go test ./internal/testing/campaign -run TestBadInputList -update", err)
 	}
 }
 
-// TestBadInputSections: no row leaves the list.
+// TestBadInputSections checks that no row leaves the list.
 func TestBadInputSections(t *testing.T) {
 	got := map[string]int{}
 	for _, s := range badInputs {
@@ -191,7 +191,7 @@ func TestBadInputSections(t *testing.T) {
 	}
 }
 
-// TestBadInputRows compares the number of rows with the security text's.
+// TestBadInputRows compares the number of rows with the security text.
 func TestBadInputRows(t *testing.T) {
 	text, err := os.ReadFile(shareddata.Path(t, "security.md"))
 	check(t, err)
@@ -220,9 +220,9 @@ func TestBadInputRows(t *testing.T) {
 	}
 }
 
-// testThere looks for "file: text". The text must stand once in what the file
-// does, and not in a comment: in a line of a script, or in Go in a string, which
-// names a case, or in the head of a function.
+// testThere looks for "file: text". The text must occur once outside comments:
+// in a command of a script, or in Go in a string that names a case, or in the
+// declaration of a function.
 func testThere(test string) error {
 	file, text, ok := strings.Cut(test, ": ")
 	if !ok {
@@ -252,7 +252,7 @@ func anchored(file string, source []byte, text string) error {
 		}
 	}
 	if found != 1 {
-		return fmt.Errorf("%s holds %q %d times as a name of a test; once is due", file, text, found)
+		return fmt.Errorf("%s contains %q %d times as the name of a test; want once", file, text, found)
 	}
 	return nil
 }
@@ -260,7 +260,7 @@ func anchored(file string, source []byte, text string) error {
 // span is a part of a file, in bytes.
 type span struct{ start, end int }
 
-// scriptLines are the lines of a script that are run, and the files in it.
+// scriptLines returns the commands of a script, and the files in it.
 func scriptLines(source []byte) []span {
 	var spans []span
 	at := 0
@@ -273,7 +273,8 @@ func scriptLines(source []byte) []span {
 	return spans
 }
 
-// goNames are the string literals of a Go file and the names of its functions.
+// goNames returns the string literals of a Go file and the names of its
+// functions.
 func goNames(source []byte) []span {
 	var spans []span
 	var s scanner.Scanner
@@ -297,8 +298,8 @@ func goNames(source []byte) []span {
 	}
 }
 
-// TestBadInputListPlanted shows that a test that is gone is noticed, and that
-// one is not found in a comment or twice.
+// TestBadInputListPlanted shows that the list notices a missing test, a test in
+// a comment, and a test that occurs twice.
 func TestBadInputListPlanted(t *testing.T) {
 	for _, test := range []string{"nowhere_test.go: func TestX(", cli + "func TestNever" + "Written(", "no file"} {
 		if testThere(test) == nil {
@@ -307,7 +308,7 @@ func TestBadInputListPlanted(t *testing.T) {
 	}
 	const (
 		program = "package x\n\n// func TestGone( had \"a case\".\nfunc TestX(t *T) { run(\"one case\", other) /* \"case three\" */; run(`one case more`); run(two) }\n"
-		script  = "# a line that says why\nexits 0 show x\nstderr 'why'\n  # exits 9\nexits 0 show y\n"
+		script  = "# a line with why\nexits 0 show x\nstderr 'why'\n  # exits 9\nexits 0 show y\n"
 	)
 	for _, c := range []struct {
 		file, source, text string
@@ -320,10 +321,10 @@ func TestBadInputListPlanted(t *testing.T) {
 		{"x_test.go", program, "func TestGone(", false},
 		{"x_test.go", program, "a case", false},
 		{"x_test.go", program, "case three", false},
-		{"x_test.go", program, "two", false}, // neither a string nor a function's head
+		{"x_test.go", program, "two", false}, // neither a string nor the declaration of a function
 		{"x.txt", script, "stderr 'why'", true},
 		{"x.txt", script, "show y", true},
-		{"x.txt", script, "a line that says", false},
+		{"x.txt", script, "a line with", false},
 		{"x.txt", script, "exits 9", false},
 		{"x.txt", script, "exits 0", false}, // twice
 	} {
@@ -361,7 +362,7 @@ func badInputText() []byte {
 	return b.Bytes()
 }
 
-// caseName is the text of a test as people read it.
+// caseName returns the text of a test in readable form.
 func caseName(text string) string {
 	for _, before := range []string{"func ", `at("`, "name: ", "stdout ", "stderr ", "ttyout ", "{"} {
 		text = strings.TrimPrefix(text, before)

@@ -8,8 +8,8 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// TestClock steps the clock back an hour and forward a year between commits:
-// versions and rounds keep their order, every event is kept, all verifies.
+// TestClock moves the clock back an hour and forward a year between commits.
+// Versions and rounds keep their order, every event is kept, and all verify.
 func TestClock(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	home := filepath.Join(t.TempDir(), "home")
@@ -27,7 +27,7 @@ func TestClock(t *testing.T) {
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
-		for range 3 { // of one moment and of one tension
+		for range 3 { // three events of one tension at the same time
 			if _, err := o.store.RegisterRound(t.Context(), id, blue.RoundBatch{Round: blue.Round(round), Score: 1,
 				Drafts: map[blue.Kind][]blue.Draft{blue.KindTension: {{Label: "L", Text: "T"}}}}); err != nil {
 				t.Fatalf("round %d again: %v", round, err)
@@ -49,7 +49,7 @@ func TestClock(t *testing.T) {
 	}
 	for i, r := range s.Rounds {
 		if int(r.Round) != i {
-			t.Errorf("round %d stands at %d", r.Round, i)
+			t.Errorf("round %d is at position %d", r.Round, i)
 		}
 	}
 	stamps := map[string]bool{}
@@ -57,7 +57,7 @@ func TestClock(t *testing.T) {
 		stamps[e.Of.String()+e.Stamp] = true
 	}
 	if len(stamps) != len(steps)+3 {
-		t.Errorf("%d events of %d are apart", len(stamps), len(steps)+3)
+		t.Errorf("%d of %d events have different stamps", len(stamps), len(steps)+3)
 	}
 	if t1, ok := s.Find(first); !ok || t1.Common().Status != "reopened" {
 		t.Errorf("T0001 is %s", t1.Common().Status)

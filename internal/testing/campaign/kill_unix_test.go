@@ -29,7 +29,7 @@ type killFigures struct {
 	Unverified   int            `json:"verify_findings"`
 	PlainBytes   int            `json:"plain_texts_on_disk"`
 
-	AuditCommits  uint64 `json:"audited_commits"` // write and event for each other
+	AuditCommits  uint64 `json:"audited_commits"` // commits whose write and event match
 	AuditFindings int    `json:"audit_findings"`
 	Unclosed      int    `json:"unclosed_chains"`
 
@@ -56,12 +56,12 @@ func (f *killFigures) add(g *killFigures) {
 	f.Unclosed += g.Unclosed
 }
 
-// TestKill kills round-register at marks and at random moments. After each, a
-// new process verifies the dialogue; the round is whole or absent; if it was
-// acknowledged, it is there; and the same command again ends with the whole.
-// Several workers, each with a store of its own, share the kills.
+// TestKill kills round-register at marks and at random moments. After each kill,
+// a new process verifies the dialogue. The round is whole or absent, and an
+// acknowledged round is present. The same command, run again, completes the
+// round. Several workers with separate stores share the kills.
 func TestKill(t *testing.T) {
-	t.Parallel() // beside TestLocked, which only waits
+	t.Parallel() // in parallel with TestLocked, which only waits
 	const workers = 4
 	want := campaigntest.Length(20, 200, 5000)
 	program.Path(t)
@@ -82,26 +82,26 @@ func TestKill(t *testing.T) {
 	atMarks := sum.Kills - sum.AtMark["random"]
 	runs := sum.Present + sum.Absent
 	if sum.Kills < want || atMarks < want/4 || sum.Present*10 < runs || sum.Absent*10 < runs {
-		t.Errorf("%d kills, %d at marks, %d present, %d absent: the mix proves nothing", sum.Kills, atMarks, sum.Present, sum.Absent)
+		t.Errorf("%d kills, %d at marks, %d present, %d absent: the campaign needs more kills of each kind", sum.Kills, atMarks, sum.Present, sum.Absent)
 	}
 	campaigntest.Figures(t, "kill", sum)
 }
 
-// What round-register commits, in this order: the genesis of an audit chain, the
-// events of the two keys it opens, the round, the close of the chain.
+// The commits of round-register in order: the genesis of an audit chain, the
+// events of the two keys that it opens, the round, the close of the chain.
 const (
 	roundCommit = 3
 	commits     = 5
 )
 
-// kills is the work of one worker. Of ten runs six are killed between the
-// first write and the return of the commit, the others at a random moment of
-// the time a whole run takes.
+// kills does the work of one worker. Six of ten runs are killed between the
+// first write and the return of the commit. The others are killed at a random
+// moment of the duration of a whole run.
 func kills(t *testing.T, f *killFigures, random *rand.Rand, worker, want int) {
 	marks := []string{firstWrite, anyMoment, afterCommit, beforeCommit, anyMoment, afterCommit, firstWrite, anyMoment, afterCommit, anyMoment}
-	const roundsEach = 3 // a dialogue is read whole each time, so small ones are fast
+	const roundsEach = 3 // a dialogue is read as a whole each time, so small ones are fast
 	whole := 200 * time.Millisecond
-	w := newWorld(t)
+	w := newMachine(t)
 	d := &killed{w: w, f: f}
 	for run := 0; f.Kills < want; run++ {
 		if run > 3*want+10 {
@@ -130,14 +130,14 @@ func kills(t *testing.T, f *killFigures, random *rand.Rand, worker, want int) {
 	}
 }
 
-// killed is the dialogue whose rounds are killed just now.
+// killed is the dialogue whose rounds are being killed.
 type killed struct {
-	w       *world
+	w       *machine
 	f       *killFigures
 	id      string
-	round   int    // next one
+	round   int    // the next one
 	items   int    // of the dialogue as last verified
-	version uint64 // ditto
+	version uint64 // of the dialogue as last verified
 }
 
 func (d *killed) next(title string) {
@@ -155,7 +155,7 @@ func (d *killed) next(title string) {
 	}
 }
 
-// state is what verify says in a new process.
+// state returns the result of verify in a new process.
 func (d *killed) state() (items int, version uint64) {
 	d.w.t.Helper()
 	v := d.w.verify(d.id)
@@ -166,8 +166,7 @@ func (d *killed) state() (items int, version uint64) {
 	return v.Dialogues[0].Items, v.Dialogues[0].Version
 }
 
-// attempt registers the next round and has it killed at a mark of one of its
-// commits.
+// attempt registers the next round and kills it at a mark of one of its commits.
 func (d *killed) attempt(mark string, commit int, delay time.Duration) attempt {
 	t := d.w.t
 	t.Helper()
@@ -185,10 +184,10 @@ func (d *killed) attempt(mark string, commit int, delay time.Duration) attempt {
 	}
 	if a.acknowledged && !there {
 		d.f.Lost++
-		t.Errorf("round %d of %s was acknowledged and is not there", d.round, d.id)
+		t.Errorf("round %d of %s was acknowledged and is absent", d.round, d.id)
 	}
 	if want := commit > roundCommit || commit == roundCommit && mark == afterCommit; mark != anyMoment && there != want {
-		t.Errorf("killed at %s of commit %d, the round is there: %t", mark, commit, there)
+		t.Errorf("killed at %s of commit %d, the round is present: %t", mark, commit, there)
 	}
 	if a.killed {
 		d.f.count(mark, there)
@@ -199,7 +198,7 @@ func (d *killed) attempt(mark string, commit int, delay time.Duration) attempt {
 	return a
 }
 
-// count counts a kill and what was found after it.
+// count counts a kill and its result.
 func (f *killFigures) count(mark string, there bool) {
 	f.Kills++
 	if mark == anyMoment {
@@ -213,7 +212,7 @@ func (f *killFigures) count(mark string, there bool) {
 	}
 }
 
-// again repeats the command, which must end with the whole round.
+// again repeats the command, which must complete the round.
 func (d *killed) again(data string, there bool) {
 	t := d.w.t
 	t.Helper()
@@ -225,15 +224,15 @@ func (d *killed) again(data string, there bool) {
 		t.Fatalf("round %d of %s again: exit code %d: %s", d.round, d.id, r.code, r.stderr)
 	}
 	if decode(t, r.stdout, &answer); answer.Repeated != there {
-		t.Errorf("round %d of %s again: repeated is %t, it was there: %t", d.round, d.id, answer.Repeated, there)
+		t.Errorf("round %d of %s again: repeated is %t, it was present: %t", d.round, d.id, answer.Repeated, there)
 	}
 	d.f.Repeats++
 	d.round, d.items, d.version = d.round+1, d.items+roundItems, d.version+1
 }
 
-// auditOf verifies the audit log after the kills: chains whose process was
-// killed are unproven, not tampered.
-func (f *killFigures) auditOf(w *world) {
+// auditOf verifies the audit log after the kills. Chains of killed processes are
+// unproven, not tampered.
+func (f *killFigures) auditOf(w *machine) {
 	w.t.Helper()
 	l := w.audited(w.t)
 	if l.Verdict != "unproven" || l.Unclosed == 0 {
@@ -244,8 +243,8 @@ func (f *killFigures) auditOf(w *world) {
 	f.Unclosed += l.Unclosed
 }
 
-// finish counts the entities of the dialogue, by kind and round, and looks at
-// every text.
+// finish counts the entities of the dialogue by kind and round, and checks every
+// text.
 func (d *killed) finish() {
 	t := d.w.t
 	t.Helper()
@@ -264,7 +263,7 @@ func (d *killed) finish() {
 		for _, e := range list {
 			text, _ := e[s.text].(string)
 			if seen[text] || !strings.HasPrefix(text, canary+" "+d.id) {
-				t.Errorf("%s: %s holds %.60q, or holds it twice", d.id, s.list, text)
+				t.Errorf("%s: %s contains %.60q, or contains it twice", d.id, s.list, text)
 			}
 			seen[text] = true
 		}

@@ -6,7 +6,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 )
 
-// program is the one with failpoints.
+// program is the build with failpoints.
 var program = &campaigntest.Program{Tags: "failpoint"}
 
 func TestMain(m *testing.M) { program.Main(m) }

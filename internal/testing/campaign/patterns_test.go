@@ -13,27 +13,27 @@ import (
 	"unicode/utf16"
 )
 
-// shortest is the length in bytes from which a text counts. Shorter ones
+// shortest is the minimum length in bytes of a text that counts. Shorter texts
 // occur in any file by chance.
 const shortest = 8
 
 // piece is the length in bytes into which longer texts are cut, so that a text
-// spread over several pages of a database is found all the same.
+// spread over several pages of a database is found.
 const piece = 32
 
-// patterns finds many texts in one pass. Every spelling of a text is known by
-// its first 8 bytes.
+// patterns finds many texts in one pass. The index of every spelling is its
+// first 8 bytes.
 type patterns struct {
 	byStart map[uint64][]spelling
-	maybe   []uint64 // a bit for each hash of a start: most positions end here
+	maybe   []uint64 // a bit for each hash of a start, which excludes most positions
 	count   int
 }
 
-// spelling is one way in which a text may stand in a file.
+// spelling is one form in which a text can occur in a file.
 type spelling struct {
 	bytes []byte
 	form  string // utf-8, json, …
-	text  string // the text it is a spelling of
+	text  string // the original text
 }
 
 const maybeBits = 24
@@ -70,8 +70,9 @@ func (p *patterns) addSpelling(s spelling) {
 	p.count++
 }
 
-// pieces cuts a text: whole up to 32 bytes, else 32 bytes at a time with the
-// last 32 at the end, each moved to the start of a character.
+// pieces cuts a text. A text of up to 32 bytes is one piece. A longer one is cut
+// every 32 bytes, with the last 32 at the end. Each piece is moved to the start
+// of a character.
 func pieces(text string) []string {
 	if len(text) <= piece {
 		return []string{text}
@@ -83,7 +84,7 @@ func pieces(text string) []string {
 	return append(cuts, strings.ToValidUTF8(text[len(text)-piece:], ""))
 }
 
-// spellings returns a text as it may stand in a file.
+// spellings returns the forms in which a text can occur in a file.
 func spellings(text string) map[string][]byte {
 	var plain bytes.Buffer
 	enc := json.NewEncoder(&plain)
@@ -100,8 +101,8 @@ func spellings(text string) map[string][]byte {
 		"hex-caps":        []byte(strings.ToUpper(hex.EncodeToString([]byte(text)))),
 		"utf-16le":        utf16le(text),
 	}
-	// Inside a longer text, base64 depends on where in three bytes it begins;
-	// its first and last characters depend on the neighbours.
+	// In a longer text, base64 depends on the offset modulo 3. The first and
+	// last characters depend on the neighbours.
 	for shift := range 3 {
 		padded := append(make([]byte, shift), text...)
 		std := base64.RawStdEncoding.EncodeToString(padded)
@@ -112,7 +113,7 @@ func spellings(text string) map[string][]byte {
 	return all
 }
 
-// asciiJSON escapes what is not ASCII, as many JSON writers do.
+// asciiJSON escapes all characters outside ASCII, as many JSON writers do.
 func asciiJSON(text, digits string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -150,7 +151,7 @@ type hit struct {
 	spelling
 }
 
-// find returns every text that stands in the bytes.
+// find returns every text that occurs in the bytes.
 func (p *patterns) find(file string, text []byte) []hit {
 	var hits []hit
 	for at := 0; at+shortest <= len(text); at++ {

@@ -28,8 +28,8 @@ type readerFigures struct {
 	Lines     int            `json:"lines_of_the_reader"`
 }
 
-// TestReader writes the dialogues of a set and has a reader that knows nothing but the
-// RFC open every item, with data keys that the test derives.
+// TestReader writes the dialogues of a set. A reader written from the RFC alone
+// opens every item, with data keys that the test derives.
 func TestReader(t *testing.T) {
 	python := readerPython(t)
 	for _, set := range sourceSets {
@@ -79,7 +79,7 @@ func readAll(t *testing.T, set sourceSet, python string) {
 	}
 	for i, line := range got {
 		if sk := items[i]["SK"].(map[string]any)["S"]; line.SK != sk || compact(t, line.Payload) != want[i] {
-			t.Errorf("%s: the reader and Go differ", sk)
+			t.Errorf("%s: the reader and Go return different fields", sk)
 			continue
 		}
 		f.Equal++
@@ -135,8 +135,8 @@ func readWith(t testing.TB, python string, items []map[string]any, deks map[stri
 	return lines
 }
 
-// plantedReader shows that the reader refuses an item under another key, and
-// one that was moved.
+// plantedReader shows that the reader refuses an item under another key and an
+// item that was moved.
 func plantedReader(t *testing.T, python string, items []map[string]any, deks map[string]string) {
 	other := maps.Clone(deks)
 	for id := range other {
@@ -162,7 +162,7 @@ func readerPython(t testing.TB) string {
 		err = exec.Command(python, "-c", "import cryptography").Run()
 	}
 	if err != nil && os.Getenv("CI") == "true" {
-		t.Fatal("python3 with the package cryptography is due (scripts/requirements.txt)")
+		t.Fatal("python3 with the package cryptography is required (scripts/requirements.txt)")
 	}
 	if err != nil {
 		t.Skip("skipped: there is no python3 with the package cryptography (scripts/requirements.txt)")
@@ -190,7 +190,7 @@ func readerLines(t testing.TB) int {
 	return lines
 }
 
-// dynamoJSON is a record in the form of DynamoDB's own JSON.
+// dynamoJSON returns a record in the JSON form of DynamoDB.
 func dynamoJSON(r record.Record) map[string]any {
 	item := map[string]any{"PK": map[string]any{"S": r.Key.Partition}, "SK": map[string]any{"S": r.Key.Item}}
 	for name, v := range r.Attrs {

@@ -14,11 +14,11 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 )
 
-// canary stands in every text of a round, so that a plain copy anywhere on
-// the disk is found.
+// canary is part of every text of a round, so that a plain copy anywhere on the
+// disk is found.
 const canary = "canary-of-the-kill-campaign"
 
-// sizes of a round of 300 entities; a kind has at most 99.
+// The sizes of a round of 300 entities. A kind has at most 99.
 var roundSizes = []struct {
 	list, letter, text string
 	n                  int
@@ -27,8 +27,8 @@ var roundSizes = []struct {
 	{"recommendations", "R", "content", 50}, {"evidence", "E", "content", 45}, {"claims", "C", "content", 46},
 }
 
-// roundItems is what a round adds to a dialogue: its record, 300 entities and
-// an event for each.
+// roundItems is the number of items that a round adds to a dialogue: its record,
+// 300 entities and an event for each.
 const roundItems = 1 + 300 + 300
 
 // roundText returns the JSON data of a round of 300 entities.
@@ -51,7 +51,7 @@ func roundText(dialogue string, round int) string {
 	return string(text)
 }
 
-// The marks in package sqlite; "" is a kill at a random moment.
+// The marks in package sqlite. "" is a kill at a random moment.
 const (
 	firstWrite   = "sqlite/first-write"
 	beforeCommit = "sqlite/before-commit"
@@ -59,15 +59,15 @@ const (
 	anyMoment    = ""
 )
 
-// attempt is one run that was, or was to be, killed.
+// attempt is one run that was to be killed.
 type attempt struct {
 	killed       bool
 	acknowledged bool
-	took         time.Duration // of a run that ended by itself
+	took         time.Duration // of a run that ended without a kill
 }
 
-// register runs round-register and kills it: at the mark, or after the delay.
-func (w *world) register(dialogue string, round int, data, mark string, skip int, delay time.Duration) attempt {
+// register runs round-register and kills it at the mark or after the delay.
+func (w *machine) register(dialogue string, round int, data, mark string, skip int, delay time.Duration) attempt {
 	w.t.Helper()
 	reached := filepath.Join(w.dir, fmt.Sprintf("reached-%s-%d", dialogue, round))
 	defer os.Remove(reached)

@@ -10,17 +10,17 @@ import (
 	"testing"
 )
 
-// TestRows runs rows of the list of bad inputs that take a process of their
-// own or much data. The rest stands in cmd/blue-store.
+// TestRows runs rows of the list of bad inputs that need a separate process or
+// much data. The other rows are in cmd/blue-store.
 func TestRows(t *testing.T) {
 	register := []string{"dialogue", "round-register", "--dialogue-id", "one-two", "--round", "0", "--data", "-"}
 	million := func(one string) string { return strings.TrimSuffix(strings.Repeat(one+",", 1_000_000), ",") }
 	for _, c := range []struct {
-		name  string
-		stdin string
-		shell string
-		code  int
-		says  string
+		name   string
+		stdin  string
+		shell  string
+		code   int
+		stderr string
 	}{
 		{"stdin-closed", "", "exec <&-", 2, "not acceptable JSON at byte 0"},
 		{"stdin-a-folder", "", "exec </", 2, "standard input cannot be read"},
@@ -31,17 +31,17 @@ func TestRows(t *testing.T) {
 		{"100-of-a-kind", `{"score":1,"claims":[` + strings.TrimSuffix(strings.Repeat(`{"label":"L","content":"C"},`, 100), ",") + `]}`, "", 4, "validation failed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newMachine(t)
 			w.must("dialogue", "create", "One two")
 			before := files(t, w.home)
 			if c.shell != "" {
 				w.inShell(c.shell)
 			}
 			r := w.runWith(c.stdin, nil, register...)
-			if r.code != c.code || !strings.Contains(r.stderr, c.says) {
-				t.Errorf("exit code %d, want %d with %q: %.500s", r.code, c.code, c.says, r.stderr)
+			if r.code != c.code || !strings.Contains(r.stderr, c.stderr) {
+				t.Errorf("exit code %d, want %d with %q: %.500s", r.code, c.code, c.stderr, r.stderr)
 			}
-			if c.name != "million-contributors" { // which is found too large after the dialogue was read
+			if c.name != "million-contributors" { // this one is found too large after the dialogue was read
 				unchanged(t, before, files(t, w.home))
 			}
 			if v := w.verify("one-two"); v.Dialogues[0].Items != 1 {
@@ -51,10 +51,10 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// TestCycles stores references to itself, to what is not there, and in a
-// circle: allowed by the schema, and nothing hangs on them.
+// TestCycles stores references to the entity itself, to a missing entity, and in
+// a cycle. The schema allows them, and no command hangs.
 func TestCycles(t *testing.T) {
-	w := newWorld(t)
+	w := newMachine(t)
 	w.must("dialogue", "create", "One two")
 	claim := func(target string) string {
 		return fmt.Sprintf(`{"label":"L","content":"C","references":[{"type":"support","target":%q}]}`, target)
@@ -70,25 +70,25 @@ func TestCycles(t *testing.T) {
 	}
 }
 
-// TestHeads puts what the client remembers ahead of the store, or brings it
-// from another store.
-func TestHeads(t *testing.T) {
-	w, other := newWorld(t), newWorld(t)
-	for _, x := range []*world{w, other} {
+// TestFreshness replaces the freshness record by one ahead of the store or by
+// one from another store.
+func TestFreshness(t *testing.T) {
+	w, other := newMachine(t), newMachine(t)
+	for _, x := range []*machine{w, other} {
 		x.must("dialogue", "create", "One two")
 		x.must("dialogue", "round-register", "--dialogue-id", "one-two", "--round", "0", "--data", `{"score":1}`)
 	}
-	path := w.head(t)
-	mine, err := os.ReadFile(path)
+	path := w.freshnessRecord(t)
+	own, err := os.ReadFile(path)
 	check(t, err)
-	theirs, err := os.ReadFile(other.head(t))
+	others, err := os.ReadFile(other.freshnessRecord(t))
 	check(t, err)
 	for name, text := range map[string]string{
-		"ahead":     strings.Replace(string(mine), `"version":2`, `"version":3`, 1),
-		"elsewhere": string(theirs),
+		"ahead":            strings.Replace(string(own), `"version":2`, `"version":3`, 1),
+		"of another store": string(others),
 	} {
-		if text == string(mine) {
-			t.Fatalf("%s: the head file did not change: %s", name, text)
+		if text == string(own) {
+			t.Fatalf("%s: the freshness record did not change: %s", name, text)
 		}
 		put(t, path, []byte(text))
 		if r := w.run("show", "one-two"); r.code != 7 || r.stdout != "" || !strings.Contains(r.stderr, "--accept-rollback") {
@@ -96,12 +96,12 @@ func TestHeads(t *testing.T) {
 		}
 		w.must("show", "one-two", "--accept-rollback")
 	}
-	put(t, path, mine)
+	put(t, path, own)
 	w.must("show", "one-two")
 }
 
-// head returns the path of the one head file.
-func (w *world) head(t testing.TB) string {
+// freshnessRecord returns the path of the only freshness record.
+func (w *machine) freshnessRecord(t testing.TB) string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(w.home, "heads", "*", "*.json"))
 	if err != nil || len(found) != 1 {

@@ -28,9 +28,9 @@ type scanFigures struct {
 	Exceptions map[string]int `json:"places_found_that_are_exceptions"`
 }
 
-// TestScan imports the dialogues and the demo and looks for every
-// encrypted text in every byte of every file, while a reader keeps the whole
-// write-ahead log on the disk, and again when the store is closed.
+// TestScan imports the dialogues and the demo and looks for every encrypted text
+// in every byte of every file. It scans while a reader keeps the whole
+// write-ahead log on the disk, and again after the store is closed.
 func TestScan(t *testing.T) {
 	for _, set := range sourceSets {
 		t.Run(set.name, func(t *testing.T) { scan(t, set) })
@@ -48,7 +48,7 @@ func scan(t *testing.T, set sourceSet) {
 	f.Files = sizes(while)
 	wal := f.Files[filepath.Join("db", "blue.db-wal")]
 	if wal < 1<<20 {
-		t.Fatalf("the log has %d bytes: the scan would not see what was written", wal)
+		t.Fatalf("the log has %d bytes: the scan needs the written pages", wal)
 	}
 	for _, name := range []string{"db/blue.db", "db/blue.db-shm", "db/blue.db.keys", "keys/umk.key"} {
 		if f.Files[filepath.FromSlash(name)] == 0 {
@@ -67,8 +67,8 @@ func scan(t *testing.T, set sourceSet) {
 	set.report(t, "scan", f)
 }
 
-// holdLog opens a read transaction, during which SQLite keeps everything that
-// is written in the log. The function returned ends it.
+// holdLog opens a read transaction, during which SQLite keeps all written pages
+// in the log. The returned function ends it.
 func holdLog(t testing.TB, path string) func() {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro")
@@ -97,7 +97,8 @@ func sizes(files map[string][]byte) map[string]int {
 	return n
 }
 
-// collect gathers the texts of the dialogues, and by text the fields that hold it.
+// collect returns the texts of the dialogues, each with the fields that contain
+// it.
 func collect(t testing.TB, all []*blue.Snapshot) (*patterns, map[string][]string, *scanFigures) {
 	t.Helper()
 	p, known := newPatterns(), map[string][]string{}
@@ -120,36 +121,36 @@ func collect(t testing.TB, all []*blue.Snapshot) (*patterns, map[string][]string
 	return p, known, f
 }
 
-// judge counts the places where a text stands and fails for each that is no
-// exception, once for each text.
+// judge counts the places where a text occurs. It fails for each place that is
+// not an exception, once for each text.
 func (f *scanFigures) judge(t *testing.T, p *patterns, known map[string][]string, files map[string][]byte) {
 	t.Helper()
-	told := map[string]bool{}
+	reported := map[string]bool{}
 	for name, text := range files {
 		for _, h := range p.find(name, text) {
 			if i := slices.IndexFunc(exceptions, func(e exemption) bool { return e.fits(h, text[:h.at], known[h.text]) }); i >= 0 {
 				f.Exceptions[exceptions[i].name]++
 				continue
 			}
-			if told[h.text] {
+			if reported[h.text] {
 				continue
 			}
-			told[h.text] = true
+			reported[h.text] = true
 			f.Found++
-			t.Errorf("%s holds %.80q as %s at %d; it is %v; before it stands %q", name, h.text, h.form, h.at, known[h.text], text[max(0, h.at-24):h.at])
+			t.Errorf("%s contains %.80q as %s at %d, of the fields %v, after the bytes %q", name, h.text, h.form, h.at, known[h.text], text[max(0, h.at-24):h.at])
 		}
 	}
 }
 
-// exemption is a place where a text that is encrypted may stand in the clear.
+// exemption is a place where an encrypted text may occur in the clear.
 type exemption struct {
 	name string
 	fits func(h hit, before []byte, fields []string) bool
 }
 
 // exceptions is the whole list. Words of the RFC's closed lists (statuses,
-// tiers, kinds of references and moves) would have their line here; none of 8
-// bytes or more that is encrypted was found in the clear, so there is none.
+// tiers, kinds of references and moves) would be listed here. None of 8 bytes or
+// more that is encrypted was found in the clear.
 var exceptions = []exemption{{
 	"the time of a signal (round.signals) as the updated_at of the same commit, or the index key made of it",
 	func(_ hit, before []byte, fields []string) bool {
@@ -159,8 +160,8 @@ var exceptions = []exemption{{
 	},
 }}
 
-// TestScanPlanted shows that the scan finds what is there: in a store without
-// seal, and in each spelling.
+// TestScanPlanted shows that the scan finds all texts of a store without a seal,
+// and each spelling.
 func TestScanPlanted(t *testing.T) {
 	home := t.TempDir()
 	records, err := sqlite.Open(t.Context(), filepath.Join(home, "plain.db"), nil)
@@ -181,9 +182,9 @@ func TestScanPlanted(t *testing.T) {
 	}
 	// A short text can be cut in two by the end of a page.
 	if len(found)*100 < len(known)*98 {
-		t.Errorf("of %d texts of a store without seal %d were found", len(known), len(found))
+		t.Errorf("of %d texts of a store without a seal %d were found", len(known), len(found))
 	}
-	t.Logf("of %d texts of a store without seal %d were found", len(known), len(found))
+	t.Logf("of %d texts of a store without a seal %d were found", len(known), len(found))
 	const text = "Größe \"zählt\" nicht,\nsagt <sie> & sonst niemand weiß es genau"
 	p = newPatterns()
 	p.add(text)
@@ -196,13 +197,14 @@ func TestScanPlanted(t *testing.T) {
 		}
 	}
 	if hits := p.find("random", []byte(strings.Repeat("Größe zählt nicht. ", 1000))); len(hits) > 0 {
-		t.Errorf("found what is not there: %+v", hits[0])
+		t.Errorf("found a text that is absent: %+v", hits[0])
 	}
 }
 
-// TestScanKeys shows that no key file holds a text, and no other file the key.
+// TestScanKeys shows that no key file contains a text, and that no other file
+// contains the key.
 func TestScanKeys(t *testing.T) {
-	w := newWorld(t)
+	w := newMachine(t)
 	w.must("demo", "--json")
 	home := filepath.Join(w.home, "demo")
 	key, err := os.ReadFile(filepath.Join(home, "keys", "umk.key"))

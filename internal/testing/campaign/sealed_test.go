@@ -10,15 +10,14 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// sealedText is one text that is encrypted, and the field it comes from.
+// sealedText is one encrypted text and the field that it comes from.
 type sealedText struct {
 	field string // e.g. "tension.description"
 	text  string
 }
 
-// sealedTexts lists every text that the dialogue's entities hold in fields
-// with the tag sealed: texts, lists, map keys and values, and all texts and
-// names within JSON.
+// sealedTexts lists every text in the fields with the tag sealed: texts, lists,
+// map keys and values, and all texts and names within JSON.
 func sealedTexts(t testing.TB, s *blue.Snapshot) []sealedText {
 	t.Helper()
 	var all []sealedText
@@ -92,7 +91,7 @@ func walk(t testing.TB, v reflect.Value, found func(string)) {
 		}
 	case reflect.Int, reflect.Int64, reflect.Bool:
 	default:
-		t.Fatalf("a sealed field holds a %s, which nobody looks into", v.Type())
+		t.Fatalf("a sealed field has the type %s, which the walk does not search", v.Type())
 	}
 }
 
@@ -113,7 +112,7 @@ func walkJSON(v any, found func(string)) {
 	}
 }
 
-// TestSealedTexts shows that the walk looks everywhere.
+// TestSealedTexts shows that the walk searches all fields.
 func TestSealedTexts(t *testing.T) {
 	situation := "a situation"
 	s := &blue.Snapshot{
@@ -137,7 +136,7 @@ func TestSealedTexts(t *testing.T) {
 		}
 	}
 	if found["clear"] {
-		t.Error("a clear field was taken for a sealed one")
+		t.Error("a clear field was reported as a sealed one")
 	}
 	if t.Failed() {
 		t.Log(fmt.Sprint(found))

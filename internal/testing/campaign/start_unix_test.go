@@ -15,9 +15,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 )
 
-// atOnce runs n processes as near to one moment as starting them allows, and
-// returns their results.
-func (w *world) atOnce(n int, env []string, stdin func(int) string, args func(int) []string) []result {
+// atOnce starts n processes as close together as possible and returns their
+// results.
+func (w *machine) atOnce(n int, env []string, stdin func(int) string, args func(int) []string) []result {
 	w.t.Helper()
 	program.Path(w.t)
 	results := make([]result, n)
@@ -53,8 +53,8 @@ type startFigures struct {
 	Warned      int `json:"processes_that_announced_the_key"`
 }
 
-// TestStart starts processes on an empty home, with titles of their own and
-// with one title: one key is made, every id is given once, all open.
+// TestStart starts processes on an empty home, with different titles and with
+// one title. One key is made, every id is unique, and all dialogues open.
 func TestStart(t *testing.T) {
 	n := campaigntest.Length(16, 50, 50)
 	for name, title := range map[string]func(int) string{
@@ -70,7 +70,7 @@ func TestStart(t *testing.T) {
 }
 
 func start(t *testing.T, n int, title func(int) string) startFigures {
-	w := newWorld(t)
+	w := newMachine(t)
 	f := startFigures{Processes: n}
 	ids := map[string]int{}
 	for _, r := range w.atOnce(n, nil, nothing, func(i int) []string { return []string{"dialogue", "create", title(i)} }) {
@@ -102,7 +102,7 @@ func start(t *testing.T, n int, title func(int) string) startFigures {
 	f.Dialogues = len(v.Dialogues)
 	for _, d := range v.Dialogues {
 		if ids[d.DialogueID] != 1 || !d.OK {
-			t.Errorf("%s is there, ok: %t; it was given %d times", d.DialogueID, d.OK, ids[d.DialogueID])
+			t.Errorf("%s is present, ok: %t, and it was given %d times", d.DialogueID, d.OK, ids[d.DialogueID])
 		}
 	}
 	f.Keys = len(w.keyFiles())
@@ -112,8 +112,8 @@ func start(t *testing.T, n int, title func(int) string) startFigures {
 	return f
 }
 
-// keyFiles lists what lies in the folder of the keys, but the one that signs.
-func (w *world) keyFiles() []string {
+// keyFiles lists the files in the folder of the keys without the signing key.
+func (w *machine) keyFiles() []string {
 	w.t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(w.umk()))
 	if err != nil {
@@ -143,11 +143,12 @@ type writersFigures struct {
 	SameBatchTook int    `json:"of_them_succeeded"`
 }
 
-// TestWriters lets 8 processes register rounds of one dialogue at once, each
-// its own; then 8 the same round with other content, of which one gets it.
+// TestWriters lets 8 processes register different rounds of one dialogue at
+// once. Then 8 processes register the same round with different content, and one
+// of them succeeds.
 func TestWriters(t *testing.T) {
 	const processes = 8
-	w := newWorld(t)
+	w := newMachine(t)
 	w.must("dialogue", "create", "One panel")
 	rounds := campaigntest.Length(1, 4, 12)
 	f := writersFigures{Processes: processes, RoundsEach: rounds, OnOneRound: processes, SameBatch: processes}
@@ -159,7 +160,8 @@ func TestWriters(t *testing.T) {
 		text, _ := json.Marshal(map[string]any{"score": round + 1, "perspectives": list})
 		return string(text)
 	}
-	// A commit that takes a while finds all others on the state before it.
+	// While a commit takes some time, all other writers read the state before
+	// it.
 	slow := []string{"BLUE_FAILPOINT=" + beforeCommit, "BLUE_FAILPOINT_WAIT=40ms"}
 	register := func(round int) []string {
 		return []string{"dialogue", "round-register", "--dialogue-id", "one-panel", "--round", fmt.Sprint(round), "--data", "-"}
@@ -217,9 +219,9 @@ func TestWriters(t *testing.T) {
 	campaigntest.Figures(t, "writers", f)
 }
 
-// sameBatch lets all processes register the same batch on a dialogue of its
-// own at once. It is there once, and each of them is told so.
-func (w *world) sameBatch(processes int, slow []string, data func(int, int) string) (took int) {
+// sameBatch lets all processes register the same batch at once in a new
+// dialogue. It is stored once, and each process reports success.
+func (w *machine) sameBatch(processes int, slow []string, data func(int, int) string) (took int) {
 	t := w.t
 	w.must("dialogue", "create", "One batch")
 	args := []string{"dialogue", "round-register", "--dialogue-id", "one-batch", "--round", "0", "--data", data(0, 5)}
@@ -239,7 +241,8 @@ func (w *world) sameBatch(processes int, slow []string, data func(int, int) stri
 	return took
 }
 
-// modesBelow returns the paths below a folder whose mode others can use.
+// modesBelow returns the paths below a folder whose mode allows access for
+// others.
 func modesBelow(t testing.TB, folder string) []string {
 	t.Helper()
 	var open []string

@@ -39,7 +39,7 @@ type opened struct {
 	store    *encrypted.Store
 }
 
-// openStore opens the sealed store below a home; now may be nil.
+// openStore opens the sealed store below a home. A nil now is time.Now.
 func openStore(t testing.TB, home string, now func() time.Time) *opened {
 	t.Helper()
 	path := filepath.Join(home, "db", "blue.db")
@@ -62,15 +62,15 @@ func (o *opened) close() {
 }
 
 // sourceSet is a list of dialogues for a campaign. The figures of a campaign
-// are those of the recorded set, which is the larger one.
+// count the recorded set, which is larger.
 type sourceSet struct {
 	name     string
 	sources  func(testing.TB) []*importer.Source
 	isFigure bool
-	closed   int // bytes that the closed database has at least
+	closed   int // minimum size of the closed database in bytes
 }
 
-// report reports what a campaign counted.
+// report reports the counts of a campaign.
 func (s sourceSet) report(t testing.TB, name string, counts any) {
 	t.Helper()
 	if s.isFigure {
@@ -80,8 +80,8 @@ func (s sourceSet) report(t testing.TB, name string, counts any) {
 	t.Logf("%s: %+v", name, counts)
 }
 
-// sourceSets are the demo with the project's own dialogues in both forms, and,
-// as an addition that may be absent, the demo with the recorded dialogues.
+// sourceSets returns the demo with the project's own dialogues in both forms. It
+// adds the demo with the recorded dialogues, which can be absent.
 var sourceSets = []sourceSet{{"own", ownSources, false, 512 << 10}, {"recorded", recordedSources, true, 1 << 20}}
 
 func ownSources(t testing.TB) []*importer.Source {
@@ -123,7 +123,7 @@ func readOperations(t testing.TB, names []string) []*importer.Source {
 	return all
 }
 
-// importAll imports the sources and returns the dialogues as loaded.
+// importAll imports the sources and returns the loaded dialogues.
 func importAll(t testing.TB, store blue.DialogueStore, sources []*importer.Source) []*blue.Snapshot {
 	t.Helper()
 	var all []*blue.Snapshot
@@ -151,7 +151,8 @@ func (o *opened) partition(t testing.TB, id blue.DialogueID) []record.Record {
 	return items
 }
 
-// payload opens one stored record with Go's envelope; nil if it has none.
+// payload opens one stored record with Go's envelope. It returns nil if the
+// record has no payload.
 func (o *opened) payload(t testing.TB, id blue.DialogueID, r record.Record) []byte {
 	t.Helper()
 	sealed, ok := r.Attrs["content_encrypted"]
@@ -176,8 +177,8 @@ func (o *opened) payload(t testing.TB, id blue.DialogueID, r record.Record) []by
 	return text
 }
 
-// dek derives a data key from the key file and the stored wrap, by docs/format.md. The
-// program has no way to print one.
+// dek derives a data key from the key file and the stored wrap, as
+// docs/format.md describes it. The program has no command that prints one.
 func (o *opened) dek(ctx context.Context, id blue.DialogueID, version uint32) ([]byte, error) {
 	wraps, err := o.records.Query(ctx, record.Query{Table: record.Keys, Partition: record.DialoguePartition(string(id))})
 	if err != nil {
@@ -209,8 +210,8 @@ func (o *opened) dek(ctx context.Context, id blue.DialogueID, version uint32) ([
 	return nil, errors.New("there is no wrap")
 }
 
-// compact is a JSON value with its members in one order and its fractions in
-// one spelling, for comparison. Whole numbers stay as they are.
+// compact returns a JSON value with sorted members and one spelling of
+// fractions, for comparison. Whole numbers do not change.
 func compact(t testing.TB, text []byte) string {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(text))

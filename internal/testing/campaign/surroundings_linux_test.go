@@ -2,8 +2,8 @@ package campaign
 
 import "syscall"
 
-// mountSmall mounts an empty disk of the size in memory, or gives the one
-// that is there another size. It takes the rights of root.
+// mountSmall mounts an empty disk of the size in memory, or resizes the mounted
+// one. It needs the rights of root.
 func mountSmall(path, size string, again bool) error {
 	var flags uintptr
 	if again {

@@ -14,31 +14,31 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 )
 
-// nobody is a user and group id without rights, for tests that run as root,
-// to whom modes mean nothing.
-const nobody = 65534
+// otherID is a user and group id without rights. Tests that run as root use it,
+// because root ignores file modes.
+const otherID = 65534
 
-// asOther gives the world to a user without rights. Nothing to do for a tester
-// who is one.
-func (w *world) asOther() {
+// asOther gives the machine to a user without rights. It does nothing if the
+// test does not run as root.
+func (w *machine) asOther() {
 	w.t.Helper()
 	if os.Geteuid() != 0 {
 		return
 	}
-	check(w.t, os.Chmod(filepath.Dir(w.dir), 0o755)) // the folder that holds the test's
+	check(w.t, os.Chmod(filepath.Dir(w.dir), 0o755)) // the parent folder of the test
 	check(w.t, filepath.WalkDir(w.dir, func(path string, _ os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		return os.Lchown(path, nobody, nobody)
+		return os.Lchown(path, otherID, otherID)
 	}))
 	w.prepare = func(c *exec.Cmd) {
-		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: otherID, Gid: otherID}}
 	}
 }
 
-// inShell has every command started by a shell that first does what is said.
-func (w *world) inShell(first string) {
+// inShell starts every command in a shell that first runs the given line.
+func (w *machine) inShell(first string) {
 	w.prepare = func(c *exec.Cmd) {
 		c.Args = append([]string{"sh", "-c", first + `; exec "$0" "$@"`, c.Path}, c.Args[1:]...)
 		c.Path = "/bin/sh"
@@ -46,28 +46,28 @@ func (w *world) inShell(first string) {
 }
 
 func TestReadOnlyFiles(t *testing.T) {
-	for name, protect := range map[string]func(w *world){
-		"file":   func(w *world) { check(t, os.Chmod(w.database(), 0o400)) },
-		"folder": func(w *world) { check(t, os.Chmod(filepath.Dir(w.database()), 0o500)) },
-		"keys":   func(w *world) { check(t, os.Chmod(w.database()+".keys", 0o400)) },
+	for name, protect := range map[string]func(w *machine){
+		"file":   func(w *machine) { check(t, os.Chmod(w.database(), 0o400)) },
+		"folder": func(w *machine) { check(t, os.Chmod(filepath.Dir(w.database()), 0o500)) },
+		"keys":   func(w *machine) { check(t, os.Chmod(w.database()+".keys", 0o400)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newMachine(t)
 			w.asOther()
 			w.must("dialogue", "create", "One two")
 			before := files(t, w.home)
 			protect(w)
 			t.Cleanup(func() { _ = os.Chmod(filepath.Dir(w.database()), 0o700) })
 			r := w.run("dialogue", "round-register", "--dialogue-id", "one-two", "--round", "0", "--data", `{"score":1}`)
-			// The key file is not written to by a round.
+			// A round does not write to the key file.
 			if name != "keys" && (r.code != 5 || !strings.Contains(r.stderr, "permission")) {
 				t.Errorf("exit code %d: %s", r.code, r.stderr)
 			}
 			if name != "keys" {
 				unchanged(t, before, files(t, w.home))
 			}
-			// A new dialogue's key is made before its first commit; an orphan
-			// does no harm.
+			// A new dialogue's key is made before its first commit. An orphan is
+			// harmless.
 			dialogues := w.dump(t)
 			if r := w.run("dialogue", "create", "Three"); r.code != 5 || !strings.Contains(r.stderr, "permission") {
 				t.Errorf("create: exit code %d: %s", r.code, r.stderr)
@@ -85,7 +85,7 @@ func TestLocked(t *testing.T) {
 		t.Skip("skipped: -short, and the program waits 10 s for a lock")
 	}
 	t.Parallel()
-	w := newWorld(t)
+	w := newMachine(t)
 	w.must("dialogue", "create", "One two")
 	before := w.dump(t)
 	release := w.lock(t)
@@ -100,8 +100,8 @@ func TestLocked(t *testing.T) {
 	w.must("dialogue", "round-register", "--dialogue-id", "one-two", "--round", "0", "--data", `{"score":1}`)
 }
 
-// TestDiskFull fills small disks of several sizes to the end with rounds, so
-// that different writes are the one that finds no space.
+// TestDiskFull fills small disks of several sizes with rounds, so that different
+// writes find no space.
 func TestDiskFull(t *testing.T) {
 	for _, size := range []string{"700k", "1m", "1500k", "3m"} {
 		t.Run(size, func(t *testing.T) { fillDisk(t, size) })
@@ -109,7 +109,7 @@ func TestDiskFull(t *testing.T) {
 }
 
 func fillDisk(t *testing.T, size string) {
-	w := newWorld(t)
+	w := newMachine(t)
 	check(t, os.Mkdir(w.home, 0o700))
 	if err := mountSmall(w.home, size, false); err != nil {
 		t.Skipf("skipped: no small disk can be mounted here (%v); package sqlite fills a database instead", err)
@@ -126,7 +126,7 @@ func fillDisk(t *testing.T, size string) {
 		t.Fatalf("after %d rounds: exit code %d: %s", round, r.code, r.stderr)
 	}
 	if strings.Contains(r.stdout, `"status": "success"`) {
-		round++ // it was stored and told so; the end of the audit chain found no space
+		round++ // the round was stored and reported, and the end of the audit chain found no space
 	}
 	check(t, mountSmall(w.home, "64m", true))
 	v := w.verify("one-two")
@@ -139,20 +139,20 @@ func fillDisk(t *testing.T, size string) {
 	t.Logf("the disk was full after %d rounds of 300 entities", round)
 }
 
-func (w *world) registerPlain(round int) result {
+func (w *machine) registerPlain(round int) result {
 	w.t.Helper()
 	return w.runWith(roundText("one-two", round), nil, "dialogue", "round-register", "--dialogue-id", "one-two", "--round", fmt.Sprint(round), "--data", "-")
 }
 
-// TestFullOutput lets the answer fall into a full device: the exit code says
-// so, and the round is there.
+// TestFullOutput writes the answer to a full device. The exit code reports the
+// failure, and the round is stored.
 func TestFullOutput(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Skip("skipped: there is no /dev/full")
 	}
 	defer full.Close()
-	w := newWorld(t)
+	w := newMachine(t)
 	w.must("dialogue", "create", "One two")
 	args := []string{"dialogue", "round-register", "--dialogue-id", "one-two", "--round", "0", "--data", `{"score":1}`}
 	c, _, stderr := w.command(nil, nil, args...)
@@ -161,48 +161,50 @@ func TestFullOutput(t *testing.T) {
 		t.Errorf("%v: %s", err, stderr)
 	}
 	if out := w.must(args...); !strings.Contains(out, `"repeated": true`) {
-		t.Errorf("the round was not there: %s", out)
+		t.Errorf("the round was absent: %s", out)
 	}
 }
 
-// TestSurroundings runs the program in odd places. What must work, works
-// whole; the rest ends with its code and makes nothing.
+// TestSurroundings runs the program in unusual environments. Either everything
+// works, or the command ends with its code and creates no file.
 func TestSurroundings(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		set   func(t *testing.T, w *world)
-		code  int
-		says  string
-		works bool
+		name   string
+		set    func(t *testing.T, w *machine)
+		code   int
+		stderr string
+		works  bool
 	}{
-		{"no-home", func(_ *testing.T, w *world) { w.env = []string{"BLUE_USER=tester"} }, 2, "neither BLUE_HOME nor HOME is set", false},
-		{"home-read-only", func(t *testing.T, w *world) {
+		{"no-home", func(_ *testing.T, w *machine) { w.env = []string{"BLUE_USER=tester"} }, 2, "neither BLUE_HOME nor HOME is set", false},
+		{"home-read-only", func(t *testing.T, w *machine) {
 			w.asOther()
 			check(t, os.Chmod(filepath.Join(w.dir, "home"), 0o500))
 			t.Cleanup(func() { _ = os.Chmod(filepath.Join(w.dir, "home"), 0o700) })
 		}, 5, "permission denied", false},
-		{"home-is-a-file", func(t *testing.T, w *world) { put(t, w.home, nil) }, 5, "not a directory", false},
-		{"tmpdir-missing", func(_ *testing.T, w *world) { w.env = append(w.env, "TMPDIR="+filepath.Join(w.dir, "nowhere")) }, 0, "", true},
-		{"tmpdir-a-file", func(t *testing.T, w *world) { w.env = append(w.env, "TMPDIR=/dev/null") }, 0, "", true},
-		{"umask-000", func(_ *testing.T, w *world) { w.inShell("umask 000") }, 0, "", true},
-		{"16-files", func(_ *testing.T, w *world) { w.inShell("ulimit -n 16") }, 0, "", true},
-		{"little-memory", func(_ *testing.T, w *world) { w.env = append(w.env, "GOMEMLIMIT=1MiB", "GOGC=1") }, 0, "", true},
-		{"fips-only", func(_ *testing.T, w *world) { w.env = append(w.env, "GODEBUG=fips140=only") }, 0, "", true},
-		{"kms-key", func(_ *testing.T, w *world) { w.env = append(w.env, "BLUE_KMS_KEY_ARN=arn:aws:kms:eu-west-1:1:key/x") }, 6, "not the ARN of a key", false},
-		{"dynamodb", func(_ *testing.T, w *world) { w.env = append(w.env, "BLUE_STORE=dynamodb") }, 5, "no AWS region is set", false},
-		{"plain-store", func(_ *testing.T, w *world) { w.env = append(w.env, "BLUE_STORE=plain:x") }, 2, "unknown store", false},
-		{"user-with-space", func(_ *testing.T, w *world) { w.env = append(w.env, "BLUE_USER=a b") }, 2, "BLUE_USER", false},
+		{"home-is-a-file", func(t *testing.T, w *machine) { put(t, w.home, nil) }, 5, "not a directory", false},
+		{"tmpdir-missing", func(_ *testing.T, w *machine) { w.env = append(w.env, "TMPDIR="+filepath.Join(w.dir, "nowhere")) }, 0, "", true},
+		{"tmpdir-a-file", func(t *testing.T, w *machine) { w.env = append(w.env, "TMPDIR=/dev/null") }, 0, "", true},
+		{"umask-000", func(_ *testing.T, w *machine) { w.inShell("umask 000") }, 0, "", true},
+		{"16-files", func(_ *testing.T, w *machine) { w.inShell("ulimit -n 16") }, 0, "", true},
+		{"little-memory", func(_ *testing.T, w *machine) { w.env = append(w.env, "GOMEMLIMIT=1MiB", "GOGC=1") }, 0, "", true},
+		{"fips-only", func(_ *testing.T, w *machine) { w.env = append(w.env, "GODEBUG=fips140=only") }, 0, "", true},
+		{"kms-key", func(_ *testing.T, w *machine) {
+			w.env = append(w.env, "BLUE_KMS_KEY_ARN=arn:aws:kms:eu-west-1:1:key/x")
+		}, 6, "not the ARN of a key", false},
+		{"dynamodb", func(_ *testing.T, w *machine) { w.env = append(w.env, "BLUE_STORE=dynamodb") }, 5, "no AWS region is set", false},
+		{"plain-store", func(_ *testing.T, w *machine) { w.env = append(w.env, "BLUE_STORE=plain:x") }, 2, "unknown store", false},
+		{"user-with-space", func(_ *testing.T, w *machine) { w.env = append(w.env, "BLUE_USER=a b") }, 2, "BLUE_USER", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newMachine(t)
 			c.set(t, w)
 			r := w.run("dialogue", "create", "One two")
-			if r.code != c.code || !strings.Contains(r.stderr, c.says) || strings.Contains(r.stderr, "goroutine ") {
-				t.Fatalf("exit code %d, want %d with %q: %s", r.code, c.code, c.says, r.stderr)
+			if r.code != c.code || !strings.Contains(r.stderr, c.stderr) || strings.Contains(r.stderr, "goroutine ") {
+				t.Fatalf("exit code %d, want %d with %q: %s", r.code, c.code, c.stderr, r.stderr)
 			}
 			if !c.works {
 				if left := files(t, filepath.Join(w.dir, "home")); len(left) > 1 {
-					t.Errorf("it left %d files", len(left))
+					t.Errorf("it created %d files", len(left))
 				}
 				return
 			}
@@ -211,8 +213,8 @@ func TestSurroundings(t *testing.T) {
 	}
 }
 
-// whole imports, shows and verifies a dialogue, and looks at the modes.
-func (w *world) whole(t *testing.T) {
+// whole imports, shows and verifies a dialogue, and checks the modes.
+func (w *machine) whole(t *testing.T) {
 	t.Helper()
 	w.must("import", fixtures.Dialogue(t, fixtures.NightBus, "inputs.json"))
 	w.must("demo", "--json")

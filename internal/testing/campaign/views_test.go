@@ -13,8 +13,8 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// TestViews opens a store with plain SQL, as a person with a tool would: the
-// view of each kind lists its rows with the clear columns, and no text.
+// TestViews opens a store with plain SQL, as a database tool does. The view of
+// each kind lists its rows with the clear columns and no text.
 func TestViews(t *testing.T) {
 	for _, set := range sourceSets {
 		t.Run(set.name, func(t *testing.T) { lookThroughViews(t, set) })
@@ -129,7 +129,7 @@ func rows(t testing.TB, db *sql.DB, query string) []map[string]string {
 	return all
 }
 
-// withTool asks the program sqlite3, where there is one.
+// withTool reads the views with the program sqlite3 if it is installed.
 func withTool(t *testing.T, path string, tensions int) {
 	tool, err := exec.LookPath("sqlite3")
 	if err != nil {

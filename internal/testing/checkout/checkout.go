@@ -10,14 +10,14 @@ import (
 	"path/filepath"
 )
 
-// root is found before any test can change the working directory.
+// root is found before a test can change the working directory.
 var root = find()
 
 // Root returns the absolute path of the root of the checkout. It panics
 // outside a module.
 func Root() string {
 	if root == "" {
-		panic("checkout: no folder above the working directory holds go.mod")
+		panic("checkout: no folder above the working directory has a go.mod")
 	}
 	return root
 }

@@ -1,7 +1,8 @@
-// Package cloudsuite runs the whole suite of storetest on sealed stores in
-// DynamoDB Local, with keys in a file and with keys in KMS. The suites that need
-// no server, or no seal, run in packages encrypted, memory, sqlite and dynamo.
+// Package cloudsuite runs the suite of storetest on sealed stores in DynamoDB
+// Local, with keys in a file and with keys in KMS.
 //
-// What belongs here: those runs, apart from package encrypted because they take
-// minutes. What does not: cases (storetest) and harnesses (internal/testing/sealedtest).
+// These runs are apart from package encrypted because they take minutes. The
+// suites that need no server, or no seal, run in packages encrypted, memory,
+// sqlite and dynamo. The cases are in storetest and the harnesses in
+// internal/testing/sealedtest.
 package cloudsuite

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 func dynamoDB(t *testing.T) record.Store { return dynamotest.Store(t) }
 
 func TestSuiteDynamoDB(t *testing.T) {
-	t.Parallel() // both: the server is mostly waited for
+	t.Parallel() // both run in parallel, because they mostly wait for the server
 	storetest.Run(t, sealedtest.File(t, dynamoDB))
 }
 

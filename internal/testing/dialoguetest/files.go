@@ -27,8 +27,8 @@ func Files(t testing.TB, dir string) map[string][]byte {
 	return all
 }
 
-// Search names each secret that is in a file of a folder, once for each file,
-// and returns how many of the secrets were found.
+// Search reports each secret that a file of a folder contains, once for each
+// file. It returns the number of secrets that were found.
 func Search(t testing.TB, dir string, secrets map[string][]byte) (found []string, distinct int) {
 	t.Helper()
 	all := Files(t, dir)
@@ -36,7 +36,7 @@ func Search(t testing.TB, dir string, secrets map[string][]byte) (found []string
 		before := len(found)
 		for _, name := range slices.Sorted(maps.Keys(all)) {
 			if bytes.Contains(all[name], secrets[what]) {
-				found = append(found, name+" holds "+what)
+				found = append(found, name+" contains "+what)
 			}
 		}
 		if len(found) > before {

@@ -74,8 +74,8 @@ func (f *Fixture) Over(records record.Store, user string) *encrypted.Store {
 	return s
 }
 
-// Fill makes the dialogue with this number of items, meta included: rounds, and
-// moves whose texts have the given size.
+// Fill makes the dialogue with this number of items, meta included. They are
+// rounds, and moves whose texts have the given size.
 func (f *Fixture) Fill(items, text int) {
 	f.T.Helper()
 	ctx, s := f.T.Context(), f.As("ada")
@@ -158,7 +158,7 @@ func (f *Fixture) Wraps(pk record.Partition) map[string][]byte {
 	return all
 }
 
-// TextOf verifies the dialogue and returns what a reader sees of it, without its
+// TextOf verifies the dialogue and returns its text for a reader, without the
 // version.
 func TextOf(t testing.TB, s interface {
 	Verify(context.Context, blue.DialogueID) (*blue.Snapshot, error)
@@ -176,8 +176,8 @@ func TextOf(t testing.TB, s interface {
 	return string(text)
 }
 
-// WantVersion checks that everything is under one key version, that the only
-// wraps are those of that version for these users, and that the dialogue
+// WantVersion checks that all items are under one key version, that the only
+// wraps are the ones of that version for these users, and that the dialogue
 // verifies.
 func (f *Fixture) WantVersion(version uint32, users ...string) {
 	f.T.Helper()
@@ -194,11 +194,11 @@ func (f *Fixture) WantVersion(version uint32, users ...string) {
 		f.T.Errorf("keys are %+v; want version %d alone, of %v", st.Status, version, users)
 	}
 	if r := RootOf(f.T, s, Tea); r.ActiveKey != version || r.LeastKey != version {
-		f.T.Errorf("the root says active key %d, least key %d; want %d", r.ActiveKey, r.LeastKey, version)
+		f.T.Errorf("the root has active key %d, least key %d; want %d", r.ActiveKey, r.LeastKey, version)
 	}
 }
 
-// A Root is what the sealed root of a dialogue says about keys.
+// A Root contains the fields about keys in the sealed root of a dialogue.
 type Root struct {
 	ActiveKey uint32 `json:"active_key"`
 	LeastKey  uint32 `json:"least_key"`

@@ -10,7 +10,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// An EventRecorder is a record store that notes the audit events that pass.
+// An EventRecorder is a record store that records the audit events of its
+// commits.
 type EventRecorder struct {
 	record.Store
 	mu     sync.Mutex
@@ -55,7 +56,7 @@ var ErrStopped = fmt.Errorf("%w: the process was stopped", blue.ErrUnavailable)
 // later call fails.
 type StoppedStore struct {
 	record.Store
-	At      int  // the commit to stop at, from 1
+	At      int  // number of the commit to stop at, from 1
 	Commits bool // whether that commit is still written, without an answer
 
 	n       int

@@ -1,6 +1,7 @@
-// Package docs keeps the Markdown of the repository true where a program can
-// tell: links lead somewhere, files and tests that are named exist, and so do
-// the Go names. There is nothing here but the test.
+// Package docs checks the Markdown of the repository.
+//
+// Links must have a target. Files, tests and Go names that a page mentions must
+// exist. The package has only tests.
 package docs
 
 import (
@@ -39,7 +40,7 @@ func pages(t *testing.T) []page {
 	return found
 }
 
-// walk calls visit with the path of every file, hidden folders apart.
+// walk calls visit with the path of every file, except in hidden folders.
 func walk(t *testing.T, visit func(path string)) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -78,7 +79,7 @@ var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 func TestLinks(t *testing.T) {
 	for _, p := range pages(t) {
 		for _, l := range deadLinks(t, p) {
-			t.Errorf("%s: the link %s leads nowhere", p.path, l)
+			t.Errorf("%s: the link %s has no target", p.path, l)
 		}
 	}
 }
@@ -117,7 +118,7 @@ var (
 	notAnchor = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// anchors returns the names of a page's headings, as forges make them.
+// anchors returns the names of a page's headings in the form that forges use.
 func anchors(text string) []string {
 	var names []string
 	for _, m := range heading.FindAllStringSubmatch(text, -1) {
@@ -154,13 +155,14 @@ func TestNamedTestsExist(t *testing.T) {
 
 var code = regexp.MustCompile("`([^`\n]+)`")
 
-// TestNamedFilesExist looks at what stands in backticks and reads as a path:
-// it ends like a file of ours, or begins with a folder of the root.
+// TestNamedFilesExist checks each text in backticks that has the form of a path.
+// Such a text ends like a file of the project, or begins with a folder of the
+// root.
 func TestNamedFilesExist(t *testing.T) {
 	for _, p := range pages(t) {
 		for _, m := range code.FindAllStringSubmatch(p.text, -1) {
 			if readsAsPath(m[1]) && !exists(m[1]) && !exists(path.Join(path.Dir(p.path), m[1])) {
-				t.Errorf("%s names the file %s, which is not there", p.path, m[1])
+				t.Errorf("%s names the file %s, which does not exist", p.path, m[1])
 			}
 		}
 	}
@@ -178,9 +180,9 @@ func readsAsPath(s string) bool {
 
 var goName = regexp.MustCompile(`^([a-z]\w*)\.([A-Z]\w*)(?:\.([A-Z]\w*))?(?:\(.*\))?$`)
 
-// TestNamedGoNamesExist looks at what stands in backticks and reads as a name
-// of one of our packages: the package declares it, or one of its types has
-// such a method or field.
+// TestNamedGoNamesExist checks each text in backticks that has the form of a
+// name of a package of the project. The package must declare the name, or one of
+// its types must have such a method or field.
 func TestNamedGoNamesExist(t *testing.T) {
 	declared := declarations(t)
 	for _, p := range pages(t) {
@@ -197,8 +199,8 @@ func TestNamedGoNamesExist(t *testing.T) {
 	}
 }
 
-// declarations returns the names of every package: what stands at its top
-// level, methods, fields, and the methods of interfaces.
+// declarations returns the names of every package: top-level declarations,
+// methods, fields, and the methods of interfaces.
 func declarations(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	declared := map[string]map[string]bool{}
@@ -238,7 +240,7 @@ func declarations(t *testing.T) map[string]map[string]bool {
 }
 
 // TestFormatListsEveryField compares the table of format.md with the tags that
-// say what of an entity is stored, and where.
+// specify the stored fields of an entity and their places.
 func TestFormatListsEveryField(t *testing.T) {
 	rows := map[string][]string{}
 	for _, line := range strings.Split(read(t, "docs/format.md"), "\n") {
@@ -261,7 +263,7 @@ func TestFormatListsEveryField(t *testing.T) {
 			got := strings.Split(strings.ReplaceAll(row[i], "times", "created_at, updated_at"), ", ")
 			slices.Sort(got)
 			if !slices.Equal(got, want) {
-				t.Errorf("docs/format.md lists as %s of %s\n%q\nand the tags say\n%q", tag, kind, got, want)
+				t.Errorf("docs/format.md lists as %s of %s\n%q\nand the tags list\n%q", tag, kind, got, want)
 			}
 		}
 	}
@@ -279,8 +281,8 @@ func tagged(e blue.Entity, tag string) []string {
 	return names
 }
 
-// TestLayout compares docs/layout.md with the folders: every folder that it
-// names exists, and it names every package outside internal/testing.
+// TestLayout compares docs/layout.md with the folders. Every folder that it
+// names must exist, and it must name every package outside internal/testing.
 func TestLayout(t *testing.T) {
 	const page = "docs/layout.md"
 	var block strings.Builder
@@ -309,7 +311,7 @@ func TestLayout(t *testing.T) {
 	})
 }
 
-// The checks themselves: what is planted is found.
+// TestPlantedFaults checks that the checks find planted errors.
 func TestPlantedFaults(t *testing.T) {
 	planted := page{"docs/planted.md", "# A heading, planted\n[a](nowhere.md) [b](#no-heading) [c](format.md#no-such) [d](format.md) [e](#a-heading-planted)\n"}
 	if dead := deadLinks(t, planted); !slices.Equal(dead, []string{"nowhere.md", "#no-heading", "format.md#no-such"}) {
@@ -320,7 +322,7 @@ func TestPlantedFaults(t *testing.T) {
 		"golang.org/x/text": false, "status#open": false, "tensions_resolved": false, "blue.Converge": false, "go test ./...": false,
 	} {
 		if readsAsPath(text) != want {
-			t.Errorf("%q reads as a path: %v; want %v", text, !want, want)
+			t.Errorf("%q is taken for a path: %v; want %v", text, !want, want)
 		}
 	}
 	names := declarations(t)

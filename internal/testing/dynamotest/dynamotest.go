@@ -1,8 +1,8 @@
-// Package dynamotest gives tests a dynamo.Store over empty tables in DynamoDB
-// Local.
+// Package dynamotest gives each test a dynamo.Store over empty tables in
+// DynamoDB Local.
 //
-// What belongs here: tables for one test at a time. What does not:
-// finding or starting the server (internal/testing/dynamolocal/localtest).
+// It does not find or start the server. That is done by
+// internal/testing/dynamolocal/localtest.
 package dynamotest
 
 import (
@@ -43,8 +43,9 @@ func Open(t testing.TB, c dynamo.Config) *dynamo.Store {
 	return s
 }
 
-// Config names empty tables that nobody else uses meanwhile. Afterwards they
-// are emptied for the next test, for to make three takes a tenth of a second.
+// Config names empty tables that only this test uses. Afterwards they are
+// emptied for the next test, because creating three tables takes a tenth of a
+// second.
 func Config(t testing.TB) dynamo.Config {
 	t.Helper()
 	c, ok := pool.take()
@@ -53,7 +54,7 @@ func Config(t testing.TB) dynamo.Config {
 		create(t, c)
 	}
 	t.Cleanup(func() {
-		if err := empty(context.Background(), c); err != nil { // the test's own context has ended
+		if err := empty(context.Background(), c); err != nil { // the context of the test has ended
 			t.Errorf("emptying the tables %s*: %v", c.Prefix, err)
 			return
 		}
@@ -62,7 +63,7 @@ func Config(t testing.TB) dynamo.Config {
 	return c
 }
 
-// prefix is new even where a test has made randomness repeat itself.
+// prefix is unique even if a test repeats a stream of randomness.
 func prefix() string { return fmt.Sprintf("t-%s-%d-", rand.Text(), time.Now().UnixNano()) }
 
 func create(t testing.TB, c dynamo.Config) {
@@ -80,13 +81,13 @@ func create(t testing.TB, c dynamo.Config) {
 	}
 }
 
-// client keeps the connections of all tests, where every store would have its
-// own.
+// client keeps the connections of all tests, because otherwise every store would
+// open new ones.
 var client = &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
 var pool tableSets
 
-// tableSets are sets of tables that nobody uses now.
+// tableSets are the unused sets of tables.
 type tableSets struct {
 	mu   sync.Mutex
 	free []dynamo.Config

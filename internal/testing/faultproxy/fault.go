@@ -6,10 +6,11 @@ import (
 	"strings"
 )
 
-// Kind names a fault, in scripts and in the log.
+// Kind is the name of a fault in scripts and in the log.
 type Kind string
 
-// The faults. "Took effect" is what the server did, whatever the client heard.
+// The faults. "Took effect" refers to the server, and does not depend on what
+// the client received.
 const (
 	None             Kind = ""                    // forwarded and answered
 	LostRequest      Kind = "request lost"        // connection closed; no effect
@@ -21,8 +22,8 @@ const (
 	HeldAnswer       Kind = "answer held"         // took effect; answer held until the client has hung up
 	Refused          Kind = "refused"             // an error of the service, without effect
 	RefusedAfterward Kind = "refused afterwards"  // took effect, and yet an error of the service
-	TruncatedAnswer  Kind = "answer truncated"    // took effect; half the body, then the end
-	ResetAnswer      Kind = "answer reset"        // took effect; half the body, then a reset
+	TruncatedAnswer  Kind = "answer truncated"    // took effect; half of the body, then the end
+	ResetAnswer      Kind = "answer reset"        // took effect; half of the body, then a reset
 	WrongChecksum    Kind = "wrong checksum"      // took effect; X-Amz-Crc32 does not fit the body
 	RewrittenAnswer  Kind = "answer rewritten"    // took effect; another body, with its checksum
 	RecordedAnswer   Kind = "answer recorded"     // forwarded and answered; the answer kept
@@ -30,8 +31,8 @@ const (
 	MixedAnswer      Kind = "answer half applied" // forwarded; some items as in a kept answer
 )
 
-// Fault is what happens to one request. The zero Fault forwards it; the
-// functions below make the others.
+// A Fault is the treatment of one request. The zero Fault forwards it. The
+// functions below return the others.
 type Fault struct {
 	Kind Kind
 
@@ -42,18 +43,18 @@ type Fault struct {
 	old     func(pk, sk string) bool // MixedAnswer
 }
 
-// Lose closes the connection; the server never hears of the request.
+// Lose closes the connection. The server does not receive the request.
 func Lose() Fault { return Fault{Kind: LostRequest} }
 
-// LoseAnswer closes the connection once the server has answered.
+// LoseAnswer closes the connection after the server has answered.
 func LoseAnswer() Fault { return Fault{Kind: LostAnswer} }
 
-// Late closes the connection now and delivers the request just before the
-// after-th later one is served; 0: at Release.
+// Late closes the connection now. It delivers the request just before the proxy
+// serves the after-th later one, or at Release if after is 0.
 func Late(after int) Fault { return Fault{Kind: LateRequest, after: after} }
 
-// Double delivers and answers the request, and delivers it again just before
-// the after-th later one is served; 0: at once.
+// Double delivers and answers the request. It delivers it again just before the
+// proxy serves the after-th later one, or immediately if after is 0.
 func Double(after int) Fault { return Fault{Kind: DoubledRequest, after: after} }
 
 // AnswerSecond delivers the request twice and returns the answer to the second
@@ -61,44 +62,44 @@ func Double(after int) Fault { return Fault{Kind: DoubledRequest, after: after} 
 // recognize it, as after the token has expired.
 func AnswerSecond() Fault { return Fault{Kind: SecondAnswer} }
 
-// Hold keeps the request until its client has hung up, and then delivers it:
-// the client must have a deadline.
+// Hold keeps the request until the client has closed its connection, and then
+// delivers it. The client must have a deadline.
 func Hold() Fault { return Fault{Kind: HeldRequest} }
 
 // HoldAnswer delivers the request and keeps the answer until the client has
-// hung up: the client must have a deadline.
+// closed its connection. The client must have a deadline.
 func HoldAnswer() Fault { return Fault{Kind: HeldAnswer} }
 
-// Truncate ends the answer after half its body.
+// Truncate ends the answer after half of its body.
 func Truncate() Fault { return Fault{Kind: TruncatedAnswer} }
 
-// Reset resets the connection after half the body of the answer.
+// Reset resets the connection after half of the body of the answer.
 func Reset() Fault { return Fault{Kind: ResetAnswer} }
 
-// WrongCRC answers with the checksum of another body. The SDK for Go logs that
-// and goes on.
+// WrongCRC answers with the checksum of another body. The SDK for Go logs the
+// mismatch and continues.
 func WrongCRC() Fault { return Fault{Kind: WrongChecksum} }
 
-// Rewrite answers with what change makes of the body.
+// Rewrite answers with the result of change on the body.
 func Rewrite(change func(body []byte) []byte) Fault {
 	return Fault{Kind: RewrittenAnswer, rewrite: change}
 }
 
-// Record keeps the answer under a name.
+// Record stores the answer under a name.
 func Record(name string) Fault { return Fault{Kind: RecordedAnswer, name: name} }
 
-// Replay answers with the record of that name, as a stale read would.
+// Replay answers with the recorded answer of that name, as a stale read would.
 func Replay(name string) Fault { return Fault{Kind: ReplayedAnswer, name: name} }
 
-// Mix answers a Query as if a transaction were half visible: items whose key
-// is old are as in the record of that name, absent ones absent, the others as
-// they are now.
+// Mix answers a Query as if a transaction were half visible. Items whose key is
+// old are as in the recorded answer of that name, or absent if they are absent
+// there. The other items are current.
 func Mix(name string, old func(pk, sk string) bool) Fault {
 	return Fault{Kind: MixedAnswer, name: name, old: old}
 }
 
-// Afterwards lets the request take effect before the service refuses it, as a
-// 500 may have.
+// Afterwards lets the request take effect before the service refuses it, which
+// can happen with status 500.
 func (f Fault) Afterwards() Fault {
 	f.Kind = RefusedAfterward
 	return f
@@ -111,8 +112,8 @@ const (
 	service  = "com.amazon.coral.service#"
 )
 
-// Refuse answers with an error of the service. A type without a namespace is
-// of DynamoDB itself.
+// Refuse answers with an error of the service. A type without a namespace
+// belongs to DynamoDB itself.
 func Refuse(status int, errorType, message string) Fault {
 	if !strings.Contains(errorType, "#") {
 		errorType = dynamoDB + errorType
@@ -121,51 +122,52 @@ func Refuse(status int, errorType, message string) Fault {
 	return Fault{Kind: Refused, refuse: func(Request) answer { return a }}
 }
 
-// InternalError is a 500, which says nothing about the effect.
+// InternalError is status 500, which does not specify the effect.
 func InternalError() Fault {
 	return Refuse(http.StatusInternalServerError, "InternalServerError", "The request processing has failed because of an unknown error, exception or failure.")
 }
 
-// Unavailable is a 503.
+// Unavailable is status 503.
 func Unavailable() Fault {
 	return Refuse(http.StatusServiceUnavailable, coral+"ServiceUnavailableException", "Service is unavailable.")
 }
 
-// Throttle says that a table's throughput is exceeded.
+// Throttle reports that a table's throughput is exceeded.
 func Throttle() Fault {
 	return Refuse(http.StatusBadRequest, "ProvisionedThroughputExceededException",
 		"The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level with the UpdateTable API.")
 }
 
-// ThrottleRequests says that the account, or an on-demand table, is too busy.
+// ThrottleRequests reports that the account or an on-demand table has too many
+// requests.
 func ThrottleRequests() Fault {
 	return Refuse(http.StatusBadRequest, coral+"ThrottlingException",
 		"Throughput exceeds the current capacity of your table or index. DynamoDB is automatically scaling your table or index so please try again shortly.")
 }
 
-// Conflict refuses a single read or write for a transaction on its item.
+// Conflict refuses a single read or write because of a transaction on its item.
 func Conflict() Fault {
 	return Refuse(http.StatusBadRequest, "TransactionConflictException", "Transaction is ongoing for the item")
 }
 
-// InProgress says that a transaction of the same token is under way.
+// InProgress reports that a transaction with the same token is in progress.
 func InProgress() Fault {
 	return Refuse(http.StatusBadRequest, "TransactionInProgressException",
 		"Transaction is in progress for the specified client request token")
 }
 
-// Expired says that the credentials are too old.
+// Expired reports that the credentials are too old.
 func Expired() Fault {
 	return Refuse(http.StatusBadRequest, service+"ExpiredTokenException", "The security token included in the request is expired")
 }
 
-// Skewed says that the client's clock is wrong.
+// Skewed reports that the client's clock is wrong.
 func Skewed() Fault {
 	return Refuse(http.StatusBadRequest, service+"InvalidSignatureException",
 		"Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z (20260101T001500Z - 5 min.)")
 }
 
-// messages are the words of cancellation reasons, by code.
+// messages are the texts of cancellation reasons, by code.
 var messages = map[string]string{
 	"TransactionConflict":           "Transaction is ongoing for the item",
 	"ConditionalCheckFailed":        "The conditional request failed",
@@ -174,8 +176,8 @@ var messages = map[string]string{
 	"ValidationError":               "Provided expression evaluates to an item that exceeds the item size limit",
 }
 
-// Cancel refuses a transaction. The reason of the actions at these places
-// (without any: of the first) is code, that of the others is None; there are
+// Cancel refuses a transaction. The actions at these places, or the first one
+// without any, have the reason code. The others have the reason None. There are
 // as many reasons as the request has actions.
 func Cancel(code string, at ...int) Fault {
 	if len(at) == 0 {
@@ -187,7 +189,7 @@ func Cancel(code string, at ...int) Fault {
 func cancellation(r Request, code string, at []int) answer {
 	var transaction struct{ TransactItems []json.RawMessage }
 	if err := json.Unmarshal(r.Body, &transaction); err != nil || len(transaction.TransactItems) == 0 {
-		return broken("Cancel on " + r.Operation + ", which is no transaction")
+		return broken("Cancel on " + r.Operation + ", which is not a transaction")
 	}
 	codes := make([]string, len(transaction.TransactItems))
 	reasons := make([]map[string]string, len(codes))
@@ -196,7 +198,7 @@ func cancellation(r Request, code string, at []int) answer {
 	}
 	for _, i := range at {
 		if i >= len(codes) {
-			return broken("Cancel at a place the transaction does not have")
+			return broken("Cancel at a place that the transaction does not have")
 		}
 		codes[i], reasons[i] = code, map[string]string{"Code": code, "Message": messages[code]}
 	}
@@ -207,8 +209,8 @@ func cancellation(r Request, code string, at []int) answer {
 	})
 }
 
-// broken is the answer to a script that makes no sense: one that no client
-// retries, and that says what is wrong.
+// broken is the answer to an invalid script. No client retries it, and its
+// message describes the problem.
 func broken(what string) answer {
 	return failure(http.StatusBadRequest, map[string]any{"__type": "com.amazon.coral.validate#ValidationException", "message": "faultproxy: " + what})
 }

@@ -19,7 +19,8 @@ import (
 	. "github.com/superviber/blue-encrypted-store/internal/testing/faultproxy"
 )
 
-// code is the service's name for an error, "" for an error of the wire.
+// code returns the service's name for an error, or "" for an error of the
+// connection.
 func code(err error) string {
 	if e, ok := errors.AsType[smithy.APIError](err); ok {
 		return e.ErrorCode()
@@ -27,16 +28,16 @@ func code(err error) string {
 	return ""
 }
 
-// TestWhatAClientSees plays each fault against one put by a client that does
-// not try again.
+// TestWhatAClientSees plays each fault against one put by a client that does not
+// retry.
 func TestWhatAClientSees(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	const applied, absent = true, false
 	for _, c := range []struct {
 		name    string
 		fault   Fault
-		code    string // of the service's error; "" with wire: any error of the wire; "ok": none
-		wire    error  // what the error of the wire is, if that is always the same
+		code    string // of the service's error; "" with wire: any error of the connection; "ok": none
+		wire    error  // the error of the connection, if it is always the same
 		applied bool
 		entry   string
 	}{
@@ -76,12 +77,12 @@ func TestWhatAClientSees(t *testing.T) {
 			case c.code == "ok" && err != nil:
 				t.Errorf("the client sees %v", err)
 			case c.code == "" && (err == nil || code(err) != "" || c.wire != nil && !errors.Is(err, c.wire)):
-				t.Errorf("the client sees %v, want an error of the wire: %v", err, c.wire)
+				t.Errorf("the client sees %v, want an error of the connection: %v", err, c.wire)
 			case c.code != "ok" && code(err) != c.code:
 				t.Errorf("the client sees %v, want %s", err, c.code)
 			}
 			if got := strings.Contains(w.stored(), c.name+"=x "); got != c.applied {
-				t.Errorf("the item is there: %v, want %v", got, c.applied)
+				t.Errorf("the item exists: %v, want %v", got, c.applied)
 			}
 			if got := fmt.Sprint(w.proxy.Log()); got != "[1 PutItem#1 "+c.entry+"]" {
 				t.Errorf("log %s", got)
@@ -91,9 +92,10 @@ func TestWhatAClientSees(t *testing.T) {
 	}
 }
 
-// TestErrorsOfTheSDK: the answers turn into the SDK's own types, with words.
+// TestErrorsOfTheSDK checks that the answers become the SDK's own types, with
+// messages.
 func TestErrorsOfTheSDK(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.play(Rule{Fault: Throttle()})
 	if e, ok := errors.AsType[*types.ProvisionedThroughputExceededException](w.put(t.Context(), w.client, "a", "x")); !ok || !strings.Contains(e.ErrorMessage(), "throughput") {
 		t.Errorf("throttle: %v", e)
@@ -112,13 +114,13 @@ func TestErrorsOfTheSDK(t *testing.T) {
 	}
 }
 
-// TestCancel: as many reasons as actions, as DynamoDB itself gives them.
+// TestCancel checks that there are as many reasons as actions, as in DynamoDB.
 func TestCancel(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	reasons := func(err error) []string {
 		canceled, ok := errors.AsType[*types.TransactionCanceledException](err)
 		if !ok {
-			t.Fatalf("no cancellation: %v", err)
+			t.Fatalf("not a cancellation: %v", err)
 		}
 		var codes []string
 		for _, r := range canceled.CancellationReasons {
@@ -132,7 +134,7 @@ func TestCancel(t *testing.T) {
 	if err := w.put(t.Context(), w.straight, "taken", "x"); err != nil {
 		t.Fatal(err)
 	}
-	// What the server itself says is the shape to copy.
+	// The server's own error is the expected form.
 	real := reasons(w.transact(t.Context(), w.straight, "t0", "new", "taken", "newer"))
 	w.play(Rule{Nth: 1, Fault: Cancel("ConditionalCheckFailed", 1)})
 	if got := reasons(w.transact(t.Context(), w.client, "t1", "new", "taken", "newer")); !slices.Equal(got, real) {
@@ -151,15 +153,15 @@ func TestCancel(t *testing.T) {
 	}
 	w.play(Rule{Nth: 1, Fault: Cancel("TransactionConflict", 2)})
 	if err := w.transact(t.Context(), w.client, "t4", "d", "e"); code(err) != "ValidationException" {
-		t.Errorf("a place that is not there: %v", err)
+		t.Errorf("a place that does not exist: %v", err)
 	}
 }
 
-// TestWrongChecksum: the SDK only logs that an answer does not fit its checksum
-// (seen with service/dynamodb v1.73.2, which checks when it closes the body).
-// A client that wants an error has to check for itself.
+// TestWrongChecksum checks that the SDK only logs a wrong checksum
+// (service/dynamodb v1.73.2, which checks when it closes the body). A client
+// that needs an error must check itself.
 func TestWrongChecksum(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	for fault, want := range map[*Fault]bool{{}: false, new(WrongCRC()): true} {
 		var logged strings.Builder
 		logger := logging.LoggerFunc(func(_ logging.Classification, format string, args ...any) {
@@ -173,9 +175,10 @@ func TestWrongChecksum(t *testing.T) {
 	}
 }
 
-// TestReset: the kernel says reset, not merely the end.
+// TestReset checks that the client receives a reset and not only the end of the
+// connection.
 func TestReset(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.play(Rule{Fault: Reset()})
 	err := w.put(t.Context(), w.client, "a", "x")
 	if !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -183,10 +186,10 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// TestSDKRetries: with its own attempts the SDK takes a lost answer for a lost
-// request, and does the work again.
+// TestSDKRetries checks that an SDK with several attempts handles a lost answer
+// like a lost request, and executes the operation again.
 func TestSDKRetries(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.play(Rule{Nth: 1, Fault: LoseAnswer()}, Rule{Nth: 2, Fault: Throttle()})
 	if err := w.put(t.Context(), client(w.proxy.URL, 3), "a", "x"); err != nil {
 		t.Fatal(err)

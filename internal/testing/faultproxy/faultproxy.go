@@ -1,8 +1,9 @@
-// Package faultproxy is an HTTP proxy between a DynamoDB client and DynamoDB
-// Local that counts requests and does to them, by a script, what networks and
-// services do: loses them or their answers, delivers them late or twice, holds
-// them past the client's deadline, throttles, fails, cuts answers, and shows
-// reads of an earlier moment.
+// Package faultproxy is an HTTP proxy that applies scripted faults between a
+// DynamoDB client and DynamoDB Local.
+//
+// It counts requests. A script loses requests or their answers, delivers them
+// late or twice, holds them past the client's deadline, throttles, fails, cuts
+// answers, and answers reads with an earlier state.
 //
 //	proxy := faultproxy.New(localtest.Endpoint(t))
 //	defer proxy.Close()
@@ -12,13 +13,14 @@
 //		{Operation: "Query", Fault: faultproxy.Throttle()},
 //	}.Decide)
 //
-// Nothing here looks at a clock: late means after so many later requests or at
-// Release, past the deadline means until the client has hung up. With one
-// client that sends one request at a time a script has one outcome.
+// The proxy does not use a clock. Late means after a number of later requests or
+// at Release. Past the deadline means until the client has closed its
+// connection. With one client that sends one request at a time, a script has one
+// outcome.
 //
-// What belongs here: faults of the wire and of the service. What does not: the
-// store's own crashes (internal/failpoint), and what a client should do about
-// any of this (dynamo).
+// The package has faults of the connection and of the service. Crashes of the
+// store are in internal/failpoint. The reactions of the client are in package
+// dynamo.
 package faultproxy
 
 import (
@@ -31,9 +33,9 @@ import (
 	"sync"
 )
 
-// Proxy is a running proxy. All methods may be called at any time.
+// A Proxy is a running proxy. Its methods may be called concurrently.
 type Proxy struct {
-	URL string // what the client takes as its endpoint
+	URL string // the endpoint for the client
 
 	target   string
 	server   *httptest.Server
@@ -41,8 +43,8 @@ type Proxy struct {
 	closing  chan struct{}
 
 	mu       sync.Mutex
-	idle     *sync.Cond // busy has become 0
-	busy     int        // requests being served, their clients gone or not
+	idle     *sync.Cond // signals that busy has become 0
+	busy     int        // requests being served, also those whose clients have gone
 	decide   func(Request) Fault
 	counts   map[string]int
 	total    int
@@ -51,19 +53,19 @@ type Proxy struct {
 	recorded map[string]answer
 }
 
-// Request is what a script sees of a request.
+// A Request is the view of a request that a script has.
 type Request struct {
-	N         int         // which of all since Play, from 1
-	Operation string      // "TransactWriteItems", from X-Amz-Target; "" for no DynamoDB request
-	Nth       int         // which of its operation since Play, from 1
-	Header    http.Header // not to be changed
-	Body      []byte      // JSON; not to be changed
+	N         int         // number of the request since Play, from 1
+	Operation string      // "TransactWriteItems", from X-Amz-Target; "" if it is not a DynamoDB request
+	Nth       int         // number of the request of its operation since Play, from 1
+	Header    http.Header // must not be changed
+	Body      []byte      // JSON; must not be changed
 
 	method string
 }
 
-// late is a request whose delivery is due before request number due, or at
-// Release for 0.
+// late is a request that is delivered before request number due, or at Release
+// if due is 0.
 type late struct {
 	due     int
 	entry   *Entry
@@ -86,7 +88,7 @@ func New(target string) *Proxy {
 	return p
 }
 
-// Close lets go of whatever is held, without delivering it, and ends the proxy.
+// Close drops all held requests without delivering them, and stops the proxy.
 func (p *Proxy) Close() {
 	close(p.closing)
 	p.server.CloseClientConnections()
@@ -95,9 +97,9 @@ func (p *Proxy) Close() {
 	p.upstream.CloseIdleConnections()
 }
 
-// Play begins a scene: numbers, counts and log start anew, and decide is asked
-// about every request, one at a time; nil forwards all. Requests still held
-// from the scene before are held until Release. Records stay.
+// Play starts a script: numbers, counts and log start at 0, and the proxy calls
+// decide for every request, one at a time. A nil decide forwards all. Held
+// requests of the previous script are held until Release. Records stay.
 func (p *Proxy) Play(decide func(Request) Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,8 +109,8 @@ func (p *Proxy) Play(decide func(Request) Fault) {
 	}
 }
 
-// Release delivers all held requests now, in the order they came, and returns
-// how many there were once they have been answered (to nobody).
+// Release delivers all held requests now, in the order of arrival. It returns
+// their number after they have been answered. The answers are dropped.
 func (p *Proxy) Release() int {
 	p.mu.Lock()
 	held := p.held
@@ -120,8 +122,8 @@ func (p *Proxy) Release() int {
 	return len(held)
 }
 
-// Settle waits for requests that are still on their way to the server though
-// their client has gone. After it, nothing moves until a client sends again.
+// Settle waits for requests that are being delivered although their client has
+// gone. After it, the server receives no request until a client sends one.
 func (p *Proxy) Settle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -130,22 +132,22 @@ func (p *Proxy) Settle() {
 	}
 }
 
-// Count returns how many requests of the operation came since Play.
+// Count returns the number of requests of the operation since Play.
 func (p *Proxy) Count(operation string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.counts[operation]
 }
 
-// Counts returns how many requests came since Play, by operation.
+// Counts returns the number of requests since Play, by operation.
 func (p *Proxy) Counts() map[string]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return maps.Clone(p.counts)
 }
 
-// serve numbers a request, delivers what is due before it, and does to it what
-// the script says.
+// serve numbers a request, delivers the late requests that are due before it,
+// and applies the fault of the script.
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -163,7 +165,8 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	visit.act()
 }
 
-// admit numbers a request, asks the script, and takes what is due by now.
+// admit numbers a request, calls the script, and takes the late requests that
+// are due.
 func (p *Proxy) admit(request *Request) (fault Fault, entry *Entry, due []*late) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -196,15 +199,15 @@ func (p *Proxy) leave() {
 	}
 }
 
-// answer is what the server said.
+// answer is the server's answer.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// forward sends a request to the server, whether its client waits or not, and
-// notes the answer in the log.
+// forward sends a request to the server, also if its client has gone, and notes
+// the answer in the log.
 func (p *Proxy) forward(request Request, entry *Entry) (answer, error) {
 	a, err := p.send(request)
 	p.mu.Lock()
@@ -229,7 +232,7 @@ func (p *Proxy) send(request Request) (answer, error) {
 	return answer{response.StatusCode, response.Header, body}, err
 }
 
-// hold keeps a request for later.
+// hold keeps a request for later delivery.
 func (p *Proxy) hold(request Request, entry *Entry, after int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -240,7 +243,7 @@ func (p *Proxy) hold(request Request, entry *Entry, after int) {
 	p.held = append(p.held, l)
 }
 
-// deliver sends a held request; nobody hears the answer.
+// deliver sends a held request and drops the answer.
 func (p *Proxy) deliver(l *late) {
 	p.forward(l.request, l.entry)
 }

@@ -9,9 +9,9 @@ import (
 	. "github.com/superviber/blue-encrypted-store/internal/testing/faultproxy"
 )
 
-// TestLate: a put that was lost overtakes the one that replaced it.
+// TestLate checks that a lost put arrives after the put that replaced it.
 func TestLate(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.play(Rule{Nth: 1, Fault: Late(2)})
 	if err := w.put(t.Context(), w.client, "a", "first"); err == nil {
 		t.Fatal("a late request has no answer")
@@ -33,9 +33,10 @@ func TestLate(t *testing.T) {
 	}
 }
 
-// TestRelease: held until then, over the end of a scene, in their order.
+// TestRelease checks that requests are held until Release, across scripts, and
+// are delivered in order.
 func TestRelease(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.play(Rule{Nth: 1, Fault: Late(0)}, Rule{Nth: 2, Fault: Late(50)})
 	w.put(t.Context(), w.client, "a", "first")
 	w.put(t.Context(), w.client, "a", "second")
@@ -54,10 +55,10 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// TestDoubleLate: the second copy of a transaction meets the first one's
-// effect; with the same token that is no error, and no second effect.
+// TestDoubleLate delivers a transaction twice. With the same token the second
+// delivery is not an error and has no second effect.
 func TestDoubleLate(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.play(Rule{Operation: "TransactWriteItems", Nth: 1, Fault: Double(1)}, Rule{Operation: "PutItem", Nth: 1, Fault: Double(2)})
 	if err := w.transact(t.Context(), w.client, "t", "a", "b"); err != nil {
 		t.Fatal(err)
@@ -82,7 +83,7 @@ func TestDoubleLate(t *testing.T) {
 // TestAnswerSecond checks that the client gets the refusal of the second copy
 // of a transaction whose first copy was applied.
 func TestAnswerSecond(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.play(Rule{Nth: 1, Fault: AnswerSecond()})
 	if err := w.transact(t.Context(), w.client, "t", "a", "b"); code(err) != "TransactionCanceledException" {
 		t.Errorf("the client sees %v", err)
@@ -95,10 +96,10 @@ func TestAnswerSecond(t *testing.T) {
 	}
 }
 
-// TestReads: stale and half-applied answers, and rewritten ones, which pass
-// the SDK's checksum.
+// TestReads checks stale, half-applied and rewritten answers, which pass the
+// SDK's checksum.
 func TestReads(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	for _, sk := range []string{"a", "b", "c"} {
 		if err := w.put(t.Context(), w.straight, sk, "old"); err != nil {
 			t.Fatal(err)
@@ -130,11 +131,11 @@ func TestReads(t *testing.T) {
 	want("as it is", "[a=new aa=new b=new c=old d=new]")
 }
 
-// TestScript: which requests a rule strikes.
+// TestScript checks which requests a rule selects.
 func TestScript(t *testing.T) {
 	for _, c := range []struct {
 		rule Rule
-		want string // of put, put, query, put, query: which are struck
+		want string // for put, put, query, put, query: which are selected
 	}{
 		{Rule{}, "xxxxx"},
 		{Rule{Times: 2}, "xx..."},
@@ -159,14 +160,15 @@ func TestScript(t *testing.T) {
 			}
 		}
 		if got.String() != c.want {
-			t.Errorf("%+v strikes %s, want %s", c.rule, &got, c.want)
+			t.Errorf("%+v selects %s, want %s", c.rule, &got, c.want)
 		}
 	}
 }
 
-// TestMany: clients at once are each counted once, and Settle waits for all.
+// TestMany checks that the proxy counts each request of parallel clients once,
+// and that Settle waits for all.
 func TestMany(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.play(Rule{Nth: 5, Times: 5, Fault: LoseAnswer()}, Rule{Nth: 15, Times: 2, Fault: Late(3)})
 	var all sync.WaitGroup
 	for i := range 4 {
@@ -187,19 +189,20 @@ func TestMany(t *testing.T) {
 	}
 }
 
-// TestServerGone: without a server behind it the proxy is a cut connection.
+// TestServerGone checks that a proxy without a server closes the connection.
 func TestServerGone(t *testing.T) {
 	proxy := New("http://127.0.0.1:1")
 	defer proxy.Close()
-	w := &world{t: t, table: "none"}
+	w := &fixture{t: t, table: "none"}
 	if err := w.put(t.Context(), client(proxy.URL, 1), "a", "x"); err == nil || code(err) != "" {
 		t.Errorf("the client sees %v", err)
 	}
 }
 
-// TestCloseLetsGo: Close does not wait for a client that waits for an answer.
+// TestCloseLetsGo checks that Close does not wait for a client that waits for an
+// answer.
 func TestCloseLetsGo(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	proxy := New(w.proxy.URL)
 	held := make(chan struct{})
 	proxy.Play(func(Request) Fault { close(held); return Hold() })

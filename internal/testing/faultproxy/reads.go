@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// keep puts an answer aside under a name.
+// keep stores an answer under a name.
 func (p *Proxy) keep(name string, a answer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -23,20 +23,20 @@ func (p *Proxy) record(name string) answer {
 	return broken("nothing was recorded as " + name)
 }
 
-// stored is an item of an answer, with its key of the tables here.
+// stored is an item of an answer with its key.
 type stored struct {
 	pk, sk string
 	text   json.RawMessage
 }
 
-// mix returns the answer to a Query with the items that are old as in then.
+// mix returns the answer to a Query with the old items as in then.
 func mix(now, then answer, old func(pk, sk string) bool) answer {
 	if then.status != 200 || now.status != 200 {
 		return then
 	}
 	var body map[string]json.RawMessage
 	if err := json.Unmarshal(now.body, &body); err != nil {
-		return broken("Mix of an answer that is no JSON")
+		return broken("Mix of an answer that is not JSON")
 	}
 	fresh, err := items(now)
 	if err != nil {
@@ -61,7 +61,7 @@ func mix(now, then answer, old func(pk, sk string) bool) answer {
 	return now
 }
 
-// items reads the Items of an answer; their keys are PK and SK, both strings.
+// items reads the Items of an answer. Their keys are PK and SK, both strings.
 func items(a answer) ([]stored, error) {
 	var body struct{ Items []json.RawMessage }
 	if err := json.Unmarshal(a.body, &body); err != nil {

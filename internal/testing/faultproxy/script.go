@@ -2,19 +2,20 @@ package faultproxy
 
 import "fmt"
 
-// Rule says which requests a fault strikes.
+// A Rule selects the requests that get a fault.
 type Rule struct {
 	Operation string // "" for all
-	Nth       int    // which of its operation, or of all without one, from 1; 0 for each
-	Times     int    // how many from Nth on; 0 for one, or for all if Nth is 0
+	Nth       int    // number of the request of its operation, or of all without one, from 1; 0 for each
+	Times     int    // number of requests from Nth; 0 for one, or for all if Nth is 0
 	Fault     Fault
 }
 
-// Script is a list of rules; the first that fits a request decides, and what
-// fits none is forwarded. It is data: the same script does the same again.
+// A Script is a list of rules. The first rule that matches a request decides. A
+// request without a match is forwarded. A script is data, so that it does the
+// same in each run.
 type Script []Rule
 
-// Decide is what Play asks.
+// Decide returns the fault of a request. Play takes it as an argument.
 func (s Script) Decide(r Request) Fault {
 	for _, rule := range s {
 		if rule.strikes(r) {
@@ -38,14 +39,14 @@ func (rule Rule) strikes(r Request) bool {
 	return rule.Nth <= nth && nth < rule.Nth+max(1, rule.Times)
 }
 
-// Entry is one request in the log.
+// An Entry is one request in the log.
 type Entry struct {
 	N         int
 	Operation string
 	Nth       int
 	Fault     Kind
-	Delivered int // how often the server has got it so far
-	Status    int // what the server said last; 0 for nothing
+	Delivered int // number of deliveries to the server so far
+	Status    int // the server's last status; 0 for none
 }
 
 func (e Entry) String() string {
@@ -59,7 +60,7 @@ func (e Entry) String() string {
 	return text
 }
 
-// Log returns what was done since Play, in the order the requests came.
+// Log returns the requests since Play in the order of arrival.
 func (p *Proxy) Log() []Entry {
 	p.mu.Lock()
 	defer p.mu.Unlock()

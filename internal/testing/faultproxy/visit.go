@@ -14,13 +14,13 @@ import (
 type visit struct {
 	proxy   *Proxy
 	w       http.ResponseWriter
-	gone    <-chan struct{} // closed when the client has hung up
+	gone    <-chan struct{} // closed when the client has closed its connection
 	request Request
 	fault   Fault
 	entry   *Entry
 }
 
-// act does to the request what its fault says.
+// act applies the fault to the request.
 func (v *visit) act() {
 	switch v.fault.Kind {
 	case LostRequest:
@@ -40,7 +40,7 @@ func (v *visit) act() {
 	}
 }
 
-// answer does to the server's answer what the fault says.
+// answer applies the fault to the server's answer.
 func (v *visit) answer(a answer) {
 	switch v.fault.Kind {
 	case None:
@@ -78,8 +78,8 @@ func (v *visit) answer(a answer) {
 	}
 }
 
-// forward returns the server's answer; a server that gives none is a
-// connection cut, as it would be without a proxy.
+// forward returns the server's answer. If the server gives none, it closes the
+// connection, as the client would see it without a proxy.
 func (v *visit) forward() answer {
 	a, err := v.proxy.forward(v.request, v.entry)
 	if err != nil {
@@ -120,7 +120,7 @@ func (v *visit) untilGone() {
 }
 
 // write answers with the checksum that DynamoDB sends and DynamoDB Local does
-// not.
+// not send.
 func (v *visit) write(a answer) {
 	v.head(a, crc32.ChecksumIEEE(a.body))
 	v.w.Write(a.body)
@@ -134,15 +134,15 @@ func (v *visit) head(a answer, checksum uint32) {
 	v.w.WriteHeader(a.status)
 }
 
-// half sends the head of the whole answer, and half its body.
+// half sends the header of the whole answer and half of its body.
 func (v *visit) half(a answer) {
 	v.head(a, crc32.ChecksumIEEE(a.body))
 	v.w.Write(a.body[:len(a.body)/2])
 	http.NewResponseController(v.w).Flush()
 }
 
-// reset sends half the answer and resets the connection, as a machine that
-// has crashed or a firewall does.
+// reset sends half of the answer and resets the connection, as a crashed machine
+// or a firewall does.
 func (v *visit) reset(a answer) {
 	conn, buffer, err := http.NewResponseController(v.w).Hijack()
 	if err != nil {

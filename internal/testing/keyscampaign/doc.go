@@ -1,13 +1,13 @@
-// Package keyscampaign holds the campaign that kills the commands on keys at
-// their steps, on both stores: rotate, grant, revoke, rewrap, erase.
+// Package keyscampaign kills the commands on keys at each of their steps on both
+// stores.
 //
-// What belongs here: that campaign, and what differs between SQLite, where a
-// process dies at a mark in its code, and DynamoDB, where it dies at one of its
-// requests. What does not: kills of writers (internal/testing/campaign,
-// internal/testing/cloudcampaign), and what the commands answer when nobody dies
-// (cmd/blue-store, encrypted, erasure).
+// The commands are rotate, grant, revoke, rewrap and erase. On SQLite a process
+// dies at a mark in its code. On DynamoDB it dies at one of its requests. Kills
+// of writers are in internal/testing/campaign and
+// internal/testing/cloudcampaign. The answers of commands that are not killed
+// are tested in cmd/blue-store, encrypted and erasure.
 //
-// There is nothing here but tests. They have three lengths: -short, the
-// ordinary one, and BLUE_CAMPAIGN=long. With BLUE_FIGURES=1 each writes what it
-// counted to docs/figures/{name}.json.
+// The package has only tests. They have three lengths: -short, the ordinary one,
+// and BLUE_CAMPAIGN=long. With BLUE_FIGURES=1 each test writes its counts to
+// docs/figures/{name}.json.
 package keyscampaign

@@ -13,9 +13,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/faultproxy"
 )
 
-// TestDynamoDB kills every command on keys at its requests to DynamoDB: the
-// server gets the request, or does not. The long form kills at each, the others
-// at some.
+// TestDynamoDB kills every command on keys at its requests to DynamoDB, before
+// or after the server receives the request. The long form kills at each request,
+// the others at some.
 func TestDynamoDB(t *testing.T) {
 	t.Parallel()
 	k := &campaign{
@@ -35,11 +35,11 @@ func TestDynamoDB(t *testing.T) {
 
 type dynamoMachine struct {
 	*home
-	proxy   *faultproxy.Proxy // before the command that is killed
-	writers *faultproxy.Proxy // before those that only write
+	proxy   *faultproxy.Proxy // of the command that is killed
+	writers *faultproxy.Proxy // of the processes that only write
 }
 
-// writer is at work once the first of its requests is seen.
+// writer closes begun when the proxy receives the first request.
 func (m *dynamoMachine) writer(stdin string, env []string, args ...string) (*exec.Cmd, *bytes.Buffer, <-chan struct{}) {
 	c, _, stderr := m.command(stdin, slices.Concat(env, []string{"DYNAMODB_ENDPOINT=" + m.writers.URL}), args...)
 	begun := make(chan struct{})
@@ -51,7 +51,8 @@ func (m *dynamoMachine) writer(stdin string, env []string, args ...string) (*exe
 	return c, stderr, begun
 }
 
-// kill kills the program when its request comes, before the server gets it.
+// kill kills the program when its request n arrives, before the proxy forwards
+// it.
 func (m *dynamoMachine) kill(kind string, n int, ready func(), env []string, args ...string) (*os.ProcessState, string) {
 	c, _, stderr := m.command("", slices.Concat(env, []string{"DYNAMODB_ENDPOINT=" + m.proxy.URL}), args...)
 	started := make(chan struct{})
@@ -59,7 +60,7 @@ func (m *dynamoMachine) kill(kind string, n int, ready func(), env []string, arg
 		switch {
 		case r.N <= n:
 			return faultproxy.Fault{}
-		case r.N > n+1: // of the dying process
+		case r.N > n+1: // a request of the dying process
 			return faultproxy.Lose()
 		}
 		<-started

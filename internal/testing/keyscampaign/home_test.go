@@ -10,8 +10,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 )
 
-// home is where the program runs: a folder of its own, and an environment that
-// holds nothing of the tester's.
+// home contains the folder in which the program runs, and an environment without
+// the variables of the person who runs the test.
 type home struct {
 	t   *testing.T
 	dir string

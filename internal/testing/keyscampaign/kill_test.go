@@ -13,75 +13,77 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/kmstest"
 )
 
-// campaign is the campaign that kills the commands on keys at their steps, on
-// one store: rotate, grant, revoke, rewrap, erase of a dialogue and of a user.
+// campaign kills the commands on keys at their steps on one store: rotate,
+// grant, revoke, rewrap, erase of a dialogue and of a user.
 //
-// Beside each command that is killed a writer registers rounds of one entity or
-// of 120 (writer_test.go): it was at work before the command began, and one of
-// its processes runs when the command dies. In the long form each step of each
-// way meets both sizes, in the others one of them. A writer also comes between
-// the kill and the same command again, or beside that one. After each kill
-// another process reads; the same command again ends with 0; nothing readable is
-// lost, nothing erased comes back, and the audit log is in order
-// (killed_test.go).
+// In parallel with each killed command a writer registers rounds of one entity
+// or of 120 (writer_test.go). It works before the command starts, and one of its
+// processes runs when the command dies. In the long form each step of each way
+// runs with both sizes, in the others with one of them. A writer also runs
+// between the kill and the second run of the command, or in parallel with the
+// second run.
+//
+// After each kill another process reads, and a second run of the command exits
+// with 0. No readable entity is lost, no erased data can be read again, and the
+// audit log is in order (killed_test.go).
 type campaign struct {
 	file string                        // of the figures
-	ways func(command string) []string // to be killed at a step of a command
-	step int                           // from one kill to the next; 1 in the long form
-	// fresh returns a machine with an empty store of its own.
+	ways func(command string) []string // to kill a command at a step
+	step int                           // from one kill to the next, 1 in the long form
+	// fresh returns a machine with an empty store.
 	fresh func(t *testing.T) machine
 
 	mu sync.Mutex
 	figures
 }
 
-// machine is what differs between the stores.
+// machine contains the differences between the stores.
 type machine interface {
-	// command prepares a run of the program, which writes below the folder
-	// it is in; env goes on top of the machine's.
+	// command prepares a run of the program, which writes below its working
+	// directory, with env in addition to the machine's environment.
 	command(stdin string, env []string, args ...string) (c *exec.Cmd, stdout, stderr *bytes.Buffer)
-	// writer is command for a run that writes; begun is closed when it is at
-	// work in the store. One at a time.
+	// writer is command for a run that writes. It closes begun when the run
+	// works in the store. One writer runs at a time.
 	writer(stdin string, env []string, args ...string) (c *exec.Cmd, stderr *bytes.Buffer, begun <-chan struct{})
-	// kill runs the program and kills it at its n-th step, from 0, if it gets
-	// there, once ready has returned. It returns how the program ended and
-	// what it said on standard error.
+	// kill runs the program and kills it at its n-th step, from 0, after ready
+	// has returned. The program can end before that step. kill returns the state
+	// of the process and its standard error.
 	kill(way string, n int, ready func(), env []string, args ...string) (*os.ProcessState, string)
 }
 
 // figures are the figures of the campaign.
 type figures struct {
-	Kills        int            `json:"kills"`
-	BesideSmall  int            `json:"beside_small"`        // a process of a writer of one entity ran when the command was killed
-	BesideBig    int            `json:"beside_big"`          // of 120
-	LandedSmall  int            `json:"beside_small_landed"` // and a round of it was acknowledged after the command had begun
-	LandedBig    int            `json:"beside_big_landed"`
-	ToldBeside   int            `json:"beside_and_told_of_the_erasure"`
-	ByCommand    map[string]int `json:"kills_by_command"`
-	ByWay        map[string]int `json:"kills_by_way"`
-	UnderKMS     int            `json:"kills_with_keys_in_kms"`
-	Ended        int            `json:"runs_that_ended_before_the_kill"`
-	Begun        int            `json:"erasures_begun_when_killed"`
-	Halfway      int            `json:"rewraps_halfway_when_killed"`
-	Again        int            `json:"finished_by_the_same_command"`
-	Forgotten    int            `json:"finished_when_killed"` // of a user whose name was gone: there is nothing to finish
-	Certificates int            `json:"certificates_verified"`
-	Small        int            `json:"small_rounds_registered"`
-	Big          int            `json:"big_rounds_registered"`
-	Told         int            `json:"rounds_refused_for_the_erasure"`
-	Lost         int            `json:"entities_lost"`
-	Returned     int            `json:"erased_and_came_back"`
-	Findings     int            `json:"audit_findings"`
+	Kills           int            `json:"kills"`
+	DuringSmall     int            `json:"beside_small"`        // a process of a writer of one entity ran when the command was killed
+	DuringBig       int            `json:"beside_big"`          // of 120
+	RegisteredSmall int            `json:"beside_small_landed"` // and it registered a round after the command had begun
+	RegisteredBig   int            `json:"beside_big_landed"`
+	RefusedDuring   int            `json:"beside_and_told_of_the_erasure"`
+	ByCommand       map[string]int `json:"kills_by_command"`
+	ByWay           map[string]int `json:"kills_by_way"`
+	UnderKMS        int            `json:"kills_with_keys_in_kms"`
+	Ended           int            `json:"runs_that_ended_before_the_kill"`
+	Begun           int            `json:"erasures_begun_when_killed"`
+	Halfway         int            `json:"rewraps_halfway_when_killed"`
+	Again           int            `json:"finished_by_the_same_command"`
+	Forgotten       int            `json:"finished_when_killed"` // of a user whose name was already erased, so that no work is left
+	Certificates    int            `json:"certificates_verified"`
+	Small           int            `json:"small_rounds_registered"`
+	Big             int            `json:"big_rounds_registered"`
+	Refused         int            `json:"rounds_refused_for_the_erasure"`
+	Lost            int            `json:"entities_lost"`
+	Returned        int            `json:"erased_and_came_back"`
+	Findings        int            `json:"audit_findings"`
 }
 
-// leastBeside is how many kills the long form wants with a writer beside, on
-// each of the two stores.
-const leastBeside = 100
+// minDuring is the number of kills with a running writer that the long form
+// requires on each of the two stores.
+const minDuring = 100
 
-// command is a command that is killed. The owner runs it, or the guest.
+// command is a command that is killed. The owner or the guest runs it.
 type command struct {
 	name   string
-	shared bool // the guest holds the dialogue before
+	shared bool // the guest has access to the dialogue before
 	may    int  // exit code of the guest's show afterwards
 	args   []string
 }
@@ -101,17 +103,17 @@ var commands = []command{
 	{rewrap, true, 0, []string{"keys", "rewrap"}},
 }
 
-// sweep is a row of kills of one command in one way.
+// sweep is a series of kills of one command in one way.
 type sweep struct {
 	command
 	way    string
-	name   string // what it has beyond those
+	name   string // suffix of the name
 	sizes  []int  // of the writers' rounds, in turn
-	serial int    // of the first kill: which size comes first, and who comes after the kill
-	from   int    // step of the first
-	step   int    // to the next
-	most   int    // kills; 0 for as many as there are steps
-	kms    bool   // keys lie in KMS
+	serial int    // of the first kill: selects the first size and the order of the second run
+	from   int    // first step
+	step   int    // from one step to the next
+	most   int    // maximum number of kills, or 0 for no limit
+	kms    bool   // keys are in KMS
 }
 
 // run runs the campaign.
@@ -122,7 +124,7 @@ func (k *campaign) run(t *testing.T) {
 			t.Run(s.command.name+" "+filepath.Base(s.way)+s.name, func(t *testing.T) {
 				t.Parallel()
 				if s.kms {
-					kmstest.Endpoint(t) // or skips
+					kmstest.Endpoint(t) // skips without a server
 				}
 				killed := true
 				for i := 0; killed && !t.Failed() && (s.most == 0 || i < s.most); i++ {
@@ -132,12 +134,12 @@ func (k *campaign) run(t *testing.T) {
 			})
 		}
 	})
-	k.judge(t)
+	k.checkFigures(t)
 	campaigntest.Figures(t, k.file, &k.figures)
 }
 
-// sweeps are all rows of the campaign. Rewrap is about KMS alone; of the others
-// a few are killed there too.
+// sweeps returns all series of the campaign. Rewrap runs with KMS only. A few
+// kills of the other commands also run with KMS.
 func (k *campaign) sweeps() []sweep {
 	small, big := []int{1}, []int{bigRound}
 	var all []sweep
@@ -163,21 +165,21 @@ func (k *campaign) sweeps() []sweep {
 	return all
 }
 
-// judge fails a campaign that proves nothing.
-func (k *campaign) judge(t *testing.T) {
+// checkFigures fails a campaign that did not kill at enough different moments.
+func (k *campaign) checkFigures(t *testing.T) {
 	f := &k.figures
 	erasures := f.ByCommand[eraseDialogue] + f.ByCommand[eraseUser]
-	if !testing.Short() && (f.Kills < 20 || f.Begun == 0 || f.Begun == erasures || f.Told == 0) {
-		t.Errorf("the mix proves nothing: %+v", *f)
+	if !testing.Short() && (f.Kills < 20 || f.Begun == 0 || f.Begun == erasures || f.Refused == 0) {
+		t.Errorf("the campaign needs more kills of each kind: %+v", *f)
 	}
-	if f.BesideSmall+f.BesideBig != f.Kills {
-		t.Errorf("a writer ran beside %d and %d of %d kills", f.BesideSmall, f.BesideBig, f.Kills)
+	if f.DuringSmall+f.DuringBig != f.Kills {
+		t.Errorf("a small writer ran during %d and a big one during %d of %d kills", f.DuringSmall, f.DuringBig, f.Kills)
 	}
-	if !testing.Short() && (f.LandedSmall == 0 || f.LandedBig == 0 || f.ToldBeside == 0) {
-		t.Errorf("beside a kill %d small and %d big writers were acknowledged, and %d told of the erasure", f.LandedSmall, f.LandedBig, f.ToldBeside)
+	if !testing.Short() && (f.RegisteredSmall == 0 || f.RegisteredBig == 0 || f.RefusedDuring == 0) {
+		t.Errorf("during a kill %d small and %d big writers registered a round, and %d were refused because of the erasure", f.RegisteredSmall, f.RegisteredBig, f.RefusedDuring)
 	}
-	if campaigntest.Long() && (f.BesideSmall+f.BesideBig < leastBeside || 3*min(f.BesideSmall, f.BesideBig) < f.Kills) {
-		t.Errorf("%d small and %d big writers ran beside %d kills", f.BesideSmall, f.BesideBig, f.Kills)
+	if campaigntest.Long() && (f.DuringSmall+f.DuringBig < minDuring || 3*min(f.DuringSmall, f.DuringBig) < f.Kills) {
+		t.Errorf("%d small and %d big writers ran during %d kills", f.DuringSmall, f.DuringBig, f.Kills)
 	}
 	if campaigntest.Long() && f.Halfway == 0 && f.ByCommand[rewrap] > 0 {
 		t.Error("no rewrap was halfway when it was killed")

@@ -17,7 +17,7 @@ const (
 	dialogue      = "killed-keys"
 	guestUser     = "ada"
 	guestDialogue = "own" // the guest's own dialogue
-	secretText    = "what nobody else may read"
+	secretText    = "text that other users must not read"
 	firstRound    = 99 // of round 0; more than one commit of a rotation
 	bigRound      = 120
 	certificate   = "killed.cert"
@@ -36,22 +36,22 @@ type attempt struct {
 	machine      machine
 	owner, guest []string // environments
 	before       []string // the guest's until rewrap
-	size         int      // of the writer's rounds
-	round        int      // its next one
-	entities     int      // that must be there
+	size         int      // entities in each round of the writer
+	round        int      // the writer's next one
+	entities     int      // number that must be stored
 }
 
-// kill has the command killed at its n-th step, and checks all else; false if
-// it ended by itself.
+// kill kills the command at its n-th step and makes all checks. It returns false
+// if the command ended before the kill.
 func (k *campaign) kill(t *testing.T, s sweep, n, serial int) bool {
 	r := &attempt{campaign: k, sweep: s, t: t, machine: k.fresh(t), guest: []string{"BLUE_USER=" + guestUser},
 		size: s.sizes[serial%len(s.sizes)], round: 1, entities: firstRound}
 	runner := r.prepare()
 	w := r.writer(s.command.name == eraseDialogue, true)
 	w.marked.Store(true)
-	killed, beside := r.stopped(n, w, runner)
+	killed, during := r.runKilled(n, w, runner)
 	w.end()
-	begun, halfway := r.looks()
+	begun, halfway := r.readByOthers()
 	switch erased := begun && s.command.name == eraseDialogue; serial % 3 {
 	case 1:
 		r.writes(erased, !erased, r.alone)
@@ -65,14 +65,14 @@ func (k *campaign) kill(t *testing.T, s sweep, n, serial int) bool {
 	}
 	r.ends()
 	if t.Failed() {
-		t.Logf("a writer of %d; then %d", r.size, serial%3)
+		t.Logf("a writer of %d entities, then case %d", r.size, serial%3)
 	}
 	k.count(func(f *figures) {
 		if !killed {
 			f.Ended++
 			return
 		}
-		f.add(r, w, beside)
+		f.add(r, w, during)
 		if begun {
 			f.Begun++
 		}
@@ -83,33 +83,33 @@ func (k *campaign) kill(t *testing.T, s sweep, n, serial int) bool {
 	return killed
 }
 
-// add counts a kill, and the writer that was beside it.
-func (f *figures) add(r *attempt, w *writer, beside bool) {
+// add counts a kill and the writer that ran during it.
+func (f *figures) add(r *attempt, w *writer, during bool) {
 	f.Kills++
 	f.ByCommand[r.command.name]++
 	f.ByWay[r.way]++
 	if r.kms {
 		f.UnderKMS++
 	}
-	if !beside {
+	if !during {
 		return
 	}
-	all, landed := &f.BesideSmall, &f.LandedSmall
+	all, registered := &f.DuringSmall, &f.RegisteredSmall
 	if r.size == bigRound {
-		all, landed = &f.BesideBig, &f.LandedBig
+		all, registered = &f.DuringBig, &f.RegisteredBig
 	}
 	*all++
-	if w.landed.Load() > 0 {
-		*landed++
+	if w.registered.Load() > 0 {
+		*registered++
 	}
-	if w.told.Load() > 0 {
-		f.ToldBeside++
+	if w.refused.Load() > 0 {
+		f.RefusedDuring++
 	}
 }
 
-// prepare makes the owner's dialogue and, where they matter, the guest's own, and
-// returns the environment in which the command runs. For rewrap the guest changes
-// from one KMS key to another, and the owner has not yet.
+// prepare creates the owner's dialogue and, if needed, the guest's own one. It
+// returns the environment of the command. For rewrap the guest changes from one
+// KMS key to another, and the owner does not.
 func (r *attempt) prepare() (runner []string) {
 	command := r.command.name
 	if r.kms {
@@ -141,22 +141,22 @@ func (r *attempt) prepare() (runner []string) {
 	return runner
 }
 
-// stopped runs the command and kills it, and reports whether the writer was
-// beside it then.
-func (r *attempt) stopped(n int, w *writer, runner []string) (killed, beside bool) {
+// runKilled runs the command and kills it, and reports whether the writer ran at
+// that moment.
+func (r *attempt) runKilled(n int, w *writer, runner []string) (killed, during bool) {
 	r.t.Helper()
-	state, stderr := r.machine.kill(r.way, n, func() { beside = w.beside() }, runner, r.args...)
+	state, stderr := r.machine.kill(r.way, n, func() { during = w.waitRunning() }, runner, r.args...)
 	if code := state.ExitCode(); state.Exited() && code != 0 {
-		r.t.Errorf("%s by itself: exit code %d: %s", r.command.name, code, stderr)
+		r.t.Errorf("%s without a kill: exit code %d: %s", r.command.name, code, stderr)
 	}
-	return !state.Exited(), beside
+	return !state.Exited(), during
 }
 
-// looks has other processes read, and reports whether an erasure has begun, or
-// a rewrap is done in part: what the guest reads with one of the two KMS keys,
-// they read at every moment. What only the guest loses the owner reads at every
-// moment.
-func (r *attempt) looks() (begun, halfway bool) {
+// readByOthers reads in other processes. It reports whether an erasure has
+// begun, or a rewrap is done in part. At every moment the guest can read each
+// dialogue with one of the two KMS keys. The owner can always read a dialogue
+// that only the guest loses.
+func (r *attempt) readByOthers() (begun, halfway bool) {
 	r.t.Helper()
 	command := r.command.name
 	switch code, _, stderr := r.run(r.owner, "verify", dialogue); {
@@ -165,10 +165,10 @@ func (r *attempt) looks() (begun, halfway bool) {
 	case code != 0:
 		r.t.Errorf("verify after the kill: exit code %d: %s", code, stderr)
 	}
-	if command == eraseUser { // the owner looks: a process of the guest's would be given a new name
+	if command == eraseUser { // a process of the guest would get a new name, so the owner reads
 		code, _, stderr := r.run(r.owner, "show", guestDialogue)
 		if code != exitKey && code != exitErased {
-			r.t.Errorf("the owner and the guest's own dialogue: exit code %d: %s", code, stderr)
+			r.t.Errorf("the owner reads the guest's own dialogue: exit code %d: %s", code, stderr)
 		}
 		return code == exitErased, false
 	}
@@ -188,8 +188,8 @@ func (r *attempt) looks() (begun, halfway bool) {
 	return false, len(opened) == 2
 }
 
-// again runs the same command, which must end with 0; or say that there is
-// nothing more to do, where a user was erased whose certificate is there.
+// again runs the same command, which must exit with 0. If a user was erased and
+// the certificate exists, it can also report that the user does not exist.
 func (r *attempt) again(runner []string) {
 	r.t.Helper()
 	delivered := r.delivered()
@@ -203,25 +203,25 @@ func (r *attempt) again(runner []string) {
 	}
 }
 
-// delivered reports whether a certificate lies in its file.
+// delivered reports whether the certificate file exists.
 func (r *attempt) delivered() bool {
 	c, _, _ := r.machine.command("", nil)
 	_, err := os.Stat(filepath.Join(c.Dir, certificate))
 	return err == nil
 }
 
-// ends checks what stands at the end: the texts, who reads them, and the log.
+// ends checks the final state: the texts, their readers, and the log.
 func (r *attempt) ends() {
 	r.t.Helper()
 	switch r.command.name {
 	case eraseDialogue:
-		r.isErased(dialogue, title)
+		r.checkErased(dialogue, title)
 		r.writes(true, false, r.alone)
 	case eraseUser:
-		r.isWhole()
-		r.isErased(guestDialogue, guestDialogue)
+		r.checkWhole()
+		r.checkErased(guestDialogue, guestDialogue)
 	default:
-		r.isWhole()
+		r.checkWhole()
 	}
 	if code, _, stderr := r.run(r.guest, "show", dialogue); code != r.may {
 		r.t.Errorf("the guest: exit code %d, want %d: %s", code, r.may, stderr)
@@ -241,8 +241,8 @@ func (r *attempt) ends() {
 	r.count(func(f *figures) { f.Findings += log.Found })
 }
 
-// isWhole looks at every text: those of round 0, and the writers'.
-func (r *attempt) isWhole() {
+// checkWhole checks every text of round 0 and of the writers' rounds.
+func (r *attempt) checkWhole() {
 	r.t.Helper()
 	r.must(r.owner, "verify", dialogue)
 	var doc struct{ Perspectives, Tensions []map[string]any }
@@ -265,14 +265,14 @@ func (r *attempt) isWhole() {
 	}
 }
 
-// isErased checks that nothing of a dialogue can be had, by the certificate too,
-// and that its name is not given again.
-func (r *attempt) isErased(dialogue, title string) {
+// checkErased checks that no data of a dialogue can be read, also not with the
+// certificate, and that its name cannot be used again.
+func (r *attempt) checkErased(dialogue, title string) {
 	r.t.Helper()
 	for _, args := range [][]string{{"verify", dialogue}, {"show", dialogue}, {"dialogue", "create", title}} {
 		if code, _, stderr := r.run(r.owner, args...); code != exitErased {
 			r.count(func(f *figures) { f.Returned++ })
-			r.t.Errorf("%s of what was erased: exit code %d: %s", args[0], code, stderr)
+			r.t.Errorf("%s of an erased dialogue: exit code %d: %s", args[0], code, stderr)
 		}
 	}
 	if r.delivered() {

@@ -7,7 +7,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 )
 
-// program is the one with failpoints, which the campaign on SQLite needs.
+// program is the build with failpoints, which the campaign on SQLite needs.
 var program = &campaigntest.Program{Tags: "failpoint"}
 
 func TestMain(m *testing.M) {

@@ -21,15 +21,15 @@ const (
 	afterCommit  = "sqlite/after-commit"
 )
 
-// Marks in a scrub of the store's files, before each of its statements:
-// checkpoint, VACUUM, checkpoint, for one file and then the other.
+// Marks in a scrub of the store's files, before each of its statements. They are
+// checkpoint, VACUUM and checkpoint for each of the two files.
 const (
 	atScrub     = "sqlite/scrub"
-	insideScrub = "sqlite/inside-scrub" // the process goes on, so it dies in that statement or soon after
+	insideScrub = "sqlite/inside-scrub" // the process continues, so it dies in that statement or soon after
 )
 
-// TestSQLite kills every command on keys before and after each of its
-// commits, and those that erase also in their scrubs of the files.
+// TestSQLite kills every command on keys before and after each of its commits.
+// It also kills the commands that erase during their scrubs of the files.
 func TestSQLite(t *testing.T) {
 	t.Parallel()
 	k := &campaign{
@@ -47,7 +47,7 @@ func TestSQLite(t *testing.T) {
 
 type sqliteMachine struct{ *home }
 
-// writer is at work once it is about to commit something.
+// writer closes begun when the run is about to make its first commit.
 func (m sqliteMachine) writer(stdin string, env []string, args ...string) (*exec.Cmd, *bytes.Buffer, <-chan struct{}) {
 	reached, begun := filepath.Join(m.t.TempDir(), "reached"), make(chan struct{})
 	c, _, stderr := m.command(stdin, slices.Concat(env, marked(beforeCommit, 0, reached), []string{"BLUE_FAILPOINT_WAIT=0s"}), args...)
@@ -64,8 +64,8 @@ func (m sqliteMachine) writer(stdin string, env []string, args ...string) (*exec
 	return c, stderr, begun
 }
 
-// marked is the environment of a process that is to stop at a mark which it has
-// passed n times.
+// marked returns the environment of a process that stops at a mark after it has
+// passed it n times.
 func marked(mark string, n int, reached string) []string {
 	return []string{"BLUE_FAILPOINT=" + mark, "BLUE_FAILPOINT_SKIP=" + fmt.Sprint(n), "BLUE_FAILPOINT_REACHED=" + reached}
 }

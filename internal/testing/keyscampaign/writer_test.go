@@ -9,26 +9,27 @@ import (
 	"time"
 )
 
-// writer registers rounds in the owner's dialogue, a process for each, one
-// after the other until it is stopped. What an erasure refuses it tries again.
+// writer registers rounds in the owner's dialogue until it is stopped. It starts
+// a process for each round, one after the other. It retries a round that an
+// erasure refused.
 type writer struct {
-	r       *attempt
-	mayTell bool // of the erasure, and whether a round may land
-	mayLand bool
+	r           *attempt
+	mayRefuse   bool // whether an erasure can refuse a round, and whether a round can succeed
+	mayRegister bool
 
-	begun  chan struct{} // closed when the first process is at work in the store
-	ended  chan struct{} // closed at the end
-	stop   atomic.Bool
-	runs   atomic.Bool // a process is there
-	marked atomic.Bool // what ends from now on counts in landed and told
-	landed atomic.Int64
-	told   atomic.Int64
+	begun      chan struct{} // closed when the first process is at work in the store
+	ended      chan struct{} // closed at the end
+	stop       atomic.Bool
+	runs       atomic.Bool // a process is running
+	marked     atomic.Bool // results from now on count in registered and refused
+	registered atomic.Int64
+	refused    atomic.Int64
 }
 
-// writer begins one, and returns when it is at work.
-func (r *attempt) writer(mayTell, mayLand bool) *writer {
+// writer starts a writer and returns when it works in the store.
+func (r *attempt) writer(mayRefuse, mayRegister bool) *writer {
 	r.t.Helper()
-	w := &writer{r: r, mayTell: mayTell, mayLand: mayLand, begun: make(chan struct{}), ended: make(chan struct{})}
+	w := &writer{r: r, mayRefuse: mayRefuse, mayRegister: mayRegister, begun: make(chan struct{}), ended: make(chan struct{})}
 	go w.write()
 	r.t.Cleanup(w.end)
 	select {
@@ -42,18 +43,18 @@ func (r *attempt) writer(mayTell, mayLand bool) *writer {
 func (w *writer) write() {
 	defer close(w.ended)
 	for first := true; !w.stop.Load() && !w.r.t.Failed(); first = false {
-		switch code := w.r.writes(w.mayTell, w.mayLand, w.run(first)); {
+		switch code := w.r.writes(w.mayRefuse, w.mayRegister, w.run(first)); {
 		case !w.marked.Load():
 		case code == 0:
-			w.landed.Add(1)
+			w.registered.Add(1)
 		case code == exitErased:
-			w.told.Add(1)
+			w.refused.Add(1)
 		}
 	}
 }
 
-// run is how a writer runs its processes, of which the first says when it is at
-// work.
+// run returns a function that runs a process of the writer. The first one
+// reports when it works in the store.
 func (w *writer) run(first bool) func(stdin string, args ...string) (code int, stderr string) {
 	return func(stdin string, args ...string) (int, string) {
 		var c *exec.Cmd
@@ -84,8 +85,9 @@ func (w *writer) run(first bool) func(stdin string, args ...string) (code int, s
 	}
 }
 
-// beside waits for the moment at which a process of the writer is there.
-func (w *writer) beside() bool {
+// waitRunning waits until a process of the writer runs. It returns false if the
+// writer has ended.
+func (w *writer) waitRunning() bool {
 	for !w.runs.Load() {
 		select {
 		case <-w.ended:
@@ -96,19 +98,19 @@ func (w *writer) beside() bool {
 	return true
 }
 
-// end lets the last round end.
+// end waits for the last round.
 func (w *writer) end() {
 	w.stop.Store(true)
 	<-w.ended
 }
 
-// writes registers the next round, which may be refused for an erasure, or must
-// be, and returns the exit code.
-func (r *attempt) writes(mayTell, mayLand bool, run func(stdin string, args ...string) (int, string)) int {
+// writes registers the next round and returns the exit code. The flags specify
+// whether an erasure can refuse the round, and whether it can succeed.
+func (r *attempt) writes(mayRefuse, mayRegister bool, run func(stdin string, args ...string) (int, string)) int {
 	r.t.Helper()
 	code := r.registers(r.round, r.size, exitErased, run)
 	switch {
-	case code == 0 && mayLand:
+	case code == 0 && mayRegister:
 		r.round++
 		r.entities += r.size
 		r.count(func(f *figures) {
@@ -118,8 +120,8 @@ func (r *attempt) writes(mayTell, mayLand bool, run func(stdin string, args ...s
 				f.Small++
 			}
 		})
-	case code == exitErased && mayTell:
-		r.count(func(f *figures) { f.Told++ })
+	case code == exitErased && mayRefuse:
+		r.count(func(f *figures) { f.Refused++ })
 	default:
 		if code == 0 {
 			r.count(func(f *figures) { f.Returned++ })
@@ -129,8 +131,8 @@ func (r *attempt) writes(mayTell, mayLand bool, run func(stdin string, args ...s
 	return code
 }
 
-// registers registers a round of perspectives and tensions; what is busy is
-// tried again. Any exit code but 0 and the other one fails.
+// registers registers a round of perspectives and tensions. It retries while the
+// store is busy. It fails on any exit code but 0 and other.
 func (r *attempt) registers(round, n, other int, run func(stdin string, args ...string) (int, string)) int {
 	r.t.Helper()
 	text, args := roundOf(round, n), []string{"dialogue", "round-register", "--dialogue-id", dialogue, "--round", fmt.Sprint(round), "--data", "-"}
@@ -155,7 +157,7 @@ func (r *attempt) alone(stdin string, args ...string) (int, string) {
 	return c.ProcessState.ExitCode(), stderr.String()
 }
 
-// roundOf is a round of n entities, whose texts no other round has.
+// roundOf returns a round of n entities with texts that no other round has.
 func roundOf(round, n int) string {
 	data := map[string]any{"score": 1, "title": secretText}
 	for _, s := range []struct {

@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// changed asks the KMS and changes its answer.
+// changed sends the request to the KMS and changes the answer.
 func (l *Layer) changed(w http.ResponseWriter, r *http.Request, answer Answer) {
 	got := httptest.NewRecorder()
 	l.proxy.ServeHTTP(got, r)
@@ -17,7 +17,7 @@ func (l *Layer) changed(w http.ResponseWriter, r *http.Request, answer Answer) {
 	case Cut:
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		_, _ = w.Write(body[:len(body)/2])
-		_ = http.NewResponseController(w).Flush() // else nothing goes out at all
+		_ = http.NewResponseController(w).Flush() // otherwise the client receives nothing
 		panic(http.ErrAbortHandler)
 	case Garbage:
 		body = []byte("<html>It works!</html>")

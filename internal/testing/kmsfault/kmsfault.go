@@ -1,12 +1,11 @@
-// Package kmsfault stands between a client and a local KMS, or a local
-// DynamoDB, and does what these do not: it refuses what the policies of
-// deploy/iam do not allow, the principal told by the access key id of the
-// request. Of a KMS it also plays the answers in trouble.
+// Package kmsfault is an HTTP layer in front of a local KMS or a local DynamoDB
+// that enforces IAM policies and plays faults of KMS.
 //
-// What belongs here: bytes of the wire of both, as far as a policy judges them,
-// and the judgement. What does not: the servers behind (internal/testing/kmslocal,
-// internal/testing/dynamolocal), DynamoDB in trouble (internal/testing/faultproxy), and every
-// client.
+// It refuses the requests that the policies of deploy/iam do not allow. The
+// access key id of the request identifies the principal. The package reads both
+// protocols as far as a policy needs them. The servers are in
+// internal/testing/kmslocal and internal/testing/dynamolocal. Faults of DynamoDB
+// are in internal/testing/faultproxy.
 package kmsfault
 
 import (
@@ -23,11 +22,11 @@ import (
 	"sync"
 )
 
-// Answer is what a fault makes of a request.
+// An Answer is the effect of a fault on a request.
 type Answer string
 
-// Refused: the error of that name, with KMS's code and status. The request
-// does not reach the KMS.
+// Refused answers: the error of that name, with KMS's code and status. The
+// request does not reach the KMS.
 const (
 	Denied            Answer = "denied"
 	NoCredentials     Answer = "no credentials"
@@ -45,24 +44,24 @@ const (
 	Dependency        Answer = "dependency timeout"
 	KeyUnavailable    Answer = "key unavailable"
 	BadGateway        Answer = "bad gateway" // an HTML page of status 502
-	Unheard           Answer = "unheard of"  // a code that nobody knows
+	Unheard           Answer = "unheard of"  // an unknown code
 
-	Slow  Answer = "slow"  // no answer until the client goes
+	Slow  Answer = "slow"  // no answer until the client closes its connection
 	Reset Answer = "reset" // the connection is closed without a byte
 
-	// The KMS answers, and the answer is changed.
+	// The KMS answers, and the layer changes the answer.
 	Cut      Answer = "cut"       // half of the body
-	Garbage  Answer = "garbage"   // 200, and no JSON
+	Garbage  Answer = "garbage"   // 200, but not JSON
 	Empty    Answer = "empty"     // 200, {}
 	Short    Answer = "short"     // a plaintext of 31 bytes
-	Long     Answer = "long"      // of 33
-	Zeros    Answer = "zeros"     // of 32 zeros
+	Long     Answer = "long"      // a plaintext of 33 bytes
+	Zeros    Answer = "zeros"     // a plaintext of 32 zeros
 	OtherKey Answer = "other key" // KeyId names another
 	BigBlob  Answer = "big blob"  // a ciphertext of 6,145 bytes
-	TinyBlob Answer = "tiny blob" // of 60
+	TinyBlob Answer = "tiny blob" // a ciphertext of 60 bytes
 )
 
-// refusal is an error of KMS on the wire.
+// refusal is an error of KMS in its HTTP form.
 type refusal struct {
 	status        int
 	code, message string
@@ -87,14 +86,14 @@ var refusals = map[Answer]refusal{
 	Unheard:           {400, "TeapotException", "short and stout"},
 }
 
-// Fault changes the answers to some requests.
+// A Fault changes the answers to some requests.
 type Fault struct {
 	Action string // e.g. "kms:Decrypt"; "" for all
-	Times  int    // how many requests; 0 for all until Clear
+	Times  int    // number of requests, or 0 for all until Clear
 	Answer Answer
 }
 
-// Layer is an http.Handler in front of a KMS. It may be used concurrently.
+// A Layer is an http.Handler in front of a KMS. It may be used concurrently.
 type Layer struct {
 	proxy *httputil.ReverseProxy
 	done  chan struct{}
@@ -107,8 +106,8 @@ type Layer struct {
 	refused    int
 }
 
-// New returns the layer in front of the KMS at an endpoint. Until somebody is
-// told of by Let, everybody may do everything.
+// New returns the layer in front of the KMS at an endpoint. Before the first
+// call of Let, all principals may make all requests.
 func New(endpoint string) (*Layer, error) {
 	to, err := url.Parse(endpoint)
 	if err != nil {
@@ -120,47 +119,46 @@ func New(endpoint string) (*Layer, error) {
 	}, nil
 }
 
-// Close lets slow requests go.
+// Close ends slow requests.
 func (l *Layer) Close() { close(l.done) }
 
-// Let says what the holder of an access key id may do. From the first Let on
-// nobody else may do anything.
+// Let sets the permissions of the holder of an access key id. After the first
+// Let, principals without a call of Let have no permissions.
 func (l *Layer) Let(accessKeyID string, p Principal) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.principals[accessKeyID] = p
 }
 
-// Play adds a fault; the first that fits a request is played.
+// Play adds a fault. The first one that matches a request is played.
 func (l *Layer) Play(f Fault) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.faults = append(l.faults, f)
 }
 
-// Clear ends all faults.
+// Clear removes all faults.
 func (l *Layer) Clear() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.faults = nil
 }
 
-// Calls returns how many requests came, by action.
+// Calls returns the number of requests, by action.
 func (l *Layer) Calls() map[string]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.calls)
 }
 
-// Refused returns how many requests the policies refused.
+// Refused returns the number of requests that the policies refused.
 func (l *Layer) Refused() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.refused
 }
 
-// Asked returns what the policies let through for the holder of an access key
-// id.
+// Asked returns the allowed requests of the holder of an access key id.
 func (l *Layer) Asked(accessKeyID string) []Request {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -209,30 +207,30 @@ func (l *Layer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// read finds the principal in "AWS4-HMAC-SHA256 Credential=ID/…" and the
-// action in X-Amz-Target, "TrentService.Decrypt".
+// read finds the principal in "AWS4-HMAC-SHA256 Credential=ID/…" and the action
+// in X-Amz-Target, "TrentService.Decrypt".
 func read(r *http.Request, body []byte) (call, error) {
 	var c call
 	if err := json.Unmarshal(body, &c); err != nil {
-		return c, fmt.Errorf("no request of KMS: %w", err)
+		return c, fmt.Errorf("not a request of KMS: %w", err)
 	}
 	c.Principal = principalOf(r)
 	name, is := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "TrentService.")
 	if !is || c.Principal == "" {
-		return c, fmt.Errorf("no request of KMS: target or credential is missing")
+		return c, fmt.Errorf("not a request of KMS: target or credential is missing")
 	}
 	c.Action = "kms:" + name
 	return c, nil
 }
 
-// principalOf returns the access key id that a request is signed with.
+// principalOf returns the access key id that signed a request.
 func principalOf(r *http.Request) string {
 	_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 	id, _, _ := strings.Cut(credential, "/")
 	return id
 }
 
-// judge counts a request and returns what to answer, "" to let it through.
+// judge counts a request and returns the answer, or "" to forward it.
 func (l *Layer) judge(c call) Answer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -256,8 +254,8 @@ func (l *Layer) judge(c call) Answer {
 	return ""
 }
 
-// request is what policies see. A request that names no key by its ARN has no
-// resource and is refused: ours always do.
+// request returns the request that a policy judges. A request without the ARN of
+// a key has no resource and is refused. The product always sends an ARN.
 func (c call) request() Request {
 	r := Request{Action: c.Action, Resource: c.KeyID, Context: map[string][]string{}}
 	for key, value := range c.Context {

@@ -6,11 +6,12 @@ import (
 	"strconv"
 )
 
-// Narrower returns a policy with one part less, by the name of that part: each
-// statement that allows, each of its actions, resources and values of conditions
-// where it has more than one, and each pair of an action and a resource or value,
-// where it has more than one of both. Each allows less than the whole, or the
-// same, if nobody needs the part.
+// Narrower returns copies of the policy that each lack one part, by the name of
+// that part. The parts are each statement that allows, and each of its actions,
+// resources and values of conditions if it has more than one. They also are each
+// pair of an action and a resource or value, if it has more than one of both.
+// Each copy allows less than the whole, or the same if no request needs the
+// part.
 func (p Policy) Narrower() map[string]Policy {
 	less := map[string]Policy{}
 	for i, s := range p.Statement {
@@ -31,8 +32,8 @@ func (p Policy) Narrower() map[string]Policy {
 	return less
 }
 
-// objects returns what takes one resource, or one value of a condition, off a
-// statement that has more than one, by name.
+// objects returns the functions that remove one resource or one value of a
+// condition from a statement that has more than one, by name.
 func (s Statement) objects() map[string]func(*Statement) {
 	all := map[string]func(*Statement){}
 	for j, r := range several(s.Resource) {
@@ -48,8 +49,9 @@ func (s Statement) objects() map[string]func(*Statement) {
 	return all
 }
 
-// Looser returns a policy with one restriction less, by its name: each condition
-// of what it allows, and each statement that denies, its actions and resources.
+// Looser returns copies of the policy that each lack one restriction, by its
+// name. The restrictions are each condition of a statement that allows, and each
+// statement that denies with its actions and resources.
 func (p Policy) Looser() map[string]Policy {
 	less := map[string]Policy{}
 	for i, s := range p.Statement {
@@ -72,7 +74,7 @@ func (p Policy) Looser() map[string]Policy {
 	return less
 }
 
-// several returns texts if one of them can go and others stay.
+// several returns the texts if there is more than one.
 func several(t Texts) Texts {
 	if len(t) < 2 {
 		return nil
@@ -85,8 +87,8 @@ func (p Policy) drop(i int) Policy {
 	return p
 }
 
-// part returns a copy of which one statement is changed for one of its actions
-// alone.
+// part returns a copy in which one statement is changed for only one of its
+// actions.
 func (p Policy) part(i int, action string, change func(*Statement)) Policy {
 	alone := p.change(i, func(s *Statement) {
 		s.Action = Texts{action}
@@ -99,7 +101,7 @@ func (p Policy) part(i int, action string, change func(*Statement)) Policy {
 	return others
 }
 
-// change returns a copy of which one statement is changed.
+// change returns a copy in which one statement is changed.
 func (p Policy) change(i int, change func(*Statement)) Policy {
 	p.Statement = slices.Clone(p.Statement)
 	s := p.Statement[i]

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// Policy is an IAM policy document of the form that deploy/iam holds.
+// A Policy is an IAM policy document in the form of deploy/iam.
 type Policy struct {
 	Version   string
 	Statement []Statement
 }
 
-// Statement is one statement of a policy.
+// A Statement is one statement of a policy.
 type Statement struct {
 	Sid       string
 	Effect    string // Allow or Deny
@@ -24,7 +24,7 @@ type Statement struct {
 	Condition map[string]map[string]Texts `json:",omitempty"` // operator → condition key → values
 }
 
-// Texts is one text or a list of them, as IAM has it.
+// Texts is one text or a list of texts, as in IAM.
 type Texts []string
 
 // UnmarshalJSON reads a text or a list of texts.
@@ -36,18 +36,19 @@ func (t *Texts) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[]string)(t))
 }
 
-// operators are the condition operators that are understood. A policy with
-// another one is refused when it is read, not misjudged later.
+// operators are the supported condition operators. Parse refuses a policy with
+// another operator, so that it is never judged wrongly.
 var operators = []string{"StringEquals", "StringLike", "ForAllValues:StringLike", "Null"}
 
-// Place is what an administrator puts into the files of deploy/iam.
+// A Place has the values that an administrator puts into the files of
+// deploy/iam.
 type Place struct {
 	KeyARN string // gives REGION, ACCOUNT and KEY_ID
 	Prefix string // PREFIX, of the tables
 	Tables string // TABLES, of the encryption context
 }
 
-// Load reads a policy of deploy/iam and puts the place into it.
+// Load reads a policy of deploy/iam and inserts the values of the place.
 func Load(path string, p Place) (Policy, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -55,7 +56,7 @@ func Load(path string, p Place) (Policy, error) {
 	}
 	arn := strings.Split(p.KeyARN, ":")
 	if len(arn) != 6 {
-		return Policy{}, fmt.Errorf("%q is no ARN", p.KeyARN)
+		return Policy{}, fmt.Errorf("%q is not an ARN", p.KeyARN)
 	}
 	placed := strings.NewReplacer("REGION", arn[3], "ACCOUNT", arn[4], "KEY_ID", strings.TrimPrefix(arn[5], "key/"), "PREFIX", p.Prefix, "TABLES", p.Tables).Replace(string(text))
 	policy, err := Parse([]byte(placed))
@@ -65,7 +66,8 @@ func Load(path string, p Place) (Policy, error) {
 	return policy, nil
 }
 
-// Parse reads a policy document; what it does not understand is an error.
+// Parse reads a policy document. It returns an error if it does not support a
+// part.
 func Parse(text []byte) (Policy, error) {
 	var p Policy
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -89,21 +91,21 @@ func Parse(text []byte) (Policy, error) {
 	return p, nil
 }
 
-// Principal is somebody whose requests are judged.
+// A Principal is a user whose requests are judged.
 type Principal struct {
 	Tags     map[string]string
 	Policies []Policy
 }
 
-// Request is what a policy judges.
+// A Request is the input of a policy.
 type Request struct {
 	Action   string
 	Resource string
 	Context  map[string][]string // condition key → values, e.g. kms:EncryptionContext:blue:user
 }
 
-// Allowed reports whether the principal's policies allow a request: a Deny
-// that matches decides; else some Allow must match.
+// Allowed reports whether the principal's policies allow a request. A matching
+// Deny decides. Without one, some Allow must match.
 func (p Principal) Allowed(r Request) bool {
 	allowed := false
 	for _, policy := range p.Policies {
@@ -137,8 +139,8 @@ func (p Principal) matches(s Statement, r Request) bool {
 	return true
 }
 
-// values looks a condition key up; its case does not matter ("IAM JSON policy
-// elements: Condition").
+// values returns the values of a condition key. The case of the key does not
+// matter ("IAM JSON policy elements: Condition").
 func values(context map[string][]string, key string) []string {
 	for name, found := range context {
 		if strings.EqualFold(name, key) {
@@ -148,8 +150,8 @@ func values(context map[string][]string, key string) []string {
 	return nil
 }
 
-// holds judges one condition. Without a value of the key, ForAllValues holds
-// and the plain operators do not.
+// holds judges one condition. If the key has no value, ForAllValues holds and
+// the plain operators do not.
 func (p Principal) holds(operator string, wanted Texts, found []string) bool {
 	if operator == "Null" {
 		return slices.Contains(wanted, "true") == (len(found) == 0)
@@ -169,8 +171,8 @@ func (p Principal) holds(operator string, wanted Texts, found []string) bool {
 	return len(found) > 0 && slices.ContainsFunc(found, any)
 }
 
-// resolve replaces ${aws:PrincipalTag/NAME}. A variable without a value
-// matches nothing.
+// resolve replaces ${aws:PrincipalTag/NAME}. A variable without a value matches
+// nothing.
 func (p Principal) resolve(pattern string) (string, bool) {
 	before, rest, found := strings.Cut(pattern, "${aws:PrincipalTag/")
 	if !found {

@@ -27,7 +27,7 @@ func table(name string) string {
 	return "arn:aws:dynamodb:eu-central-1:111122223333:table/team-" + name
 }
 
-// wish is a request of somebody whose tag says ada.
+// wish is a request of a user with the tag ada.
 type wish struct {
 	action   string
 	resource string
@@ -56,7 +56,7 @@ func grant(user string) []string {
 	return []string{"purpose", "grant", "user", user, "dialogue", "tea", "version", "1"}
 }
 
-// of makes a wish for each action on a resource.
+// of returns a wish for each action on a resource.
 func of(resource string, context []string, actions ...string) []wish {
 	var all []wish
 	for _, a := range actions {
@@ -80,7 +80,7 @@ var (
 	administer = []string{"kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:PutKeyPolicy", "kms:CreateGrant", "kms:CreateAlias", "kms:UpdateAlias"}
 )
 
-// roles is what each shipped policy must allow and must refuse.
+// roles lists the requests that each shipped policy must allow and must refuse.
 var roles = map[string]struct{ need, never []wish }{
 	"user": {
 		need: slices.Concat(
@@ -100,7 +100,7 @@ var roles = map[string]struct{ need, never []wish }{
 			of(dialogues, nil, describes...), of(audit, nil, describes...), of(keyTable, nil, describes...),
 		),
 		never: slices.Concat(
-			of(testARN, kek("bob"), openers...), // another's key: opened, made, or planted
+			of(testARN, kek("bob"), openers...), // another user's key: opened, made, or planted
 			of(testARN, kek("Ada"), openers...),
 			of(testARN, kek(""), openers...),
 			of(testARN, grant("bob"), "kms:Decrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom"),
@@ -112,7 +112,7 @@ var roles = map[string]struct{ need, never []wish }{
 			of(testARN, []string{"purpose", "other", "user", "ada", "tables", "blue"}, openers...),
 			of(testARN, []string{"purpose", "kek", "tables", "blue", "user", "${aws:PrincipalTag/blue-user}"}, openers...),
 			of(testARN, []string{"purpose", "kek", "user", "bob", "dialogue", "tea", "version", "1", "tables", "blue"}, openers...),
-			of(testARN, []string{"purpose", "grant", "dialogue", "tea", "version", "1"}, openers...), // a grant to nobody
+			of(testARN, []string{"purpose", "grant", "dialogue", "tea", "version", "1"}, openers...), // a grant without a user
 			of(testARN, []string{"purpose", "grant", "user", "bob", "version", "1"}, openers...),
 			of(testARN, []string{"purpose", "grant", "user", "bob", "dialogue", "tea"}, openers...),
 			of(testARN[:len(testARN)-1]+"c", kek("ada"), openers...),
@@ -173,7 +173,7 @@ var roles = map[string]struct{ need, never []wish }{
 	},
 }
 
-// wrong returns the first wish that the policy judges otherwise than it must.
+// wrong returns the first wish that the policy judges wrongly.
 func wrong(p Policy, need, never []wish) string {
 	ada := Principal{Tags: map[string]string{"blue-user": "ada"}, Policies: []Policy{p}}
 	for _, w := range need {
@@ -197,31 +197,30 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// TestEveryPartIsNeeded takes each statement, action, resource, condition, value
-// of a condition, and pair of an action and a resource or value away, one at a
-// time: each time something goes wrong. A
-// part whose absence nobody notices does not belong there, or is not tested. A
-// Deny alone, whose absence an Allow would have to fill, is tried beside one for
-// everything. That the program needs what these wishes need is shown by TestIAM
-// of cmd/blue-store.
+// TestEveryPartIsNeeded removes one part at a time: each statement, action,
+// resource, condition, value of a condition, and pair of an action and a
+// resource or value. Each time a wish must be judged wrongly. If no wish
+// changes, the part is unnecessary or not tested. A Deny is tried together with
+// an Allow for all requests, because the Deny has no effect without one. TestIAM
+// of cmd/blue-store shows that the program needs these wishes.
 func TestEveryPartIsNeeded(t *testing.T) {
 	for role, c := range roles {
 		p := shipped(t, role)
 		for _, parts := range []map[string]Policy{p.Narrower(), p.Looser()} {
 			for name, p := range parts {
 				if wrong(p, c.need, c.never) == "" && !denies(t, role, p) {
-					t.Errorf("%s without %s: nobody notices", role, name)
+					t.Errorf("%s without %s: no wish changes", role, name)
 				}
 			}
 		}
 		if got := wrong(p, c.need, c.never); got != "" {
-			t.Errorf("%s: taking parts away changed the whole: %s", role, got)
+			t.Errorf("%s: removing parts changed the whole: %s", role, got)
 		}
 	}
 }
 
-// denies reports whether a policy, added to that of a user, fails to keep what
-// the shipped one keeps: that an auditor opens nothing.
+// denies reports whether a policy, added to a user's policy, allows an auditor
+// to open something that the shipped one refuses.
 func denies(t *testing.T, role string, p Policy) bool {
 	t.Helper()
 	both := func(p Policy) Principal {
@@ -236,10 +235,10 @@ func denies(t *testing.T, role string, p Policy) bool {
 	return false
 }
 
-// TestShape lints the documents: statements named once and told in the table of
-// their role in the README, which tells of no other; no NotAction, nothing for
-// every principal or every resource but what has no resource of its own, no
-// action with a star but in a Deny.
+// TestShape lints the documents. Each statement has a unique name, and the table
+// of its role in the README lists exactly these names. NotAction is not used. No
+// statement is for every principal. A statement for every resource has only an
+// action that has no resources. Only a Deny has an action with a star.
 func TestShape(t *testing.T) {
 	dir := filepath.Join("..", "..", "..", "deploy", "iam")
 	readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
@@ -251,18 +250,18 @@ func TestShape(t *testing.T) {
 		t.Fatalf("%d documents, %v; the roles are %d", len(files), err, len(roles))
 	}
 	for role := range roles {
-		told, seen := tableOf(string(readme), role), map[string]bool{}
+		listed, seen := tableOf(string(readme), role), map[string]bool{}
 		for _, s := range shipped(t, role).Statement {
 			if s.Sid == "" || seen[s.Sid] {
-				t.Errorf("%s: statement %q is nameless or stands twice", role, s.Sid)
+				t.Errorf("%s: statement %q has no name, or another one has it", role, s.Sid)
 			}
 			seen[s.Sid] = true
 			for _, what := range lint(s) {
 				t.Errorf("%s: %s %s", role, s.Sid, what)
 			}
 		}
-		if !maps.Equal(told, seen) {
-			t.Errorf("%s: README.md tells of %v; the document has %v", role, told, seen)
+		if !maps.Equal(listed, seen) {
+			t.Errorf("%s: README.md lists %v, but the document has %v", role, listed, seen)
 		}
 	}
 }
@@ -272,14 +271,14 @@ func TestShape(t *testing.T) {
 func tableOf(readme, role string) map[string]bool {
 	_, section, _ := strings.Cut(readme, "\n## "+role+".json")
 	section, _, _ = strings.Cut(section, "\n## ")
-	told := map[string]bool{}
+	listed := map[string]bool{}
 	for _, m := range regexp.MustCompile("(?m)^\\| `([A-Z][a-z]\\w+)` \\|").FindAllStringSubmatch(section, -1) {
-		told[m[1]] = true
+		listed[m[1]] = true
 	}
-	return told
+	return listed
 }
 
-// lint returns what is wrong with a statement by itself.
+// lint returns the faults of a single statement.
 func lint(s Statement) (wrong []string) {
 	for _, a := range s.Action {
 		if strings.Contains(a, "*") && s.Effect == "Allow" {
@@ -312,7 +311,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// TestAllowed: the rules of IAM that the judgement rests on.
+// TestAllowed checks the rules of IAM that Allowed depends on.
 func TestAllowed(t *testing.T) {
 	parse := func(statements string) Policy {
 		p, err := Parse([]byte(`{"Version":"2012-10-17","Statement":[` + statements + `]}`))

@@ -16,8 +16,8 @@ import (
 	"sync"
 )
 
-// Tables is an http.Handler in front of a DynamoDB that lets through what the
-// policies of the principal allow. It may be used concurrently.
+// Tables is an http.Handler in front of a DynamoDB that forwards the requests
+// that the policies of the principal allow. It may be used concurrently.
 type Tables struct {
 	proxy *httputil.ReverseProxy
 	arn   string // of tables, up to the name
@@ -28,9 +28,9 @@ type Tables struct {
 	refused    map[string][]Request
 }
 
-// NewTables returns the handler in front of the DynamoDB at an endpoint. Its
-// tables are taken to lie in the region and account of a key in KMS. Until
-// somebody is told of by Let, nobody may do anything.
+// NewTables returns the handler in front of the DynamoDB at an endpoint. It
+// assumes that the tables are in the region and account of a key in KMS. A
+// principal without a call of Let has no permissions.
 func NewTables(endpoint, keyARN string) (*Tables, error) {
 	to, err := url.Parse(endpoint)
 	if err != nil {
@@ -38,7 +38,7 @@ func NewTables(endpoint, keyARN string) (*Tables, error) {
 	}
 	arn := strings.Split(keyARN, ":")
 	if len(arn) != 6 {
-		return nil, fmt.Errorf("%q is no ARN", keyARN)
+		return nil, fmt.Errorf("%q is not an ARN", keyARN)
 	}
 	return &Tables{
 		proxy: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }},
@@ -47,21 +47,21 @@ func NewTables(endpoint, keyARN string) (*Tables, error) {
 	}, nil
 }
 
-// Let says what the holder of an access key id may do, from now on.
+// Let sets the permissions of the holder of an access key id.
 func (t *Tables) Let(accessKeyID string, p Principal) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.principals[accessKeyID] = p
 }
 
-// Asked returns what was let through for the holder of an access key id.
+// Asked returns the allowed requests of the holder of an access key id.
 func (t *Tables) Asked(accessKeyID string) []Request {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return append([]Request(nil), t.asked[accessKeyID]...)
 }
 
-// Refused returns what was refused to the holder of an access key id.
+// Refused returns the refused requests of the holder of an access key id.
 func (t *Tables) Refused(accessKeyID string) []Request {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -95,10 +95,11 @@ func (t *Tables) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.proxy.ServeHTTP(w, r)
 }
 
-// together returns what a transaction asks for if one permission is judged once
-// for a table, with all the leading keys that it is used for there. AWS's manual
-// leaves open whether it is that, or once for each action ("Using IAM with
-// DynamoDB transactions"). Only what names more than one key differs.
+// together returns the requests of a transaction under the rule that one
+// permission is judged once for a table, with all leading keys of the
+// transaction. AWS's manual does not specify whether this rule holds, or one
+// judgement for each action ("Using IAM with DynamoDB transactions"). Only a
+// request with several keys differs.
 func together(requests []Request) []Request {
 	var all []Request
 	for _, r := range requests {
@@ -143,7 +144,7 @@ func deny(w http.ResponseWriter, who string, r Request) {
 	_, _ = w.Write(body)
 }
 
-// one is one request, or one action of a transaction, as it stands on the wire.
+// one is one request, or one action of a transaction, in its JSON form.
 type one struct {
 	TableName string
 	IndexName string
@@ -159,23 +160,24 @@ type value struct{ S *string }
 
 const leadingKeys = "dynamodb:LeadingKeys"
 
-// transacted says which permission an action of a transaction takes ("Using
-// IAM with DynamoDB transactions").
+// transacted maps an action of a transaction to its permission ("Using IAM with
+// DynamoDB transactions").
 var transacted = map[string]string{"Put": "PutItem", "Delete": "DeleteItem", "Update": "UpdateItem", "ConditionCheck": "ConditionCheckItem", "Get": "GetItem"}
 
-// read returns what a request asks for: of a transaction, each of its actions.
-// What it does not know has no resource, and no policy here allows that.
+// read returns the permissions that a request needs. A transaction needs one for
+// each of its actions. An unknown request has no resource, and no policy here
+// allows that.
 func (t *Tables) read(target string, body []byte) ([]Request, error) {
 	name, is := strings.CutPrefix(target, "DynamoDB_20120810.")
 	if !is {
-		return nil, fmt.Errorf("no request of DynamoDB: target %q", target)
+		return nil, fmt.Errorf("not a request of DynamoDB: target %q", target)
 	}
 	var request struct {
 		one
 		TransactItems []map[string]one
 	}
 	if err := json.Unmarshal(body, &request); err != nil {
-		return nil, fmt.Errorf("no request of DynamoDB: %w", err)
+		return nil, fmt.Errorf("not a request of DynamoDB: %w", err)
 	}
 	if name != "TransactWriteItems" && name != "TransactGetItems" {
 		return []Request{t.request(name, request.one)}, nil
@@ -191,7 +193,7 @@ func (t *Tables) read(target string, body []byte) ([]Request, error) {
 		}
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("a transaction of nothing")
+		return nil, fmt.Errorf("a transaction without actions")
 	}
 	return all, nil
 }
@@ -200,7 +202,7 @@ func (t *Tables) request(name string, o one) Request {
 	r := Request{Action: "dynamodb:" + name, Context: map[string][]string{}}
 	switch {
 	case name == "ListBackups":
-		r.Resource = "*" // the action knows no single table
+		r.Resource = "*" // the action has no single table
 	case o.TableName != "":
 		r.Resource = t.arn + o.TableName
 		if o.IndexName != "" {
@@ -215,7 +217,8 @@ func (t *Tables) request(name string, o one) Request {
 
 var equality = regexp.MustCompile(`([#\w]+)\s*=\s*(:\w+)`)
 
-// leading returns the partition key that a request names, "" if none.
+// leading returns the partition key that a request names, or "" if it names
+// none.
 func (o one) leading() string {
 	attribute := o.IndexName + "PK"
 	for _, item := range []map[string]value{o.Key, o.Item} {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestTables: what a request is judged as, and that a transaction is let
-// through only if all of it may be.
+// TestTables checks how a request is judged, and that a transaction is forwarded
+// only if all of its actions are allowed.
 func TestTables(t *testing.T) {
 	reached := 0
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ }))
@@ -38,18 +38,18 @@ func TestTables(t *testing.T) {
 	}
 	for _, c := range []struct {
 		who, target, body string
-		want              string // of the last request that was judged
+		want              string // the last request that was judged
 		allowed           bool
 	}{
 		{"ada", "GetItem", keys + "," + key("user#ada"), "GetItem blue_keys user#ada", true},
 		{"ada", "GetItem", keys + "," + key("user#bob"), "GetItem blue_keys user#bob", false},
-		{"bob", "GetItem", keys + "," + key("user#bob"), "GetItem blue_keys user#bob", false}, // nobody knows him
+		{"bob", "GetItem", keys + "," + key("user#bob"), "GetItem blue_keys user#bob", false}, // bob has no policy
 		{"ada", "GetItem", keys, "GetItem blue_keys -", false},
 		{"ada", "GetItem", keys + `, "Key": {"PK": {"N": "1"}}`, "GetItem blue_keys -", false},
 		{"ada", "PutItem", log + `, "Item": {"PK": {"S": "audit#1"}, "n": {"N": "1"}}`, "PutItem blue_audit audit#1", true},
 		{"ada", "Query", log + "," + query("#a0 = :v0 AND #a1 >= :v1", "dialogue#tea"), "Query blue_audit dialogue#tea", true},
 		{"ada", "Query", log + "," + query("#a0 = :v0", "chains#0"), "Query blue_audit chains#0", false},
-		{"ada", "Query", keys + "," + query("#a1 = :v1 AND #a0 = :v0", "user#bob"), "Query blue_keys user#bob", false}, // the sort key does not pass for it
+		{"ada", "Query", keys + "," + query("#a1 = :v1 AND #a0 = :v0", "user#bob"), "Query blue_keys user#bob", false}, // the sort key is not taken for the partition key
 		{"ada", "Query", keys + "," + query("begins_with(#a0, :v0)", "user#ada"), "Query blue_keys -", false},
 		{"ada", "Query", data + `, "IndexName": "GSI1", "KeyConditionExpression": "GSI1PK=:v", "ExpressionAttributeValues": {":v": {"S": "status#open"}}`, "Query blue_dialogues/index/GSI1 status#open", true},
 		{"ada", "Scan", data, "Scan blue_dialogues -", false},
@@ -58,7 +58,7 @@ func TestTables(t *testing.T) {
 		{"ada", "TransactWriteItems", `"TransactItems": [{"Put": {` + data + `, "Item": {"PK": {"S": "dialogue#tea"}}}}, {"ConditionCheck": {` + keys + "," + key("dialogue#tea") + `}}]`, "ConditionCheckItem blue_keys dialogue#tea", true},
 		{"ada", "TransactWriteItems", `"TransactItems": [{"Put": {` + data + `, "Item": {"PK": {"S": "dialogue#tea"}}}}, {"Delete": {` + keys + "," + key("user#ada") + `}}]`, "DeleteItem blue_keys user#ada", false},
 		{"ada", "TransactWriteItems", puts("dialogue#tea", "user#ada"), "PutItem blue_keys dialogue#tea+user#ada", true},
-		{"ada", "TransactWriteItems", puts("dialogue#tea", "principals"), "PutItem blue_keys dialogue#tea+principals", false}, // either alone may be
+		{"ada", "TransactWriteItems", puts("dialogue#tea", "principals"), "PutItem blue_keys dialogue#tea+principals", false}, // each alone is allowed
 		{"ada", "TransactGetItems", `"TransactItems": [{"Get": {` + keys + "," + key("user#ada") + `}}, {"Get": {` + keys + "," + key("erased") + `}}]`, "GetItem blue_keys erased", false},
 		{"ada", "TransactWriteItems", `"TransactItems": []`, "", false},
 		{"ada", "TransactWriteItems", `"TransactItems": [{"Steal": {}}]`, "", false},

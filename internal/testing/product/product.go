@@ -1,8 +1,9 @@
-// Package product tells which Go files of a checkout ship: not the tests, the
-// suites for implementations, the test tools and the tools of developers.
+// Package product reports which Go files of a checkout ship.
 //
-// It knows the folders of the present layout and of the layout before test
-// tools moved to internal/testing, so that both can be measured alike.
+// Tests, suites for implementations, test tools and developers' tools do not
+// ship. The package knows the folders of the present layout and of the layout
+// before test tools moved to internal/testing, so that both can be measured
+// alike.
 package product
 
 import (
@@ -13,10 +14,10 @@ import (
 	"strings"
 )
 
-// suites are run by the tests of other packages.
+// The tests of other packages run the suites.
 var suites = []string{"storetest", "record/recordtest", "keys/keystest"}
 
-// parents are folders of which no package ships.
+// parents are folders whose packages do not ship.
 var parents = []string{"internal/testing", "tools"}
 
 // earlier are the folders of test tools before they moved to internal/testing
@@ -28,7 +29,7 @@ var earlier = []string{
 	"cmd/local-dynamodb", "cmd/setup-tables", "cmd/measure-memory",
 }
 
-// IsSuite reports whether a folder holds a suite for implementations.
+// IsSuite reports whether a folder contains a suite for implementations.
 func IsSuite(dir string) bool { return slices.Contains(suites, dir) }
 
 // Ships reports whether the package in a folder ships. The folder is relative
@@ -42,8 +43,8 @@ func Ships(dir string) bool {
 	return true
 }
 
-// Files returns the paths of the Go files below a folder that ship, relative
-// to it and in order. It leaves out hidden folders and test data.
+// Files returns the paths of the Go files below a folder that ship, relative to
+// it and in order. It skips hidden folders and test data.
 func Files(root string) ([]string, error) {
 	var files []string
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {

@@ -1,7 +1,9 @@
-// Package refcost measures the two ways to store references, inline in their
-// source's sealed payload or as items of their own, on the project's own dialogues
-// and on the recorded ones. Its tables are in docs/decisions/0002-references-inline.md
-// and are checked here; run with -update to renew them. There is nothing here but the test.
+// Package refcost measures the two ways to store references: inline in their
+// source's sealed payload, or as separate items.
+//
+// It measures the project's own dialogues and the recorded ones. The tables are
+// in docs/decisions/0002-references-inline.md. The test checks them, and -update
+// writes them. The package has only the test.
 package refcost
 
 import (
@@ -29,12 +31,12 @@ const (
 	end      = "<!-- end of table -->\n"
 )
 
-// cost is what one layout of one dialogue costs.
+// cost is the cost of one layout of one dialogue.
 type cost struct {
 	items, bytes int
-	readUnits    int // one strongly consistent Query of all: a unit for each 4 KB, rounded up
-	writeUnits   int // every item put once in a transaction: 2 units for each 1 KB, rounded up per item
-	edges        int // references that whoever reads the table sees
+	readUnits    int // one strongly consistent Query of all items: a unit for each 4 KB, rounded up
+	writeUnits   int // each item written once in a transaction: 2 units for each 1 KB, rounded up per item
+	edges        int // references that any reader of the table sees
 	largestRound int // items of the largest round-register
 }
 
@@ -68,14 +70,14 @@ func tableOf(t *testing.T, begin string, dialogues []string) {
 				name, len(refs), row.layout, row.c.items, row.c.bytes, row.c.readUnits, row.c.writeUnits, row.c.largestRound, row.c.edges)
 		}
 		if inline.writeUnits > items.writeUnits || inline.readUnits > items.readUnits || inline.edges > 0 {
-			t.Errorf("%s: inline is not the cheaper layout any more: %+v against %+v", name, inline, items)
+			t.Errorf("%s: inline is no longer the cheaper layout: %+v and %+v", name, inline, items)
 		}
 	}
 	compare(t, begin, b.String())
 }
 
-// plainRecords imports a dialogue and returns its records as the
-// engine writes them, unsealed.
+// plainRecords imports a dialogue and returns the records that the engine
+// writes, unsealed.
 func plainRecords(t *testing.T, name string) ([]record.Record, []blue.Ref) {
 	t.Helper()
 	data, err := os.ReadFile(fixtures.Dialogue(t, name, "inputs.json"))
@@ -87,7 +89,8 @@ func plainRecords(t *testing.T, name string) ([]record.Record, []blue.Ref) {
 		t.Fatal(err)
 	}
 	records := memory.New()
-	// A time with nine digits: one that ends in zeros is written shorter.
+	// A time with nine digits, because a time that ends in zeros has a shorter
+	// text.
 	now := time.Date(2027, 1, 4, 9, 0, 0, 123456789, time.UTC)
 	store := engine.New(records, func() time.Time { now = now.Add(time.Second); return now })
 	result, err := importer.Run(t.Context(), store, store, source, nil)
@@ -140,7 +143,7 @@ func measure(t *testing.T, records []record.Record, refs []blue.Ref) (inline, it
 	return inline, items
 }
 
-// withoutReferences takes the references out of a record's payload.
+// withoutReferences removes the references from a record's payload.
 func withoutReferences(t *testing.T, r record.Record) record.Record {
 	t.Helper()
 	var members map[string]json.RawMessage
@@ -157,7 +160,7 @@ func withoutReferences(t *testing.T, r record.Record) record.Record {
 	return r
 }
 
-// refItem is a reference as the RFC draws it: no payload, four clear
+// refItem returns a reference in the form of the RFC: no payload, four clear
 // attributes.
 func refItem(dialogue string, ref blue.Ref) record.Record {
 	return record.Record{
@@ -169,7 +172,7 @@ func refItem(dialogue string, ref blue.Ref) record.Record {
 	}
 }
 
-// seal does to a record what the sealed store does.
+// seal encrypts a record as the sealed store does.
 func seal(t *testing.T, keys *envelope.Keys, dialogue string, r record.Record) record.Record {
 	t.Helper()
 	addr, err := envelope.ItemAddress(dialogue, r.Key.Item)
@@ -191,7 +194,7 @@ func seal(t *testing.T, keys *envelope.Keys, dialogue string, r record.Record) r
 	return r
 }
 
-// compare holds the table against the decision record.
+// compare compares the table with the decision record.
 func compare(t *testing.T, begin, table string) {
 	t.Helper()
 	text, err := os.ReadFile(decision)
@@ -201,7 +204,7 @@ func compare(t *testing.T, begin, table string) {
 	head, rest, ok1 := strings.Cut(string(text), begin)
 	got, tail, ok2 := strings.Cut(rest, end)
 	if !ok1 || !ok2 {
-		t.Fatalf("%s holds no table between %q and %q", decision, begin, end)
+		t.Fatalf("%s has no table between %q and %q", decision, begin, end)
 	}
 	if *update {
 		if err := os.WriteFile(decision, []byte(head+begin+table+end+tail), 0o644); err != nil {
@@ -210,6 +213,6 @@ func compare(t *testing.T, begin, table string) {
 		return
 	}
 	if got != table {
-		t.Errorf("the table of %s is not what was measured (-update renews it):\n%s", decision, table)
+		t.Errorf("the table of %s differs from the measured one (-update writes it):\n%s", decision, table)
 	}
 }

@@ -1,9 +1,10 @@
-// Package sealedtest declares the sealed stores that the suite of storetest runs
-// on: the same store, with keys in a file or in KMS, over any records.
+// Package sealedtest declares the sealed stores on which the suite of storetest
+// runs.
 //
-// What belongs here: harnesses, and the one way in which tests open a sealed
-// store with a key file. What does not: cases (storetest), and records
-// (internal/testing/dynamotest, or the test itself).
+// They are the same store with keys in a file or in KMS, over any records. The
+// package has harnesses and the only way in which tests open a sealed store with
+// a key file. The cases are in storetest. The records come from
+// internal/testing/dynamotest or from the test itself.
 package sealedtest
 
 import (
@@ -23,19 +24,20 @@ import (
 	"github.com/superviber/blue-encrypted-store/storetest"
 )
 
-// user is whose stores these are.
+// user is the user of these stores.
 const user = "muffin"
 
 // Store is an encrypted store.
 type Store = *encrypted.Store
 
-// Open opens a store of one user with a key file, which is made when it is missing.
-// A nil clock is time.Now.
+// Open opens a store of one user with a key file. It creates the file if it does
+// not exist. A nil clock is time.Now.
 func Open(umk string, records record.Store, now func() time.Time) Store {
 	return open(records, Key(umk), now)
 }
 
-// Key is the provider of a key file, which is made when it is missing.
+// Key returns the provider of a key file. It creates the file if it does not
+// exist.
 func Key(umk string) *localfile.Provider {
 	return localfile.Open(umk, &localfile.Options{MayCreate: func(context.Context) (bool, error) { return true, nil }})
 }
@@ -45,7 +47,8 @@ func open(records record.Store, provider keys.Provider, now func() time.Time) St
 	return encrypted.New(records, provider, user, log, &encrypted.Options{Now: now})
 }
 
-// File is the harness of stores with a key file. A stranger has another.
+// File returns the harness of stores with a key file. OpenOther uses another
+// file.
 func File(t *testing.T, records func(*testing.T) record.Store) storetest.Harness {
 	dir := t.TempDir()
 	of := func(name string) func(*testing.T, record.Store) *localfile.Provider {
@@ -54,8 +57,8 @@ func File(t *testing.T, records func(*testing.T) record.Store) storetest.Harness
 	return harness(records, of("umk.key"), of("other.key"))
 }
 
-// KMS is the harness of stores with keys in KMS: nothing but the provider
-// differs. A stranger has another KMS key.
+// KMS returns the harness of stores with keys in KMS. Only the provider differs
+// from File. OpenOther uses another KMS key.
 func KMS(t *testing.T, records func(*testing.T) record.Store) storetest.Harness {
 	client := kmstest.Client(kmstest.Endpoint(t), user)
 	of := func(arn string) func(*testing.T, record.Store) *awskms.Provider {
@@ -79,7 +82,7 @@ func harness[K keys.Provider](records func(*testing.T) record.Store, own, other 
 		Open: func(t *testing.T, r record.Store, now func() time.Time) storetest.Store {
 			return open(r, own(t, r), now)
 		},
-		Stranger: func(t *testing.T, r record.Store, now func() time.Time) storetest.Store {
+		OpenOther: func(t *testing.T, r record.Store, now func() time.Time) storetest.Store {
 			return open(r, other(t, r), now)
 		},
 		Below: func(t *testing.T, r record.Store, now func() time.Time) record.Store {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// recorder is a test that only notes how it ended.
+// recorder is a test that only notes its result.
 type recorder struct {
 	testing.TB
 	ended string
@@ -16,7 +16,7 @@ func (r *recorder) Helper()               {}
 func (r *recorder) Skipf(string, ...any)  { r.ended = "skipped"; panic(r) }
 func (r *recorder) Fatalf(string, ...any) { r.ended = "failed"; panic(r) }
 
-// ending returns how a test ends that asks for a file below the root.
+// ending returns the result of a test that needs a file below the root.
 func ending(root string) (how string) {
 	r := &recorder{TB: nil, ended: "runs"}
 	defer func() {

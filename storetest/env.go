@@ -12,24 +12,24 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// dialogue is the one most cases work on.
+// dialogue is the id that most cases use.
 const dialogue blue.DialogueID = "how-large-is-a-muffin"
 
-// world is what one case sees: a store on fresh records, and a clock that
-// moves only when told to.
-type world struct {
+// env is the environment of one case: a store on empty records, and a clock that
+// moves only on request.
+type env struct {
 	*testing.T
 	h       Harness
-	faulty  *Faulty // around the records, without a fault to begin with
+	faulty  *Faulty // around the records, without a fault at first
 	records record.Store
 	store   Store
 	clock   *clock
 	checked bool // the log was compared with the dialogues
 }
 
-func newWorld(t *testing.T, h Harness) *world {
+func newEnv(t *testing.T, h Harness) *env {
 	t.Helper()
-	w := &world{T: t, h: h, clock: newClock()}
+	w := &env{T: t, h: h, clock: newClock()}
 	w.records = h.Records(t)
 	w.faulty = &Faulty{Inner: w.records}
 	t.Cleanup(w.checkLog)
@@ -37,7 +37,7 @@ func newWorld(t *testing.T, h Harness) *world {
 	return w
 }
 
-// clock stands still at a time with nine digits.
+// clock returns a fixed time with nine digits until step moves it.
 type clock struct{ nanos atomic.Int64 }
 
 func newClock() *clock {
@@ -50,15 +50,15 @@ func (c *clock) now() time.Time       { return time.Unix(0, c.nanos.Load()).UTC(
 func (c *clock) step(d time.Duration) { c.nanos.Add(int64(d)) }
 
 // ok ends the case on an error.
-func (w *world) ok(err error) {
+func (w *env) ok(err error) {
 	w.Helper()
 	if err != nil {
 		w.Fatalf("got the error %v", err)
 	}
 }
 
-// must unwraps an answer that has to be there.
-func must[T any](w *world, answer blue.Scoped[T], err error) T {
+// must returns the value of an answer and ends the case on an error.
+func must[T any](w *env, answer blue.Scoped[T], err error) T {
 	w.Helper()
 	w.ok(err)
 	if answer.Dialogue != dialogue {
@@ -67,8 +67,8 @@ func must[T any](w *world, answer blue.Scoped[T], err error) T {
 	return answer.Value
 }
 
-// fails asks for a sentinel.
-func (w *world) fails(err, want error) {
+// fails checks that err wraps the wanted error.
+func (w *env) fails(err, want error) {
 	w.Helper()
 	if !errors.Is(err, want) {
 		w.Fatalf("got the error %v, want %v", err, want)
@@ -76,15 +76,16 @@ func (w *world) fails(err, want error) {
 }
 
 // same compares two values field by field.
-func (w *world) same(what string, got, want any) {
+func (w *env) same(what string, got, want any) {
 	w.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		w.Fatalf("%s (-want +got):\n%s", what, diff)
 	}
 }
 
-// refuses asks for a sentinel and that not a byte of the dialogues changed.
-func (w *world) refuses(want error, do func() error) {
+// refuses checks that do returns the wanted error and changes no byte of the
+// dialogue.
+func (w *env) refuses(want error, do func() error) {
 	w.Helper()
 	before := w.dump()
 	w.fails(do(), want)
@@ -92,7 +93,7 @@ func (w *world) refuses(want error, do func() error) {
 }
 
 // dump returns every stored record of the case's dialogue, as text.
-func (w *world) dump() map[string]map[string]string {
+func (w *env) dump() map[string]map[string]string {
 	w.Helper()
 	all := map[string]map[string]string{}
 	records, err := w.records.Query(w.Context(), record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(dialogue))})
@@ -108,65 +109,66 @@ func (w *world) dump() map[string]map[string]string {
 	return all
 }
 
-func (w *world) create(d blue.NewDialogue) blue.Dialogue {
+func (w *env) create(d blue.NewDialogue) blue.Dialogue {
 	w.Helper()
 	answer, err := w.store.Create(w.Context(), dialogue, d)
 	return must(w, answer, err)
 }
 
-func (w *world) load() *blue.Snapshot {
+func (w *env) load() *blue.Snapshot {
 	w.Helper()
 	s, err := w.store.Load(w.Context(), dialogue)
 	w.ok(err)
 	return s
 }
 
-func (w *world) get(key blue.EntityKey) blue.Entity {
+func (w *env) get(key blue.EntityKey) blue.Entity {
 	w.Helper()
 	answer, err := w.store.Get(w.Context(), dialogue, key)
 	return must(w, answer, err)
 }
 
-func (w *world) expert(n blue.NewExpert) blue.Expert {
+func (w *env) expert(n blue.NewExpert) blue.Expert {
 	w.Helper()
 	answer, err := w.store.RegisterExpert(w.Context(), dialogue, n)
 	return must(w, answer, err)
 }
 
-func (w *world) round(b blue.RoundBatch) blue.Registered {
+func (w *env) round(b blue.RoundBatch) blue.Registered {
 	w.Helper()
 	answer, err := w.store.RegisterRound(w.Context(), dialogue, b)
 	return must(w, answer, err)
 }
 
-func (w *world) tryRound(b blue.RoundBatch) error {
+func (w *env) tryRound(b blue.RoundBatch) error {
 	_, err := w.store.RegisterRound(w.Context(), dialogue, b)
 	return err
 }
 
-func (w *world) verdict(n blue.NewVerdict) blue.Decided {
+func (w *env) verdict(n blue.NewVerdict) blue.Decided {
 	w.Helper()
 	answer, err := w.store.RegisterVerdict(w.Context(), dialogue, n)
 	return must(w, answer, err)
 }
 
-func (w *world) transition(t blue.Transition) blue.Event {
+func (w *env) transition(t blue.Transition) blue.Event {
 	w.Helper()
 	answer, err := w.store.Transition(w.Context(), dialogue, t)
 	return must(w, answer, err)
 }
 
 // again opens another store on the same records, as another process does.
-func (w *world) again() Store { return w.h.Open(w.T, w.faulty, w.clock.now) }
+func (w *env) again() Store { return w.h.Open(w.T, w.faulty, w.clock.now) }
 
-// below is where a case writes what a later version would.
-func (w *world) below() record.Store {
+// below returns the record store in which a case writes the items of a later
+// version.
+func (w *env) below() record.Store {
 	w.Helper()
 	switch {
 	case w.h.Below != nil:
 		return w.h.Below(w.T, w.faulty, w.clock.now)
 	case w.h.Encrypted:
-		w.Skip("skipped: this harness does not show the store below the engine, so nothing can be sealed past it")
+		w.Skip("skipped: this harness has no access to the store below the engine")
 	}
 	return w.faulty
 }

@@ -16,21 +16,21 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 )
 
-// world is one user's machine: a home, a folder for temporary files, and an
-// environment that holds nothing of the tester's own.
-type world struct {
+// machine is the computer of one user: a home, a folder for temporary files, and
+// an environment without the variables of the person who runs the test.
+type machine struct {
 	t    testing.TB
-	dir  string // holds all else
+	dir  string // contains all other folders
 	home string // BLUE_HOME
 	env  []string
-	// prepare changes every command before it is run; may be nil.
+	// prepare changes every command before it runs. It can be nil.
 	prepare func(*exec.Cmd)
 }
 
-func newWorld(t testing.TB) *world {
+func newMachine(t testing.TB) *machine {
 	t.Helper()
 	dir := t.TempDir()
-	w := &world{t: t, dir: dir, home: filepath.Join(dir, "home", ".blue")}
+	w := &machine{t: t, dir: dir, home: filepath.Join(dir, "home", ".blue")}
 	for _, folder := range []string{"home", "tmp"} {
 		if err := os.Mkdir(filepath.Join(dir, folder), 0o700); err != nil {
 			t.Fatal(err)
@@ -40,18 +40,19 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-func (w *world) database() string { return filepath.Join(w.home, "db", "blue.db") }
-func (w *world) umk() string      { return filepath.Join(w.home, "keys", "umk.key") }
+func (w *machine) database() string { return filepath.Join(w.home, "db", "blue.db") }
+func (w *machine) umk() string      { return filepath.Join(w.home, "keys", "umk.key") }
 
-// result is what a process answered.
+// result is the answer of a process.
 type result struct {
 	code   int // -1 if a signal ended it
 	stdout string
 	stderr string
 }
 
-// command prepares a run of the program; env goes on top of the world's.
-func (w *world) command(stdin io.Reader, env []string, args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
+// command prepares a run of the program with env in addition to the machine's
+// environment.
+func (w *machine) command(stdin io.Reader, env []string, args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
 	w.t.Helper()
 	c, stdout, stderr := program.Command(w.t, w.dir, slices.Concat(w.env, env), stdin, args...)
 	if w.prepare != nil {
@@ -61,10 +62,10 @@ func (w *world) command(stdin io.Reader, env []string, args ...string) (*exec.Cm
 }
 
 // run runs the program to its end.
-func (w *world) run(args ...string) result { w.t.Helper(); return w.runWith("", nil, args...) }
+func (w *machine) run(args ...string) result { w.t.Helper(); return w.runWith("", nil, args...) }
 
 // runWith is run with a standard input and more environment.
-func (w *world) runWith(stdin string, env []string, args ...string) result {
+func (w *machine) runWith(stdin string, env []string, args ...string) result {
 	w.t.Helper()
 	c, stdout, stderr := w.command(strings.NewReader(stdin), env, args...)
 	err := c.Run()
@@ -75,7 +76,7 @@ func (w *world) runWith(stdin string, env []string, args ...string) result {
 }
 
 // must runs the program and expects exit code 0.
-func (w *world) must(args ...string) string {
+func (w *machine) must(args ...string) string {
 	w.t.Helper()
 	r := w.run(args...)
 	if r.code != 0 {
@@ -84,7 +85,7 @@ func (w *world) must(args ...string) string {
 	return r.stdout
 }
 
-// verified is the part of verify's answer that the tests read.
+// verified has the fields of verify's answer that the tests read.
 type verified struct {
 	OK        bool `json:"ok"`
 	Dialogues []struct {
@@ -95,7 +96,7 @@ type verified struct {
 	} `json:"dialogues"`
 }
 
-// version returns the version of one of the dialogues, 0 if it is not there.
+// version returns the version of a dialogue, or 0 if it does not exist.
 func (v verified) version(dialogue string) uint64 {
 	for _, d := range v.Dialogues {
 		if d.DialogueID == dialogue {
@@ -105,8 +106,8 @@ func (v verified) version(dialogue string) uint64 {
 	return 0
 }
 
-// verify runs verify in a process of its own and expects no damage.
-func (w *world) verify(args ...string) verified {
+// verify runs verify in a separate process and expects no damage.
+func (w *machine) verify(args ...string) verified {
 	w.t.Helper()
 	var v verified
 	decode(w.t, w.must(append([]string{"verify"}, args...)...), &v)
@@ -120,7 +121,8 @@ func decode(t testing.TB, text string, v any) {
 	}
 }
 
-// files returns every plain file below a folder with its bytes, by relative path.
+// files returns every plain file below a folder with its bytes, by relative
+// path.
 func files(t testing.TB, folder string) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}

@@ -16,21 +16,22 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/faultproxy"
 )
 
-// world is a table, a client past a proxy, and one that goes straight.
-type world struct {
+// fixture contains a table, a client that uses a proxy, and a client that does
+// not.
+type fixture struct {
 	t        *testing.T
 	proxy    *faultproxy.Proxy
-	client   *dynamodb.Client // one attempt a call
+	client   *dynamodb.Client // one attempt for each call
 	straight *dynamodb.Client
 	table    string
 }
 
-func newWorld(t *testing.T) *world {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	endpoint := localtest.Endpoint(t)
 	proxy := faultproxy.New(endpoint)
 	t.Cleanup(proxy.Close)
-	w := &world{t: t, proxy: proxy, client: client(proxy.URL, 1), straight: client(endpoint, 1), table: "faultproxy-" + rand.Text()}
+	w := &fixture{t: t, proxy: proxy, client: client(proxy.URL, 1), straight: client(endpoint, 1), table: "faultproxy-" + rand.Text()}
 	str := types.ScalarAttributeTypeS
 	_, err := w.straight.CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName:   &w.table,
@@ -58,7 +59,7 @@ func client(endpoint string, attempts int) *dynamodb.Client {
 	})
 }
 
-func (w *world) play(rules ...faultproxy.Rule) { w.proxy.Play(faultproxy.Script(rules).Decide) }
+func (w *fixture) play(rules ...faultproxy.Rule) { w.proxy.Play(faultproxy.Script(rules).Decide) }
 
 func item(sk, text string) map[string]types.AttributeValue {
 	return map[string]types.AttributeValue{
@@ -67,14 +68,14 @@ func item(sk, text string) map[string]types.AttributeValue {
 }
 
 // put writes an item unconditionally.
-func (w *world) put(ctx context.Context, c *dynamodb.Client, sk, text string) error {
+func (w *fixture) put(ctx context.Context, c *dynamodb.Client, sk, text string) error {
 	_, err := c.PutItem(ctx, &dynamodb.PutItemInput{TableName: &w.table, Item: item(sk, text)})
 	return err
 }
 
-// transact writes items that must not exist. The server knows a token for ten
-// minutes, longer than a table lives here.
-func (w *world) transact(ctx context.Context, c *dynamodb.Client, token string, sks ...string) error {
+// transact writes items that must not exist. The server stores a token for ten
+// minutes, which is longer than the table exists.
+func (w *fixture) transact(ctx context.Context, c *dynamodb.Client, token string, sks ...string) error {
 	token += strings.TrimPrefix(w.table, "faultproxy-")
 	in := &dynamodb.TransactWriteItemsInput{ClientRequestToken: &token}
 	for _, sk := range sks {
@@ -86,7 +87,7 @@ func (w *world) transact(ctx context.Context, c *dynamodb.Client, token string, 
 }
 
 // query returns sk=text of the partition, in order.
-func (w *world) query(c *dynamodb.Client) ([]string, error) {
+func (w *fixture) query(c *dynamodb.Client) ([]string, error) {
 	out, err := c.Query(w.t.Context(), &dynamodb.QueryInput{TableName: &w.table, ConsistentRead: aws.Bool(true),
 		KeyConditionExpression:    aws.String("PK = :p"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{":p": &types.AttributeValueMemberS{Value: "p"}}})
@@ -103,8 +104,8 @@ func (w *world) query(c *dynamodb.Client) ([]string, error) {
 	return all, nil
 }
 
-// stored is what the table holds, asked past the proxy.
-func (w *world) stored() string {
+// stored returns the content of the table, read without the proxy.
+func (w *fixture) stored() string {
 	w.t.Helper()
 	all, err := w.query(w.straight)
 	if err != nil {
@@ -117,7 +118,7 @@ func (w *world) stored() string {
 	return text
 }
 
-func (w *world) deadline(d time.Duration) context.Context {
+func (w *fixture) deadline(d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(w.t.Context(), d)
 	w.t.Cleanup(cancel)
 	return ctx
