@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestOlderVersion(t *testing.T) {
+func TestIsOlder(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		want bool
@@ -15,16 +15,16 @@ func TestOlderVersion(t *testing.T) {
 		{"3.51.3", "3.51.3", false}, {"3.51.2", "3.51.3", true}, {"3.9.0", "3.51.3", true}, {"3.100.0", "3.51.3", false},
 		{"3.51", "3.51.3", true}, {"4.0.0", "3.51.3", false}, {"", "3.51.3", true},
 	} {
-		if got := olderVersion(c.a, c.b); got != c.want {
+		if got := isOlder(c.a, c.b); got != c.want {
 			t.Errorf("%q older than %q: %v", c.a, c.b, got)
 		}
 	}
 }
 
 func TestOldSQLite(t *testing.T) {
-	x := &examination{}
-	x.sqliteVersion("3.51.2")
-	if code, _ := classify(x.worst()); code != exitUnavailable {
+	h := &healthCheck{}
+	h.checkSQLite("3.51.2")
+	if code, _ := classify(h.worst()); code != exitUnavailable {
 		t.Errorf("exit %d; want %d", code, exitUnavailable)
 	}
 }

@@ -153,7 +153,7 @@ func TestProgress(t *testing.T) {
 	if b.Len() > 0 {
 		t.Errorf("progress is shown at once: %q", b.String())
 	}
-	now = now.Add(patience)
+	now = now.Add(progressDelay)
 	p.step(2, 9, "round\x1b[2J")
 	p.end()
 	if got, want := b.String(), "\r\x1b[K2 of 9  round\uFFFD[2J\r\x1b[K"; got != want {

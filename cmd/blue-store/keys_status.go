@@ -16,6 +16,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
+	"github.com/superviber/blue-encrypted-store/record"
 )
 
 func keysStatusCommand(a *app) *cobra.Command {
@@ -129,7 +130,7 @@ func (a *app) master(ctx context.Context, s *session, answer *keysAnswer) error 
 }
 
 // stored writes a time as the tables do.
-func stored(at time.Time) string { return at.UTC().Format(timeForm) }
+func stored(at time.Time) string { return at.UTC().Format(record.TimeLayout) }
 
 func (k keysAnswer) text(w io.Writer) error {
 	var b strings.Builder

@@ -314,7 +314,7 @@ func TestKMSRewrap(t *testing.T) {
 
 	o.use(next)
 	o.want(exitKey, "ada", []string{"wrapped by " + old + ", you have " + next, "blue-store keys rewrap"}, "show", "tea")
-	o.want(exitKey, "ada", []string{"it lies under another KMS key"}, "doctor", "--text")
+	o.want(exitKey, "ada", []string{"the user key is wrapped with another KMS key"}, "doctor", "--text")
 	o.layer.Play(kmsfault.Fault{Action: "kms:Encrypt", Times: 1, Answer: kmsfault.Denied})
 	o.want(exitKey, "ada", []string{"access denied"}, "keys", "rewrap")
 	o.layer.Clear()
@@ -486,8 +486,8 @@ func TestAsksAWS(t *testing.T) {
 			return map[string]string{"BLUE_HOME": "/nowhere", "BLUE_USER": "tester"}[name]
 		}}
 		got, err := a.config()
-		if err != nil || got.asksAWS() != c.want {
-			t.Errorf("%s: %v, %v; want %v", name, got.asksAWS(), err, c.want)
+		if err != nil || got.isOnAWS() != c.want {
+			t.Errorf("%s: %v, %v; want %v", name, got.isOnAWS(), err, c.want)
 		}
 	}
 }
