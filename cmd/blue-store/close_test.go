@@ -13,7 +13,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// refusing is a store that takes no commit once it is told so.
+// refusing is a store that refuses every commit after refuse is set.
 type refusing struct {
 	backend
 	refuses bool
@@ -26,8 +26,9 @@ func (r *refusing) Commit(ctx context.Context, writes []record.Write) error {
 	return r.backend.Commit(ctx, writes)
 }
 
-// TestAuditClosed: a session's chain ends with a close event, also after an
-// interrupt; if it cannot, the program exits 10 though the command succeeded.
+// TestAuditClosed checks that the chain of a session ends with a close event,
+// also after an interrupt. If the event cannot be stored, the exit code is 10
+// even if the command succeeded.
 func TestAuditClosed(t *testing.T) {
 	for _, refuses := range []bool{false, true} {
 		home := t.TempDir()
@@ -70,7 +71,7 @@ func TestAuditClosed(t *testing.T) {
 	}
 }
 
-// closedChain reports whether the last event of a chain is its close.
+// closedChain reports whether the last event of a chain is a close event.
 func closedChain(t *testing.T, a *app, c config, chain string) bool {
 	t.Helper()
 	records, err := a.openRecords(t.Context(), c, true)
@@ -85,7 +86,8 @@ func closedChain(t *testing.T, a *app, c config, chain string) bool {
 	return audit.DecodeEvent(events[len(events)-1]).Operation == audit.Close
 }
 
-// TestEnded: what a command says and what its log says, as one exit code.
+// TestEnded checks the exit code for each combination of an error of the command
+// and an error of its log.
 func TestEnded(t *testing.T) {
 	log := fmt.Errorf("%w: %w", blue.ErrAudit, blue.ErrUnavailable)
 	for _, c := range []struct {

@@ -29,18 +29,18 @@ func TestOldSQLite(t *testing.T) {
 	}
 }
 
-// headFile returns the path of the one head file.
+// headFile returns the path of the only freshness record.
 func (m *machine) headFile() string {
 	m.t.Helper()
 	found, err := filepath.Glob(filepath.Join(m.home, ".blue", "heads", "*", "*.json"))
 	if err != nil || len(found) != 1 {
-		m.t.Fatalf("head files %q, %v", found, err)
+		m.t.Fatalf("freshness records %q, %v", found, err)
 	}
 	return found[0]
 }
 
-// TestDoctorHeads: a head file that cannot be read, or belongs to another
-// dialogue, is exit 7, and a worse finding than an open mode.
+// TestDoctorHeads checks that a freshness record that cannot be read, or that
+// belongs to another dialogue, is exit 7 and more severe than an open mode.
 func TestDoctorHeads(t *testing.T) {
 	for name, text := range map[string]string{
 		"cut short":           `{"dialogue":"err`,
@@ -67,7 +67,8 @@ func TestDoctorHeads(t *testing.T) {
 	}
 }
 
-// TestFixFollowsNoLink: what a link leads to is not ours to change.
+// TestFixFollowsNoLink checks that --fix does not change the target of a
+// symbolic link.
 func TestFixFollowsNoLink(t *testing.T) {
 	m := newMachine(t)
 	m.must("dialogue", "create", "Links")
@@ -88,7 +89,7 @@ func TestFixFollowsNoLink(t *testing.T) {
 	}
 }
 
-// TestFixNeverWidens: a mode that lacks something of the owner's stays so.
+// TestFixNeverWidens checks that --fix adds no permission for the owner.
 func TestFixNeverWidens(t *testing.T) {
 	m := newMachine(t)
 	m.must("dialogue", "create", "Modes")

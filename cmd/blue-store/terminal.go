@@ -12,10 +12,10 @@ import (
 )
 
 // ask prints a question on the terminal and returns the line that the user
-// types, or "" at the end of the input. asked is false if standard input is not a
+// types, or "" at the end of the input. canAsk is false if standard input is not a
 // terminal, so that a script never waits for an answer. The question goes to
 // the terminal itself, because standard error can be a file.
-func (a *app) ask(ctx context.Context, question string) (typed string, asked bool, err error) {
+func (a *app) ask(ctx context.Context, question string) (typed string, canAsk bool, err error) {
 	in, ok := a.in.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return "", false, nil
@@ -53,11 +53,11 @@ type confirmation struct {
 
 func (a *app) confirm(ctx context.Context, c confirmation) error {
 	if c.given == "" {
-		typed, asked, err := a.ask(ctx, fmt.Sprintf("%s Type %s to continue: ", oneLine(c.warning), oneLine(c.name)))
+		typed, canAsk, err := a.ask(ctx, fmt.Sprintf("%s Type %s to continue: ", oneLine(c.warning), oneLine(c.name)))
 		switch {
 		case err != nil:
 			return err
-		case !asked:
+		case !canAsk:
 			return &usageError{c.wants, c.hint}
 		}
 		c.given = typed
