@@ -91,8 +91,8 @@ func (a *app) checkFlags(c *cobra.Command) error {
 	return checkRequired(c)
 }
 
-// json reports whether the run prints answers and errors as JSON.
-func (a *app) json() bool {
+// isJSON reports whether the run prints answers and errors as JSON.
+func (a *app) isJSON() bool {
 	return a.flags.json || !a.flags.text && !isTerminal(a.out)
 }
 
@@ -103,7 +103,7 @@ func isTerminal(w io.Writer) bool {
 
 // answer prints a result: v as JSON, or the output of text.
 func (a *app) answer(v any, text func(w io.Writer) error) error {
-	if !a.json() {
+	if !a.isJSON() {
 		var b bytes.Buffer
 		if err := text(&b); err != nil {
 			return err
@@ -117,7 +117,7 @@ func (a *app) answer(v any, text func(w io.Writer) error) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	return a.write(escaped(b.Bytes()))
+	return a.write(escapeControls(b.Bytes()))
 }
 
 // answerText prints a result: v as JSON, or text as printable returns it.
@@ -128,9 +128,9 @@ func (a *app) answerText(v any, text string) error {
 	})
 }
 
-// escaped replaces control characters and bidirectional controls in JSON by
+// escapeControls replaces control characters and bidirectional controls in JSON by
 // \uXXXX. The value stays the same, and a terminal does not interpret it.
-func escaped(text []byte) []byte {
+func escapeControls(text []byte) []byte {
 	var b bytes.Buffer
 	for _, r := range string(text) {
 		if r != '\n' && isControl(r) {

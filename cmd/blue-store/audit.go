@@ -63,7 +63,7 @@ func (s *auditSession) close() { s.records.Close() }
 func (a *app) openStored(ctx context.Context, readOnly bool) (config, backend, error) {
 	c, err := a.config()
 	if err == nil {
-		err = c.present()
+		err = c.checkExists()
 	}
 	if err != nil {
 		return c, nil, err
@@ -115,7 +115,7 @@ func (p *eventFlags) filter(now time.Time) (f auditor.Filter, err error) {
 		Dialogue: p.dialogue, Operation: audit.Operation(p.operation), Outcome: audit.Outcome(p.outcome), TraceID: p.id, Chain: p.chain,
 	}
 	if !slices.Contains([]audit.Outcome{"", audit.Success, audit.Failure, audit.Denied, audit.Intent}, f.Outcome) {
-		return f, usage("unknown outcome %q; the outcomes are success, failure, denied and intent", clipped(p.outcome))
+		return f, usage("unknown outcome %q; the outcomes are success, failure, denied and intent", clip(p.outcome))
 	}
 	if p.dialogue != "" {
 		if _, err := blue.ParseDialogueID(p.dialogue); err != nil {
@@ -142,5 +142,5 @@ func parseTime(flag, text string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, usage("%s %q is not a time; for example 2026-01-31, 2026-01-31T12:00:00Z or 24h", flag, clipped(text))
+	return time.Time{}, usage("%s %q is not a time; for example 2026-01-31, 2026-01-31T12:00:00Z or 24h", flag, clip(text))
 }

@@ -123,7 +123,7 @@ func (a *app) auditAnchors(ctx context.Context, c config) ([]audit.Anchor, error
 // never wrote to the store. A machine that lost only one of them keeps it.
 func (a *app) knownAnchors(ctx context.Context, c config) ([]audit.Anchor, error) {
 	anchors, err := a.auditAnchors(ctx, c)
-	if err != nil || !missing(c.audit.anchors) || !missing(c.audit.key) {
+	if err != nil || !isMissing(c.audit.anchors) || !isMissing(c.audit.key) {
 		return anchors, err
 	}
 	a.note("note: this machine has no checkpoint of the store; a shortened log is detected only with the checkpoints of its writers (%s, or BLUE_AUDIT_S3)", c.audit.anchors)

@@ -34,8 +34,8 @@ type forgetAnswer struct {
 
 func (a *app) auditForget(ctx context.Context, user, confirm string) error {
 	err := a.confirm(ctx, confirmation{
-		given: confirm, name: user, warning: "This permanently deletes the name " + clipped(user) + " from the directory of the audit log.",
-		wants: "audit forget requires the name as confirmation", hint: "blue-store audit forget " + clipped(user) + " --confirm " + clipped(user), undone: "forgotten",
+		given: confirm, name: user, warning: "This permanently deletes the name " + clip(user) + " from the directory of the audit log.",
+		wants: "audit forget requires the name as confirmation", hint: "blue-store audit forget " + clip(user) + " --confirm " + clip(user), undone: "forgotten",
 	})
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (a *app) auditForget(ctx context.Context, user, confirm string) error {
 	}
 	forgotten := pseudonymsOf(user, names)
 	if len(forgotten) == 0 {
-		return notFound("the directory has no user %s", clipped(user))
+		return notFound("the directory has no user %s", clip(user))
 	}
 	for _, pseudonym := range forgotten {
 		if err := directory.Forget(ctx, names[pseudonym]); err != nil {

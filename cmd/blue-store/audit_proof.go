@@ -43,7 +43,7 @@ type proofAnswer struct {
 
 func (a *app) auditProof(ctx context.Context, chain string, seq uint64, output string) error {
 	if !checkpoint.IsChain(chain) {
-		return usage("%q is not a chain; a chain has 32 hexadecimal digits, as audit list --json shows", clipped(chain))
+		return usage("%q is not a chain; a chain has 32 hexadecimal digits, as audit list --json shows", clip(chain))
 	}
 	s, err := a.openAudit(ctx)
 	if err != nil {

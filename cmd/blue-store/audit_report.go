@@ -49,7 +49,7 @@ func (a *app) auditReport(ctx context.Context, p *eventFlags) error {
 	if found := pseudonymsOf(p.user, s.names); len(found) == 1 {
 		f.Principal = found[0]
 	} else if len(found) > 1 {
-		return usage("%s has %d pseudonyms; use one of those that audit list shows", clipped(p.user), len(found))
+		return usage("%s has %d pseudonyms; use one of those that audit list shows", clip(p.user), len(found))
 	}
 	summary, err := auditor.Summarize(ctx, s.source, s.names, f)
 	if err != nil {

@@ -103,7 +103,7 @@ func (a *app) auditAnswer(report auditor.Report) error {
 	answer := auditReport{"blue-store/audit-verify@1", report.Verdict(), report}
 	err := a.answer(answer, answer.text)
 	if found := report.Err(); found != nil {
-		return errors.Join(err, withHint(&shortened{found, fmt.Sprintf("%v: %d finding(s) in the audit log: %v", blue.ErrTampered, report.Found, report.Findings[0])},
+		return errors.Join(err, withHint(&shortError{found, fmt.Sprintf("%v: %d finding(s) in the audit log: %v", blue.ErrTampered, report.Found, report.Findings[0])},
 			"do not change the store and its anchors, and find out who could write to them"))
 	}
 	return err

@@ -44,7 +44,7 @@ func TestAuditClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 		records := &refusing{backend: below}
-		ctx, interrupt := context.WithCancel(a.traced(t.Context()))
+		ctx, interrupt := context.WithCancel(a.startTrace(t.Context()))
 		s, err := a.seal(ctx, c, records)
 		if err != nil {
 			t.Fatal(err)
@@ -61,9 +61,9 @@ func TestAuditClosed(t *testing.T) {
 		if err := s.close(); errors.Is(err, blue.ErrAudit) != refuses {
 			t.Errorf("close: %v, want ErrAudit: %v", err, refuses)
 		}
-		code, _ := classify(a.ended(nil))
-		if failed := a.ended(nil) != nil; failed != refuses || failed && code != exitAudit {
-			t.Errorf("%v is exit %d", a.ended(nil), code)
+		code, _ := classify(a.withLogError(nil))
+		if failed := a.withLogError(nil) != nil; failed != refuses || failed && code != exitAudit {
+			t.Errorf("%v is exit %d", a.withLogError(nil), code)
 		}
 		if closed := closedChain(t, a, c, first.Chain); closed == refuses {
 			t.Errorf("the chain is closed: %v", closed)
@@ -99,7 +99,7 @@ func TestEnded(t *testing.T) {
 	} {
 		a := &app{}
 		a.logClosed(c.log)
-		err := a.ended(c.command)
+		err := a.withLogError(c.command)
 		code := exitOK
 		if err != nil {
 			code, _ = classify(err)

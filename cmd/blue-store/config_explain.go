@@ -34,8 +34,8 @@ func configExplainCommand(a *app) *cobra.Command {
 	}
 }
 
-// explained is the answer of config explain, schema blue-store/config@1.
-type explained struct {
+// configAnswer is the answer of config explain, schema blue-store/config@1.
+type configAnswer struct {
 	Schema   string    `json:"schema"`
 	Settings []setting `json:"settings"`
 }
@@ -66,7 +66,7 @@ func (a *app) configExplain(ctx context.Context) error {
 		}
 		d.region = at.Region
 	}
-	answer := explained{"blue-store/config@1", a.settings(c, d)}
+	answer := configAnswer{"blue-store/config@1", a.settings(c, d)}
 	return a.answer(answer, func(w io.Writer) error {
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, s := range answer.Settings {
@@ -82,7 +82,7 @@ func (a *app) configExplain(ctx context.Context) error {
 
 // keySource names the source of the master key.
 func (c config) keySource() string {
-	if c.kms.used() {
+	if c.kms.isSet() {
 		return "KMS"
 	}
 	return "key file"
@@ -99,7 +99,7 @@ func sourceOf(value, variable string) string {
 
 // settings lists every setting. Of credentials, it lists the source only.
 func (a *app) settings(c config, d dynamoAt) []setting {
-	local, remote, kms := c.kind == kindSQLite, c.kind == kindDynamoDB, c.kms.used()
+	local, remote, kms := c.kind == kindSQLite, c.kind == kindDynamoDB, c.kms.isSet()
 	insecure, insecureFrom := "no", "default"
 	if a.flags.insecureEndpoint {
 		insecure, insecureFrom = "yes", "--insecure-endpoint"

@@ -123,7 +123,7 @@ func (a *app) copy(ctx context.Context, fromName, toName string, ids []blue.Dial
 func (a *app) copyStores(fromName, toName string) (from, to config, err error) {
 	for _, name := range []string{fromName, toName} {
 		if name != "demo" && name != "dynamodb" && !strings.HasPrefix(name, "sqlite:") {
-			return from, to, usage("unknown store %q; use sqlite:PATH, dynamodb or demo", clipped(name))
+			return from, to, usage("unknown store %q; use sqlite:PATH, dynamodb or demo", clip(name))
 		}
 	}
 	if from, err = a.configOf(fromName); err != nil {
@@ -138,7 +138,7 @@ func (a *app) copyStores(fromName, toName string) (from, to config, err error) {
 	case a.flags.endpointGiven && from.kind != kindDynamoDB && to.kind != kindDynamoDB:
 		return from, to, usage("--endpoint is for DynamoDB, but neither store is dynamodb")
 	}
-	return from, to, from.present()
+	return from, to, from.checkExists()
 }
 
 // copyOne copies a dialogue and verifies the copy if the key is available. The
@@ -163,7 +163,7 @@ func (a *app) copyOne(ctx context.Context, c *copier.Copier, target *session, id
 // verifyCopy loads the dialogue. A missing key or another key is not an error,
 // because copying needs no key.
 func (s *session) verifyCopy(ctx context.Context, id blue.DialogueID) (verified bool, note string, err error) {
-	if !s.config.kms.used() && missing(s.config.umk) {
+	if !s.config.kms.isSet() && isMissing(s.config.umk) {
 		return false, "there is no key file on this machine", nil
 	}
 	_, err = s.store.Verify(ctx, id)

@@ -77,7 +77,7 @@ func (a *app) demo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	newKey := missing(c.umk)
+	newKey := isMissing(c.umk)
 	if err := markHome(c.home); err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ const homeMark = "made-by-demo"
 // markHome creates home, the folder of the demo in BLUE_HOME. It also creates the
 // mark if BLUE_HOME is new.
 func markHome(home string) error {
-	isNew := missing(filepath.Dir(home))
+	isNew := isMissing(filepath.Dir(home))
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return fmt.Errorf("%w: creating the folder of the demo: %w", blue.ErrUnavailable, err)
 	}

@@ -45,7 +45,7 @@ func (a *app) demoClean() error {
 // out. It removes BLUE_HOME too if the mark shows that demo created it.
 func (r *cleanAnswer) removeAll(c config) error {
 	mark := filepath.Join(c.home, homeMark)
-	createdHome := !missing(mark)
+	createdHome := !isMissing(mark)
 	var folders []string
 	err := filepath.WalkDir(c.home, func(path string, e fs.DirEntry, err error) error {
 		if err != nil {

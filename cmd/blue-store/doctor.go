@@ -99,7 +99,7 @@ func (a *app) doctor(ctx context.Context, fix bool) error {
 
 // pathText returns a path with a remark if nothing exists there.
 func pathText(path string) string {
-	if missing(path) {
+	if isMissing(path) {
 		return path + " (not there yet)"
 	}
 	return path
@@ -118,7 +118,7 @@ func (h *healthCheck) worst() error {
 		return nil
 	}
 	worst := slices.MinFunc(failed, func(x, y error) int { return rank(x) - rank(y) })
-	return withHint(&shortened{worst, fmt.Sprintf("%d finding(s)", len(failed))}, hintOf(worst))
+	return withHint(&shortError{worst, fmt.Sprintf("%d finding(s)", len(failed))}, hintOf(worst))
 }
 
 // rank returns the place of an error in kinds. The most severe error has rank 0.
@@ -192,7 +192,7 @@ func (h *healthCheck) checkStore(ctx context.Context) {
 // is none.
 func (h *healthCheck) openDatabase(ctx context.Context) (backend, error) {
 	path := h.config.database
-	if missing(path) {
+	if isMissing(path) {
 		h.ok("store", "%s", pathText(path))
 		return nil, nil
 	}
@@ -207,7 +207,7 @@ func (h *healthCheck) openDatabase(ctx context.Context) (backend, error) {
 // checkKey compares the key file with the key that sealed the store, or checks
 // the key in KMS. It never creates a key.
 func (h *healthCheck) checkKey(ctx context.Context, s backend) {
-	if h.config.kms.used() {
+	if h.config.kms.isSet() {
 		h.checkKMS(ctx, s)
 		return
 	}
@@ -215,7 +215,7 @@ func (h *healthCheck) checkKey(ctx context.Context, s backend) {
 	if s != nil {
 		opts.SealedWith, sealedWith = s.SealedWith, s.SealedWith(ctx)
 	}
-	if missing(h.config.umk) && sealedWith == "" {
+	if isMissing(h.config.umk) && sealedWith == "" {
 		h.ok("key", "%s", pathText(h.config.umk))
 		return
 	}

@@ -106,24 +106,24 @@ func notFound(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", blue.ErrNotFound, fmt.Sprintf(format, args...))
 }
 
-// hinted is an error with a hint for the user.
-type hinted struct {
+// hintedError is an error with a hint for the user.
+type hintedError struct {
 	error
 	hint string
 }
 
-func (h *hinted) Unwrap() error { return h.error }
+func (h *hintedError) Unwrap() error { return h.error }
 
 func withHint(err error, hint string) error {
 	if err == nil {
 		return nil
 	}
-	return &hinted{err, hint}
+	return &hintedError{err, hint}
 }
 
 // hintOf returns the hint of an error, or "".
 func hintOf(err error) string {
-	if h, ok := errors.AsType[*hinted](err); ok {
+	if h, ok := errors.AsType[*hintedError](err); ok {
 		return h.hint
 	}
 	if u, ok := errors.AsType[*usageError](err); ok && u.hint != "" {
@@ -181,9 +181,9 @@ func (a *app) exit(ctx context.Context, err error) int {
 	if t, ok := errors.AsType[*blue.TamperError](err); ok {
 		e.Damage = t.Damage
 	}
-	if a.json() {
+	if a.isJSON() {
 		text, _ := json.Marshal(e)
-		fmt.Fprintf(a.err, "%s\n", escaped(text))
+		fmt.Fprintf(a.err, "%s\n", escapeControls(text))
 		return code
 	}
 	fmt.Fprintf(a.err, "error: %s\n", printable(e.Message))

@@ -94,7 +94,7 @@ func TestClassify(t *testing.T) {
 		{notFound("x"), exitNotFound, "not_found"},
 		{&blue.ValidationError{}, exitRefused, "refused"},
 		{&blue.GateError{}, exitRefused, "refused"},
-		{&shortened{&blue.ValidationError{}, "x"}, exitRefused, "refused"},
+		{&shortError{&blue.ValidationError{}, "x"}, exitRefused, "refused"},
 		{fmt.Errorf("x: %w", blue.ErrTooLarge), exitUsage, "too_large"},
 		{fmt.Errorf("x: %w", blue.ErrUnavailable), exitUnavailable, "store_unavailable"},
 		{fmt.Errorf("x: %w", blue.ErrSealed), exitKey, "key"},
@@ -220,7 +220,7 @@ func TestPrintable(t *testing.T) {
 	if got, want := oneLine("a\nb\u2028c\td"), "a b c d"; got != want {
 		t.Errorf("%q; want %q", got, want)
 	}
-	if got, want := string(escaped([]byte("\"a\u009bb\u202ec\u007f\"\n"))), `"a\u009bb\u202ec\u007f"`+"\n"; got != want {
+	if got, want := string(escapeControls([]byte("\"a\u009bb\u202ec\u007f\"\n"))), `"a\u009bb\u202ec\u007f"`+"\n"; got != want {
 		t.Errorf("%q; want %q", got, want)
 	}
 }

@@ -73,7 +73,7 @@ func usageArgs(c *cobra.Command) {
 			return nil
 		}
 		if err := check(c, args); err != nil {
-			return &usageError{message: clipped(err.Error()), hint: seeHelp(c)}
+			return &usageError{message: clip(err.Error()), hint: seeHelp(c)}
 		}
 		return nil
 	}
@@ -89,18 +89,18 @@ func unknownCommand(parent *cobra.Command, name string) error {
 	for _, c := range parent.Commands() {
 		names = append(names, c.Name())
 	}
-	return unknown(parent, fmt.Sprintf("unknown command %q for %q", clipped(name), parent.CommandPath()), nearest(name, names), parent.CommandPath()+" ")
+	return unknown(parent, fmt.Sprintf("unknown command %q for %q", clip(name), parent.CommandPath()), nearest(name, names), parent.CommandPath()+" ")
 }
 
 // flagError returns a usageError for a wrong flag. It suggests the nearest name.
 func flagError(c *cobra.Command, err error) error {
 	missing, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
-		return &usageError{message: clipped(err.Error()), hint: seeHelp(c)}
+		return &usageError{message: clip(err.Error()), hint: seeHelp(c)}
 	}
 	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	return unknown(c, clipped(err.Error()), nearest(missing.GetSpecifiedName(), names), "--")
+	return unknown(c, clip(err.Error()), nearest(missing.GetSpecifiedName(), names), "--")
 }
 
 func unknown(c *cobra.Command, message, near, prefix string) error {
@@ -175,8 +175,8 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// clipped shortens typed text that a message repeats.
-func clipped(s string) string {
+// clip shortens typed text that a message repeats.
+func clip(s string) string {
 	const most = 200
 	if len(s) <= most {
 		return s

@@ -112,7 +112,7 @@ func inspectItem(s *blue.Snapshot, items []record.Record, entity string) (inspec
 		}
 		return inspectedItem{SortKey: sk, Bytes: items[i].Size(), Stored: storedOf(items[i]), Opened: openedOf(e)}, nil
 	}
-	return inspectedItem{}, notFound("%s of dialogue %s", clipped(entity), s.Dialogue.ID)
+	return inspectedItem{}, notFound("%s of dialogue %s", clip(entity), s.Dialogue.ID)
 }
 
 // namesOf returns the names of an entity on the command line.

@@ -20,11 +20,11 @@ type kmsAt struct {
 	tablesFrom string
 }
 
-// used reports whether keys come from KMS. Then the key file is never read.
-func (k kmsAt) used() bool { return k.arn != "" }
+// isSet reports whether keys come from KMS. Then the key file is never read.
+func (k kmsAt) isSet() bool { return k.arn != "" }
 
 // isOnAWS reports whether keys come from AWS itself, with real credentials.
-func (k kmsAt) isOnAWS() bool { return k.used() && !k.IsLocal() && !k.IsExposed() }
+func (k kmsAt) isOnAWS() bool { return k.isSet() && !k.IsLocal() && !k.IsExposed() }
 
 // where returns the address of the server for messages.
 func (k kmsAt) where() string { return cmp.Or(k.URL, "AWS") }
@@ -36,7 +36,7 @@ func (a *app) kmsAt(prefix string) (kmsAt, error) {
 	if err := keys.CheckUser(k.tables); err != nil { // the rules are the same
 		return k, usage("BLUE_KMS_TABLES must be printable, without spaces, at most %d bytes", maxUser)
 	}
-	if !k.used() {
+	if !k.isSet() {
 		return k, nil
 	}
 	var err error
@@ -50,7 +50,7 @@ func (a *app) kmsAt(prefix string) (kmsAt, error) {
 // provider returns the source of keys: KMS if an ARN is set, otherwise the key
 // file. There is no fallback between them. It sends nothing.
 func (a *app) provider(ctx context.Context, c config, records backend) (keys.Provider, error) {
-	if !c.kms.used() {
+	if !c.kms.isSet() {
 		return localfile.Open(c.umk, &localfile.Options{MayCreate: records.Empty, SealedWith: records.SealedWith}), nil
 	}
 	return a.kmsProvider(ctx, c.kms, records)

@@ -39,8 +39,8 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 		}
 	}()
 	a.args = args
-	ctx = a.traced(ctx)
+	ctx = a.startTrace(ctx)
 	root := a.root()
 	root.SetArgs(args)
-	return a.exit(ctx, a.ended(a.offerReset(ctx, root.ExecuteContext(ctx))))
+	return a.exit(ctx, a.withLogError(a.offerReset(ctx, root.ExecuteContext(ctx))))
 }

@@ -28,7 +28,7 @@ func openRegistration[T any](ctx context.Context, a *app, dialogue, data string,
 	}
 	given, warnings, err := parse(id, text)
 	if err != nil {
-		return nil, a.refused(err)
+		return nil, a.answerRefusal(err)
 	}
 	s, err := a.openExisting(ctx)
 	if err != nil {

@@ -55,7 +55,7 @@ func TestRemains(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got := conf.remains(t.Context())
+			got := conf.resetObstacle(t.Context())
 			if !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
 				t.Errorf("%q; want %q", got, c.want)
 			}
@@ -74,7 +74,7 @@ func TestRemainsUnread(t *testing.T) {
 	if err := os.WriteFile(conf.database, []byte("no database"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := conf.remains(t.Context()); !strings.Contains(got, "cannot be looked through") {
+	if got := conf.resetObstacle(t.Context()); !strings.Contains(got, "cannot be looked through") {
 		t.Errorf("%q", got)
 	}
 }

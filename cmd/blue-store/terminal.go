@@ -30,7 +30,7 @@ func (a *app) ask(ctx context.Context, question string) (typed string, canAsk bo
 	if _, err := io.WriteString(to, printable(question)); err != nil {
 		return "", false, fmt.Errorf("asking: %w", err)
 	}
-	line, err := within(ctx, func() ([]byte, error) {
+	line, err := readWithin(ctx, func() ([]byte, error) {
 		line, err := bufio.NewReader(in).ReadBytes('\n')
 		if err == io.EOF {
 			err = nil
@@ -63,7 +63,7 @@ func (a *app) confirm(ctx context.Context, c confirmation) error {
 		c.given = typed
 	}
 	if c.given != c.name {
-		return usage("nothing was %s: that is not %s", c.undone, clipped(c.name))
+		return usage("nothing was %s: that is not %s", c.undone, clip(c.name))
 	}
 	return nil
 }

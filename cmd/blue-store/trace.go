@@ -9,10 +9,10 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// traced returns a context with the trace of this run. The trace continues the
+// startTrace returns a context with the trace of this run. The trace continues the
 // one in TRACEPARENT (W3C Trace Context), if there is one. Audit events and JSON
 // errors contain its id. The program does not export spans.
-func (a *app) traced(ctx context.Context) context.Context {
+func (a *app) startTrace(ctx context.Context) context.Context {
 	a.spans = sdktrace.NewTracerProvider()
 	parent := propagation.MapCarrier{"traceparent": a.env("TRACEPARENT")}
 	ctx, _ = a.tracer().Start(propagation.TraceContext{}.Extract(ctx, parent), "blue-store")
