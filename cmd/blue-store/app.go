@@ -16,16 +16,16 @@ import (
 	"golang.org/x/term"
 )
 
-// app is one run of the program: its streams, its environment, its flags.
+// app is one run of the program with its streams, environment and flags.
 type app struct {
 	in  io.Reader
 	out io.Writer
 	err io.Writer
 	env func(string) string
 
-	closing error // of the audit log; see session.close
+	closing error // error of closing the audit log, set by session.close
 
-	args  []string // as typed
+	args  []string // the command line
 	spans trace.TracerProvider
 	flags struct {
 		store          string
@@ -45,8 +45,8 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "blue-store",
 		Short: "Encrypted storage for alignment dialogues",
-		Long: "blue-store keeps alignment dialogues sealed: what lies in the store is ciphertext,\n" +
-			"and a changed, missing or rolled-back item is reported by name.",
+		Long: "blue-store stores alignment dialogues encrypted. The store contains only ciphertext.\n" +
+			"The program reports every changed, missing or rolled-back item by name.",
 		Example: "  blue-store demo\n" +
 			"  blue-store import dialogue/inputs.json\n" +
 			"  blue-store show ukfs-specification-review T0101",
@@ -60,15 +60,15 @@ func (a *app) root() *cobra.Command {
 	root.SetErr(a.err)
 	root.SetIn(a.in)
 	f := root.PersistentFlags()
-	f.StringVar(&a.flags.store, "store", "", "where: `sqlite:PATH`, dynamodb or demo (BLUE_STORE; default sqlite under BLUE_HOME)")
+	f.StringVar(&a.flags.store, "store", "", "the store: `sqlite:PATH`, dynamodb or demo (BLUE_STORE; default SQLite in BLUE_HOME)")
 	f.StringVar(&a.flags.endpoint, "endpoint", "", "`URL` of DynamoDB (DYNAMODB_ENDPOINT, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL; default AWS)")
-	f.BoolVar(&a.flags.insecureEndpoint, "insecure-endpoint", false, "allow an endpoint that is plain http to another host")
+	f.BoolVar(&a.flags.insecureEndpoint, "insecure-endpoint", false, "allow plain http to another host")
 	f.BoolVar(&a.flags.json, "json", false, "print JSON (the default when standard output is not a terminal)")
-	f.BoolVar(&a.flags.text, "text", false, "print text for people (the default on a terminal)")
-	f.BoolVar(&a.flags.acceptRollback, "accept-rollback", false, "work on a state older than one this client has seen")
-	f.BoolVarP(&a.flags.quiet, "quiet", "q", false, "no progress on standard error")
+	f.BoolVar(&a.flags.text, "text", false, "print text (the default on a terminal)")
+	f.BoolVar(&a.flags.acceptRollback, "accept-rollback", false, "accept a state that is older than the last one this client has seen")
+	f.BoolVarP(&a.flags.quiet, "quiet", "q", false, "print no progress and no notes on standard error")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		// What stands behind the fault was not read; the format is wanted all the same.
+		// The flags after the wrong one were not parsed, but the error must use their format.
 		a.flags.json = a.flags.json || slices.Contains(a.args, "--json")
 		a.flags.text = a.flags.text || slices.Contains(a.args, "--text")
 		return flagError(c, err)
@@ -91,8 +91,8 @@ func (a *app) checkFlags(c *cobra.Command) error {
 	return checkRequired(c)
 }
 
-// json reports whether answers and errors are JSON.
-func (a *app) json() bool {
+// isJSON reports whether the run prints answers and errors as JSON.
+func (a *app) isJSON() bool {
 	return a.flags.json || !a.flags.text && !isTerminal(a.out)
 }
 
@@ -101,9 +101,9 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// answer prints a result: v as JSON, or what text writes.
+// answer prints a result: v as JSON, or the output of text.
 func (a *app) answer(v any, text func(w io.Writer) error) error {
-	if !a.json() {
+	if !a.isJSON() {
 		var b bytes.Buffer
 		if err := text(&b); err != nil {
 			return err
@@ -117,15 +117,23 @@ func (a *app) answer(v any, text func(w io.Writer) error) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	return a.write(escaped(b.Bytes()))
+	return a.write(escapeControls(b.Bytes()))
 }
 
-// escaped writes the control characters that JSON allows in a string, and the
-// bidirectional ones, as \uXXXX: the same value, and nothing for a terminal.
-func escaped(text []byte) []byte {
+// answerText prints a result: v as JSON, or text as printable returns it.
+func (a *app) answerText(v any, text string) error {
+	return a.answer(v, func(w io.Writer) error {
+		_, err := io.WriteString(w, printable(text))
+		return err
+	})
+}
+
+// escapeControls replaces control characters and bidirectional controls in JSON by
+// \uXXXX. The value stays the same, and a terminal does not interpret it.
+func escapeControls(text []byte) []byte {
 	var b bytes.Buffer
 	for _, r := range string(text) {
-		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
+		if r != '\n' && isControl(r) {
 			fmt.Fprintf(&b, "\\u%04x", r)
 			continue
 		}
@@ -134,7 +142,7 @@ func escaped(text []byte) []byte {
 	return b.Bytes()
 }
 
-// write puts bytes on standard output. A closed pipe is an error.
+// write writes bytes to standard output. A closed pipe is an error.
 func (a *app) write(b []byte) error {
 	if _, err := a.out.Write(b); err != nil {
 		return fmt.Errorf("writing the answer: %w", err)
@@ -142,29 +150,30 @@ func (a *app) write(b []byte) error {
 	return nil
 }
 
-// note prints a line for people on standard error, unless --quiet.
+// note prints a note on standard error, unless --quiet is set.
 func (a *app) note(format string, args ...any) {
 	if !a.flags.quiet {
 		fmt.Fprintf(a.err, "%s\n", printable(fmt.Sprintf(format, args...)))
 	}
 }
 
-// printable replaces what could drive a terminal: control characters but
-// newline and tab, the bidirectional controls, and what is no UTF-8.
+// isControl reports whether a terminal could interpret r as a control
+// character or as a bidirectional control.
+func isControl(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
+
+// printable replaces each character that could control a terminal: control
+// characters except newline and tab, bidirectional controls, and invalid UTF-8.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r):
+		if r != '\n' && r != '\t' && isControl(r) {
 			return utf8.RuneError
 		}
 		return r
 	}, s)
 }
 
-// oneLine is printable for a text that must not end its line, such as a label
-// or a title: it could pretend to be the next one.
+// oneLine is printable for a text that must stay on one line, such as a label.
+// A line break in it could imitate another line of the output.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch r {

@@ -2,16 +2,18 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/auditor"
 )
 
-// auditCommands lists the commands below audit.
+// auditCommands lists the subcommands of audit.
 var auditCommands = []func(*app) *cobra.Command{
 	auditListCommand,
 	auditVerifyCommand,
@@ -27,30 +29,23 @@ var auditCommands = []func(*app) *cobra.Command{
 func auditCommand(a *app) *cobra.Command {
 	return a.group(&cobra.Command{
 		Use:   "audit",
-		Short: "Read, verify and sign the log of who opened, wrote and erased what",
-		Long: "Every read and write leaves an event in a hash chain of the process that did it, and signed\n" +
-			"checkpoints say how long each chain was. These commands need no key of a dialogue.",
+		Short: "Read, verify and sign the log of all reads, writes and erasures",
+		Long: "Every read and write stores an event in a hash chain of its process. Signed checkpoints record\n" +
+			"the length of each chain. These commands need no key of a dialogue.",
 		Example: "  blue-store audit report\n  blue-store audit verify\n  blue-store audit list --dialogue which-cache --since 24h",
 	}, auditCommands)
 }
 
-// auditSession is an open store, below the seal, whose log is read.
+// auditSession is a store that is open for reading its audit log.
 type auditSession struct {
 	config  config
 	records backend
 	source  auditor.Source
-	names   map[string]string // pseudonym → name, where it is known
+	names   map[string]string // pseudonym → name, for the users in the directory
 }
 
 func (a *app) openAudit(ctx context.Context) (*auditSession, error) {
-	c, err := a.config()
-	if err != nil {
-		return nil, err
-	}
-	if err := c.present(); err != nil {
-		return nil, err
-	}
-	records, err := a.openRecords(ctx, c, true)
+	c, records, err := a.openStored(ctx, true)
 	if err != nil {
 		return nil, err
 	}
@@ -64,15 +59,32 @@ func (a *app) openAudit(ctx context.Context) (*auditSession, error) {
 
 func (s *auditSession) close() { s.records.Close() }
 
-// name is what people call a principal.
-func (s *auditSession) name(principal string) string {
-	if name, known := s.names[principal]; known {
-		return name
+// openStored opens the records of an existing store.
+func (a *app) openStored(ctx context.Context, readOnly bool) (config, backend, error) {
+	c, err := a.config()
+	if err == nil {
+		err = c.checkExists()
 	}
-	return principal
+	if err != nil {
+		return c, nil, err
+	}
+	records, err := a.openRecords(ctx, c, readOnly)
+	return c, records, err
 }
 
-// checkLog verifies the whole log and shows how far it has come.
+// pseudonymsOf returns the pseudonyms of a user, who has one for each identity in
+// AWS. names maps pseudonyms to names.
+func pseudonymsOf(user string, names map[string]string) []string {
+	found := []string{}
+	for pseudonym, name := range names {
+		if name == user || userOf(name) == user {
+			found = append(found, pseudonym)
+		}
+	}
+	return found
+}
+
+// checkLog verifies the whole log and shows its progress.
 func (a *app) checkLog(ctx context.Context, src auditor.Source, opts auditor.Options) (auditor.Report, error) {
 	p := a.progress()
 	defer p.end()
@@ -80,52 +92,45 @@ func (a *app) checkLog(ctx context.Context, src auditor.Source, opts auditor.Opt
 	return auditor.Verify(ctx, src, &opts)
 }
 
-// picked are the flags that pick events.
-type picked struct {
+// eventFlags contains the flags that select events.
+type eventFlags struct {
 	since, until                                  string
 	dialogue, user, operation, outcome, id, chain string
 }
 
-func (p *picked) flags(c *cobra.Command) {
-	f := c.Flags()
-	f.StringVar(&p.since, "since", "", "from this `TIME` on: RFC 3339, a date, or how long ago (24h)")
-	f.StringVar(&p.until, "until", "", "before this `TIME`")
-	f.StringVar(&p.dialogue, "dialogue", "", "only of this dialogue's `ID`")
+func (p *eventFlags) add(f *pflag.FlagSet) {
+	f.StringVar(&p.since, "since", "", "only from this `TIME` on: RFC 3339, a date, or a duration before now (24h)")
+	f.StringVar(&p.until, "until", "", "only before this `TIME`")
+	f.StringVar(&p.dialogue, "dialogue", "", "only of the dialogue with this `ID`")
 	f.StringVar(&p.user, "user", "", "only of this `USER`")
-	f.StringVar(&p.operation, "operation", "", "only this `OPERATION`: encrypt, decrypt, unwrap_dek, erase …")
-	f.StringVar(&p.outcome, "outcome", "", "only this `OUTCOME`: success, failure, denied, intent")
-	f.StringVar(&p.id, "trace", "", "only of this trace's `ID`")
+	f.StringVar(&p.operation, "operation", "", "only of this `OPERATION`: encrypt, decrypt, unwrap_dek, erase …")
+	f.StringVar(&p.outcome, "outcome", "", "only with this `OUTCOME`: success, failure, denied, intent")
+	f.StringVar(&p.id, "trace", "", "only of the trace with this `ID`")
 	f.StringVar(&p.chain, "chain", "", "only of this `CHAIN`")
 }
 
-// filter reads the flags.
-func (p *picked) filter(now time.Time) (f auditor.Filter, err error) {
+// filter returns the filter that the flags describe, without the user.
+func (p *eventFlags) filter(now time.Time) (f auditor.Filter, err error) {
 	f = auditor.Filter{
 		Dialogue: p.dialogue, Operation: audit.Operation(p.operation), Outcome: audit.Outcome(p.outcome), TraceID: p.id, Chain: p.chain,
 	}
-	if p.outcome != "" && f.Outcome != audit.Success && f.Outcome != audit.Failure && f.Outcome != audit.Denied && f.Outcome != audit.Intent {
-		return f, usage("unknown outcome %q; an event has success, failure, denied or intent", clipped(p.outcome))
+	if !slices.Contains([]audit.Outcome{"", audit.Success, audit.Failure, audit.Denied, audit.Intent}, f.Outcome) {
+		return f, usage("unknown outcome %q; the outcomes are success, failure, denied and intent", clip(p.outcome))
 	}
 	if p.dialogue != "" {
 		if _, err := blue.ParseDialogueID(p.dialogue); err != nil {
 			return f, err
 		}
 	}
-	if f.From, err = moment("--since", p.since, now); err != nil {
+	if f.From, err = parseTime("--since", p.since, now); err != nil {
 		return f, err
 	}
-	f.To, err = moment("--until", p.until, now)
+	f.To, err = parseTime("--until", p.until, now)
 	return f, err
 }
 
-// matches reports whether an event is of the user that was asked for, who may
-// have several pseudonyms.
-func (s *auditSession) matches(p *picked, e audit.Event) bool {
-	return p.user == "" || e.Principal == p.user || s.name(e.Principal) == p.user || userOf(s.name(e.Principal)) == p.user
-}
-
-// moment reads a time as typed; the zero time for "".
-func moment(flag, text string, now time.Time) (time.Time, error) {
+// parseTime parses the time in a flag. It returns the zero time for "".
+func parseTime(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
@@ -137,5 +142,5 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, usage("%s %q is no time; for example 2026-01-31, 2026-01-31T12:00:00Z or 24h", flag, clipped(text))
+	return time.Time{}, usage("%s %q is not a time; for example 2026-01-31, 2026-01-31T12:00:00Z or 24h", flag, clip(text))
 }

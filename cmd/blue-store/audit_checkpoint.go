@@ -14,23 +14,23 @@ import (
 func auditCheckpointCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "checkpoint",
-		Short: "Verify the log, then sign what no checkpoint covers yet",
-		Long: "Verifies the whole log and then signs the tails that are unproven, such as those of killed\n" +
-			"processes: what is there now cannot be cut or changed unseen from then on. Whether something\n" +
-			"was cut before, nobody can tell, so a chain that was never closed stays unproven after its end.\n" +
-			"Tails younger than two minutes are left to their process.\n" +
-			"Nothing is signed if anything is wrong.",
+		Short: "Verify the log and sign the events that no checkpoint covers yet",
+		Long: "Verifies the whole log and then signs the unproven ends of chains, for example the chain of a\n" +
+			"killed process. After that, every change to the signed events is detected. Events that were\n" +
+			"removed before cannot be detected, so a chain that was never closed stays unproven after its\n" +
+			"end. Ends younger than two minutes are skipped, because their process can still sign them.\n" +
+			"If the verification finds an error, nothing is signed.",
 		Example: "  blue-store audit checkpoint",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.auditCheckpoint(c.Context()) },
 	}
 }
 
-// checkpointAnswer is what audit checkpoint says, schema blue-store/audit-checkpoint@1.
+// checkpointAnswer is the answer of audit checkpoint, schema blue-store/audit-checkpoint@1.
 type checkpointAnswer struct {
 	Schema string       `json:"schema"`
 	Signed []signedTail `json:"signed"`
-	Fresh  int          `json:"fresh"` // left to their process
+	Fresh  int          `json:"fresh"` // skipped, because their process can sign them
 }
 
 type signedTail struct {
@@ -95,7 +95,7 @@ func (c checkpointAnswer) text(w io.Writer) error {
 		fmt.Fprintf(w, "signed: chain %s, %d events\n", s.Chain, s.Size)
 	}
 	if c.Fresh > 0 {
-		fmt.Fprintf(w, "left: %d chains whose process may be at work\n", c.Fresh)
+		fmt.Fprintf(w, "skipped: %d chains whose process can still be running\n", c.Fresh)
 	}
 	if len(c.Signed)+c.Fresh == 0 {
 		fmt.Fprintln(w, "every event is covered by a checkpoint")

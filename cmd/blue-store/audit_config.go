@@ -23,34 +23,30 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// auditConfig is where the audit log's signing key is, whom else to trust, and
-// where its checkpoints go.
+// auditConfig contains the settings of the audit log: its signing key, the keys
+// to trust, and the places for checkpoints.
 type auditConfig struct {
 	key      string // path of the signing key
 	keyFrom  string
-	trust    string // path of a list of verifier keys, "" for none
+	trust    string // path of a list of verifier keys, "" if there is none
 	anchors  string // folder of this store's checkpoints on this machine
-	bucket   string // of S3 checkpoints, "" for none
-	prefix   string // of their object keys
+	bucket   string // S3 bucket for checkpoints, "" if there is none
+	prefix   string // prefix of the object keys in the bucket
 	lockDays int
 }
 
-// auditConfig reads the settings of the audit log. There is none that turns it
-// off.
+// auditConfig reads the settings of the audit log. No setting turns the log off.
 func (a *app) auditConfig(home, store string) (auditConfig, error) {
 	c := auditConfig{
-		key: filepath.Join(home, "keys", "audit.key"), keyFrom: "home",
 		trust:   a.env("BLUE_AUDIT_TRUST"),
 		anchors: filepath.Join(home, "anchors", store),
 	}
-	if path := a.env("BLUE_AUDIT_KEY_FILE"); path != "" {
-		c.key, c.keyFrom = path, "BLUE_AUDIT_KEY_FILE"
-	}
+	c.key, c.keyFrom = a.envOr("BLUE_AUDIT_KEY_FILE", filepath.Join(home, "keys", "audit.key"), "home")
 	if where := a.env("BLUE_AUDIT_S3"); where != "" {
 		path, isS3 := strings.CutPrefix(where, "s3://")
 		c.bucket, c.prefix, _ = strings.Cut(path, "/")
 		if !isS3 || c.bucket == "" {
-			return c, &usageError{"BLUE_AUDIT_S3 is not of the form s3://BUCKET/PREFIX", "for example s3://acme-audit/blue/"}
+			return c, &usageError{"BLUE_AUDIT_S3 does not have the form s3://BUCKET/PREFIX", "for example s3://acme-audit/blue/"}
 		}
 		if c.prefix != "" && !strings.HasSuffix(c.prefix, "/") {
 			c.prefix += "/"
@@ -62,14 +58,14 @@ func (a *app) auditConfig(home, store string) (auditConfig, error) {
 			return c, usage("BLUE_AUDIT_S3_LOCK_DAYS must be a number of days from 1 to 36500")
 		}
 		if c.bucket == "" {
-			return c, usage("BLUE_AUDIT_S3_LOCK_DAYS is set, and BLUE_AUDIT_S3 is not")
+			return c, usage("BLUE_AUDIT_S3_LOCK_DAYS is set, but BLUE_AUDIT_S3 is not set")
 		}
 		c.lockDays = n
 	}
 	return c, nil
 }
 
-// where names the S3 anchor, "none" without one.
+// where returns the address of the S3 anchor, or "none".
 func (c auditConfig) where() string {
 	if c.bucket == "" {
 		return "none"
@@ -81,26 +77,26 @@ func (c auditConfig) where() string {
 	return text
 }
 
-// auditLog returns the audit log of an open store. The signing key is made, and
-// AWS asked who is calling, before its first event and not before.
+// auditLog returns the audit log of an open store. Its first event creates the
+// signing key and requests the identity of the caller from AWS.
 func (a *app) auditLog(ctx context.Context, c config, records record.Store) (*audit.Log, error) {
 	anchors, err := a.auditAnchors(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	opts := &audit.Options{Signer: c.audit.signer, Anchors: anchors, Principals: audit.NewDirectory(records), Tracer: a.tracer()}
-	if c.asksAWS() {
+	if c.isOnAWS() {
 		opts.Caller = c.caller
 	}
 	return audit.NewLog(records, c.user, opts), nil
 }
 
-// signer reads the signing key, and makes it first if there is none.
+// signer returns a signer with the signing key, which it creates if there is none.
 func (c auditConfig) signer(ctx context.Context) (*checkpoint.Signer, error) {
 	return bluestore.AuditKey(c.key)(ctx)
 }
 
-// signerOf signs with a key of which it destroys the seed.
+// signerOf returns a signer from the seed of its key and destroys the seed.
 func signerOf(seed *envelope.Secret) (*checkpoint.Signer, error) {
 	defer seed.Destroy()
 	b := seed.InsecureBytes()
@@ -108,7 +104,7 @@ func signerOf(seed *envelope.Secret) (*checkpoint.Signer, error) {
 	return checkpoint.NewSigner(b)
 }
 
-// auditAnchors lists where checkpoints are kept outside the store.
+// auditAnchors returns the places for checkpoints outside the store.
 func (a *app) auditAnchors(ctx context.Context, c config) ([]audit.Anchor, error) {
 	anchors := []audit.Anchor{anchor.NewDir(c.audit.anchors)}
 	if c.audit.bucket == "" {
@@ -116,27 +112,27 @@ func (a *app) auditAnchors(ctx context.Context, c config) ([]audit.Anchor, error
 	}
 	loaded, err := loadAWS(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the AWS configuration for BLUE_AUDIT_S3: %w", blue.ErrUnavailable, err)
+		return nil, fmt.Errorf("%w: reading the AWS configuration for BLUE_AUDIT_S3: %w", blue.ErrUnavailable, err)
 	}
 	client := s3.NewFromConfig(loaded, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
 	return append(anchors, anchor.NewS3(client, c.audit.bucket, &anchor.S3Options{Prefix: c.audit.prefix, LockDays: c.audit.lockDays})), nil
 }
 
-// knownAnchors lists where checkpoints are looked for. A machine that never
-// wrote to the store, without signing key and anchors, has none of its own; one
-// that lost them does not pass for such a machine.
+// knownAnchors returns the anchors to verify against. The folder on this machine
+// is left out if neither it nor the signing key exists, because such a machine
+// never wrote to the store. A machine that lost only one of them keeps it.
 func (a *app) knownAnchors(ctx context.Context, c config) ([]audit.Anchor, error) {
 	anchors, err := a.auditAnchors(ctx, c)
-	if err != nil || !missing(c.audit.anchors) || !missing(c.audit.key) {
+	if err != nil || !isMissing(c.audit.anchors) || !isMissing(c.audit.key) {
 		return anchors, err
 	}
-	a.note("note: no checkpoint of this store is kept on this machine; with its writers' (%s, or BLUE_AUDIT_S3) a log that was cut shows", c.audit.anchors)
+	a.note("note: this machine has no checkpoint of the store; a shortened log is detected only with the checkpoints of its writers (%s, or BLUE_AUDIT_S3)", c.audit.anchors)
 	return anchors[1:], nil
 }
 
-// verifiers returns the public keys to trust: this client's own, those of
-// BLUE_AUDIT_TRUST, and those given. A log can name its key itself, and is
-// never believed about it.
+// verifiers returns the public keys to trust: the key of this client, the keys in
+// the file BLUE_AUDIT_TRUST, and the given ones. A key that only the log itself
+// names is never trusted.
 func (a *app) verifiers(ctx context.Context, c config, given []string) (note.Verifiers, error) {
 	trusted := given
 	if c.audit.trust != "" {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -14,74 +13,52 @@ func auditForgetCommand(a *app) *cobra.Command {
 	var confirm string
 	c := &cobra.Command{
 		Use:   "forget USER",
-		Short: "Forget who a user was: the log keeps the events, and nobody can link them to the name",
-		Long: "Events hold pseudonyms; a small directory in the key table says whose they are. forget deletes\n" +
-			"the user's entry there. The log stays whole and verifies as before. It takes the name once more,\n" +
-			"typed on a terminal or as --confirm. Copies of the key table may still hold the entry.",
+		Short: "Delete the link between a user's name and the events in the log",
+		Long: "Events contain pseudonyms. A directory in the key table maps them to names. forget deletes the\n" +
+			"user's entries there. The log stays complete and verifies as before. You must confirm the name,\n" +
+			"on a terminal or with --confirm. Copies of the key table can still contain the entries.",
 		Example: "  blue-store audit forget ada --confirm ada",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(c *cobra.Command, args []string) error { return a.auditForget(c.Context(), args[0], confirm) },
 	}
-	c.Flags().StringVar(&confirm, "confirm", "", "the `USER` once more, where nobody can be asked")
+	c.Flags().StringVar(&confirm, "confirm", "", "the name of the `USER` again, instead of the question on a terminal")
 	return c
 }
 
-// forgetAnswer is what audit forget says, schema blue-store/audit-forget@1.
+// forgetAnswer is the answer of audit forget, schema blue-store/audit-forget@1.
 type forgetAnswer struct {
 	Schema    string   `json:"schema"`
 	User      string   `json:"user"`
-	Forgotten []string `json:"forgotten"` // pseudonyms that nobody can link any more
+	Forgotten []string `json:"forgotten"` // pseudonyms without a name now
 }
 
 func (a *app) auditForget(ctx context.Context, user, confirm string) error {
 	err := a.confirm(ctx, confirmation{
-		given: confirm, name: user, warning: "This forgets for good who " + clipped(user) + " was.",
-		wants: "forget wants the name once more", hint: "blue-store audit forget " + clipped(user) + " --confirm " + clipped(user), undone: "forgotten",
+		given: confirm, name: user, warning: "This permanently deletes the name " + clip(user) + " from the directory of the audit log.",
+		wants: "audit forget requires the name as confirmation", hint: "blue-store audit forget " + clip(user) + " --confirm " + clip(user), undone: "forgotten",
 	})
 	if err != nil {
 		return err
 	}
-	c, err := a.config()
-	if err != nil {
-		return err
-	}
-	if err := c.present(); err != nil {
-		return err
-	}
-	records, err := a.openRecords(ctx, c, false)
+	_, records, err := a.openStored(ctx, false)
 	if err != nil {
 		return err
 	}
 	defer records.Close()
-	answer := forgetAnswer{Schema: "blue-store/audit-forget@1", User: user}
-	if answer.Forgotten, err = forget(ctx, audit.NewDirectory(records), user); err != nil {
-		return err
-	}
-	if len(answer.Forgotten) == 0 {
-		return notFound("the directory knows no user %s", clipped(user))
-	}
-	return a.answer(answer, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "forgotten: %s (%d pseudonyms)\n", oneLine(user), len(answer.Forgotten))
-		return err
-	})
-}
-
-// forget deletes every entry of a user, who has one for each identity in AWS
-// too, and returns the pseudonyms.
-func forget(ctx context.Context, directory *audit.Directory, user string) ([]string, error) {
+	directory := audit.NewDirectory(records)
 	names, err := directory.Names(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	forgotten := []string{}
-	for pseudonym, name := range names {
-		if name != user && userOf(name) != user {
-			continue
-		}
-		if err := directory.Forget(ctx, name); err != nil {
-			return nil, err
-		}
-		forgotten = append(forgotten, pseudonym)
+	forgotten := pseudonymsOf(user, names)
+	if len(forgotten) == 0 {
+		return notFound("the directory has no user %s", clip(user))
 	}
-	return forgotten, nil
+	for _, pseudonym := range forgotten {
+		if err := directory.Forget(ctx, names[pseudonym]); err != nil {
+			return err
+		}
+	}
+	return a.answerText(forgetAnswer{"blue-store/audit-forget@1", user, forgotten},
+		fmt.Sprintf("forgotten: %s (%d pseudonyms)\n", oneLine(user), len(forgotten)))
 }

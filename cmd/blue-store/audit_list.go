@@ -16,14 +16,14 @@ import (
 )
 
 func auditListCommand(a *app) *cobra.Command {
-	var p picked
+	var p eventFlags
 	limit := 200
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List events, the newest last",
-		Long: "Lists the events that the flags pick, in the order of their times. Times are what the clocks\n" +
-			"of the writing processes said; the order inside a chain is proven (audit verify), between\n" +
-			"chains it is not.",
+		Long: "Lists the selected events in the order of their times. The times come from the clocks of the\n" +
+			"writing processes. The order within a chain is proven (audit verify). The order between chains\n" +
+			"is not.",
 		Example: "  blue-store audit list --since 24h\n  blue-store audit list --user ada --outcome denied --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -33,23 +33,23 @@ func auditListCommand(a *app) *cobra.Command {
 			return a.auditList(c.Context(), &p, limit)
 		},
 	}
-	p.flags(c)
-	c.Flags().IntVar(&limit, "limit", limit, "the newest `N` at most")
+	p.add(c.Flags())
+	c.Flags().IntVar(&limit, "limit", limit, "at most the newest `N` events")
 	return c
 }
 
-// eventsAnswer is what audit list says, schema blue-store/audit-list@1.
+// eventsAnswer is the answer of audit list, schema blue-store/audit-list@1.
 type eventsAnswer struct {
 	Schema  string      `json:"schema"`
 	Events  []eventJSON `json:"events"`
-	Omitted int         `json:"omitted"` // older ones beyond --limit
+	Omitted int         `json:"omitted"` // older events beyond --limit
 }
 
-// eventJSON is one event as it is shown.
+// eventJSON is one event in the answer of audit list.
 type eventJSON struct {
 	Timestamp   string `json:"timestamp"`
 	Principal   string `json:"principal"`
-	User        string `json:"user,omitempty"` // the name, where it is known
+	User        string `json:"user,omitempty"` // the name in the directory, if there is one
 	Operation   string `json:"operation"`
 	Outcome     string `json:"outcome"`
 	Dialogue    string `json:"dialogue,omitempty"`
@@ -64,7 +64,7 @@ type eventJSON struct {
 	EventHash   string `json:"event_hash"`
 }
 
-func (a *app) auditList(ctx context.Context, p *picked, limit int) error {
+func (a *app) auditList(ctx context.Context, p *eventFlags, limit int) error {
 	f, err := p.filter(time.Now())
 	if err != nil {
 		return err
@@ -75,24 +75,25 @@ func (a *app) auditList(ctx context.Context, p *picked, limit int) error {
 	}
 	defer s.close()
 	answer := eventsAnswer{Schema: "blue-store/audit-list@1", Events: []eventJSON{}}
+	user := append(pseudonymsOf(p.user, s.names), p.user)
 	for e, err := range auditor.Events(ctx, s.source, f) {
 		if err != nil {
 			return err
 		}
-		if !s.matches(p, e) {
+		if p.user != "" && !slices.Contains(user, e.Principal) {
 			continue
 		}
 		answer.Events = append(answer.Events, s.event(e))
 		if len(answer.Events) >= 2*limit {
-			answer.keep(limit)
+			answer.keepNewest(limit)
 		}
 	}
-	answer.keep(limit)
+	answer.keepNewest(limit)
 	return a.answer(answer, answer.text)
 }
 
-// keep leaves the newest events, in order.
-func (e *eventsAnswer) keep(limit int) {
+// keepNewest sorts the events and removes the oldest ones beyond limit.
+func (e *eventsAnswer) keepNewest(limit int) {
 	slices.SortStableFunc(e.Events, func(x, y eventJSON) int {
 		return cmp.Or(cmp.Compare(x.Timestamp, y.Timestamp), cmp.Compare(x.Chain, y.Chain), cmp.Compare(x.Seq, y.Seq))
 	})

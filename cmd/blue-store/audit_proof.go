@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,25 +15,25 @@ func auditProofCommand(a *app) *cobra.Command {
 	var output string
 	c := &cobra.Command{
 		Use:   "proof CHAIN SEQ",
-		Short: "Prove that one event is in the log, for somebody who has the public key alone",
-		Long: "Prints the inclusion proof of one event: the event's hash, the way from it to the root of its\n" +
-			"chain, and the signed checkpoint. scripts/verify_audit_log.py checks it, and so does any tool\n" +
-			"that knows docs/format.md; nothing of the store is needed.",
+		Short: "Prove with the public key alone that one event is in the log",
+		Long: "Prints the inclusion proof of one event: the event's hash, the path from it to the root of its\n" +
+			"chain, and the signed checkpoint. scripts/verify_audit_log.py checks a proof without the store.\n" +
+			"docs/format.md describes the format for other tools.",
 		Example: "  blue-store audit proof 4be1f1c0a7d24d0f9f0b8d3ce13f1a52 7 --output event.proof",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			seq, err := strconv.ParseUint(args[1], 10, 64)
 			if err != nil || seq == 0 {
-				return usage("SEQ is a whole number from 1; audit list shows it behind the chain")
+				return usage("SEQ must be an integer from 1; audit list shows it after the chain")
 			}
 			return a.auditProof(c.Context(), args[0], seq, output)
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "", "the file to write; standard output if left out")
+	c.Flags().StringVarP(&output, "output", "o", "", "the output `FILE`; default standard output")
 	return c
 }
 
-// proofAnswer is what audit proof says, schema blue-store/audit-proof@1.
+// proofAnswer is the answer of audit proof, schema blue-store/audit-proof@1.
 type proofAnswer struct {
 	Schema string `json:"schema"`
 	Chain  string `json:"chain"`
@@ -45,7 +43,7 @@ type proofAnswer struct {
 
 func (a *app) auditProof(ctx context.Context, chain string, seq uint64, output string) error {
 	if !checkpoint.IsChain(chain) {
-		return usage("%q is no chain: 32 hexadecimal digits, as audit list --json shows them", clipped(chain))
+		return usage("%q is not a chain; a chain has 32 hexadecimal digits, as audit list --json shows", clip(chain))
 	}
 	s, err := a.openAudit(ctx)
 	if err != nil {
@@ -63,10 +61,7 @@ func (a *app) auditProof(ctx context.Context, chain string, seq uint64, output s
 	if output != "" {
 		return replaceFile(output, []byte(proof))
 	}
-	return a.answer(proofAnswer{"blue-store/audit-proof@1", chain, seq, proof}, func(w io.Writer) error {
-		_, err := io.Copy(w, strings.NewReader(proof))
-		return err
-	})
+	return a.answerText(proofAnswer{"blue-store/audit-proof@1", chain, seq, proof}, proof)
 }
 
 func auditExportCommand(a *app) *cobra.Command {
@@ -74,9 +69,9 @@ func auditExportCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export",
 		Short: "Write the whole log as JSON Lines",
-		Long: "Writes the log for another tool: events and checkpoints, then each dialogue's pointers, as\n" +
-			"docs/format.md describes them. The same log gives the same bytes. Nothing of a dialogue's text\n" +
-			"is in it. scripts/verify_audit_log.py verifies it, and so does audit verify --file.",
+		Long: "Writes the log for other tools: events and checkpoints, then the pointers of each dialogue.\n" +
+			"docs/format.md describes the format. The same log gives the same bytes. It contains no text of a\n" +
+			"dialogue. scripts/verify_audit_log.py and audit verify --file verify it.",
 		Example: "  blue-store audit export --output log.jsonl",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -90,7 +85,7 @@ func auditExportCommand(a *app) *cobra.Command {
 			return a.auditExport(c.Context(), output)
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "", "the file to write; standard output if left out")
+	c.Flags().StringVarP(&output, "output", "o", "", "the output `FILE`; default standard output")
 	return c
 }
 
@@ -114,20 +109,20 @@ func auditKeyCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "key",
 		Short: "Print the public key that verifies this client's checkpoints",
-		Long: "Prints the verifier key of this client's signing key, and makes the key first if there is none.\n" +
-			"Keep it where whoever can write the store cannot change it; others put it into the file that\n" +
-			"BLUE_AUDIT_TRUST names.",
+		Long: "Prints the verifier key of this client's signing key, which it creates if there is none. Store\n" +
+			"the printed key where writers of the store cannot change it. Other users add it to the file in\n" +
+			"BLUE_AUDIT_TRUST.",
 		Example: "  blue-store audit key",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.auditKey(c.Context()) },
 	}
 }
 
-// keyAnswer is what audit key says, schema blue-store/audit-key@1.
+// keyAnswer is the answer of audit key, schema blue-store/audit-key@1.
 type keyAnswer struct {
 	Schema string `json:"schema"`
 	Key    string `json:"key"`
-	File   string `json:"file"` // of the signing key
+	File   string `json:"file"` // path of the signing key
 }
 
 func (a *app) auditKey(ctx context.Context) error {
@@ -139,9 +134,5 @@ func (a *app) auditKey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	answer := keyAnswer{"blue-store/audit-key@1", signer.VerifierKey(), c.audit.key}
-	return a.answer(answer, func(w io.Writer) error {
-		_, err := fmt.Fprintln(w, answer.Key)
-		return err
-	})
+	return a.answerText(keyAnswer{"blue-store/audit-key@1", signer.VerifierKey(), c.audit.key}, signer.VerifierKey()+"\n")
 }

@@ -13,29 +13,29 @@ import (
 )
 
 func auditReportCommand(a *app) *cobra.Command {
-	var p picked
+	var p eventFlags
 	c := &cobra.Command{
 		Use:   "report",
-		Short: "Sum up for an auditor: who read and wrote what, what was refused, erased, left unclosed",
-		Long: "Sums the events up by user, dialogue, operation and outcome. It says what the log holds;\n" +
-			"whether the log is whole, audit verify says.",
+		Short: "Summarize for an auditor: reads and writes by user, refusals, erasures, unclosed chains",
+		Long: "Summarizes the events by user, dialogue, operation and outcome. It does not verify the log. Use\n" +
+			"audit verify for that.",
 		Example: "  blue-store audit report\n  blue-store audit report --since 2026-01-01 --dialogue which-cache",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.auditReport(c.Context(), &p) },
 	}
-	p.flags(c)
+	p.add(c.Flags())
 	c.Flags().MarkHidden("trace")
 	return c
 }
 
-// summaryAnswer is what audit report says, schema blue-store/audit-report@1.
+// summaryAnswer is the answer of audit report, schema blue-store/audit-report@1.
 type summaryAnswer struct {
 	Schema string `json:"schema"`
 	Store  string `json:"store"`
 	auditor.Summary
 }
 
-func (a *app) auditReport(ctx context.Context, p *picked) error {
+func (a *app) auditReport(ctx context.Context, p *eventFlags) error {
 	f, err := p.filter(time.Now())
 	if err != nil {
 		return err
@@ -45,10 +45,11 @@ func (a *app) auditReport(ctx context.Context, p *picked) error {
 		return err
 	}
 	defer s.close()
-	if p.user != "" {
-		if f.Principal, err = s.principalOf(p.user); err != nil {
-			return err
-		}
+	f.Principal = p.user
+	if found := pseudonymsOf(p.user, s.names); len(found) == 1 {
+		f.Principal = found[0]
+	} else if len(found) > 1 {
+		return usage("%s has %d pseudonyms; use one of those that audit list shows", clip(p.user), len(found))
 	}
 	summary, err := auditor.Summarize(ctx, s.source, s.names, f)
 	if err != nil {
@@ -56,24 +57,6 @@ func (a *app) auditReport(ctx context.Context, p *picked) error {
 	}
 	answer := summaryAnswer{"blue-store/audit-report@1", s.config.name(), summary}
 	return a.answer(answer, answer.text)
-}
-
-// principalOf returns what events call a user. A name that nobody has is
-// taken as what the events hold.
-func (s *auditSession) principalOf(user string) (string, error) {
-	var found []string
-	for pseudonym, name := range s.names {
-		if name == user || userOf(name) == user {
-			found = append(found, pseudonym)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return user, nil
-	case 1:
-		return found[0], nil
-	}
-	return "", usage("%s wrote under %d identities; give one of them as audit list shows it", clipped(user), len(found))
 }
 
 func (s summaryAnswer) text(w io.Writer) error {
@@ -103,7 +86,7 @@ func (s summaryAnswer) text(w io.Writer) error {
 		}
 	}
 	if s.Unclosed > 0 {
-		fmt.Fprintf(w, "\nunclosed chains: %d (a process that was killed, or still runs)\n", s.Unclosed)
+		fmt.Fprintf(w, "\nunclosed chains: %d (the process was killed, or is still running)\n", s.Unclosed)
 	}
 	return nil
 }

@@ -19,12 +19,13 @@ func auditVerifyCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify",
 		Short: "Check every chain, checkpoint and commit of the log",
-		Long: "Reads the whole log: chains without a gap, hashes and links, signed checkpoints in the store and\n" +
-			"in its anchors, each dialogue's root against its last event, no write without its event and no\n" +
-			"event without its write. What no checkpoint covers is reported as unproven, never as ok: a\n" +
-			"process that was killed, or still runs, leaves such a tail.\n\n" +
-			"Trusted are this client's own key (audit key), those in the file BLUE_AUDIT_TRUST, and --key.\n" +
-			"The exit code is 7 if anything is wrong.",
+		Long: "Verifies the whole log. It checks that chains have no gaps, and that hashes, links and signed\n" +
+			"checkpoints in the store and its anchors are valid. It compares each dialogue's root with the\n" +
+			"dialogue's last event, each write with its event and each event with its write. Events that no\n" +
+			"checkpoint covers are reported as unproven, never as ok. The chain of a process that was killed\n" +
+			"or is still running ends with such events.\n\n" +
+			"The trusted keys are the key of this client (audit key), the keys in the file BLUE_AUDIT_TRUST\n" +
+			"and --key. If an error is found, the exit code is 7.",
 		Example: "  blue-store audit verify\n  blue-store audit verify --file log.jsonl --key blue-audit+…",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -34,12 +35,12 @@ func auditVerifyCommand(a *app) *cobra.Command {
 			return a.auditVerify(c.Context(), keys)
 		},
 	}
-	c.Flags().StringArrayVar(&keys, "key", nil, "a verifier `KEY` to trust, as audit key prints it; may be repeated")
-	c.Flags().StringVar(&file, "file", "", "verify an exported log (audit export) in place of the store")
+	c.Flags().StringArrayVar(&keys, "key", nil, "a verifier `KEY` to trust, in the form that audit key prints; can be repeated")
+	c.Flags().StringVar(&file, "file", "", "verify an exported log (audit export) instead of the store")
 	return c
 }
 
-// auditReport is what audit verify says, schema blue-store/audit-verify@1.
+// auditReport is the answer of audit verify, schema blue-store/audit-verify@1.
 type auditReport struct {
 	Schema  string `json:"schema"`
 	Verdict string `json:"verdict"` // ok, unproven or tampered
@@ -59,7 +60,7 @@ func (a *app) auditVerify(ctx context.Context, keys []string) error {
 	return a.auditAnswer(report)
 }
 
-// verifyLog verifies the log of the store with the keys that are trusted.
+// verifyLog verifies the log of the store with the trusted keys.
 func (a *app) verifyLog(ctx context.Context, s *auditSession, keys []string) (auditor.Report, error) {
 	verifiers, err := a.verifiers(ctx, s.config, keys)
 	if err != nil {
@@ -97,12 +98,13 @@ func (a *app) auditVerifyFile(ctx context.Context, path string, keys []string) e
 	return a.auditAnswer(report)
 }
 
+// auditAnswer prints a report. It returns an error if the report has findings.
 func (a *app) auditAnswer(report auditor.Report) error {
 	answer := auditReport{"blue-store/audit-verify@1", report.Verdict(), report}
 	err := a.answer(answer, answer.text)
 	if found := report.Err(); found != nil {
-		return errors.Join(err, withHint(&shortened{found, fmt.Sprintf("%v: %d finding(s) in the audit log: %v", blue.ErrTampered, report.Found, report.Findings[0])},
-			"keep the store and its anchors as they are, and find out who could write to them"))
+		return errors.Join(err, withHint(&shortError{found, fmt.Sprintf("%v: %d finding(s) in the audit log: %v", blue.ErrTampered, report.Found, report.Findings[0])},
+			"do not change the store and its anchors, and find out who could write to them"))
 	}
 	return err
 }

@@ -11,8 +11,9 @@ import (
 	"testing"
 )
 
-// TestWatchWebhook puts an older store back and has the alarm posted; a hook
-// that does not take it is told of, and the exit code is that of the log.
+// TestWatchWebhook restores an older store and receives the alarm. If the
+// webhook fails, the error reports that, and the exit code is still the one of
+// the log.
 func TestWatchWebhook(t *testing.T) {
 	var posted [][]byte
 	status := http.StatusNoContent
@@ -34,7 +35,7 @@ func TestWatchWebhook(t *testing.T) {
 	m.must("show", "which-cache")
 	m.must("audit", "watch", "--webhook", hook.URL)
 	if len(posted) > 0 {
-		t.Errorf("an alarm for nothing: %s", posted)
+		t.Errorf("an alarm without a finding: %s", posted)
 	}
 	for _, end := range []string{"-wal", "-shm"} {
 		os.Remove(database + end)

@@ -8,16 +8,16 @@ import (
 	"testing"
 )
 
-// badInput is one command line that must be refused: with this exit code,
-// these words, nothing on standard output that claims success, and the store
-// as it was.
+// badInput is one command line that must be refused with this exit code and
+// these words. It must not print a success on standard output or change the
+// store.
 type badInput struct {
 	name  string
 	args  []string
 	stdin string
 	exit  int
 	words []string // on standard error
-	// whether the answer on standard output is Blue's refusal
+	// true if standard output has Blue's refusal
 	answered bool
 }
 
@@ -29,10 +29,10 @@ func inRoundFlag(round string) []string {
 	return []string{"dialogue", "round-register", "--dialogue-id", "error-cases", "--round=" + round, "--data", `{"score":1}`}
 }
 
-// grammar is what an id's error shows.
+// grammar is the error text for a malformed id.
 const grammar = "an id is 1 to 512 bytes of lower-case letters, digits and '-'"
 
-// badArguments are the rows "CLI" of the list of bad inputs.
+// badArguments contains the rows "CLI" of the list of bad inputs.
 func badArguments() []badInput {
 	rows := []badInput{
 		{name: "unknown command", args: []string{"shwo"}, exit: exitUsage, words: []string{"unknown command", "did you mean blue-store show?"}},
@@ -84,7 +84,8 @@ func badArguments() []badInput {
 			badInput{name: fmt.Sprintf("register id %.20q", id), args: []string{"dialogue", "round-register", "--dialogue-id", id, "--round", "1", "--data", `{"score":1}`},
 				exit: exitUsage, words: []string{grammar}})
 	}
-	// Decomposed Hangul is letters throughout: only normalisation tells.
+	// Decomposed Hangul consists of letters only, so that only normalization
+	// detects it.
 	const decomposed, composed = "\u1112\u1161\u11ab", "\ud55c"
 	rows = append(rows, badInput{name: "id not composed", args: []string{"show", decomposed}, exit: exitUsage, words: []string{"normalisation form C", composed}})
 	return rows
@@ -95,7 +96,7 @@ func expert(slug, tier string) []string {
 		"--role", "Economist", "--tier", tier, "--creation-reason", "Money", "--first-round", "1"}
 }
 
-// badJSON are the rows "JSON" of the list of bad inputs.
+// badJSON contains the rows "JSON" of the list of bad inputs.
 func badJSON() []badInput {
 	at := func(name, data string, words ...string) badInput {
 		return badInput{name: name, args: register("-"), stdin: data, exit: exitUsage, words: words}
@@ -172,7 +173,7 @@ func (b badInput) run(m *machine) outcome {
 	return m.runWith(strings.NewReader(b.stdin), args...)
 }
 
-// TestBadInput runs the rows on one store: none may change it.
+// TestBadInput runs the rows on one store. No row may change it.
 func TestBadInput(t *testing.T) {
 	m := startingState(t)
 	before := m.stored()
@@ -203,14 +204,14 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// TestBadInputMakesNoStore runs the same rows in an empty home: a refused
-// command leaves nothing behind, no folder, no key. What is typed wrong is
-// said before the store is looked for.
+// TestBadInputMakesNoStore runs the same rows in an empty home. A refused
+// command must leave no folder and no key. Malformed input is reported before
+// the store is opened.
 func TestBadInputMakesNoStore(t *testing.T) {
 	m := newMachine(t)
 	for _, row := range append(badArguments(), badJSON()...) {
 		o := row.run(m)
-		onlyStored := slices.Contains(row.words, "too large") // sizes are those of a sealed item
+		onlyStored := slices.Contains(row.words, "too large") // only the size of an encrypted item is limited
 		if o.code == exitOK || row.exit == exitUsage && o.code != exitUsage && !onlyStored {
 			t.Errorf("%s: exit %d without a store; want %d\n%s", row.name, o.code, row.exit, o.stderr)
 		}
@@ -220,7 +221,8 @@ func TestBadInputMakesNoStore(t *testing.T) {
 	}
 }
 
-// TestUnendingInput gives up at the limit on an input that has no end.
+// TestUnendingInput checks that the program stops at the limit of an endless
+// input.
 func TestUnendingInput(t *testing.T) {
 	m := startingState(t)
 	o := m.runWith(endless{}, register("-")...)

@@ -14,8 +14,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/shareddata"
 )
 
-// recordedCase is one pair of files below shared/blue/cases/errors: what was
-// asked of Blue, and what it answered.
+// recordedCase is one pair of files in shared/blue/cases/errors: a call of Blue
+// and its answer.
 type recordedCase struct {
 	name    string
 	Project string         `json:"project"`
@@ -74,8 +74,8 @@ func readCaseFile(t *testing.T, file string, into any) {
 	}
 }
 
-// startingState is the dialogue on which the cases were recorded: one round,
-// one perspective, one tension, two experts.
+// startingState is the dialogue on which the cases were recorded. It has one
+// round, one perspective, one tension and two experts.
 func startingState(t *testing.T) *machine {
 	t.Helper()
 	m := newMachine(t)
@@ -102,7 +102,7 @@ func TestCases(t *testing.T) {
 				var args []string
 				for _, raw := range step.CLI {
 					text := string(raw)
-					_ = json.Unmarshal(raw, &text) // a text; anything else stays JSON
+					_ = json.Unmarshal(raw, &text) // a string; other values stay JSON
 					args = append(args, text)
 				}
 				want := expected{exit: step.Exit, codes: step.Codes}
@@ -125,7 +125,7 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// commandLine turns a recorded call into ours.
+// commandLine returns the command line of this program for a recorded call.
 func commandLine(t *testing.T, step recordedStep) []string {
 	t.Helper()
 	switch step.Probe {
@@ -152,9 +152,9 @@ func commandLine(t *testing.T, step recordedStep) []string {
 	return args
 }
 
-// TestBlueCases runs the recorded calls of Blue's command line and compares
-// each answer. What differs stands in deliberate, with its reason; what
-// cannot be run stands in notRun.
+// TestBlueCases runs the recorded calls of Blue's command line and compares each
+// answer. The map deliberate lists the differences with their reasons. The map
+// notRun lists the calls that cannot run.
 func TestBlueCases(t *testing.T) {
 	cases := readCases(t)
 	start := startingState(t)
@@ -170,7 +170,7 @@ func TestBlueCases(t *testing.T) {
 			m := start.copyOf(t)
 			for i, step := range c.Steps {
 				got := m.run(commandLine(t, step)...)
-				if step.Probe != "create-dialogue" { // its answer is not the command's
+				if step.Probe != "create-dialogue" { // its answer differs from the answer of the command
 					compareAnswer(t, i, expectation(t, c, i), got)
 				}
 			}
@@ -178,27 +178,27 @@ func TestBlueCases(t *testing.T) {
 	}
 	for name := range deliberate {
 		if !known[name] {
-			t.Errorf("the table of differences names %s, which is no case", name)
+			t.Errorf("the table of differences names %s, which is not a case", name)
 		}
 	}
 	for name := range notRun {
 		if !known[name] {
-			t.Errorf("notRun names %s, which is no case", name)
+			t.Errorf("notRun names %s, which is not a case", name)
 		}
 	}
 }
 
-// expected is what we must answer to one step.
+// expected is the answer that this program must give to one step.
 type expected struct {
 	exit   int
 	stdout any      // nil: empty
 	codes  []string // if set, the errors of a failed validation, instead of stdout
-	// warnings of the answer, each as [type, message]; Blue has none
+	// the warnings of the answer, each as [type, message]; Blue has no warnings
 	warnings [][2]string
 }
 
-// expectation is Blue's answer, with the exit code that ours has for its
-// cause, and with the deliberate difference applied.
+// expectation returns Blue's answer with the exit code of this program and with
+// the deliberate difference.
 func expectation(t *testing.T, c recordedCase, step int) expected {
 	t.Helper()
 	answer := c.answers[step]
@@ -218,8 +218,8 @@ func expectation(t *testing.T, c recordedCase, step int) expected {
 	return want
 }
 
-// exitFor maps Blue's outcome to our exit code: a refusal is 4 where Blue
-// says 0 (bug 28), and Blue's single 1 is split by its message.
+// exitFor maps an outcome of Blue to an exit code. A refusal is 4 instead of 0
+// (bug 28). The message selects the code for Blue's 1.
 func exitFor(a recordedAnswer) int {
 	if object, ok := a.Stdout.(map[string]any); ok && object["status"] == "error" {
 		return exitRefused
@@ -257,18 +257,18 @@ func compareAnswer(t *testing.T, step int, want expected, got outcome) {
 	}
 	if object, ok := stdout.(map[string]any); ok {
 		if diff := cmp.Diff(want.warnings, warningsOf(object["warnings"])); diff != "" {
-			t.Errorf("step %d: warnings (-want +ours):\n%s", step, diff)
+			t.Errorf("step %d: warnings (-want +got):\n%s", step, diff)
 		}
 		delete(object, "warnings")
 	}
 	if want.codes != nil {
 		if diff := cmp.Diff(want.codes, codesOf(got.stdout)); diff != "" {
-			t.Errorf("step %d: errors (-want +ours):\n%s", step, diff)
+			t.Errorf("step %d: errors (-want +got):\n%s", step, diff)
 		}
 		return
 	}
 	if diff := cmp.Diff(want.stdout, stdout); diff != "" {
-		t.Errorf("step %d: stdout (-Blue +ours):\n%s", step, diff)
+		t.Errorf("step %d: stdout (-Blue +got):\n%s", step, diff)
 	}
 }
 

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// difference is where we answer a recorded call otherwise than Blue, on
-// purpose. Bug numbers are those of Blue's specification, §13.
+// difference is a deliberate difference between the answers of Blue and of this
+// program. Bug numbers refer to Blue's specification, §13.
 type difference struct {
 	step   int
 	reason string
 	apply  func(expected) expected
 }
 
-// with sets a member of Blue's answer, e.g. with("registered.refs", "1").
+// with sets a member of Blue's answer, for example with("registered.refs", "1").
 func with(path, value string) func(expected) expected {
 	return func(want expected) expected {
 		var members []string
@@ -43,13 +43,13 @@ func setMember(object any, path []string, value any) any {
 	return changed
 }
 
-// refusedWith expects a validation that fails with exactly these errors, each
-// as "field: code".
+// refusedWith expects a failed validation with exactly these errors, each as
+// "field: code".
 func refusedWith(errs ...string) func(expected) expected {
 	return func(expected) expected { return expected{exit: exitRefused, codes: errs} }
 }
 
-// exits expects another exit code than the one that stands for Blue's.
+// exits expects another exit code than the one for Blue's.
 func exits(code int) func(expected) expected {
 	return func(want expected) expected {
 		want.exit = code
@@ -57,7 +57,7 @@ func exits(code int) func(expected) expected {
 	}
 }
 
-// answers expects another answer than Blue's, whole.
+// answers expects another answer than Blue's.
 func answers(code int, stdout string) func(expected) expected {
 	return func(want expected) expected {
 		want.exit = code
@@ -65,7 +65,7 @@ func answers(code int, stdout string) func(expected) expected {
 	}
 }
 
-// warned are the warnings of an answer, each as [type, message].
+// warned expects warnings of an answer, each as [type, message].
 func warned(warnings ...[2]string) func(expected) expected {
 	return func(want expected) expected {
 		want.warnings = warnings

@@ -45,7 +45,7 @@ func citeText(w io.Writer, citations []view.Citation) error {
 			fmt.Fprintln(w)
 		}
 		if c.Err != nil {
-			fmt.Fprintf(w, "%s: %s\n", oneLine(clipped(c.ID)), oneLine(c.Err.Error()))
+			fmt.Fprintf(w, "%s: %s\n", oneLine(clip(c.ID)), oneLine(c.Err.Error()))
 			continue
 		}
 		e := c.Entity

@@ -13,7 +13,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// refusing is a store that takes no commit once it is told so.
+// refusing is a store that refuses every commit after refuse is set.
 type refusing struct {
 	backend
 	refuses bool
@@ -26,8 +26,9 @@ func (r *refusing) Commit(ctx context.Context, writes []record.Write) error {
 	return r.backend.Commit(ctx, writes)
 }
 
-// TestAuditClosed: a session's chain ends with a close event, also after an
-// interrupt; if it cannot, the program exits 10 though the command succeeded.
+// TestAuditClosed checks that the chain of a session ends with a close event,
+// also after an interrupt. If the event cannot be stored, the exit code is 10
+// even if the command succeeded.
 func TestAuditClosed(t *testing.T) {
 	for _, refuses := range []bool{false, true} {
 		home := t.TempDir()
@@ -43,7 +44,7 @@ func TestAuditClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 		records := &refusing{backend: below}
-		ctx, interrupt := context.WithCancel(a.traced(t.Context()))
+		ctx, interrupt := context.WithCancel(a.startTrace(t.Context()))
 		s, err := a.seal(ctx, c, records)
 		if err != nil {
 			t.Fatal(err)
@@ -60,9 +61,9 @@ func TestAuditClosed(t *testing.T) {
 		if err := s.close(); errors.Is(err, blue.ErrAudit) != refuses {
 			t.Errorf("close: %v, want ErrAudit: %v", err, refuses)
 		}
-		code, _ := classify(a.ended(nil))
-		if failed := a.ended(nil) != nil; failed != refuses || failed && code != exitAudit {
-			t.Errorf("%v is exit %d", a.ended(nil), code)
+		code, _ := classify(a.withLogError(nil))
+		if failed := a.withLogError(nil) != nil; failed != refuses || failed && code != exitAudit {
+			t.Errorf("%v is exit %d", a.withLogError(nil), code)
 		}
 		if closed := closedChain(t, a, c, first.Chain); closed == refuses {
 			t.Errorf("the chain is closed: %v", closed)
@@ -70,7 +71,7 @@ func TestAuditClosed(t *testing.T) {
 	}
 }
 
-// closedChain reports whether the last event of a chain is its close.
+// closedChain reports whether the last event of a chain is a close event.
 func closedChain(t *testing.T, a *app, c config, chain string) bool {
 	t.Helper()
 	records, err := a.openRecords(t.Context(), c, true)
@@ -85,7 +86,8 @@ func closedChain(t *testing.T, a *app, c config, chain string) bool {
 	return audit.DecodeEvent(events[len(events)-1]).Operation == audit.Close
 }
 
-// TestEnded: what a command says and what its log says, as one exit code.
+// TestEnded checks the exit code for each combination of an error of the command
+// and an error of its log.
 func TestEnded(t *testing.T) {
 	log := fmt.Errorf("%w: %w", blue.ErrAudit, blue.ErrUnavailable)
 	for _, c := range []struct {
@@ -97,7 +99,7 @@ func TestEnded(t *testing.T) {
 	} {
 		a := &app{}
 		a.logClosed(c.log)
-		err := a.ended(c.command)
+		err := a.withLogError(c.command)
 		code := exitOK
 		if err != nil {
 			code, _ = classify(err)

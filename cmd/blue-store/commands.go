@@ -2,7 +2,7 @@ package main
 
 import "github.com/spf13/cobra"
 
-// commands lists what builds each command, in the order of help.
+// commands lists the constructors of the commands, in the order of the help.
 var commands = []func(*app) *cobra.Command{
 	dialogueCommand,
 	listCommand,
@@ -25,7 +25,7 @@ var commands = []func(*app) *cobra.Command{
 	versionCommand,
 }
 
-// dialogueCommands lists the commands below dialogue.
+// dialogueCommands lists the subcommands of dialogue.
 var dialogueCommands = []func(*app) *cobra.Command{
 	dialogueCreateCommand,
 	expertCreateCommand,
@@ -33,7 +33,7 @@ var dialogueCommands = []func(*app) *cobra.Command{
 	verdictRegisterCommand,
 }
 
-// group is a command that only has others below it, and prints its help.
+// group adds subcommands to a command, which itself prints its help.
 func (a *app) group(c *cobra.Command, below []func(*app) *cobra.Command) *cobra.Command {
 	c.Args = cobra.NoArgs
 	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }

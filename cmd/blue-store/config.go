@@ -13,28 +13,28 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// The kinds of stores.
+// The storage engines.
 const (
 	kindSQLite   = "sqlite"
 	kindDynamoDB = "dynamodb"
 )
 
-// config is what the environment and the flags say, resolved.
+// config contains the settings from the environment and the flags.
 type config struct {
 	home     string // BLUE_HOME, default ~/.blue
 	user     string // BLUE_USER, default the operating system's user name
 	kind     string
-	database string   // of SQLite: path of the file; its keys lie beside it in PATH.keys
-	dynamo   dynamoAt // of DynamoDB
-	umk      string   // path of the user master key, unless kms names one
+	database string   // path of the SQLite file; its keys are in PATH.keys
+	dynamo   dynamoAt // only for DynamoDB
+	umk      string   // path of the key file, used if kms has no ARN
 	kms      kmsAt
-	heads    string // folder of this store's head files
+	heads    string // folder of the freshness records of this store
 	audit    auditConfig
 
-	from map[string]string // setting → where it came from, for config explain
+	from map[string]string // the source of each setting, for config explain
 }
 
-// name is how a message calls the store.
+// name returns the name of the store for messages.
 func (c config) name() string {
 	if c.kind == kindDynamoDB {
 		return "dynamodb " + c.dynamo.where()
@@ -42,14 +42,20 @@ func (c config) name() string {
 	return c.database
 }
 
-// config reads the environment. Nothing else in the module does.
+// envOr returns the value of an environment variable with the variable's name, or
+// the fallback with its source if the variable is empty.
+func (a *app) envOr(name, fallback, from string) (value, source string) {
+	if v := a.env(name); v != "" {
+		return v, name
+	}
+	return fallback, from
+}
+
+// config returns the settings from the flags and the environment.
 func (a *app) config() (config, error) {
 	store, from := a.flags.store, "--store"
 	if store == "" {
-		store, from = a.env("BLUE_STORE"), "BLUE_STORE"
-	}
-	if store == "" {
-		from = "default"
+		store, from = a.envOr("BLUE_STORE", "", "default")
 	}
 	c, err := a.configOf(store)
 	if err != nil {
@@ -57,13 +63,13 @@ func (a *app) config() (config, error) {
 	}
 	c.from["store"] = from
 	if c.kind != kindDynamoDB && a.flags.endpointGiven {
-		return c, usage("--endpoint is for DynamoDB, and the store is %s; add --store dynamodb", c.name())
+		return c, usage("--endpoint is for DynamoDB, but the store is %s; add --store dynamodb", c.name())
 	}
 	return c, nil
 }
 
-// configOf resolves one store by its name: sqlite:PATH, dynamodb, demo, or ""
-// for the default.
+// configOf returns the settings of one store by its name: sqlite:PATH, dynamodb,
+// demo, or "" for the default.
 func (a *app) configOf(store string) (config, error) {
 	c := config{kind: kindSQLite, from: map[string]string{}}
 	var err error
@@ -87,7 +93,7 @@ func (a *app) configOf(store string) (config, error) {
 			return c, err
 		}
 	default:
-		return c, usage("unknown store %q; use --store sqlite:PATH or --store dynamodb", clipped(store))
+		return c, usage("unknown store %q; use --store sqlite:PATH or --store dynamodb", clip(store))
 	}
 	c.umk = filepath.Join(c.home, "keys", "umk.key")
 	if c.kms, err = a.kmsAt(c.dynamo.prefix); err != nil {
@@ -107,20 +113,19 @@ func (a *app) configOf(store string) (config, error) {
 }
 
 func (a *app) home() (path, from string, err error) {
-	if home := a.env("BLUE_HOME"); home != "" {
-		path, err = filepath.Abs(home)
-		return path, "BLUE_HOME", err
+	if path, from = a.envOr("BLUE_HOME", a.env("HOME"), "default"); from == "BLUE_HOME" {
+		path, err = filepath.Abs(path)
+		return path, from, err
 	}
-	home := a.env("HOME")
-	if home == "" {
-		if home, err = os.UserHomeDir(); err != nil {
+	if path == "" {
+		if path, err = os.UserHomeDir(); err != nil {
 			return "", "", usage("neither BLUE_HOME nor HOME is set; set BLUE_HOME to the folder for keys and data")
 		}
 	}
-	return filepath.Join(home, ".blue"), "default", nil
+	return filepath.Join(path, ".blue"), from, nil
 }
 
-// maxUser is a user name's greatest length in bytes.
+// maxUser is the maximum length of a user name in bytes.
 const maxUser = 128
 
 func (a *app) user() (name, from string, err error) {
@@ -128,7 +133,7 @@ func (a *app) user() (name, from string, err error) {
 	if name == "" {
 		u, err := user.Current()
 		if err != nil {
-			return "", "", usage("the operating system names no user; set BLUE_USER")
+			return "", "", usage("the operating system returns no user name; set BLUE_USER")
 		}
 		name, from = u.Username, "the operating system"
 	}

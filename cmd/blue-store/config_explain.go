@@ -16,7 +16,7 @@ import (
 func configCommand(a *app) *cobra.Command {
 	return a.group(&cobra.Command{
 		Use:     "config",
-		Short:   "Say which settings are in force, and where each comes from",
+		Short:   "Show the settings and the source of each",
 		Example: "  blue-store config explain",
 	}, []func(*app) *cobra.Command{configExplainCommand})
 }
@@ -24,28 +24,29 @@ func configCommand(a *app) *cobra.Command {
 func configExplainCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain",
-		Short: "Print every setting and where it comes from",
-		Long: "Prints every setting and where it comes from: a flag, a variable of the environment, or a\n" +
-			"default. Nothing is opened, made or sent, and no secret is printed. Settings of the store\n" +
-			"that is not in use are marked.",
+		Short: "Print every setting and its source",
+		Long: "Prints every setting and its source: a flag, an environment variable or a default. It opens,\n" +
+			"creates and sends nothing, and prints no secret. Settings that the current store does not use\n" +
+			"are marked.",
 		Example: "  blue-store config explain\n  blue-store config explain --store dynamodb --json",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.configExplain(c.Context()) },
 	}
 }
 
-// explained is what config explain says, schema blue-store/config@1.
-type explained struct {
+// configAnswer is the answer of config explain, schema blue-store/config@1.
+type configAnswer struct {
 	Schema   string    `json:"schema"`
 	Settings []setting `json:"settings"`
 }
 
-// setting is one value. A value that cannot be used ends the command before.
+// setting is one setting with its source. If a setting is malformed, the command
+// fails before it prints any.
 type setting struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 	From  string `json:"from"`
-	Used  bool   `json:"used"` // by the store that is chosen
+	Used  bool   `json:"used"` // by the current store
 }
 
 func (a *app) configExplain(ctx context.Context) error {
@@ -58,15 +59,14 @@ func (a *app) configExplain(ctx context.Context) error {
 		if d, err = a.dynamoAt(); err != nil {
 			return err
 		}
-	}
-	if c.kind == kindDynamoDB && d.region == "" {
+	} else if d.region == "" {
 		at, err := a.dynamoConfig(ctx)
 		if err != nil {
 			return err
 		}
 		d.region = at.Region
 	}
-	answer := explained{"blue-store/config@1", a.settings(c, d)}
+	answer := configAnswer{"blue-store/config@1", a.settings(c, d)}
 	return a.answer(answer, func(w io.Writer) error {
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, s := range answer.Settings {
@@ -80,45 +80,41 @@ func (a *app) configExplain(ctx context.Context) error {
 	})
 }
 
-// keySource names the source of keys, for there is one only.
+// keySource names the source of the master key.
 func (c config) keySource() string {
-	if c.kms.used() {
+	if c.kms.isSet() {
 		return "KMS"
 	}
 	return "key file"
 }
 
-// fromOr is where an optional setting comes from.
-func fromOr(is bool, name string) string {
-	if is {
-		return name
+// sourceOf returns the source of an optional setting: its variable if the
+// setting has a value.
+func sourceOf(value, variable string) string {
+	if value == "" {
+		return "default"
 	}
-	return "default"
+	return variable
 }
 
-// settings lists every setting. Credentials are named by where they come from.
+// settings lists every setting. Of credentials, it lists the source only.
 func (a *app) settings(c config, d dynamoAt) []setting {
-	local, remote := c.kind == kindSQLite, c.kind == kindDynamoDB
-	endpoint := d.URL
-	if endpoint == "" {
-		endpoint = "AWS"
-	}
+	local, remote, kms := c.kind == kindSQLite, c.kind == kindDynamoDB, c.kms.isSet()
 	insecure, insecureFrom := "no", "default"
 	if a.flags.insecureEndpoint {
 		insecure, insecureFrom = "yes", "--insecure-endpoint"
 	}
-	credentials, credentialsFrom := a.credentials(d.Endpoint)
 	list := []setting{
 		{"store", c.kind, c.from["store"], true},
 		{"home", c.home, c.from["home"], true},
 		{"user", c.user, c.from["user"], true},
-		{"key source", c.keySource(), fromOr(c.kms.used(), "BLUE_KMS_KEY_ARN"), true},
-		{"key file", c.umk, "home", !c.kms.used()},
+		{"key source", c.keySource(), sourceOf(c.kms.arn, "BLUE_KMS_KEY_ARN"), true},
+		{"key file", c.umk, "home", !kms},
 		{"heads", c.heads, "home and store", true},
 		{"audit key", c.audit.key, c.audit.keyFrom, true},
-		{"audit trust", cmp.Or(c.audit.trust, "none"), fromOr(c.audit.trust != "", "BLUE_AUDIT_TRUST"), true},
+		{"audit trust", cmp.Or(c.audit.trust, "none"), sourceOf(c.audit.trust, "BLUE_AUDIT_TRUST"), true},
 		{"audit anchors", c.audit.anchors, "home and store", true},
-		{"audit S3", c.audit.where(), fromOr(c.audit.bucket != "", "BLUE_AUDIT_S3"), true},
+		{"audit S3", c.audit.where(), sourceOf(c.audit.bucket, "BLUE_AUDIT_S3"), true},
 	}
 	if local {
 		list = append(list,
@@ -126,14 +122,15 @@ func (a *app) settings(c config, d dynamoAt) []setting {
 			setting{"keys database", c.database + ".keys", "database", true})
 	}
 	kmsCredentials, kmsCredentialsFrom := a.credentials(c.kms.Endpoint)
+	credentials, credentialsFrom := a.credentials(d.Endpoint)
 	list = append(list,
-		setting{"KMS key", cmp.Or(c.kms.arn, "none"), fromOr(c.kms.used(), "BLUE_KMS_KEY_ARN"), c.kms.used()},
-		setting{"KMS endpoint", c.kms.where(), cmp.Or(c.kms.From, "default: AWS"), c.kms.used()},
-		setting{"KMS credentials", kmsCredentials, kmsCredentialsFrom, c.kms.used()},
-		setting{"KMS tables", c.kms.tables, c.kms.tablesFrom, c.kms.used()},
+		setting{"KMS key", cmp.Or(c.kms.arn, "none"), sourceOf(c.kms.arn, "BLUE_KMS_KEY_ARN"), kms},
+		setting{"KMS endpoint", c.kms.where(), cmp.Or(c.kms.From, "default: AWS"), kms},
+		setting{"KMS credentials", kmsCredentials, kmsCredentialsFrom, kms},
+		setting{"KMS tables", c.kms.tables, c.kms.tablesFrom, kms},
 		setting{"key cache", keys.DefaultTTL.String(), "fixed", true},
-		setting{"endpoint", endpoint, d.From, remote},
-		setting{"insecure endpoint", insecure, insecureFrom, remote || c.kms.used()},
+		setting{"endpoint", cmp.Or(d.URL, "AWS"), d.From, remote},
+		setting{"insecure endpoint", insecure, insecureFrom, remote || kms},
 		setting{"region", d.region, d.regionFrom, remote},
 		setting{"credentials", credentials, credentialsFrom, remote},
 		setting{"table prefix", d.prefix, d.prefixFrom, remote})

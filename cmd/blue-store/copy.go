@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -20,21 +19,22 @@ func copyCommand(a *app) *cobra.Command {
 	var all bool
 	c := &cobra.Command{
 		Use:   "copy FROM TO [DIALOGUE…]",
-		Short: "Copy dialogues between stores, sealed as they are",
-		Long: "Copies dialogues from one store to another: items, wrapped keys and audit events as they\n" +
-			"are, so it takes no key. FROM and TO are sqlite:PATH, dynamodb or demo. FROM is only read.\n" +
-			"Stopped anywhere, it is finished by running it again; run once more, it changes nothing.\n\n" +
-			"An older state of the dialogue in TO is brought forward. Another one of its name, a newer\n" +
-			"one, or one that was written to in both stores is left as it is (exit 8).\n\n" +
-			"At the end every item is compared with the source, and where the key file opens it, the\n" +
-			"copy is loaded and verified.",
+		Short: "Copy encrypted dialogues between stores",
+		Long: "Copies dialogues from one store to another. It copies items, wrapped keys and audit events in\n" +
+			"their stored form, so it needs no key. FROM and TO are sqlite:PATH, dynamodb or demo. FROM is\n" +
+			"only read. If the command is stopped, run it again to complete the copy. A repeated copy\n" +
+			"changes nothing.\n\n" +
+			"An older state of the dialogue in TO is updated. If TO has a newer state, a different dialogue\n" +
+			"of the same name, or if both stores were written to, TO does not change (exit 8).\n\n" +
+			"At the end, every item is compared with the source. If the key is available, the copy is also\n" +
+			"loaded and verified.",
 		Example: "  blue-store copy sqlite:blue.db dynamodb --all --endpoint http://localhost:8000\n" +
 			"  blue-store copy dynamodb sqlite:backup.db ukfs-specification-review",
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
 			case a.flags.store != "":
-				return usage("copy names its stores itself; leave --store out")
+				return usage("copy has the stores as arguments; omit --store")
 			case all == (len(args) > 2):
 				return usage("name the dialogues to copy, or use --all")
 			}
@@ -45,31 +45,31 @@ func copyCommand(a *app) *cobra.Command {
 			return a.copy(c.Context(), args[0], args[1], ids)
 		},
 	}
-	c.Flags().BoolVar(&all, "all", false, "copy every dialogue that FROM lists or this client remembers of it")
+	c.Flags().BoolVar(&all, "all", false, "copy every dialogue that FROM lists or that this client has seen in FROM")
 	return c
 }
 
-// copyAnswer is what copy says, schema blue-store/copy@1.
+// copyAnswer is the answer of copy, schema blue-store/copy@1.
 type copyAnswer struct {
-	Schema    string   `json:"schema"`
-	OK        bool     `json:"ok"`
-	From      string   `json:"from"`
-	To        string   `json:"to"`
-	Dialogues []copied `json:"dialogues"`
+	Schema    string       `json:"schema"`
+	OK        bool         `json:"ok"`
+	From      string       `json:"from"`
+	To        string       `json:"to"`
+	Dialogues []copyResult `json:"dialogues"`
 }
 
-// copied is the result for one dialogue.
-type copied struct {
+// copyResult is the result for one dialogue.
+type copyResult struct {
 	DialogueID string         `json:"dialogue_id"`
 	Result     *copier.Result `json:"result,omitempty"`
 	Verified   bool           `json:"verified"`          // loaded and verified in the target
-	Note       string         `json:"note,omitempty"`    // why not
-	Kind       string         `json:"kind,omitempty"`    // of the error, as in exit.go
-	Message    string         `json:"message,omitempty"` // the error
+	Note       string         `json:"note,omitempty"`    // reason why it was not verified
+	Kind       string         `json:"kind,omitempty"`    // of the error, see kinds
+	Message    string         `json:"message,omitempty"` // text of the error
 }
 
 func (a *app) copy(ctx context.Context, fromName, toName string, ids []blue.DialogueID) error {
-	from, to, err := a.bothStores(fromName, toName)
+	from, to, err := a.copyStores(fromName, toName)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (a *app) copy(ctx context.Context, fromName, toName string, ids []blue.Dial
 	}
 	defer target.close()
 
-	answer := copyAnswer{Schema: "blue-store/copy@1", OK: true, From: from.name(), To: to.name(), Dialogues: []copied{}}
+	answer := copyAnswer{Schema: "blue-store/copy@1", OK: true, From: from.name(), To: to.name(), Dialogues: []copyResult{}}
 	c := &copier.Copier{From: source, To: records, Log: target.log}
 	var failures []error
 	for _, id := range ids {
@@ -106,9 +106,9 @@ func (a *app) copy(ctx context.Context, fromName, toName string, ids []blue.Dial
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		remembered := !named && !slices.ContainsFunc(listed, func(row blue.Listed) bool { return row.ID == id })
-		if remembered && errors.Is(err, blue.ErrErased) {
-			continue // one that is gone otherwise is told
+		isListed := slices.ContainsFunc(listed, func(row blue.Listed) bool { return row.ID == id })
+		if !named && !isListed && errors.Is(err, blue.ErrErased) {
+			continue // a dialogue that is missing without an erasure is an error
 		}
 		if err != nil {
 			failures = append(failures, err)
@@ -116,18 +116,14 @@ func (a *app) copy(ctx context.Context, fromName, toName string, ids []blue.Dial
 		}
 		answer.Dialogues = append(answer.Dialogues, one)
 	}
-	err = a.answer(answer, func(w io.Writer) error {
-		_, err := io.WriteString(w, printable(answer.text()))
-		return err
-	})
-	return errors.Join(append(failures, err)...)
+	return errors.Join(append(failures, a.answerText(answer, answer.text()))...)
 }
 
-// bothStores resolves the names of the two stores.
-func (a *app) bothStores(fromName, toName string) (from, to config, err error) {
+// copyStores returns the settings of both stores.
+func (a *app) copyStores(fromName, toName string) (from, to config, err error) {
 	for _, name := range []string{fromName, toName} {
 		if name != "demo" && name != "dynamodb" && !strings.HasPrefix(name, "sqlite:") {
-			return from, to, usage("unknown store %q; a store is sqlite:PATH, dynamodb or demo", clipped(name))
+			return from, to, usage("unknown store %q; use sqlite:PATH, dynamodb or demo", clip(name))
 		}
 	}
 	if from, err = a.configOf(fromName); err != nil {
@@ -140,15 +136,15 @@ func (a *app) bothStores(fromName, toName string) (from, to config, err error) {
 	case from.name() == to.name():
 		return from, to, usage("FROM and TO are the same store")
 	case a.flags.endpointGiven && from.kind != kindDynamoDB && to.kind != kindDynamoDB:
-		return from, to, usage("--endpoint is for DynamoDB, and neither store is dynamodb")
+		return from, to, usage("--endpoint is for DynamoDB, but neither store is dynamodb")
 	}
-	return from, to, from.present()
+	return from, to, from.checkExists()
 }
 
-// copyOne copies a dialogue and, where the key is at hand, verifies the copy.
-// The error is also told in the result.
-func (a *app) copyOne(ctx context.Context, c *copier.Copier, target *session, id blue.DialogueID) (copied, error) {
-	one := copied{DialogueID: string(id)}
+// copyOne copies a dialogue and verifies the copy if the key is available. The
+// result also contains the error.
+func (a *app) copyOne(ctx context.Context, c *copier.Copier, target *session, id blue.DialogueID) (copyResult, error) {
+	one := copyResult{DialogueID: string(id)}
 	p := a.progress()
 	defer p.end()
 	c.Progress = func(done, total int) { p.step(done, total, string(id)) }
@@ -164,21 +160,21 @@ func (a *app) copyOne(ctx context.Context, c *copier.Copier, target *session, id
 	return one, err
 }
 
-// verifyCopy loads the dialogue with the key file. One that is not there or is
-// another is no error: copying takes none.
+// verifyCopy loads the dialogue. A missing key or another key is not an error,
+// because copying needs no key.
 func (s *session) verifyCopy(ctx context.Context, id blue.DialogueID) (verified bool, note string, err error) {
-	if !s.config.kms.used() && missing(s.config.umk) {
-		return false, "there is no key file here", nil
+	if !s.config.kms.isSet() && isMissing(s.config.umk) {
+		return false, "there is no key file on this machine", nil
 	}
 	_, err = s.store.Verify(ctx, id)
 	if errors.Is(err, blue.ErrSealed) && !errors.Is(err, blue.ErrTampered) {
-		return false, "the " + s.config.keySource() + " here does not open it", nil
+		return false, "the " + s.config.keySource() + " of this client cannot open it", nil
 	}
 	return err == nil, "", err
 }
 
-// everyDialogue returns what a store lists and what this client remembers of
-// it: a list alone would not show that a whole dialogue is gone.
+// everyDialogue returns the dialogues that the store lists and those that this
+// client has seen in it. The list alone cannot show that a dialogue is missing.
 func everyDialogue(ctx context.Context, store blue.AnalyticsStore, c config) ([]blue.DialogueID, error) {
 	rows, err := store.List(ctx)
 	if err != nil {
@@ -206,16 +202,12 @@ func (r *copyAnswer) text() string {
 			fmt.Fprintf(&b, "✗ %s  %s\n", d.DialogueID, oneLine(d.Message))
 			continue
 		}
-		check := "verified"
+		mark, check := "✓", "verified"
 		switch {
 		case d.Message != "":
-			check = oneLine(d.Message)
+			mark, check = "✗", oneLine(d.Message)
 		case !d.Verified:
-			check = "compared with the source; not opened: " + d.Note
-		}
-		mark := "✓"
-		if d.Message != "" {
-			mark = "✗"
+			check = "compared with the source, but not decrypted: " + d.Note
 		}
 		fmt.Fprintf(&b, "%s %s  %s: %d items, version %d, %d audit events, %d wrapped key(s); %s\n",
 			mark, d.DialogueID, d.Result.Status, d.Result.Items, d.Result.Version, d.Result.Events, d.Result.Wraps, check)

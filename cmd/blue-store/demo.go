@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,33 +20,33 @@ func demoCommand(a *app) *cobra.Command {
 	var clean bool
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "Store an example dialogue and show it sealed and opened",
-		Long: "demo seals an example dialogue in a store of its own (--store demo, below BLUE_HOME)\n" +
-			"and shows what the store holds beside what you see. It needs nothing but this\n" +
-			"program. demo --clean removes exactly what demo made.\n\n" +
-			"Its answer is text also when it is piped; --json gives JSON.",
+		Short: "Store an example dialogue and show it encrypted and decrypted",
+		Long: "Encrypts an example dialogue into its own store (--store demo, in BLUE_HOME) and shows the\n" +
+			"stored form next to the decrypted form. It needs only this program. demo --clean removes\n" +
+			"exactly the files of the demo.\n\n" +
+			"The answer is text even if standard output is not a terminal. --json prints JSON.",
 		Example: "  blue-store demo\n  blue-store demo --clean",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if a.flags.store != "" && a.flags.store != "demo" {
-				return usage("demo has a store of its own; leave --store out")
+				return usage("demo has its own store; omit --store")
 			}
 			a.flags.store = "demo"
-			a.flags.text = !a.flags.json // the demo is for people
+			a.flags.text = !a.flags.json // even if standard output is not a terminal
 			if clean {
 				return a.demoClean()
 			}
 			return a.demo(c.Context())
 		},
 	}
-	c.Flags().BoolVar(&clean, "clean", false, "remove what demo made")
+	c.Flags().BoolVar(&clean, "clean", false, "remove the files of the demo")
 	return c
 }
 
-// demoAnswer is what demo says, schema blue-store/demo@1.
+// demoAnswer is the answer of demo, schema blue-store/demo@1.
 type demoAnswer struct {
 	Schema     string         `json:"schema"`
-	Status     string         `json:"status"` // as of import
+	Status     string         `json:"status"` // the status of import
 	Key        demoKey        `json:"key"`
 	Store      string         `json:"store"` // path of the SQLite file
 	DialogueID string         `json:"dialogue_id"`
@@ -57,7 +55,7 @@ type demoAnswer struct {
 	Items      int            `json:"items"`
 	Version    uint64         `json:"version"`
 	Notes      int            `json:"notes"`
-	Item       inspected      `json:"item"`
+	Item       inspectedItem  `json:"item"`
 	Outline    string         `json:"outline"`
 	Warning    string         `json:"warning"`
 	Next       []string       `json:"next"`
@@ -68,7 +66,7 @@ type demoKey struct {
 	New  bool   `json:"new"`
 }
 
-const demoWarning = "This is local data: the key and the store lie on this disk alone, without a copy. Lose the key and nothing opens them again."
+const demoWarning = "The key and the store exist only on this disk, without a backup. If you lose the key, the data cannot be decrypted."
 
 func (a *app) demo(ctx context.Context) error {
 	c, err := a.config()
@@ -79,8 +77,7 @@ func (a *app) demo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = os.Stat(c.umk)
-	hadKey := err == nil
+	newKey := isMissing(c.umk)
 	if err := markHome(c.home); err != nil {
 		return err
 	}
@@ -90,23 +87,24 @@ func (a *app) demo(ctx context.Context) error {
 	}
 	defer s.close()
 	quiet := a.flags.quiet
-	a.flags.quiet = true // the answer says it
+	a.flags.quiet = true // the answer contains the notes
 	imported, err := a.importSource(ctx, s, src, false)
 	a.flags.quiet = quiet
 	if err != nil {
 		return err
 	}
-	answer, err := s.showcase(ctx, blue.DialogueID(imported.DialogueID))
+	answer, err := s.demoAnswer(ctx, blue.DialogueID(imported.DialogueID))
 	if err != nil {
 		return err
 	}
 	answer.Status, answer.Title, answer.Counts = imported.Status, imported.Title, imported.Stored
-	answer.Notes, answer.Key = len(imported.Notes), demoKey{c.umk, !hadKey}
+	answer.Notes, answer.Key = len(imported.Notes), demoKey{c.umk, newKey}
 	return a.answer(answer, answer.text)
 }
 
-// showcase verifies the dialogue and picks what the demo shows of it.
-func (s *session) showcase(ctx context.Context, id blue.DialogueID) (*demoAnswer, error) {
+// demoAnswer verifies the dialogue and returns the part of the answer that is
+// read from the store.
+func (s *session) demoAnswer(ctx context.Context, id blue.DialogueID) (*demoAnswer, error) {
 	snapshot, err := s.store.Verify(ctx, id)
 	if err != nil {
 		return nil, err
@@ -139,7 +137,7 @@ func (s *session) showcase(ctx context.Context, id blue.DialogueID) (*demoAnswer
 	}, nil
 }
 
-// firstLines cuts a text after n lines.
+// firstLines returns the first n lines of a text.
 func firstLines(text string, n int) string {
 	lines := strings.SplitAfterN(text, "\n", n+1)
 	if len(lines) <= n {
@@ -148,22 +146,21 @@ func firstLines(text string, n int) string {
 	return strings.Join(lines[:n], "") + "…\n"
 }
 
-// homeMark is the file by which demo --clean knows that BLUE_HOME was not
-// there before the demo.
+// homeMark is a file that exists if demo created BLUE_HOME. Then demo --clean
+// removes BLUE_HOME too.
 const homeMark = "made-by-demo"
 
-// markHome makes the demo's folder, and the mark if BLUE_HOME is new. home is
-// the demo's own, the folder demo below BLUE_HOME.
+// markHome creates home, the folder of the demo in BLUE_HOME. It also creates the
+// mark if BLUE_HOME is new.
 func markHome(home string) error {
-	_, err := os.Stat(filepath.Dir(home))
-	fresh := errors.Is(err, fs.ErrNotExist)
+	isNew := isMissing(filepath.Dir(home))
 	if err := os.MkdirAll(home, 0o700); err != nil {
-		return fmt.Errorf("%w: making the folder of the demo: %w", blue.ErrUnavailable, err)
+		return fmt.Errorf("%w: creating the folder of the demo: %w", blue.ErrUnavailable, err)
 	}
-	if !fresh {
+	if !isNew {
 		return nil
 	}
-	text := "blue-store demo made this folder and the one above it; blue-store demo --clean removes them.\n"
+	text := "blue-store demo created this folder and its parent folder. blue-store demo --clean removes them.\n"
 	if err := os.WriteFile(filepath.Join(home, homeMark), []byte(text), 0o600); err != nil {
 		return fmt.Errorf("%w: marking the folder of the demo: %w", blue.ErrUnavailable, err)
 	}

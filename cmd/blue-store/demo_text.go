@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// text is the demo's answer for people.
+// text writes the answer as text.
 func (d *demoAnswer) text(w io.Writer) error {
 	var b strings.Builder
 	key := "already there"
@@ -26,12 +26,12 @@ func (d *demoAnswer) text(w io.Writer) error {
 	fmt.Fprintf(&b, "           %s\n", countLine(d.Counts))
 	check("sealed", fmt.Sprintf("%d items encrypted", d.Items), "")
 	b.WriteString("\n")
-	d.Item.columns(&b)
-	fmt.Fprintf(&b, "\n%s\nverified: %d items, version %d\n\n%s\n\nNext:\n", d.Outline, d.Items, d.Version, wrap(d.Warning, 88))
+	d.Item.writeColumns(&b)
+	fmt.Fprintf(&b, "\n%s\nverified: %d items, version %d\n\n%s\n\nNext:\n", d.Outline, d.Items, d.Version, wrapText(d.Warning, 88))
 	for _, line := range d.Next {
 		fmt.Fprintf(&b, "  %s\n", line)
 	}
-	b.WriteString("(in a checkout, type go run ./cmd/blue-store in place of blue-store)\n")
+	b.WriteString("(in a checkout, type go run ./cmd/blue-store instead of blue-store)\n")
 	_, err := io.WriteString(w, printable(b.String()))
 	return err
 }

@@ -24,10 +24,10 @@ func dialogueCommand(a *app) *cobra.Command {
 // refused prints what Blue answers to a request that a rule refuses, and
 // returns the error that goes to standard error. Blue's exit code is 0 there,
 // so that no script can see it (bug 28); ours is 4.
-func (a *app) refused(err error) error {
+func (a *app) answerRefusal(err error) error {
 	if e, ok := errors.AsType[*blue.ValidationError](err); ok {
 		short := fmt.Sprintf("%v: validation failed with %d error(s)", blue.ErrRefused, len(e.Errors))
-		return a.refusal(e, func(w io.Writer) error { return validationText(w, e) }, &shortened{err, short})
+		return a.refusal(e, func(w io.Writer) error { return validationText(w, e) }, &shortError{err, short})
 	}
 	if e, ok := errors.AsType[*blue.GateError](err); ok {
 		hint := "settle what is open and have every expert converge, or insist with \"force\": true in the data"
@@ -44,13 +44,13 @@ func (a *app) refusal(v any, text func(io.Writer) error, err error) error {
 }
 
 // shortened is an error with another text: the long one was printed already.
-type shortened struct {
+type shortError struct {
 	error
 	text string
 }
 
-func (s *shortened) Error() string { return s.text }
-func (s *shortened) Unwrap() error { return s.error }
+func (s *shortError) Error() string { return s.text }
+func (s *shortError) Unwrap() error { return s.error }
 
 func validationText(w io.Writer, e *blue.ValidationError) error {
 	for i := range e.Errors {
@@ -73,7 +73,7 @@ func gateText(w io.Writer, e *blue.GateError) error {
 
 // warn prints warnings for people. In JSON they stand in the answer.
 func (a *app) warn(warnings []blue.Warning) {
-	if a.json() {
+	if a.isJSON() {
 		return
 	}
 	for _, w := range warnings {

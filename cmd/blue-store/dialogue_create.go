@@ -66,7 +66,7 @@ func (a *app) withData(ctx context.Context, data string, members []member) ([]by
 			return nil, err
 		}
 	}
-	return merged(text, members)
+	return mergeMembers(text, members)
 }
 
 type createdJSON struct {
@@ -93,7 +93,7 @@ func (a *app) createDialogue(ctx context.Context, data string, members []member,
 		return err
 	}
 	defer s.close()
-	id, err := create(ctx, s, d, opaque)
+	id, err := createUnderFreeID(ctx, s, d, opaque)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func checkTitle(title string, opaque bool) error {
 
 // create makes the dialogue under the first id that is free. Between looking
 // and creating, another process may take an id; then the next one is tried.
-func create(ctx context.Context, s *session, d blue.NewDialogue, opaque bool) (blue.DialogueID, error) {
+func createUnderFreeID(ctx context.Context, s *session, d blue.NewDialogue, opaque bool) (blue.DialogueID, error) {
 	if opaque {
 		// A version 7 UUID begins with the time, which the store shows anyway.
 		u, err := uuid.NewV7()

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,41 +24,52 @@ func doctorCommand(a *app) *cobra.Command {
 	var fix bool
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check the surroundings: files, modes, key, SQLite or DynamoDB, memory of this client",
-		Long: "Says which files and settings are in use and what is wrong with them. It never makes a key\n" +
-			"or a store, and looks into no dialogue: that is verify. The exit code is that of the worst\n" +
+		Short: "Check files, modes, keys, SQLite or DynamoDB, and the freshness records of this client",
+		Long: "Prints the files and settings in use and reports errors in them. It never creates a key or a\n" +
+			"store, and does not read dialogues. Use verify for that. The exit code is the code of the worst\n" +
 			"finding.",
 		Example: "  blue-store doctor\n  blue-store doctor --fix",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.doctor(c.Context(), fix) },
 	}
-	c.Flags().BoolVar(&fix, "fix", false, "take access to keys, data and memory away from others (chmod); nothing else")
+	c.Flags().BoolVar(&fix, "fix", false, "revoke the access of other users to keys, data and freshness records (chmod)")
 	return c
 }
 
-// diagnosis is one line of the doctor's answer.
-type diagnosis struct {
+// finding is one line of the answer of doctor.
+type finding struct {
 	Check  string `json:"check"`
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
 	Hint   string `json:"hint,omitempty"`
-	err    error  // what the exit code follows from
+	err    error  // determines the exit code
 }
 
-// examination collects the findings of one run.
-type examination struct {
+// healthCheck collects the findings of one run.
+type healthCheck struct {
 	config   config
 	app      *app
 	fix      bool
-	findings []diagnosis
+	findings []finding
 }
 
-func (x *examination) fine(check, format string, args ...any) {
-	x.findings = append(x.findings, diagnosis{Check: check, OK: true, Detail: fmt.Sprintf(format, args...)})
+// ok adds a finding without an error.
+func (h *healthCheck) ok(check, format string, args ...any) {
+	h.findings = append(h.findings, finding{Check: check, OK: true, Detail: fmt.Sprintf(format, args...)})
 }
 
-func (x *examination) wrong(check string, err error) {
-	x.findings = append(x.findings, diagnosis{Check: check, Detail: err.Error(), Hint: hintOf(err), err: err})
+// fail adds a finding with an error.
+func (h *healthCheck) fail(check string, err error) {
+	h.findings = append(h.findings, finding{Check: check, Detail: err.Error(), Hint: hintOf(err), err: err})
+}
+
+// add calls fail if err is set, otherwise ok.
+func (h *healthCheck) add(check string, err error, format string, args ...any) {
+	if err != nil {
+		h.fail(check, err)
+	} else {
+		h.ok(check, format, args...)
+	}
 }
 
 func (a *app) doctor(ctx context.Context, fix bool) error {
@@ -68,61 +77,52 @@ func (a *app) doctor(ctx context.Context, fix bool) error {
 	if err != nil {
 		return err
 	}
-	x := &examination{config: c, fix: fix, app: a}
-	x.fine("home", "%s", presence(c.home))
-	x.fine("user", "%s", c.user)
-	x.modes()
-	x.sqliteVersion(sqlite.SQLiteVersion)
-	if c.kind == kindDynamoDB {
-		x.dynamo(ctx, a)
-	} else {
-		x.store(ctx)
-	}
-	x.heads()
-	x.fine("cache", "opened keys stay in a process for %s at most: that is the delay of a revocation", keys.DefaultTTL)
-	x.memory()
-	x.fips()
-	status := "ok"
-	if x.worst() != nil {
+	h := &healthCheck{config: c, fix: fix, app: a}
+	h.ok("home", "%s", pathText(c.home))
+	h.ok("user", "%s", c.user)
+	h.checkModes()
+	h.checkSQLite(sqlite.SQLiteVersion)
+	h.checkStore(ctx)
+	h.checkFreshness()
+	h.ok("cache", "a process keeps opened keys for at most %s; revoked access ends after that time", keys.DefaultTTL)
+	h.checkRuntime()
+	worst, status := h.worst(), "ok"
+	if worst != nil {
 		status = "error"
 	}
 	answer := struct {
-		Checks []diagnosis `json:"checks"`
-		Status string      `json:"status"`
-	}{x.findings, status}
-	if err := a.answer(answer, x.text); err != nil {
-		return err
-	}
-	return x.worst()
+		Checks []finding `json:"checks"`
+		Status string    `json:"status"`
+	}{h.findings, status}
+	return errors.Join(a.answer(answer, h.text), worst)
 }
 
-func presence(path string) string {
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+// pathText returns a path with a remark if nothing exists there.
+func pathText(path string) string {
+	if isMissing(path) {
 		return path + " (not there yet)"
 	}
 	return path
 }
 
-// worst returns the gravest finding as an error, in the order of kinds.
-func (x *examination) worst() error {
-	found, worst, least := 0, error(nil), len(kinds)+1
-	for _, f := range x.findings {
-		if f.err == nil {
-			continue
-		}
-		found++
-		if g := gravity(f.err); g < least {
-			worst, least = f.err, g
+// worst returns the most severe error, in the order of kinds, with the number of
+// errors as its text.
+func (h *healthCheck) worst() error {
+	var failed []error
+	for _, f := range h.findings {
+		if f.err != nil {
+			failed = append(failed, f.err)
 		}
 	}
-	if worst == nil {
+	if len(failed) == 0 {
 		return nil
 	}
-	return withHint(&shortened{worst, fmt.Sprintf("%d finding(s)", found)}, hintOf(worst))
+	worst := slices.MinFunc(failed, func(x, y error) int { return rank(x) - rank(y) })
+	return withHint(&shortError{worst, fmt.Sprintf("%d finding(s)", len(failed))}, hintOf(worst))
 }
 
-// gravity is an error's place in kinds; the gravest is 0.
-func gravity(err error) int {
+// rank returns the place of an error in kinds. The most severe error has rank 0.
+func rank(err error) int {
 	for i, k := range kinds {
 		if errors.Is(err, k.err) {
 			return i
@@ -131,8 +131,8 @@ func gravity(err error) int {
 	return len(kinds)
 }
 
-func (x *examination) text(w io.Writer) error {
-	for _, f := range x.findings {
+func (h *healthCheck) text(w io.Writer) error {
+	for _, f := range h.findings {
 		mark := "ok"
 		if !f.OK {
 			mark = "!!"
@@ -145,19 +145,19 @@ func (x *examination) text(w io.Writer) error {
 	return nil
 }
 
-// leastSQLite is the first version with the fixes this store relies on.
-const leastSQLite = "3.51.3"
+// minSQLite is the first version of SQLite with the fixes that the store needs.
+const minSQLite = "3.51.3"
 
-func (x *examination) sqliteVersion(have string) {
-	if olderVersion(have, leastSQLite) {
-		x.wrong("sqlite", fmt.Errorf("%w: SQLite %s is older than %s", blue.ErrUnavailable, have, leastSQLite))
-		return
+func (h *healthCheck) checkSQLite(version string) {
+	var err error
+	if isOlder(version, minSQLite) {
+		err = fmt.Errorf("%w: SQLite %s is older than %s", blue.ErrUnavailable, version, minSQLite)
 	}
-	x.fine("sqlite", "%s", have)
+	h.add("sqlite", err, "%s", version)
 }
 
-// olderVersion compares dotted numbers.
-func olderVersion(a, b string) bool {
+// isOlder reports whether version a is older than b. Both are dotted numbers.
+func isOlder(a, b string) bool {
 	numbers := func(s string) (list []int) {
 		for part := range strings.SplitSeq(s, ".") {
 			n, _ := strconv.Atoi(part)
@@ -168,85 +168,79 @@ func olderVersion(a, b string) bool {
 	return slices.Compare(numbers(a), numbers(b)) < 0
 }
 
-// store looks at the database files, then at the key that belongs to them.
-func (x *examination) store(ctx context.Context) {
-	path := x.config.database
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		x.fine("store", "%s", presence(path))
-		x.key(ctx, nil)
-		return
+// checkStore checks the store, its key and its list of dialogues.
+func (h *healthCheck) checkStore(ctx context.Context) {
+	open := h.openDatabase
+	if h.config.kind == kindDynamoDB {
+		open = h.openTables
 	}
-	s, err := sqlite.Open(ctx, path, &sqlite.Options{ReadOnly: true})
+	s, err := open(ctx)
 	if err != nil {
-		x.wrong("store", err)
-		x.key(ctx, nil)
+		h.fail("store", err)
+	}
+	if err != nil || s == nil {
+		h.checkKey(ctx, nil)
 		return
 	}
 	defer s.Close()
-	if err := s.Check(ctx); err != nil {
-		x.wrong("store", err)
-	} else {
-		x.fine("store", "%s, integrity_check ok", path)
-	}
-	x.key(ctx, s)
-	x.dialogues(ctx, s)
-}
-
-// dialogues counts what the index of dialogues holds.
-func (x *examination) dialogues(ctx context.Context, s backend) {
+	h.checkKey(ctx, s)
 	rows, err := engine.New(s, nil).List(ctx)
-	if err != nil {
-		x.wrong("dialogues", err)
-		return
-	}
-	x.fine("dialogues", "%d", len(rows))
+	h.add("dialogues", err, "%d", len(rows))
 }
 
-// key compares the key file with the key that sealed the store. It never
-// makes one. Where keys come from KMS, it asks there.
-func (x *examination) key(ctx context.Context, s backend) {
-	if x.config.kms.used() {
-		x.kms(ctx, s)
+// openDatabase checks the SQLite database and opens it. It returns nil if there
+// is none.
+func (h *healthCheck) openDatabase(ctx context.Context) (backend, error) {
+	path := h.config.database
+	if isMissing(path) {
+		h.ok("store", "%s", pathText(path))
+		return nil, nil
+	}
+	s, err := sqlite.Open(ctx, path, &sqlite.Options{ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	h.add("store", s.Check(ctx), "%s, integrity_check ok", path)
+	return s, nil
+}
+
+// checkKey compares the key file with the key that sealed the store, or checks
+// the key in KMS. It never creates a key.
+func (h *healthCheck) checkKey(ctx context.Context, s backend) {
+	if h.config.kms.isSet() {
+		h.checkKMS(ctx, s)
 		return
 	}
 	opts, sealedWith := &localfile.Options{}, ""
 	if s != nil {
 		opts.SealedWith, sealedWith = s.SealedWith, s.SealedWith(ctx)
 	}
-	_, missing := os.Lstat(x.config.umk)
-	if errors.Is(missing, fs.ErrNotExist) && sealedWith == "" {
-		x.fine("key", "%s (not there yet)", x.config.umk)
+	if isMissing(h.config.umk) && sealedWith == "" {
+		h.ok("key", "%s", pathText(h.config.umk))
 		return
 	}
-	have, err := localfile.Open(x.config.umk, opts).Fingerprint(ctx)
-	switch {
-	case err != nil:
-		x.wrong("key", err)
-	case sealedWith != "" && have != sealedWith:
-		x.wrong("key", withHint(fmt.Errorf("%w: the store was sealed with %s, %s is %s", blue.ErrSealed, sealedWith, x.config.umk, have),
-			"put the right key file back; the data may be fine"))
-	default:
-		x.fine("key", "%s %s", have, x.config.umk)
+	fingerprint, err := localfile.Open(h.config.umk, opts).Fingerprint(ctx)
+	if err == nil && sealedWith != "" && fingerprint != sealedWith {
+		err = withHint(fmt.Errorf("%w: the store was sealed with %s, but %s is %s", blue.ErrSealed, sealedWith, h.config.umk, fingerprint),
+			"restore the right key file; the data can be undamaged")
 	}
+	h.add("key", err, "%s %s", fingerprint, h.config.umk)
 }
 
-// memory says where keys are while they are used. Either is fine.
-func (x *examination) memory() {
+// checkRuntime reports the protection of keys in memory and the FIPS 140 mode.
+// None of them is an error.
+func (h *healthCheck) checkRuntime() {
+	memory := "plain; keys are zeroed after use (a build with GOEXPERIMENT=runtimesecret uses runtime/secret)"
 	if envelope.Guarded() {
-		x.fine("memory", "keys are made and opened in runtime/secret, and zeroed after use")
-		return
+		memory = "keys are created and opened in runtime/secret, and zeroed after use"
 	}
-	x.fine("memory", "plain; keys are zeroed after use (a build with GOEXPERIMENT=runtimesecret uses runtime/secret)")
-}
-
-// fips says how the cryptography runs. Any mode is fine.
-func (x *examination) fips() {
-	mode := "off (the same algorithms; GODEBUG=fips140=on turns self-tests and the validated module on)"
+	h.ok("memory", "%s", memory)
+	mode := "off (the same algorithms; GODEBUG=fips140=on enables self-tests and the validated module)"
 	switch {
 	case fips140.Enforced():
 		mode = "only, Go Cryptographic Module " + fips140.Version()
 	case fips140.Enabled():
 		mode = "on, Go Cryptographic Module " + fips140.Version()
 	}
-	x.fine("fips140", "%s", mode)
+	h.ok("fips140", "%s", mode)
 }

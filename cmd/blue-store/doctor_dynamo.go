@@ -6,66 +6,44 @@ import (
 
 	"github.com/superviber/blue-encrypted-store/dynamo"
 	"github.com/superviber/blue-encrypted-store/dynamo/tables"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 )
 
-// dynamo looks at the endpoint, the tables, and the key that belongs to them.
-// It changes nothing there.
-func (x *examination) dynamo(ctx context.Context, a *app) {
-	x.endpoint(a)
-	at, err := a.dynamoConfig(ctx)
+// openTables checks the endpoint and the tables, and opens the store. It changes
+// nothing.
+func (h *healthCheck) openTables(ctx context.Context) (backend, error) {
+	d := h.config.dynamo
+	h.ok("endpoint", "%s (from %s)%s", d.where(), d.From, exposure(d.Endpoint, "signatures and item names"))
+	what, from := h.app.credentials(d.Endpoint)
+	h.ok("creds", "%s (from %s)", what, from)
+	at, err := h.app.dynamoConfig(ctx)
 	if err != nil {
-		x.wrong("store", err)
-		x.key(ctx, nil)
-		return
+		return nil, err
 	}
-	if !x.tables(ctx, at) {
-		x.key(ctx, nil)
-		return
-	}
-	s, err := dynamo.Open(ctx, at)
-	if err != nil {
-		x.wrong("store", err)
-		return
-	}
-	defer s.Close()
-	x.key(ctx, s)
-	x.dialogues(ctx, s)
-}
-
-// endpoint says who is asked, as whom, and what of it travels in the clear.
-func (x *examination) endpoint(a *app) {
-	d := x.config.dynamo
-	note := ""
-	if d.IsExposed() {
-		note = "; plain http to another host, allowed by --insecure-endpoint: signatures and item names can be read on the way"
-	}
-	x.fine("endpoint", "%s (from %s)%s", d.where(), d.From, note)
-	what, from := a.credentials(d.Endpoint)
-	x.fine("creds", "%s (from %s)", what, from)
-}
-
-// tables compares the tables with their definition, and reports whether they
-// can be used.
-func (x *examination) tables(ctx context.Context, at dynamo.Config) bool {
 	admin, err := tables.Open(at)
 	if err != nil {
-		x.wrong("store", err)
-		return false
+		return nil, err
 	}
 	found, err := admin.Status(ctx)
 	if err != nil {
-		x.wrong("store", err)
-		return false
+		return nil, err
 	}
 	for _, t := range found {
 		if len(t.Differs) > 0 {
-			x.findings = append(x.findings, diagnosis{Check: "table", Detail: t.Name + " differs: " + strings.Join(t.Differs, "; ")})
+			h.findings = append(h.findings, finding{Check: "table", Detail: t.Name + " differs: " + strings.Join(t.Differs, "; ")})
 		}
 	}
 	if err := admin.Check(found); err != nil {
-		x.wrong("store", err)
-		return false
+		return nil, err
 	}
-	x.fine("store", "%d tables as defined", len(found))
-	return true
+	h.ok("store", "%d tables as defined", len(found))
+	return dynamo.Open(ctx, at)
+}
+
+// exposure returns a remark if the endpoint exposes the data to the network.
+func exposure(e awsclient.Endpoint, data string) string {
+	if !e.IsExposed() {
+		return ""
+	}
+	return "; plain http to another host, allowed by --insecure-endpoint: " + data + " can be read on the way"
 }

@@ -9,52 +9,41 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// kms asks KMS for the state of the key, and looks whether this user has one
-// below it. It makes none and opens none.
-func (x *examination) kms(ctx context.Context, s backend) {
-	k := x.config.kms
-	note := ""
-	if k.IsExposed() {
-		note = "; plain http to another host, allowed by --insecure-endpoint: keys can be read on the way"
-	}
-	what, from := x.app.credentials(k.Endpoint)
-	x.fine("kms", "%s, as %s (from %s)%s", k.where(), what, from, note)
-	p, err := x.app.kmsProvider(ctx, k, s)
+// checkKMS requests the state of the key from KMS and checks the stored key of
+// this user. It creates and opens no key.
+func (h *healthCheck) checkKMS(ctx context.Context, s backend) {
+	k := h.config.kms
+	what, from := h.app.credentials(k.Endpoint)
+	h.ok("kms", "%s, as %s (from %s)%s", k.where(), what, from, exposure(k.Endpoint, "keys"))
+	p, err := h.app.kmsProvider(ctx, k, s)
 	if err != nil {
-		x.wrong("key", err)
+		h.fail("key", err)
 		return
 	}
 	status, err := p.Status(ctx)
-	switch {
-	case err != nil:
-		x.wrong("key", err)
-	case status.State != "Enabled":
-		x.wrong("key", fmt.Errorf("%w: KMS key %s is %s%s", blue.ErrSealed, k.arn, status.State, until(status.Deletion)))
-	default:
-		x.fine("key", "%s, %s", k.arn, status.State)
+	if err == nil && status.State != "Enabled" {
+		deletion := ""
+		if !status.Deletion.IsZero() {
+			deletion = ", with deletion on " + status.Deletion.UTC().Format(time.DateOnly)
+		}
+		err = fmt.Errorf("%w: KMS key %s is %s%s", blue.ErrSealed, k.arn, status.State, deletion)
 	}
+	h.add("key", err, "%s, %s", k.arn, status.State)
 	if s == nil {
 		return
 	}
-	own, err := p.Stored(ctx, x.config.user)
+	own, err := p.Stored(ctx, h.config.user)
 	switch {
 	case err != nil:
-		x.wrong("user key", err)
+		h.fail("user key", err)
 	case own.UMK == "":
-		x.fine("user key", "not made yet")
+		h.ok("user key", "not made yet")
 	case own.UMK != k.arn:
-		x.wrong("user key", withHint(fmt.Errorf("%w: it lies under another KMS key, %s", blue.ErrSealed, own.UMK), "blue-store keys rewrap"))
+		h.fail("user key", withHint(fmt.Errorf("%w: the user key is wrapped with another KMS key, %s", blue.ErrSealed, own.UMK), "blue-store keys rewrap"))
 	default:
-		x.fine("user key", "stored in blue_keys for the tables %s", k.tables)
+		h.ok("user key", "stored in blue_keys for the tables %s", k.tables)
 	}
 	if sealed := s.SealedWith(ctx); strings.HasPrefix(sealed, "umk:") {
-		x.wrong("key", withHint(fmt.Errorf("%w: the store was sealed with the key file %s, and BLUE_KMS_KEY_ARN is set", blue.ErrSealed, sealed), "unset BLUE_KMS_KEY_ARN to use the key file"))
+		h.fail("key", withHint(fmt.Errorf("%w: the store was sealed with the key file %s, but BLUE_KMS_KEY_ARN is set", blue.ErrSealed, sealed), "unset BLUE_KMS_KEY_ARN to use the key file"))
 	}
-}
-
-func until(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return ", and will be gone on " + t.UTC().Format(time.DateOnly)
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestOlderVersion(t *testing.T) {
+func TestIsOlder(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		want bool
@@ -15,32 +15,32 @@ func TestOlderVersion(t *testing.T) {
 		{"3.51.3", "3.51.3", false}, {"3.51.2", "3.51.3", true}, {"3.9.0", "3.51.3", true}, {"3.100.0", "3.51.3", false},
 		{"3.51", "3.51.3", true}, {"4.0.0", "3.51.3", false}, {"", "3.51.3", true},
 	} {
-		if got := olderVersion(c.a, c.b); got != c.want {
+		if got := isOlder(c.a, c.b); got != c.want {
 			t.Errorf("%q older than %q: %v", c.a, c.b, got)
 		}
 	}
 }
 
 func TestOldSQLite(t *testing.T) {
-	x := &examination{}
-	x.sqliteVersion("3.51.2")
-	if code, _ := classify(x.worst()); code != exitUnavailable {
+	h := &healthCheck{}
+	h.checkSQLite("3.51.2")
+	if code, _ := classify(h.worst()); code != exitUnavailable {
 		t.Errorf("exit %d; want %d", code, exitUnavailable)
 	}
 }
 
-// headFile returns the path of the one head file.
+// headFile returns the path of the only freshness record.
 func (m *machine) headFile() string {
 	m.t.Helper()
 	found, err := filepath.Glob(filepath.Join(m.home, ".blue", "heads", "*", "*.json"))
 	if err != nil || len(found) != 1 {
-		m.t.Fatalf("head files %q, %v", found, err)
+		m.t.Fatalf("freshness records %q, %v", found, err)
 	}
 	return found[0]
 }
 
-// TestDoctorHeads: a head file that cannot be read, or belongs to another
-// dialogue, is exit 7, and a worse finding than an open mode.
+// TestDoctorHeads checks that a freshness record that cannot be read, or that
+// belongs to another dialogue, is exit 7 and more severe than an open mode.
 func TestDoctorHeads(t *testing.T) {
 	for name, text := range map[string]string{
 		"cut short":           `{"dialogue":"err`,
@@ -67,7 +67,8 @@ func TestDoctorHeads(t *testing.T) {
 	}
 }
 
-// TestFixFollowsNoLink: what a link leads to is not ours to change.
+// TestFixFollowsNoLink checks that --fix does not change the target of a
+// symbolic link.
 func TestFixFollowsNoLink(t *testing.T) {
 	m := newMachine(t)
 	m.must("dialogue", "create", "Links")
@@ -88,7 +89,7 @@ func TestFixFollowsNoLink(t *testing.T) {
 	}
 }
 
-// TestFixNeverWidens: a mode that lacks something of the owner's stays so.
+// TestFixNeverWidens checks that --fix adds no permission for the owner.
 func TestFixNeverWidens(t *testing.T) {
 	m := newMachine(t)
 	m.must("dialogue", "create", "Modes")

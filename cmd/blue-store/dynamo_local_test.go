@@ -18,8 +18,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 )
 
-// TestDynamoDBStore runs the commands on a DynamoDB Local: what works on
-// SQLite works there, and a dialogue goes from one to the other and back.
+// TestDynamoDBStore runs the commands on a DynamoDB Local. It copies a dialogue
+// from SQLite to DynamoDB and back.
 func TestDynamoDBStore(t *testing.T) {
 	for _, name := range awsNames {
 		if name != "DYNAMODB_ENDPOINT" {
@@ -76,14 +76,14 @@ func TestDynamoDBStore(t *testing.T) {
 		t.Errorf("the export of the second copy differs:\n%s", again)
 	}
 
-	// Another master key is not made, and the wrong one opens nothing.
+	// The program creates no other master key, and a wrong one opens nothing.
 	env["BLUE_HOME"] = t.TempDir()
 	says(run(exitKey, "show", "which-cache"), "No new key was made")
 }
 
-// TestAuditUnreachable: the event of a read is its last request. That it could
-// not be stored is exit 10 where the audit table is the reason, and 5 where
-// DynamoDB as a whole is: what helps is to bring that back.
+// TestAuditUnreachable checks the exit code if the audit event of a read, its
+// last request, cannot be stored. The code is 10 if only the audit table fails,
+// and 5 if DynamoDB as a whole is unreachable.
 func TestAuditUnreachable(t *testing.T) {
 	for _, name := range awsNames {
 		if name != "DYNAMODB_ENDPOINT" {
@@ -95,7 +95,7 @@ func TestAuditUnreachable(t *testing.T) {
 		t.Fatal(err)
 	}
 	forward := httputil.NewSingleHostReverseProxy(target)
-	var fault string // of each PutItem: "" for none, "gone", or an error code
+	var fault string // of each PutItem: "" for no fault, "gone", or an error code
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case fault == "" || !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".PutItem"):
@@ -148,7 +148,7 @@ func TestAuditUnreachable(t *testing.T) {
 	}
 }
 
-// exportBody leaves out the time of the export.
+// exportBody returns an export without its time.
 func exportBody(text string) string {
 	var lines []string
 	for line := range strings.Lines(text) {

@@ -12,13 +12,13 @@ import (
 	"testing"
 )
 
-// awsNames are the variables that would lead a test out of its machine.
+// awsNames lists the variables that could direct a test to another machine.
 var awsNames = []string{
 	"DYNAMODB_ENDPOINT", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE",
 	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCOUNT_ID", "AWS_ENDPOINT_URL_KMS",
 }
 
-// answering is a server that gives every request one answer.
+// answering is a server with the same answer to every request.
 func answering(t *testing.T, status int, code, message string) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -33,8 +33,8 @@ func answering(t *testing.T, status int, code, message string) string {
 	return s.URL
 }
 
-// TestDynamoDBFails: what is wrong with a DynamoDB that was asked for ends in
-// exit code 5 and says what to type. Nothing takes its place.
+// TestDynamoDBFails checks that every failure of a selected DynamoDB is exit 5
+// with a hint, without a fallback.
 func TestDynamoDBFails(t *testing.T) {
 	for _, name := range awsNames {
 		t.Setenv(name, "")
@@ -60,7 +60,7 @@ func TestDynamoDBFails(t *testing.T) {
 			home := t.TempDir()
 			for _, args := range [][]string{{"list"}, {"show", "which-cache"}, {"dialogue", "create", "Which cache?"}, {"copy", "dynamodb", "sqlite:" + filepath.Join(home, "x.db"), "--all"}} {
 				if c.name == "index missing" && args[0] != "list" {
-					continue // only lists need one
+					continue // only lists need an index
 				}
 				env := map[string]string{"BLUE_HOME": home, "BLUE_USER": "tester", "BLUE_STORE": "dynamodb", "DYNAMODB_ENDPOINT": c.endpoint}
 				if args[0] == "copy" {
@@ -87,8 +87,8 @@ func TestDynamoDBFails(t *testing.T) {
 	}
 }
 
-// TestDynamoDBOfAnotherShape: a table with our indexes and other keys holds no
-// dialogue of ours, and is not an empty store either.
+// TestDynamoDBOfAnotherShape checks that a table with the same indexes and other
+// keys is refused, and is not treated as an empty store.
 func TestDynamoDBOfAnotherShape(t *testing.T) {
 	for _, name := range awsNames {
 		t.Setenv(name, "")
@@ -121,7 +121,7 @@ func TestDynamoDBOfAnotherShape(t *testing.T) {
 	}
 }
 
-// TestDynamoDBSettings: what is missing before anything is sent.
+// TestDynamoDBSettings checks the errors for missing settings. Nothing is sent.
 func TestDynamoDBSettings(t *testing.T) {
 	for _, name := range awsNames {
 		t.Setenv(name, "")
@@ -153,7 +153,7 @@ func TestDynamoDBSettings(t *testing.T) {
 	}
 }
 
-// TestHeadsApart: two stores never share their memory of what was seen.
+// TestHeadsApart checks that two stores never share freshness records.
 func TestHeadsApart(t *testing.T) {
 	seen := map[string]string{}
 	for _, c := range []struct {
@@ -170,13 +170,13 @@ func TestHeadsApart(t *testing.T) {
 	} {
 		heads := headsOf(t, c.env)
 		if other, twice := seen[heads]; twice {
-			t.Errorf("%s and %s share their heads", c.name, other)
+			t.Errorf("%s and %s share freshness records", c.name, other)
 		}
 		seen[heads] = c.name
 	}
 	same := headsOf(t, map[string]string{"DYNAMODB_ENDPOINT": "http://LOCALHOST:8000/", "AWS_REGION": "eu-west-1"})
 	if seen[same] != "local" {
-		t.Error("another way to write the endpoint, or another region of a local server, has heads of its own")
+		t.Error("another way to write the endpoint, or another region of a local server, has its own freshness records")
 	}
 }
 

@@ -8,15 +8,15 @@ import (
 	"testing"
 )
 
-// badEndpoints are endpoints as they may be set by mistake, and the exit code
-// of a command that only explains, without and with --insecure-endpoint. What
-// exits 0 is an endpoint like another.
+// badEndpoints lists endpoints that can be set by mistake. They have the exit
+// codes of config explain, without and with --insecure-endpoint. An endpoint
+// with exit 0 is accepted.
 var badEndpoints = []struct {
 	name     string
 	endpoint string
 	code     int
 	insecure int
-	says     string // if refused; else the endpoint as it is taken
+	says     string // the error, or the accepted endpoint
 }{
 	{"plain http to another host", "http://dynamodb.example:8000", exitUsage, exitOK, "plain http to another host"},
 	{"plain http to another address", "http://10.0.0.7:8000", exitUsage, exitOK, "plain http to another host"},
@@ -38,8 +38,8 @@ var badEndpoints = []struct {
 	{"a query", "http://localhost:8000?x=1", exitUsage, exitUsage, "must end after the host"},
 }
 
-// TestBadEndpoints sets each endpoint in each of the four places. A refused one
-// shows no password, sends nothing and makes nothing, whatever the command.
+// TestBadEndpoints sets each endpoint in each of the four places. A refused
+// endpoint shows no password. Every command then sends and creates nothing.
 func TestBadEndpoints(t *testing.T) {
 	for _, c := range badEndpoints {
 		t.Run(c.name, func(t *testing.T) {
@@ -77,7 +77,8 @@ func TestBadEndpoints(t *testing.T) {
 	}
 }
 
-// TestEmptyEndpoint: an empty flag is refused, an empty variable is not set.
+// TestEmptyEndpoint checks that an empty flag is refused and that an empty
+// variable counts as not set.
 func TestEmptyEndpoint(t *testing.T) {
 	explain := []string{"config", "explain", "--store", "dynamodb", "--text"}
 	if x := endpointRun(t, nil, append(explain, "--endpoint", "")); x.code != exitUsage || !strings.Contains(x.stderr, "--endpoint is empty") {
@@ -89,14 +90,14 @@ func TestEmptyEndpoint(t *testing.T) {
 	}
 }
 
-// TestInsecureEndpointIsTold: whoever allows plain http to another host reads
-// in doctor what that means, and that no credentials of theirs go there.
+// TestInsecureEndpointIsTold checks that doctor explains the risk of plain http
+// to another host, and that no credentials are sent there.
 func TestInsecureEndpointIsTold(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close() // nobody listens there
+	l.Close() // so that no server listens at the address
 	endpoint := strings.Replace("http://"+l.Addr().String(), "127.0.0.1", "0.0.0.0", 1)
 	env := map[string]string{"DYNAMODB_ENDPOINT": endpoint, "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "AKIDNOTREAL", "AWS_SECRET_ACCESS_KEY": "sesame"}
 	x := endpointRun(t, env, []string{"doctor", "--store", "dynamodb", "--text", "--insecure-endpoint"})

@@ -24,7 +24,7 @@ func TestEraseOfKilled(t *testing.T) {
 	m := newMachine(t)
 	m.must("dialogue", "create", "Which cache?")
 	killed := &app{out: &bytes.Buffer{}, err: &bytes.Buffer{}, env: m.env}
-	ctx := killed.traced(t.Context())
+	ctx := killed.startTrace(t.Context())
 	s, err := killed.open(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func TestEraseUserOfKilled(t *testing.T) {
 	m.must("dialogue", "create", "Which cache?")
 	m.must("keys", "grant", "which-cache", "ada")
 	killed := &app{out: &bytes.Buffer{}, err: &bytes.Buffer{}, env: m.env}
-	ctx := killed.traced(t.Context())
+	ctx := killed.startTrace(t.Context())
 	s, err := killed.open(ctx)
 	if err != nil {
 		t.Fatal(err)

@@ -14,8 +14,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
 
-// The exit codes (docs/design.md §6). New ones may be added; a script treats
-// one it does not know as 1.
+// The exit codes (docs/design.md §6). Later versions can add codes. A script
+// must treat an unknown code like 1.
 const (
 	exitOK          = 0
 	exitUnexpected  = 1
@@ -31,7 +31,7 @@ const (
 	exitInterrupted = 130
 )
 
-// exitMeanings says what each exit code means; help prints it.
+// exitMeanings lists the exit codes with their meanings for the help text.
 var exitMeanings = []struct {
 	code    int
 	meaning string
@@ -50,8 +50,8 @@ var exitMeanings = []struct {
 	{exitInterrupted, "interrupted"},
 }
 
-// kinds maps an error to its exit code and its name in JSON, the gravest
-// first: an error may be several things at once.
+// kinds maps an error to its exit code and its name in JSON. An error can have
+// several kinds, and the first kind in the list is used.
 var kinds = []struct {
 	err  error
 	code int
@@ -71,17 +71,16 @@ var kinds = []struct {
 	{blue.ErrInvalid, exitUsage, "invalid"},
 }
 
-// classify returns the exit code and name of an error. An audit event that
-// could not be stored because the store as a whole cannot be used has the code
-// of that, 5, or 8 where it is locked; because its own table is missing or
-// denied, 10.
+// classify returns the exit code and name of an error. If an audit event could
+// not be stored, the code is 10. If the reason is that the whole store is
+// unreachable or locked, the error of the store counts, with code 5 or 8.
 func classify(err error) (code int, kind string) {
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return exitUsage, "usage"
 	}
 	for _, k := range kinds {
 		if k.err == blue.ErrAudit && (dynamo.Unreachable(err) || sqlite.Unreachable(err)) {
-			continue // the log is in the store that is gone, and to bring that back is what helps
+			continue // the log is in the same store, and the user must repair the store first
 		}
 		if errors.Is(err, k.err) {
 			return k.code, k.kind
@@ -90,7 +89,8 @@ func classify(err error) (code int, kind string) {
 	return exitUnexpected, "unexpected"
 }
 
-// usageError is something typed wrong. Hint says what to type instead.
+// usageError is an error of the command line or of a setting. The hint contains
+// a correct form.
 type usageError struct {
 	message string
 	hint    string
@@ -106,24 +106,24 @@ func notFound(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", blue.ErrNotFound, fmt.Sprintf(format, args...))
 }
 
-// hinted adds what to type to an error.
-type hinted struct {
+// hintedError is an error with a hint for the user.
+type hintedError struct {
 	error
 	hint string
 }
 
-func (h *hinted) Unwrap() error { return h.error }
+func (h *hintedError) Unwrap() error { return h.error }
 
 func withHint(err error, hint string) error {
 	if err == nil {
 		return nil
 	}
-	return &hinted{err, hint}
+	return &hintedError{err, hint}
 }
 
 // hintOf returns the hint of an error, or "".
 func hintOf(err error) string {
-	if h, ok := errors.AsType[*hinted](err); ok {
+	if h, ok := errors.AsType[*hintedError](err); ok {
 		return h.hint
 	}
 	if u, ok := errors.AsType[*usageError](err); ok && u.hint != "" {
@@ -140,35 +140,35 @@ func hintOf(err error) string {
 	}
 	if wrong, ok := errors.AsType[*keys.WrongKeyError](err); ok && strings.HasPrefix(wrong.Want, "arn:") {
 		if strings.HasPrefix(wrong.Have, "arn:") {
-			return "set BLUE_KMS_KEY_ARN to the key that was used; or, if the KMS key was changed on purpose: blue-store keys rewrap"
+			return "set BLUE_KMS_KEY_ARN to the key that the store was sealed with; or, if you changed the KMS key on purpose: blue-store keys rewrap"
 		}
-		return "set BLUE_KMS_KEY_ARN to the key in KMS that is named"
+		return "set BLUE_KMS_KEY_ARN to this KMS key"
 	}
 	switch {
 	case errors.Is(err, keys.ErrNoKEK):
-		return "under this KMS key BLUE_USER has no key, and was granted nothing here; unset BLUE_KMS_KEY_ARN if the store was sealed with a key file"
+		return "BLUE_USER has no key under this KMS key and no granted key in this store; unset BLUE_KMS_KEY_ARN if the store was sealed with a key file"
 	case errors.Is(err, blue.ErrErased) && !errors.Is(err, blue.ErrTampered):
-		return "it is gone for good, and its id is not given again; if older data were put back: blue-store erase replay, before anything else"
+		return "the erasure is permanent, and the store never uses the id again; after a restore of older data, run this first: blue-store erase replay"
 	case errors.Is(err, blue.ErrRolledBack):
-		return "if you put the store back on purpose, run again with --accept-rollback"
+		return "if you restored the store on purpose, run the command with --accept-rollback"
 	case errors.Is(err, blue.ErrTampered):
-		return "nothing was shown; --salvage on verify, show and export gives the items that verify"
+		return "no data was shown; verify, show and export with --salvage return the items that verify"
 	}
 	return ""
 }
 
-// errorJSON is an error on standard error when output is JSON.
+// errorJSON is the JSON form of an error on standard error.
 type errorJSON struct {
 	Kind     string        `json:"kind"`
 	Message  string        `json:"message"`
 	Hint     string        `json:"hint,omitempty"`
 	ExitCode int           `json:"exit_code"`
-	TraceID  string        `json:"trace_id,omitempty"` // of this run, as in its audit events
+	TraceID  string        `json:"trace_id,omitempty"` // of this run, also in its audit events
 	Damage   []blue.Damage `json:"damage,omitempty"`
 }
 
-// exit prints an error and returns the exit code. An answer that Blue gives
-// on standard output (a failed validation, a closed gate) stands there too.
+// exit prints an error and returns its exit code. For a failed validation or a
+// closed gate, standard output already has the answer that Blue defines.
 func (a *app) exit(ctx context.Context, err error) int {
 	if err == nil {
 		return exitOK
@@ -181,9 +181,9 @@ func (a *app) exit(ctx context.Context, err error) int {
 	if t, ok := errors.AsType[*blue.TamperError](err); ok {
 		e.Damage = t.Damage
 	}
-	if a.json() {
+	if a.isJSON() {
 		text, _ := json.Marshal(e)
-		fmt.Fprintf(a.err, "%s\n", escaped(text))
+		fmt.Fprintf(a.err, "%s\n", escapeControls(text))
 		return code
 	}
 	fmt.Fprintf(a.err, "error: %s\n", printable(e.Message))

@@ -20,7 +20,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/wire"
 )
 
-// constants reads the exit codes out of exit.go.
+// constants returns the exit codes in exit.go.
 func constants(t *testing.T) map[int]string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "exit.go", nil, 0)
@@ -42,8 +42,8 @@ func constants(t *testing.T) map[int]string {
 	return codes
 }
 
-// TestExitCodesAreToldWhole: every code of exit.go stands in help, once, and
-// nothing else does.
+// TestExitCodesAreToldWhole checks that the help lists every code of exit.go
+// once, and no other code.
 func TestExitCodesAreToldWhole(t *testing.T) {
 	codes := constants(t)
 	if len(codes) != 12 {
@@ -70,8 +70,8 @@ func TestExitCodesAreToldWhole(t *testing.T) {
 	}
 }
 
-// TestExitCodesAreFixed: scripts depend on the numbers. A code may be added, and
-// none may change.
+// TestExitCodesAreFixed checks the numbers, because scripts depend on them. A
+// later version can add a code, but must not change one.
 func TestExitCodesAreFixed(t *testing.T) {
 	want := map[int]string{
 		0: "exitOK", 1: "exitUnexpected", 2: "exitUsage", 3: "exitNotFound", 4: "exitRefused", 5: "exitUnavailable",
@@ -94,7 +94,7 @@ func TestClassify(t *testing.T) {
 		{notFound("x"), exitNotFound, "not_found"},
 		{&blue.ValidationError{}, exitRefused, "refused"},
 		{&blue.GateError{}, exitRefused, "refused"},
-		{&shortened{&blue.ValidationError{}, "x"}, exitRefused, "refused"},
+		{&shortError{&blue.ValidationError{}, "x"}, exitRefused, "refused"},
 		{fmt.Errorf("x: %w", blue.ErrTooLarge), exitUsage, "too_large"},
 		{fmt.Errorf("x: %w", blue.ErrUnavailable), exitUnavailable, "store_unavailable"},
 		{fmt.Errorf("x: %w", blue.ErrSealed), exitKey, "key"},
@@ -105,7 +105,7 @@ func TestClassify(t *testing.T) {
 		{fmt.Errorf("x: %w", blue.ErrErased), exitErased, "erased"},
 		{fmt.Errorf("x: %w", blue.ErrAudit), exitAudit, "audit_unavailable"},
 		{fmt.Errorf("x: %w", context.Canceled), exitInterrupted, "interrupted"},
-		// The graver of two.
+		// The more severe of two errors.
 		{errors.Join(notFound("x"), &blue.TamperError{}), exitIntegrity, "integrity"},
 		{errors.Join(blue.ErrInvalid, blue.ErrAudit), exitAudit, "audit_unavailable"},
 		{withHint(notFound("x"), "y"), exitNotFound, "not_found"},
@@ -116,8 +116,8 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-// TestInterrupted: a run that is called off while it waits for its input
-// exits with 130 and leaves the store alone.
+// TestInterrupted checks that a run that is interrupted while it reads its input
+// exits with 130 and does not change the store.
 func TestInterrupted(t *testing.T) {
 	m := startingState(t)
 	before := m.stored()
@@ -139,7 +139,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// waiting is an input that gives nothing until the test ends.
+// waiting is an input that returns no data until the test ends.
 type waiting struct{ begun, end chan struct{} }
 
 func (w waiting) Read([]byte) (int, error) {
@@ -148,8 +148,8 @@ func (w waiting) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// TestClosedOutput: an answer that cannot be written is an error, and what it
-// would have said is done all the same.
+// TestClosedOutput checks that an answer that cannot be written is an error, and
+// that the command has its effect.
 func TestClosedOutput(t *testing.T) {
 	m := startingState(t)
 	var stderr bytes.Buffer
@@ -166,7 +166,7 @@ type closed struct{}
 
 func (closed) Write([]byte) (int, error) { return 0, errors.New("the pipe is closed") }
 
-// TestNoStackTrace: a broken program says one line.
+// TestNoStackTrace checks that a panic prints one line.
 func TestNoStackTrace(t *testing.T) {
 	saved := commands
 	defer func() { commands = saved }()
@@ -179,7 +179,8 @@ func TestNoStackTrace(t *testing.T) {
 	}
 }
 
-// TestHelpExamples: help of every command shows examples before flags.
+// TestHelpExamples checks that the help of every command shows examples before
+// flags.
 func TestHelpExamples(t *testing.T) {
 	m := newMachine(t)
 	var walk func(c *cobra.Command, path []string)
@@ -219,12 +220,12 @@ func TestPrintable(t *testing.T) {
 	if got, want := oneLine("a\nb\u2028c\td"), "a b c d"; got != want {
 		t.Errorf("%q; want %q", got, want)
 	}
-	if got, want := string(escaped([]byte("\"a\u009bb\u202ec\u007f\"\n"))), `"a\u009bb\u202ec\u007f"`+"\n"; got != want {
+	if got, want := string(escapeControls([]byte("\"a\u009bb\u202ec\u007f\"\n"))), `"a\u009bb\u202ec\u007f"`+"\n"; got != want {
 		t.Errorf("%q; want %q", got, want)
 	}
 }
 
-// TestTooManySimilarTitles: the ids of one title end at -99.
+// TestTooManySimilarTitles checks that the ids of one title end at -99.
 func TestTooManySimilarTitles(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)

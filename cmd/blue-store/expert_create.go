@@ -73,7 +73,7 @@ func (a *app) createExpert(ctx context.Context, dialogue, data string, members [
 	}
 	e, warnings, err := wire.ParseNewExpert(text)
 	if err != nil {
-		return a.refused(err)
+		return a.answerRefusal(err)
 	}
 	if err := checkPastry(e.Slug); err != nil {
 		return err
@@ -85,7 +85,7 @@ func (a *app) createExpert(ctx context.Context, dialogue, data string, members [
 	defer s.close()
 	added, err := s.store.RegisterExpert(ctx, id, e)
 	if err != nil {
-		return a.refused(err)
+		return a.answerRefusal(err)
 	}
 	a.warn(warnings)
 	return a.answer(newExpertJSON(&added.Value, warnings), func(w io.Writer) error {

@@ -51,7 +51,7 @@ func (a *app) graphWriter(format string) (func(*view.Graph, io.Writer) error, er
 		return nil, usage("unknown format %q; use %s", format, strings.Join(graphFormats, ", "))
 	case a.flags.json && format != "" && format != "json", a.flags.text && format != "" && format != "text":
 		return nil, usage("--format %s and --json or --text exclude each other", format)
-	case format == "" && a.json():
+	case format == "" && a.isJSON():
 		format = "json"
 	}
 	switch format {

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// helpTemplate shows examples before flags: most people look for those.
+// helpTemplate shows the examples before the flags.
 const helpTemplate = `{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
 
 {{end}}{{if .HasExample}}Examples:
@@ -31,8 +31,8 @@ Flags of every command:
 {{end}}{{if not .HasParent}}
 %s{{end}}`
 
-// setHelp gives the tree its help texts, and cobra's own commands before
-// usageArgs looks at them.
+// setHelp sets the templates of the help texts. It also adds cobra's own commands,
+// so that usageArgs changes them too.
 func setHelp(root *cobra.Command) {
 	template := fmt.Sprintf(helpTemplate, exitCodeHelp())
 	root.SetHelpTemplate(template)
@@ -61,9 +61,9 @@ func exitCodeHelp() string {
 	return b.String()
 }
 
-// usageArgs makes every wrong argument a usageError.
+// usageArgs makes every error of an argument a usageError.
 func usageArgs(c *cobra.Command) {
-	c.InitDefaultHelpFlag() // or help would look different the second time
+	c.InitDefaultHelpFlag() // otherwise the second help text would differ from the first
 	check := c.Args
 	c.Args = func(c *cobra.Command, args []string) error {
 		if c.HasAvailableSubCommands() && len(args) > 0 && c.Annotations[runsAlone] == "" {
@@ -73,7 +73,7 @@ func usageArgs(c *cobra.Command) {
 			return nil
 		}
 		if err := check(c, args); err != nil {
-			return &usageError{message: clipped(err.Error()), hint: seeHelp(c)}
+			return &usageError{message: clip(err.Error()), hint: seeHelp(c)}
 		}
 		return nil
 	}
@@ -89,18 +89,18 @@ func unknownCommand(parent *cobra.Command, name string) error {
 	for _, c := range parent.Commands() {
 		names = append(names, c.Name())
 	}
-	return unknown(parent, fmt.Sprintf("unknown command %q for %q", clipped(name), parent.CommandPath()), nearest(name, names), parent.CommandPath()+" ")
+	return unknown(parent, fmt.Sprintf("unknown command %q for %q", clip(name), parent.CommandPath()), nearest(name, names), parent.CommandPath()+" ")
 }
 
-// flagError says what is wrong with a flag, and the nearest one's name.
+// flagError returns a usageError for a wrong flag. It suggests the nearest name.
 func flagError(c *cobra.Command, err error) error {
 	missing, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
-		return &usageError{message: clipped(err.Error()), hint: seeHelp(c)}
+		return &usageError{message: clip(err.Error()), hint: seeHelp(c)}
 	}
 	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	return unknown(c, clipped(err.Error()), nearest(missing.GetSpecifiedName(), names), "--")
+	return unknown(c, clip(err.Error()), nearest(missing.GetSpecifiedName(), names), "--")
 }
 
 func unknown(c *cobra.Command, message, near, prefix string) error {
@@ -110,7 +110,7 @@ func unknown(c *cobra.Command, message, near, prefix string) error {
 	return &usageError{message: message, hint: "did you mean " + prefix + near + "?"}
 }
 
-// requiredFlags marks flags that must be given; checkRequired looks.
+// requiredFlags marks flags that must be given. checkRequired enforces them.
 func requiredFlags(c *cobra.Command, names ...string) {
 	for _, name := range names {
 		if err := c.MarkFlagRequired(name); err != nil {
@@ -119,7 +119,8 @@ func requiredFlags(c *cobra.Command, names ...string) {
 	}
 }
 
-// checkRequired does what cobra does later, with our exit code.
+// checkRequired returns a usageError if a required flag is missing. Cobra would
+// return an error with another exit code later.
 func checkRequired(c *cobra.Command) error {
 	var missing []string
 	c.Flags().VisitAll(func(f *pflag.Flag) {
@@ -133,8 +134,8 @@ func checkRequired(c *cobra.Command) error {
 	return &usageError{message: "missing " + strings.Join(missing, ", "), hint: seeHelp(c)}
 }
 
-// nearest returns the name that differs least from what was typed, "" if all
-// differ in more than a third of their characters.
+// nearest returns the name with the least distance from the typed text, "" if
+// every name differs in more than a third of the characters.
 func nearest(typed string, names []string) string {
 	best, least := "", max(2, len(typed)/3)+1
 	for _, name := range slices.Sorted(slices.Values(names)) {
@@ -149,7 +150,7 @@ func nearest(typed string, names []string) string {
 	return best
 }
 
-// distance is the Levenshtein distance in bytes of two short words.
+// distance returns the Levenshtein distance of two short words in bytes.
 func distance(a, b string) int {
 	const longest = 64
 	if len(a) > longest || len(b) > longest {
@@ -174,8 +175,8 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// clipped shortens a message that repeats what was typed.
-func clipped(s string) string {
+// clip shortens typed text that a message repeats.
+func clip(s string) string {
 	const most = 200
 	if len(s) <= most {
 		return s

@@ -16,15 +16,15 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/kmstest"
 )
 
-// guarded is an office whose tables, too, are behind what deploy/iam says: each
-// principal may do there what the documents of their roles allow, and nothing
-// else. The access key id of a principal is the name of the user.
+// guarded is an office whose tables also enforce deploy/iam. Each principal has
+// exactly the permissions in the documents of its roles. The access key id of a
+// principal is the name of the user.
 type guarded struct {
 	*office
 	tables *kmsfault.Tables
-	wanted map[string]int                // how many refusals of a user were what a test wanted
-	worked map[string][]kmsfault.Request // what the work of a user asked for, as far as it was counted
-	seen   map[string][2]int             // how many requests of a user were counted, of tables and of keys
+	wanted map[string]int                // number of expected refusals of each user
+	worked map[string][]kmsfault.Request // requests of the counted work of each user
+	seen   map[string][2]int             // number of counted requests of each user, to tables and to keys
 }
 
 const administrator = "root"
@@ -50,7 +50,7 @@ func newGuarded(t *testing.T) *guarded {
 	return g
 }
 
-// document is a policy of deploy/iam, put into the place of a key in KMS.
+// document returns a policy of deploy/iam for one key in KMS.
 func (g *guarded) document(role, arn string) kmsfault.Policy {
 	g.t.Helper()
 	place := kmsfault.Place{KeyARN: arn, Prefix: g.env["BLUE_TABLE_PREFIX"], Tables: g.env["BLUE_KMS_TABLES"]}
@@ -61,8 +61,8 @@ func (g *guarded) document(role, arn string) kmsfault.Policy {
 	return p
 }
 
-// appoint gives a user roles, for keys in KMS: the one in use, where none is
-// named.
+// appoint gives a user roles for the given keys in KMS. The default is the
+// current key.
 func (g *guarded) appoint(user string, roles []string, arns ...string) {
 	g.t.Helper()
 	if len(arns) == 0 {
@@ -78,8 +78,8 @@ func (g *guarded) appoint(user string, roles []string, arns ...string) {
 	g.tables.Let(user, p)
 }
 
-// count notes what a user asked for since the last count: their work, or nothing
-// that their documents are for.
+// count records the requests of a user since the last count as work that the
+// documents must allow. With work set to false, it ignores them.
 func (g *guarded) count(who string, work bool) {
 	seen := g.seen[who]
 	for i, log := range []interface {
@@ -94,8 +94,8 @@ func (g *guarded) count(who string, work bool) {
 	g.seen[who] = seen
 }
 
-// denied runs the program and expects that DynamoDB or KMS refuses it. What it
-// asked for before that is no work.
+// denied runs the program and expects a refusal by DynamoDB or KMS. The requests
+// before the refusal do not count as work.
 func (g *guarded) denied(code int, who string, args ...string) {
 	g.t.Helper()
 	g.count(who, true)
@@ -103,8 +103,8 @@ func (g *guarded) denied(code int, who string, args ...string) {
 	g.count(who, false)
 }
 
-// stopped runs the program, which does some work, and expects that DynamoDB or
-// KMS refuses it the rest.
+// stopped runs the program and expects a refusal by DynamoDB or KMS after a part
+// of the work.
 func (g *guarded) stopped(code int, who string, args ...string) {
 	g.t.Helper()
 	tables, keys := len(g.tables.Refused(who)), g.layer.Refused()
@@ -115,20 +115,18 @@ func (g *guarded) stopped(code int, who string, args ...string) {
 	}
 }
 
-// unrefused checks that what a user did since the last denial took nothing that
-// their documents lack.
+// unrefused checks that no request of a user since the last denial was refused.
 func (g *guarded) unrefused(who string) {
 	g.t.Helper()
 	for _, r := range g.tables.Refused(who)[g.wanted[who]:] {
 		if r.Action == "dynamodb:Scan" {
-			continue // doctor's look at which key sealed a table is for whoever may: it does without
+			continue // doctor tries to read the key that sealed a table, but does not need it
 		}
 		g.t.Errorf("%s was refused %s on %s %v", who, r.Action, r.Resource, r.Context)
 	}
 }
 
-// needed checks that every part of a role's document was needed for some work of
-// its people.
+// needed checks that some work needed every part of a role's document.
 func (g *guarded) needed(role string, unseen map[string]string, arns []string, people ...string) {
 	g.t.Helper()
 	var asked []kmsfault.Request
@@ -153,9 +151,9 @@ func (g *guarded) needed(role string, unseen map[string]string, arns []string, p
 	}
 }
 
-// TestIAM runs the program's story in front of tables and keys that enforce
-// deploy/iam: each role can do its work, is refused what is another's, and its
-// document holds nothing that the work does not need.
+// TestIAM runs the program on tables and keys that enforce deploy/iam. Each role
+// can do its work and is refused the work of other roles. Its document has no
+// permission that its work does not need.
 func TestIAM(t *testing.T) {
 	g := newGuarded(t)
 	dir := t.TempDir()
@@ -174,7 +172,7 @@ func TestIAM(t *testing.T) {
 	g.want(exitOK, "ada", nil, "dialogue", "expert-create", "--dialogue-id", "tea", "--expert-slug", "Muffin", "--role", "Baker", "--tier", "Core", "--creation-reason", "to count", "--first-round", "0")
 	g.want(exitOK, "ada", nil, "dialogue", "round-register", "--dialogue-id", "tea", "--round", "0",
 		"--data", `{"score": 1, "tensions": [{"label": "a", "description": "b", "contributors": ["Muffin"]}]}`)
-	many := strings.TrimSuffix(strings.Repeat(`{"label": "a", "description": "b", "contributors": ["Muffin"]},`, 90), ",") // more than one transaction holds
+	many := strings.TrimSuffix(strings.Repeat(`{"label": "a", "description": "b", "contributors": ["Muffin"]},`, 90), ",") // more than fits into one transaction
 	g.want(exitOK, "ada", nil, "dialogue", "round-register", "--dialogue-id", "tea", "--round", "1", "--data", `{"score": 1, "tensions": [`+many+`]}`)
 	g.want(exitOK, "ada", nil, "show", "tea")
 	for _, flags := range [][]string{nil, {"--tensions"}, {"--expert", "muffin"}} {
@@ -198,7 +196,7 @@ func TestIAM(t *testing.T) {
 	g.want(exitOK, "ada", nil, "dialogue", "create", "Soup", "-q", "--store", apart)
 	g.want(exitOK, "ada", nil, "copy", apart, "dynamodb", "soup")
 	g.want(exitOK, "ada", nil, "keys", "grant", "soup", "bob", "--store", apart)
-	g.want(exitOK, "ada", nil, "copy", apart, "dynamodb", "soup") // a wrap that came later
+	g.want(exitOK, "ada", nil, "copy", apart, "dynamodb", "soup") // a wrapped key that was added later
 	g.want(exitOK, "ada", nil, "keys", "grant", "soup", "both")
 	for _, user := range []string{"ada", "bob", "both"} {
 		g.unrefused(user)
@@ -220,7 +218,7 @@ func TestIAM(t *testing.T) {
 
 	t.Log("the auditor")
 	g.trust("ada", "bob", "both", "eva")
-	g.homes["olga"] = t.TempDir() // with the checkpoints that a writer anchored: without any, audit verify refuses
+	g.homes["olga"] = t.TempDir() // with the checkpoints of a writer, because audit verify requires some
 	if err := os.CopyFS(filepath.Join(g.homes["olga"], "anchors"), os.DirFS(filepath.Join(g.homes["ada"], "anchors"))); err != nil {
 		t.Fatal(err)
 	}
@@ -242,12 +240,12 @@ func TestIAM(t *testing.T) {
 	g.want(exitOK, "eva", nil, "erase", "verify", demo)
 	g.want(exitErased, "ada", nil, "show", demoDialogue)
 	g.unrefused("eva")
-	g.denied(exitKey, "eva", "show", "tea") // granted to her, and not hers to open
+	g.denied(exitKey, "eva", "show", "tea") // granted to her, but her role cannot decrypt
 	g.denied(exitKey, "eva", "dialogue", "create", "Bread")
 	g.denied(exitKey, "eva", "keys", "rotate", "tea")
-	g.stopped(exitKey, "eva", "erase", "--user", "bob", "--confirm", "bob") // tea is others' too: to take it from bob is to rotate it
+	g.stopped(exitKey, "eva", "erase", "--user", "bob", "--confirm", "bob") // other users hold tea, so its key must be rotated
 	if _, err := os.Stat(user); err == nil {
-		t.Error("a certificate of what was not done")
+		t.Error("a certificate of an erasure that did not happen")
 	}
 	g.want(exitOK, "both", nil, "erase", "--user", "bob", "--confirm", "bob", "--output", user)
 	g.want(exitOK, "eva", nil, "erase", "verify", user)

@@ -16,8 +16,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 )
 
-// TestImportRecorded imports the project's own dialogues and the recorded ones
-// and compares what is stored with what they are said to hold.
+// TestImportRecorded imports the project's own and the recorded dialogues, and
+// compares the stored counts with the stated counts.
 func TestImportRecorded(t *testing.T) {
 	home := t.TempDir()
 	for _, c := range []struct {
@@ -43,7 +43,7 @@ func TestImportRecorded(t *testing.T) {
 				t.Errorf("%s, %d of %d operations, refused: %v", first.Status, first.Done, first.Operations, first.Refused)
 			}
 			for name, stated := range statedCounts(t, c.name, c.form) {
-				if name == "tension_updates" { // an event each, beside the one of the creation
+				if name == "tension_updates" { // each update has an event, in addition to the event of the creation
 					name, stated = "tension_events", stated+first.Stored["tensions"]
 				}
 				if got := first.Stored[name]; got != stated {
@@ -70,8 +70,8 @@ func importOf(t *testing.T, home, path string) *importAnswer {
 	return &answer
 }
 
-// statedCounts returns what a dialogue is said to hold. Of a folder the
-// references are left out, because a recorded one has one that is written twice.
+// statedCounts returns the counts that a dialogue states. For a folder,
+// references are left out, because one recorded reference is written twice.
 func statedCounts(t *testing.T, name, form string) map[string]int {
 	t.Helper()
 	counts := fixtures.Counts(t, name)
@@ -83,8 +83,8 @@ func statedCounts(t *testing.T, name, form string) map[string]int {
 	return counts
 }
 
-// interrupting is a context that is cancelled once it has been asked n times
-// whether it is, as Ctrl-C would at some moment of the work.
+// interrupting is a context that is cancelled after n calls of Err or Done. This
+// simulates Ctrl-C at different moments.
 type interrupting struct {
 	context.Context
 	cancel context.CancelFunc
@@ -115,8 +115,8 @@ func (c *interrupting) Done() <-chan struct{} {
 	return c.Context.Done()
 }
 
-// TestImportInterrupted breaks an import off at many moments; run again, it
-// ends with the dialogue that one undisturbed import makes.
+// TestImportInterrupted interrupts an import at many moments. A second run must
+// complete it with the same result as an undisturbed import.
 func TestImportInterrupted(t *testing.T) {
 	source := demoFolder(t)
 	want := importOf(t, t.TempDir(), source)
@@ -153,7 +153,7 @@ func TestProgress(t *testing.T) {
 	if b.Len() > 0 {
 		t.Errorf("progress is shown at once: %q", b.String())
 	}
-	now = now.Add(patience)
+	now = now.Add(progressDelay)
 	p.step(2, 9, "round\x1b[2J")
 	p.end()
 	if got, want := b.String(), "\r\x1b[K2 of 9  round\uFFFD[2J\r\x1b[K"; got != want {
@@ -165,6 +165,6 @@ func TestProgress(t *testing.T) {
 	quiet.step(1, 2, "x")
 	quiet.end()
 	if b.Len() > 0 {
-		t.Errorf("progress is shown where nobody looks: %q", b.String())
+		t.Errorf("progress is shown without a terminal: %q", b.String())
 	}
 }

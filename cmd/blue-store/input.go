@@ -39,7 +39,7 @@ func (a *app) input(ctx context.Context, value string) ([]byte, error) {
 
 func readFile(ctx context.Context, path string) ([]byte, error) {
 	// Opening a pipe waits for its other end, so it may not keep us.
-	return within(ctx, func() ([]byte, error) {
+	return readWithin(ctx, func() ([]byte, error) {
 		f, err := os.Open(path)
 		if err != nil {
 			return nil, unreadable(path, err)
@@ -50,7 +50,7 @@ func readFile(ctx context.Context, path string) ([]byte, error) {
 }
 
 func readAll(ctx context.Context, r io.Reader, name string) ([]byte, error) {
-	return within(ctx, func() ([]byte, error) { return read(r, name) })
+	return readWithin(ctx, func() ([]byte, error) { return read(r, name) })
 }
 
 func read(r io.Reader, name string) ([]byte, error) {
@@ -64,9 +64,9 @@ func read(r io.Reader, name string) ([]byte, error) {
 	return data, nil
 }
 
-// within runs a read that cannot be called off and leaves it when ctx ends.
+// readWithin runs a read that cannot be called off and leaves it when ctx ends.
 // The program ends then too.
-func within(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+func readWithin(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	type result struct {
 		data []byte
 		err  error
@@ -106,7 +106,7 @@ type member struct {
 // merged puts what the flags say into the data. Saying one thing in both
 // places is fine if they agree, and refused if not: neither wins (Blue lets
 // the data win, bug 4). Nil data are an empty object.
-func merged(data []byte, members []member) ([]byte, error) {
+func mergeMembers(data []byte, members []member) ([]byte, error) {
 	object := map[string]json.RawMessage{}
 	if data != nil {
 		if err := wire.StrictJSON(data); err != nil {
@@ -124,7 +124,7 @@ func merged(data []byte, members []member) ([]byte, error) {
 		if err != nil {
 			return nil, usage("%s: %v", m.flag, err)
 		}
-		if other, given := object[m.key]; given && !sameValue(other, text) {
+		if other, given := object[m.key]; given && !isSameValue(other, text) {
 			return nil, usage("%s and %q of the data differ; give one of them", m.flag, m.key)
 		}
 		object[m.key] = text
@@ -133,7 +133,7 @@ func merged(data []byte, members []member) ([]byte, error) {
 }
 
 // sameValue compares two JSON values as a reader sees them.
-func sameValue(a, b []byte) bool {
+func isSameValue(a, b []byte) bool {
 	var x, y any
 	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
 		return false
@@ -147,7 +147,7 @@ func sameValue(a, b []byte) bool {
 func dialogueID(text string) (blue.DialogueID, error) {
 	id, err := blue.ParseDialogueID(text)
 	if composed := norm.NFC.String(text); err == nil && composed != text {
-		err = fmt.Errorf("%w: dialogue id %q is not in Unicode normalisation form C; %q is", blue.ErrInvalid, clipped(text), clipped(composed))
+		err = fmt.Errorf("%w: dialogue id %q is not in Unicode normalisation form C; %q is", blue.ErrInvalid, clip(text), clip(composed))
 	}
 	return id, err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -17,11 +16,11 @@ import (
 func inspectCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "inspect DIALOGUE [ENTITY]",
-		Short: "Show what the store holds beside what you see",
-		Long: "inspect puts a stored item beside what your key makes of it, and lists what whoever\n" +
-			"holds the store can read without a key. Both are computed from the stored items.\n\n" +
-			"ENTITY is a display id (T0101), an expert's slug, a verdict's id or a sort key\n" +
-			"(round#00); without it the dialogue's own item is shown.",
+		Short: "Show the stored form of an item next to the decrypted form",
+		Long: "Shows the stored form of an item next to the decrypted form. It also lists everything that a\n" +
+			"person with the store can read without a key. Both are computed from the stored items.\n\n" +
+			"ENTITY is a display id (T0101), an expert's slug, a verdict's id or a sort key (round#00). The\n" +
+			"default is the dialogue itself.",
 		Example: "  blue-store inspect ukfs-specification-review\n" +
 			"  blue-store inspect ukfs-specification-review T0101",
 		Args: cobra.RangeArgs(1, 2),
@@ -34,36 +33,32 @@ func inspectCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.answer(answer, func(w io.Writer) error {
-				_, err := io.WriteString(w, printable(answer.text()))
-				return err
-			})
+			return a.answerText(answer, answer.text())
 		},
 	}
 }
 
-// inspection is what inspect says, schema blue-store/inspect@1.
+// inspection is the answer of inspect, schema blue-store/inspect@1.
 type inspection struct {
-	Schema     string       `json:"schema"`
-	DialogueID string       `json:"dialogue_id"`
-	Version    uint64       `json:"version"`
-	Item       inspected    `json:"item"`
-	Readable   readableView `json:"readable"`
-	// Sealed lists, by kind, the fields that take the key.
-	Sealed map[string][]string `json:"sealed"`
-	Note   string              `json:"note"`
+	Schema     string              `json:"schema"`
+	DialogueID string              `json:"dialogue_id"`
+	Version    uint64              `json:"version"`
+	Item       inspectedItem       `json:"item"`
+	Readable   readableView        `json:"readable"`
+	Sealed     map[string][]string `json:"sealed"` // encrypted fields by kind
+	Note       string              `json:"note"`
 }
 
-// inspected is one item as stored and as opened.
-type inspected struct {
+// inspectedItem is one item in its stored and in its decrypted form.
+type inspectedItem struct {
 	SortKey string        `json:"sort_key"`
 	Bytes   int           `json:"bytes"`
 	Stored  []storedAttr  `json:"stored"`
 	Opened  []openedField `json:"opened"`
 }
 
-// storedAttr is one attribute as the store holds it. Value is shown for what
-// is stored in the clear.
+// storedAttr is one attribute in its stored form. Value is set if the attribute is
+// not encrypted.
 type storedAttr struct {
 	Name  string `json:"name"`
 	Type  string `json:"type"` // S, N, B or BOOL
@@ -71,16 +66,16 @@ type storedAttr struct {
 	Value string `json:"value,omitempty"`
 }
 
-// openedField is one field that only the key shows.
+// openedField is one decrypted field.
 type openedField struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
-// sealNote is what no item can show about itself.
-const sealNote = "Whoever holds the store reads no title, text, reference or reason, and cannot change, drop, swap or roll back an item unseen; a whole dialogue put back to an older state is noticed by a client that has seen the newer one. " +
-	"What is listed as readable stays so by design: the indexes and the conditions of the database work on it. " +
-	"The id of a dialogue is made of its title unless --opaque-id is given. The audit log tells when and by whom the dialogue was read and written."
+// sealNote explains the properties that no single item can show.
+const sealNote = "A person with the store but no key reads no title, text, reference or reason. A client detects every changed, missing, swapped or rolled-back item. A client that has seen a newer state also detects a rollback of the whole dialogue. " +
+	"The readable attributes stay readable, because the indexes and conditions of the database need them. " +
+	"The id of a dialogue is made from its title, unless --opaque-id is used. The audit log contains the time and the user of every read and write."
 
 func (a *app) inspect(ctx context.Context, name, entity string) (*inspection, error) {
 	s, id, err := a.openDialogue(ctx, name)
@@ -104,8 +99,8 @@ func (a *app) inspect(ctx context.Context, name, entity string) (*inspection, er
 	return answer, err
 }
 
-// inspectItem finds the entity that was named and puts both sides together.
-func inspectItem(s *blue.Snapshot, items []record.Record, entity string) (inspected, error) {
+// inspectItem returns both forms of the entity with the given name.
+func inspectItem(s *blue.Snapshot, items []record.Record, entity string) (inspectedItem, error) {
 	for _, e := range entitiesOf(s) {
 		sk := sortKeyOf(e)
 		if !slices.Contains(namesOf(e, sk), entity) {
@@ -113,14 +108,14 @@ func inspectItem(s *blue.Snapshot, items []record.Record, entity string) (inspec
 		}
 		i := slices.IndexFunc(items, func(r record.Record) bool { return r.Key.Item == sk })
 		if i < 0 {
-			return inspected{}, fmt.Errorf("%w: %s changed while it was read", blue.ErrBusy, sk)
+			return inspectedItem{}, fmt.Errorf("%w: %s changed while it was read", blue.ErrBusy, sk)
 		}
-		return inspected{SortKey: sk, Bytes: items[i].Size(), Stored: storedOf(items[i]), Opened: openedOf(e)}, nil
+		return inspectedItem{SortKey: sk, Bytes: items[i].Size(), Stored: storedOf(items[i]), Opened: openedOf(e)}, nil
 	}
-	return inspected{}, notFound("%s of dialogue %s", clipped(entity), s.Dialogue.ID)
+	return inspectedItem{}, notFound("%s of dialogue %s", clip(entity), s.Dialogue.ID)
 }
 
-// namesOf lists what an entity may be called on the command line.
+// namesOf returns the names of an entity on the command line.
 func namesOf(e blue.Entity, sk string) []string {
 	switch e := e.(type) {
 	case *blue.Expert:
@@ -133,7 +128,7 @@ func namesOf(e blue.Entity, sk string) []string {
 	return []string{sk}
 }
 
-// entitiesOf lists every entity of a snapshot, the dialogue first.
+// entitiesOf returns every entity of a snapshot, the dialogue first.
 func entitiesOf(s *blue.Snapshot) []blue.Entity {
 	all := []blue.Entity{&s.Dialogue}
 	for _, e := range s.Contributed() {
@@ -175,7 +170,7 @@ func sortKeyOf(e blue.Entity) string {
 	return ""
 }
 
-// storedOf lists the item as it lies in the store, its key first.
+// storedOf returns the stored attributes of an item, its key first.
 func storedOf(r record.Record) []storedAttr {
 	list := []storedAttr{
 		{Name: "PK", Type: "S", Bytes: len(string(r.Key.Partition)), Value: string(r.Key.Partition)},
@@ -195,38 +190,35 @@ func storedOf(r record.Record) []storedAttr {
 	return list
 }
 
-// sealedNames lists by kind the sealed fields that are there.
+// sealedNames returns the names of the encrypted fields by kind. Fields without a
+// value are left out.
 func sealedNames(s *blue.Snapshot) map[string][]string {
-	sets := map[string]map[string]bool{}
+	fields := sets{}
 	for _, e := range entitiesOf(s) {
-		kind := string(e.EntityKind())
-		if sets[kind] == nil {
-			sets[kind] = map[string]bool{}
-		}
+		fields.add(string(e.EntityKind()))
 		for _, f := range openedOf(e) {
-			sets[kind][f.Name] = true
+			fields.add(string(e.EntityKind()), f.Name)
 		}
 	}
-	names := make(map[string][]string, len(sets))
-	for kind, set := range sets {
-		names[kind] = slices.AppendSeq([]string{}, maps.Keys(set))
-		slices.Sort(names[kind])
+	names := make(map[string][]string, len(fields))
+	for kind, set := range fields {
+		names[kind] = set.sorted()
 	}
 	return names
 }
 
-// text is the answer for people: the item in two columns, then what is
-// readable and what is not.
+// text returns the item in two columns, then the readable and the encrypted parts
+// of the dialogue.
 func (in *inspection) text() string {
 	var b strings.Builder
-	in.Item.columns(&b)
-	in.Readable.text(&b)
-	b.WriteString("\nwhat takes your key\n")
+	in.Item.writeColumns(&b)
+	in.Readable.writeText(&b)
+	b.WriteString("\nreadable only with your key\n")
 	for _, kind := range slices.Sorted(maps.Keys(in.Sealed)) {
 		if names := in.Sealed[kind]; len(names) > 0 {
 			fmt.Fprintf(&b, "  %-20s %s\n", kind, strings.Join(names, ", "))
 		}
 	}
-	fmt.Fprintf(&b, "\n%s\n", wrap(in.Note, 88))
+	fmt.Fprintf(&b, "\n%s\n", wrapText(in.Note, 88))
 	return b.String()
 }

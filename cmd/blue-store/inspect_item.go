@@ -11,8 +11,8 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// openedOf lists the fields of an entity that were sealed, as its tags say
-// (package blue), absent ones left out.
+// openedOf returns the decrypted fields of an entity that have a value. The tag
+// "sealed" marks them (package blue).
 func openedOf(e blue.Entity) []openedField {
 	v := reflect.ValueOf(e).Elem()
 	var list []openedField
@@ -21,13 +21,13 @@ func openedOf(e blue.Entity) []openedField {
 		if name == "" || value.IsZero() {
 			continue
 		}
-		list = append(list, openedField{name, plain(value.Interface())})
+		list = append(list, openedField{name, valueText(value.Interface())})
 	}
 	return list
 }
 
-// plain is a value as text: a string as it is, all else as JSON.
-func plain(v any) string {
+// valueText returns a string unchanged and any other value as JSON.
+func valueText(v any) string {
 	if value := reflect.ValueOf(v); value.Kind() == reflect.String {
 		return value.String()
 	}
@@ -40,12 +40,15 @@ func plain(v any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// leftWidth is the width of the column of what is stored, in characters.
-const leftWidth = 46
+// The widths of the two columns in characters.
+const (
+	leftWidth  = 46
+	rightWidth = 60
+)
 
-// columns writes the item: stored attributes on the left, opened fields on the
-// right, each on one line.
-func (it *inspected) columns(b *strings.Builder) {
+// writeColumns writes the stored attributes in the left column and the decrypted
+// fields in the right column, each on one line.
+func (it *inspectedItem) writeColumns(b *strings.Builder) {
 	twoColumns(b, "what the store holds", "what you see with your key")
 	for i := range max(len(it.Stored), len(it.Opened)) {
 		left, right := "", ""
@@ -60,9 +63,8 @@ func (it *inspected) columns(b *strings.Builder) {
 }
 
 func twoColumns(b *strings.Builder, left, right string) {
-	left = clipRunes(left, leftWidth)
-	pad := strings.Repeat(" ", leftWidth-utf8.RuneCountInString(left))
-	fmt.Fprintf(b, "%s\n", strings.TrimRight(left+pad+"  "+clipRunes(right, 60), " "))
+	line := fmt.Sprintf("%-*s  %s", leftWidth, clipRunes(left, leftWidth), clipRunes(right, rightWidth))
+	b.WriteString(strings.TrimRight(line, " ") + "\n")
 }
 
 func (s storedAttr) line() string {
@@ -84,8 +86,8 @@ func clipRunes(s string, n int) string {
 	return string([]rune(s)[:n-1]) + "…"
 }
 
-// wrap breaks a paragraph into lines of at most width characters.
-func wrap(text string, width int) string {
+// wrapText breaks a paragraph into lines of at most width characters.
+func wrapText(text string, width int) string {
 	var b strings.Builder
 	at := 0
 	for _, word := range strings.Fields(text) {

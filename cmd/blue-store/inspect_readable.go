@@ -10,8 +10,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// readableView is what the items of a dialogue tell whoever has no key,
-// collected from the items themselves.
+// readableView contains everything that a person with the items of a dialogue can
+// read without a key.
 type readableView struct {
 	Items    int            `json:"items"`
 	Bytes    int            `json:"bytes"`
@@ -22,7 +22,7 @@ type readableView struct {
 	Times    timeSpan       `json:"times"`     // of all clear times
 	Numbers  []string       `json:"numbers"`   // names of counts and scores
 	Texts    []clearText    `json:"texts"`     // other clear texts, with their values
-	Sizes    map[string]int `json:"sizes"`     // bytes of sealed content → items; sizes come in buckets
+	Sizes    map[int]int    `json:"sizes"`     // size of encrypted content in bytes → items
 	KeyIDs   []string       `json:"key_ids"`
 	SortKeys []string       `json:"sort_keys"` // all ids
 }
@@ -37,19 +37,17 @@ type timeSpan struct {
 type clearText struct {
 	Name   string   `json:"name"`
 	Values []string `json:"values"`
-	More   int      `json:"more,omitempty"` // values beyond those
+	More   int      `json:"more,omitempty"` // number of the other values
 }
 
 const maxValues = 8
 
-// timeForm is how clear times are stored.
-const timeForm = record.TimeLayout
-
-// readableOf collects the view. What an attribute is, its type and value say:
-// a number is a count or a score, a text in the form of a time is one.
+// readableOf returns the view of the items. It classifies attributes by type and
+// value: a number is a count or a score, and a text with the layout of a time is
+// a time.
 func readableOf(items []record.Record) readableView {
 	v := readableView{
-		Items: len(items), Kinds: map[string]int{}, Statuses: map[string]int{}, Sizes: map[string]int{},
+		Items: len(items), Kinds: map[string]int{}, Statuses: map[string]int{}, Sizes: map[int]int{},
 		Experts: []string{}, TookPart: []string{}, Numbers: []string{}, Texts: []clearText{}, KeyIDs: []string{}, SortKeys: []string{},
 	}
 	texts, numbers, times, keyIDs, took := sets{}, set{}, set{}, set{}, set{}
@@ -69,7 +67,7 @@ func readableOf(items []record.Record) readableView {
 			case name == "key_id":
 				keyIDs[value.Str()] = true
 			case name == "content_encrypted":
-				v.Sizes[fmt.Sprint(len(value.Bin()))]++
+				v.Sizes[len(value.Bin())]++
 			case name == "aad_hash", value.Type() == record.Bytes:
 			case name == "status":
 				v.Statuses[kind+" "+value.Str()]++
@@ -92,7 +90,7 @@ func readableOf(items []record.Record) readableView {
 }
 
 func isTime(s string) bool {
-	_, err := time.Parse(timeForm, s)
+	_, err := time.Parse(record.TimeLayout, s)
 	return err == nil
 }
 
@@ -105,7 +103,7 @@ func (t *timeSpan) add(s string) {
 
 type set map[string]bool
 
-// sorted is never nil, so that JSON has a list.
+// sorted returns the values in order. It is never nil, so that JSON has a list.
 func (s set) sorted() []string {
 	list := slices.AppendSeq([]string{}, maps.Keys(s))
 	slices.Sort(list)
@@ -114,15 +112,18 @@ func (s set) sorted() []string {
 
 type sets map[string]set
 
-func (s sets) add(name, value string) {
+// add adds values to the set with the name, which it creates if necessary.
+func (s sets) add(name string, values ...string) {
 	if s[name] == nil {
 		s[name] = set{}
 	}
-	s[name][value] = true
+	for _, v := range values {
+		s[name][v] = true
+	}
 }
 
-func (v *readableView) text(b *strings.Builder) {
-	b.WriteString("\nwhat whoever holds the store can read\n")
+func (v *readableView) writeText(b *strings.Builder) {
+	b.WriteString("\nreadable without a key\n")
 	line := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(b, "  %-20s %s\n", name, value)
@@ -146,7 +147,7 @@ func (v *readableView) text(b *strings.Builder) {
 	line("key ids", strings.Join(v.KeyIDs, ", "))
 }
 
-// tally is "18 tension open, 3 round completed".
+// tally returns counts as "18 tension open, 3 round completed".
 func tally(counts map[string]int) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
@@ -155,17 +156,11 @@ func tally(counts map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// tallySizes is "12 of 80 bytes, 3 of 144", the smallest first.
-func tallySizes(sizes map[string]int) string {
-	names := slices.SortedFunc(maps.Keys(sizes), func(a, b string) int {
-		if len(a) != len(b) {
-			return len(a) - len(b)
-		}
-		return strings.Compare(a, b)
-	})
+// tallySizes returns sizes as "12 of 80, 3 of 144 bytes", the smallest first.
+func tallySizes(sizes map[int]int) string {
 	var parts []string
-	for _, size := range names {
-		parts = append(parts, fmt.Sprintf("%d of %s", sizes[size], size))
+	for _, size := range slices.Sorted(maps.Keys(sizes)) {
+		parts = append(parts, fmt.Sprintf("%d of %d", sizes[size], size))
 	}
 	return strings.Join(parts, ", ") + " bytes"
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// TestInspectEveryItem inspects one item of each kind: its stored side holds
-// no sealed text, and its opened side no attribute that is stored clear.
+// TestInspectEveryItem inspects one item of each kind. The stored form must
+// contain no encrypted text, and the decrypted form no clear attribute.
 func TestInspectEveryItem(t *testing.T) {
 	b := newBench(t, demoFolder(t))
 	for kind, sks := range b.byKind() {
@@ -59,8 +59,8 @@ func TestSortKeyOf(t *testing.T) {
 	}
 }
 
-// TestSalvage shows and exports what verifies of a damaged dialogue, and says
-// what was left out. Without --salvage there is nothing on standard output.
+// TestSalvage shows and exports the valid items of a damaged dialogue and names
+// the omitted ones. Without --salvage, standard output must be empty.
 func TestSalvage(t *testing.T) {
 	b := newBench(t, demoFolder(t))
 	snapshot := b.load()

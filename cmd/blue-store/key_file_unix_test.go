@@ -20,10 +20,11 @@ import (
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 )
 
-// TestBadKeyFile puts something else in the place of the key file: exit 6 with
-// the exact reason for every command that needs a key, and nothing is made,
-// converted, stored or asked. One that cannot be read: TestUnreadableKeyFile. A
-// network file system, which no test can mount: keys/localfile, TestNetworkDisk.
+// TestBadKeyFile replaces the key file by something else. Every command that
+// needs a key must exit with 6 and the exact reason. It must create, convert and
+// store nothing, and must not ask a question. TestUnreadableKeyFile tests a file
+// without read permission. TestNetworkDisk in keys/localfile tests a network
+// file system, which a test cannot mount.
 func TestBadKeyFile(t *testing.T) {
 	write := func(b []byte) func(string, []byte) error {
 		return func(path string, _ []byte) error { return os.WriteFile(path, b, 0o600) }
@@ -67,14 +68,14 @@ func TestBadKeyFile(t *testing.T) {
 			if err := os.WriteFile(path, key, 0o600); err != nil {
 				return err
 			}
-			return os.Chown(path, nobody, nobody)
+			return os.Chown(path, otherUser, otherUser)
 		}, "PATH belongs to user id 65534, not to you (user id 0)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t)
 			m.must("dialogue", "create", "Which cache?", "-q")
-			m.must("keys", "grant", "which-cache", "ada", "-q") // so that ada has a name in the log
+			m.must("keys", "grant", "which-cache", "ada", "-q") // so that ada is in the directory of the log
 			path := filepath.Join(m.home, ".blue", "keys", "umk.key")
 			key, err := os.ReadFile(path)
 			if err != nil {
@@ -105,7 +106,7 @@ func TestBadKeyFile(t *testing.T) {
 					t.Errorf("%q: %s", args, o.stdout)
 				}
 				if strings.Contains(o.stdout+o.stderr, "y/N") {
-					t.Errorf("%q asks, and nobody is there", args)
+					t.Errorf("%q asks a question without a terminal", args)
 				}
 			}
 			if o := m.run("keys", "status"); o.code != exitOK || c.name != "another key" && !strings.Contains(o.stdout, strings.Split(says, ". ")[0]) && c.name != "missing" {
@@ -115,16 +116,16 @@ func TestBadKeyFile(t *testing.T) {
 				t.Errorf("it was %q and is %q", before, after)
 			}
 			if m.rows() != rows {
-				t.Error("dialogues or keys are not what they were")
+				t.Error("dialogues or keys have changed")
 			}
 		})
 	}
 }
 
-// nobody is a user without a home.
-const nobody = 65534
+// userWithoutHome returns a user without a home.
+const otherUser = 65534
 
-// device makes one that gives bytes without end.
+// device creates a file that returns bytes without end.
 func device(path string, _ []byte) error {
 	if out, err := exec.Command("mknod", path, "c", "1", "5").CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: no device can be made here: %s", errors.ErrUnsupported, bytes.TrimSpace(out))
@@ -132,22 +133,22 @@ func device(path string, _ []byte) error {
 	return os.Chmod(path, 0o600)
 }
 
-// fingerprint is that of a key file, "" for a bad one.
+// fingerprint returns the fingerprint of a key file, or "" for a malformed file.
 func fingerprint(path string) string {
 	print, _ := localfile.Open(path, nil).Fingerprint(context.Background())
 	return print
 }
 
-// TestUnreadableKeyFile: a key file that its user may not read is exit 6 with the
-// reason, and stays as it is. Root reads everything, so the program runs as
-// somebody else then.
+// TestUnreadableKeyFile checks that a key file without read permission is exit 6
+// with the reason, and does not change. Root can read every file, so the program
+// runs as another user then.
 func TestUnreadableKeyFile(t *testing.T) {
-	home, err := os.MkdirTemp("", "unreadable") // which others can enter
+	home, err := os.MkdirTemp("", "unreadable") // a folder that other users can enter
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(home) })
-	program := filepath.Join(home, "blue-store") // under this name the test is the program
+	program := filepath.Join(home, "blue-store") // with this name, the test binary runs the program
 	text, err := os.ReadFile(os.Args[0])
 	if err == nil {
 		err = errors.Join(os.WriteFile(program, text, 0o755), os.Chmod(home, 0o755), os.Mkdir(filepath.Join(home, "h"), 0o700))
@@ -157,10 +158,10 @@ func TestUnreadableKeyFile(t *testing.T) {
 	}
 	who := &syscall.SysProcAttr{}
 	if os.Geteuid() == 0 {
-		if err := os.Chown(filepath.Join(home, "h"), nobody, nobody); err != nil {
+		if err := os.Chown(filepath.Join(home, "h"), otherUser, otherUser); err != nil {
 			t.Fatal(err)
 		}
-		who.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+		who.Credential = &syscall.Credential{Uid: otherUser, Gid: otherUser}
 	}
 	m := &machine{t: t, home: filepath.Join(home, "h")}
 	run := func(args ...string) (code int, said string) {
@@ -195,7 +196,8 @@ func TestUnreadableKeyFile(t *testing.T) {
 	}
 }
 
-// shape is what stands at a path, without following or opening what may block.
+// shape describes the file at a path. It does not follow links and does not open
+// the file, because that could block.
 func shape(path string) string {
 	info, err := os.Lstat(path)
 	if err != nil {

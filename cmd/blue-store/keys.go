@@ -90,7 +90,7 @@ func (a *app) keysRotate(ctx context.Context, ids []blue.DialogueID) error {
 			return ctx.Err()
 		case err == nil:
 			answer.Dialogues = append(answer.Dialogues, done)
-		case named || !noMore(err):
+		case named || !isGone(err):
 			failures = append(failures, err)
 		}
 	}
@@ -104,7 +104,7 @@ func (a *app) keysRotate(ctx context.Context, ids []blue.DialogueID) error {
 
 // noMore reports that a dialogue which this client remembers was erased, or is
 // not in this store any more: no reason to stop where nobody named it.
-func noMore(err error) bool {
+func isGone(err error) bool {
 	return errors.Is(err, blue.ErrErased) || errors.Is(err, blue.ErrNotFound)
 }
 
@@ -163,7 +163,7 @@ func (a *app) keysGrant(ctx context.Context, name, user string) error {
 	if err != nil {
 		return err
 	}
-	if !s.config.kms.used() {
+	if !s.config.kms.isSet() {
 		a.note("note: keys come from a file; whoever holds it is every user already")
 	}
 	answer := grantAnswer{"blue-store/keys-grant@1", id, user, granted}

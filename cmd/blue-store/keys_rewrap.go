@@ -43,7 +43,7 @@ func (a *app) keysRewrap(ctx context.Context, from string) error {
 		return err
 	}
 	defer s.close()
-	if !s.config.kms.used() {
+	if !s.config.kms.isSet() {
 		return &usageError{"keys rewrap is for KMS, and BLUE_KMS_KEY_ARN is not set; a key file is never changed", "to change a dialogue's own key: blue-store keys rotate"}
 	}
 	answer := rewrapAnswer{Schema: "blue-store/keys-rewrap@1", From: from, To: s.config.kms.arn}
@@ -74,7 +74,7 @@ func (a *app) keysRewrap(ctx context.Context, from string) error {
 	if err != nil {
 		return err
 	}
-	if answer.Rewrapping, err = s.store.Rewrap(ctx, source, each(ids)); err != nil {
+	if answer.Rewrapping, err = s.store.Rewrap(ctx, source, sequence(ids)); err != nil {
 		return withHint(err, keysHint(err, "both KMS keys open what each wraps; the same command goes on"))
 	}
 	return a.answer(answer, func(w io.Writer) error {
@@ -92,7 +92,7 @@ func (a *app) keysRewrap(ctx context.Context, from string) error {
 }
 
 // each yields dialogues that are known.
-func each(ids []blue.DialogueID) iter.Seq2[blue.DialogueID, error] {
+func sequence(ids []blue.DialogueID) iter.Seq2[blue.DialogueID, error] {
 	return func(yield func(blue.DialogueID, error) bool) {
 		for _, id := range ids {
 			if !yield(id, nil) {

@@ -16,6 +16,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
+	"github.com/superviber/blue-encrypted-store/record"
 )
 
 func keysStatusCommand(a *app) *cobra.Command {
@@ -64,7 +65,7 @@ func (a *app) keysStatus(ctx context.Context, ids []blue.DialogueID) error {
 		Schema: "blue-store/keys-status@1", Source: s.config.keySource(), CacheTTL: int(keys.DefaultTTL / time.Second),
 		User: s.config.user, Dialogues: []encrypted.KeyStatus{}, now: time.Now(),
 	}
-	if err := a.master(ctx, s, &answer); err != nil {
+	if err := a.describeMasterKey(ctx, s, &answer); err != nil {
 		return err
 	}
 	named := len(ids) > 0
@@ -88,16 +89,16 @@ func (a *app) keysStatus(ctx context.Context, ids []blue.DialogueID) error {
 
 // master describes the master key and the user's. A master key that cannot be
 // had is part of the answer: it is when one looks here.
-func (a *app) master(ctx context.Context, s *session, answer *keysAnswer) error {
+func (a *app) describeMasterKey(ctx context.Context, s *session, answer *keysAnswer) error {
 	c := s.config
-	if !c.kms.used() {
+	if !c.kms.isSet() {
 		answer.Where, answer.State, answer.UserKey = c.umk, "ok", "derived"
 		var err error
 		if answer.UMK, err = localfile.Open(c.umk, nil).Fingerprint(ctx); err != nil {
 			answer.State = err.Error()
 		}
 		if info, err := os.Lstat(c.umk); err == nil && info.Mode().IsRegular() {
-			answer.UMKMade = stored(info.ModTime())
+			answer.UMKMade = formatTime(info.ModTime())
 			answer.UserMade = answer.UMKMade // what is derived is as old
 		}
 		return nil
@@ -120,7 +121,7 @@ func (a *app) master(ctx context.Context, s *session, answer *keysAnswer) error 
 		answer.State = err.Error()
 	}
 	if !status.Created.IsZero() {
-		answer.UMKMade = stored(status.Created)
+		answer.UMKMade = formatTime(status.Created)
 	}
 	if !status.Deletion.IsZero() {
 		answer.State += ", gone on " + status.Deletion.UTC().Format(time.DateOnly)
@@ -129,7 +130,7 @@ func (a *app) master(ctx context.Context, s *session, answer *keysAnswer) error 
 }
 
 // stored writes a time as the tables do.
-func stored(at time.Time) string { return at.UTC().Format(timeForm) }
+func formatTime(at time.Time) string { return at.UTC().Format(record.TimeLayout) }
 
 func (k keysAnswer) text(w io.Writer) error {
 	var b strings.Builder

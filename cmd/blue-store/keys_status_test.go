@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// TestKeysStatusAges: a key file is as old as its last change, what is derived
-// from it too, and of a lost one nothing is known.
+// TestKeysStatusAges checks that the age of a key file is the age of its last
+// change, that derived keys have the same age, and that a lost key file has no
+// age.
 func TestKeysStatusAges(t *testing.T) {
 	m := newMachine(t)
 	m.must("dialogue", "create", "Which cache?", "-q")

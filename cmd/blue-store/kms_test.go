@@ -22,21 +22,20 @@ import (
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
 
-// office is a KMS behind a fault layer that enforces the shipped policy, and a
-// store that several people use, each with a home and an access key of their
-// own.
+// office is a store that several users share, with a KMS behind a fault layer
+// that enforces the shipped policy. Each user has a home and an access key.
 type office struct {
 	t     *testing.T
 	layer *kmsfault.Layer
 	arn   string
-	env   map[string]string // of everybody
+	env   map[string]string // of all users
 	homes map[string]string
-	laid  map[string]func() bool // principals in whose home a key file was laid, and whether it was opened since
+	laid  map[string]func() bool // users with a key file from lay; the functions report whether it was opened
 }
 
 func newOffice(t *testing.T, env map[string]string) *office {
 	t.Helper()
-	server := kmstest.Endpoint(t) // before the environment changes, which moto would inherit
+	server := kmstest.Endpoint(t) // before the environment changes, because moto inherits it
 	for _, name := range awsNames {
 		if name != "DYNAMODB_ENDPOINT" {
 			t.Setenv(name, "")
@@ -55,13 +54,13 @@ func newOffice(t *testing.T, env map[string]string) *office {
 	return o
 }
 
-// use makes a key in KMS the one of everybody.
+// use sets the KMS key of all users.
 func (o *office) use(arn string) {
 	o.arn = arn
 	o.env["BLUE_KMS_KEY_ARN"] = arn
 }
 
-// admit gives people the policy of users, for the keys in KMS.
+// admit gives users the policy of users for the given keys in KMS.
 func (o *office) admit(arns []string, users ...string) {
 	o.t.Helper()
 	var policies []kmsfault.Policy
@@ -78,7 +77,7 @@ func (o *office) admit(arns []string, users ...string) {
 	}
 }
 
-// trust makes everybody know the public keys of the audit logs of people.
+// trust gives all users the public keys of the given users' audit logs.
 func (o *office) trust(users ...string) {
 	o.t.Helper()
 	var known string
@@ -92,7 +91,7 @@ func (o *office) trust(users ...string) {
 	o.env["BLUE_AUDIT_TRUST"] = path
 }
 
-// as runs the program as a principal who says to be a user.
+// as runs the program as a principal with a given BLUE_USER.
 func (o *office) as(principal, user string, args ...string) outcome {
 	o.t.Helper()
 	if o.homes[principal] == "" {
@@ -113,7 +112,8 @@ func (o *office) as(principal, user string, args ...string) outcome {
 	return outcome{code, out.String(), errs.String()}
 }
 
-// lay puts a proper key file into the homes of people who have run the program.
+// lay puts a valid key file into the homes of the users who have run the
+// program.
 func (o *office) lay(users ...string) {
 	o.t.Helper()
 	for _, user := range users {
@@ -125,7 +125,7 @@ func (o *office) lay(users ...string) {
 	}
 }
 
-// want runs the program as a person and checks how it ends and what it says.
+// want runs the program as a user and checks the exit code and the output.
 func (o *office) want(code int, who string, words []string, args ...string) outcome {
 	o.t.Helper()
 	return o.check(o.as(who, who, args...), code, words, args)
@@ -144,9 +144,9 @@ func (o *office) check(got outcome, code int, words, args []string) outcome {
 	return got
 }
 
-// closed checks that a dialogue is closed to a principal: whether they say to be
-// themselves or the one who holds it, they neither read nor write it, nor change
-// who may.
+// closed checks that a principal has no access to a dialogue. The principal
+// cannot read it, write it or change its holders, under their own name or under
+// the name of a holder.
 func (o *office) closed(principal, holder, dialogue string) {
 	o.t.Helper()
 	for user, says := range map[string]string{principal: "not granted to user " + principal, holder: "access denied"} {
@@ -159,7 +159,7 @@ func (o *office) closed(principal, holder, dialogue string) {
 			{"keys", "revoke", dialogue, holder},
 		} {
 			if user == holder && args[1] == "revoke" {
-				continue // nobody revokes themselves
+				continue // a user cannot revoke their own access
 			}
 			if got := o.check(o.as(principal, user, args...), exitKey, []string{says}, args); got.stdout != "" {
 				o.t.Errorf("%s, as %s, %q: %s", principal, user, args, got.stdout)
@@ -168,7 +168,7 @@ func (o *office) closed(principal, holder, dialogue string) {
 	}
 }
 
-// stores are the places of a store that several people use.
+// stores lists the places of a store that several users share.
 func stores(t *testing.T, story func(t *testing.T, env map[string]string)) {
 	t.Run("sqlite", func(t *testing.T) {
 		story(t, map[string]string{"BLUE_STORE": "sqlite:" + filepath.Join(t.TempDir(), "blue.db")})
@@ -180,8 +180,8 @@ func stores(t *testing.T, story func(t *testing.T, env map[string]string)) {
 
 const demoDialogue = "references-inline-or-as-items"
 
-// TestKMS is two people, one table and one key in KMS, the whole way through
-// the program: import, show, grant, revoke, erase.
+// TestKMS runs the program for two users with one table and one key in KMS:
+// import, show, grant, revoke and erase.
 func TestKMS(t *testing.T) {
 	source := filepath.Join("..", "..", "internal", "demo", "source")
 	stores(t, func(t *testing.T, env map[string]string) {
@@ -199,7 +199,8 @@ func TestKMS(t *testing.T) {
 		first := o.want(exitOK, "ada", nil, "show", demoDialogue).stdout
 		o.want(exitOK, "ada", nil, "verify")
 
-		// Bob, as himself or as ada, opens nothing; then he is let in.
+		// Bob cannot open anything, as himself or as ada, until ada grants him a
+		// dialogue.
 		o.want(exitKey, "bob", []string{"not granted to user bob"}, "show", demoDialogue)
 		args := []string{"show", demoDialogue}
 		o.check(o.as("bob", "ada", args...), exitKey, []string{"kms:Decrypt", "access denied", "blue-user"}, args)
@@ -209,10 +210,10 @@ func TestKMS(t *testing.T) {
 			t.Error("bob reads something else than ada")
 		}
 		o.want(exitOK, "bob", []string{`"dialogue_id": "milk"`}, "dialogue", "create", "Milk", "-q")
-		o.closed("ada", "bob", "milk") // granting opens nothing the other way
+		o.closed("ada", "bob", "milk") // a grant gives no access in the other direction
 		o.check(o.as("ada", "bob", "show", demoDialogue), exitKey, []string{"access denied"}, []string{"show as bob"})
 
-		// He is put out again, and reads nothing of what is sealed anew.
+		// After a revocation, he cannot read newly encrypted data.
 		o.want(exitOK, "ada", []string{"revoked: bob", "key version 2, 115 items"}, "keys", "revoke", demoDialogue, "bob", "--text")
 		o.closed("bob", "ada", demoDialogue)
 		o.want(exitOK, "ada", []string{"v2  116 items"}, "keys", "status", demoDialogue, "--text")
@@ -220,30 +221,32 @@ func TestKMS(t *testing.T) {
 			t.Error("the rotation changed the dialogue")
 		}
 		o.want(exitOK, "ada", nil, "dialogue", "round-register", "--dialogue-id", demoDialogue, "--round", "3", "--data", `{"score": 1}`)
-		o.closed("bob", "ada", demoDialogue) // nor what was written after
+		o.closed("bob", "ada", demoDialogue) // including later writes
 		o.closed("ada", "bob", "milk")
 		o.want(exitOK, "bob", nil, "show", "milk")
 
-		// Erased, certified and checked.
+		// The erasure has a certificate, which is checked.
 		cert := filepath.Join(t.TempDir(), "erased.cert")
 		o.want(exitOK, "ada", []string{"erased: " + demoDialogue}, "erase", demoDialogue, "--confirm", demoDialogue, "--output", cert, "--text")
 		o.want(exitOK, "ada", []string{"holds"}, "erase", "verify", cert, "--text")
 		o.want(exitErased, "ada", nil, "show", demoDialogue)
-		o.want(exitOK, "ada", []string{`"dialogue_id": "` + demoDialogue + `-2"`}, "import", source, "-q") // the id is never given again
+		o.want(exitOK, "ada", []string{`"dialogue_id": "` + demoDialogue + `-2"`}, "import", source, "-q") // the id is never used again
 		o.want(exitOK, "bob", nil, "show", "milk")
-		// Bob goes: what he held alone, and his key.
+		// The erasure of bob includes the dialogues that only he holds, and his
+		// key.
 		gone := filepath.Join(t.TempDir(), "bob.cert")
 		o.want(exitOK, "ada", []string{"erased: user bob; 1 dialogues with them"}, "erase", "--user", "bob", "--confirm", "bob", "--output", gone, "--text")
 		o.want(exitOK, "ada", nil, "erase", "verify", gone)
 		o.want(exitErased, "bob", nil, "show", "milk")
-		o.want(exitIntegrity, "ada", []string{"no verifiable signatures"}, "audit", "verify") // ada does not know bob's key
+		o.want(exitIntegrity, "ada", []string{"no verifiable signatures"}, "audit", "verify") // ada does not trust bob's key
 		o.trust("ada", "bob")
 		o.want(exitOK, "ada", []string{"ok"}, "audit", "verify", "--text")
 	})
 }
 
-// TestKMSStatus: keys status names the user's stored key by what lies in the
-// table, gives its age and the KMS key's, and guesses none where KMS says nothing.
+// TestKMSStatus checks that keys status reads the user's stored key from the
+// table and prints its age and the age of the KMS key. It prints no age if KMS
+// reports none.
 func TestKMSStatus(t *testing.T) {
 	o := newOffice(t, map[string]string{"BLUE_STORE": "sqlite:" + filepath.Join(t.TempDir(), "blue.db")})
 	o.admit([]string{o.arn}, "ada", "bob")
@@ -267,7 +270,7 @@ func TestKMSStatus(t *testing.T) {
 	o.want(exitOK, "bob", []string{"KEK of bob  not made yet"}, "keys", "status", "--text")
 
 	old := time.Now().Add(-72 * time.Hour)
-	storedKey(t, path, kek.Key, func(a record.Attrs) { a["created_at"] = record.S(stored(old)) })
+	storedKey(t, path, kek.Key, func(a record.Attrs) { a["created_at"] = record.S(formatTime(old)) })
 	o.want(exitOK, "ada", []string{"KEK of ada  stored, opened by KMS, wrap " + hex.EncodeToString(hash[:8]) + "…, 3 days old"}, "keys", "status", "--text")
 	o.layer.Play(kmsfault.Fault{Action: "kms:DescribeKey", Answer: kmsfault.Denied})
 	o.want(exitOK, "ada", []string{"access denied", ", of unknown age\n", "3 days old"}, "keys", "status", "--text")
@@ -276,8 +279,8 @@ func TestKMSStatus(t *testing.T) {
 	}
 }
 
-// storedKey returns a record of the key table of a SQLite store, and changes it
-// if that is asked for.
+// storedKey returns a record of the key table of a SQLite store. It changes the
+// record if change is set.
 func storedKey(t *testing.T, path string, key record.Key, change func(record.Attrs)) record.Record {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), path, nil)
@@ -299,8 +302,8 @@ func storedKey(t *testing.T, path string, key record.Key, change func(record.Att
 	return r
 }
 
-// TestKMSRewrap: the KMS key changes; each puts their own keys under the new
-// one, and the old one may go.
+// TestKMSRewrap replaces the KMS key. Each user wraps their own keys with the
+// new one. After that, the old key is not needed.
 func TestKMSRewrap(t *testing.T) {
 	o := newOffice(t, map[string]string{"BLUE_STORE": "sqlite:" + filepath.Join(t.TempDir(), "blue.db")})
 	old, next := o.arn, kmstest.Key(t)
@@ -314,7 +317,7 @@ func TestKMSRewrap(t *testing.T) {
 
 	o.use(next)
 	o.want(exitKey, "ada", []string{"wrapped by " + old + ", you have " + next, "blue-store keys rewrap"}, "show", "tea")
-	o.want(exitKey, "ada", []string{"it lies under another KMS key"}, "doctor", "--text")
+	o.want(exitKey, "ada", []string{"the user key is wrapped with another KMS key"}, "doctor", "--text")
 	o.layer.Play(kmsfault.Fault{Action: "kms:Encrypt", Times: 1, Answer: kmsfault.Denied})
 	o.want(exitKey, "ada", []string{"access denied"}, "keys", "rewrap")
 	o.layer.Clear()
@@ -324,7 +327,7 @@ func TestKMSRewrap(t *testing.T) {
 
 	o.layer.Let("ada", kmsfault.Principal{})
 	o.layer.Let("bob", kmsfault.Principal{})
-	o.admit([]string{next}, "ada", "bob") // nobody may use the old key any more
+	o.admit([]string{next}, "ada", "bob") // the policy denies the old key now
 	for who, ids := range map[string][]string{"ada": {"tea", "milk"}, "bob": {"tea", "soup"}} {
 		for _, id := range ids {
 			o.want(exitOK, who, nil, "show", id)
@@ -334,8 +337,9 @@ func TestKMSRewrap(t *testing.T) {
 	o.want(exitOK, "ada", nil, "keys", "rotate", "milk")
 }
 
-// TestKMSCopy: the users' stored keys go with what lies under them. A user who
-// has another key in the target is a conflict, and nothing is copied.
+// TestKMSCopy checks that the stored keys of the users are copied with their
+// dialogues. A user with another key in the target is a conflict, and nothing is
+// copied.
 func TestKMSCopy(t *testing.T) {
 	dir := t.TempDir()
 	from, to, third := "sqlite:"+filepath.Join(dir, "a.db"), "sqlite:"+filepath.Join(dir, "b.db"), "sqlite:"+filepath.Join(dir, "c.db")
@@ -353,15 +357,15 @@ func TestKMSCopy(t *testing.T) {
 	o.want(exitNotFound, "ada", nil, "show", "tea", "--store", third)
 }
 
-// TestKMSFails: what KMS says no to ends in exit code 6 with the reason, and
-// leaves dialogues, keys and disk as they were. No key takes its place: not even
-// the proper key file that lies there is looked at.
+// TestKMSFails checks that every refusal by KMS is exit 6 with the reason, and
+// changes no dialogue, key or file. There is no fallback: the program does not
+// even open a valid key file.
 func TestKMSFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "blue.db")
 	o := newOffice(t, map[string]string{"BLUE_STORE": "sqlite:" + path})
 	o.want(exitOK, "ada", nil, "dialogue", "create", "Tea", "-q")
 	o.want(exitOK, "ada", nil, "keys", "grant", "tea", "bob")
-	o.want(exitKey, "cy", []string{"not granted to user cy"}, "show", "tea") // who has a name in the log now, and no key
+	o.want(exitKey, "cy", []string{"not granted to user cy"}, "show", "tea") // cy is in the directory of the log now, but has no key
 	slow := slowKMS(t)
 	o.lay("ada", "cy")
 
@@ -369,7 +373,7 @@ func TestKMSFails(t *testing.T) {
 	for _, c := range []struct {
 		answer kmsfault.Answer
 		says   []string
-		always bool // to Encrypt and GenerateDataKeyWithoutPlaintext too
+		always bool // also for Encrypt and GenerateDataKeyWithoutPlaintext
 	}{
 		{kmsfault.Denied, []string{"access denied", "deploy/iam/user.json"}, true},
 		{kmsfault.NoCredentials, []string{"the credentials are missing, wrong or expired", "AWS_PROFILE"}, true},
@@ -409,7 +413,7 @@ func TestKMSFails(t *testing.T) {
 			o.layer.Clear()
 			o.layer.Play(kmsfault.Fault{Action: "kms:Encrypt", Answer: c.answer})
 			fails("ada", "keys", "grant", "tea", "cy")
-			fails("ada", "keys", "rotate", "tea") // for bob, who was granted
+			fails("ada", "keys", "rotate", "tea") // for bob, who has a granted key
 			o.layer.Clear()
 			o.layer.Play(kmsfault.Fault{Action: "kms:GenerateDataKeyWithoutPlaintext", Answer: c.answer})
 			fails("cy", "dialogue", "create", "Milk")
@@ -430,14 +434,14 @@ func TestKMSFails(t *testing.T) {
 	o.want(exitKey, "ada", []string{"KMS does not answer"}, "doctor", "--text")
 	o.want(exitOK, "ada", []string{"KMS does not answer"}, "keys", "status", "--text")
 
-	delete(o.env, "BLUE_KMS_KEY_ARN") // and the other way round: no key file is made, and nothing is wiped
+	delete(o.env, "BLUE_KMS_KEY_ARN") // without the ARN, no key file is created and nothing is deleted
 	o.want(exitKey, "bob", []string{"sealed with key " + o.arn, "set BLUE_KMS_KEY_ARN"}, "show", "tea")
 	slow()
 }
 
-// slowKMS asks a KMS that does not answer within 30 s, and beside whatever comes
-// meanwhile: the returned function waits, and checks that the program gave up
-// long before with exit code 6 and three tries.
+// slowKMS runs the program with a KMS that does not answer within 30 s, in
+// parallel with the caller. The returned function waits for the run. It checks
+// that the program stopped much earlier, with exit code 6 and after three tries.
 func slowKMS(t *testing.T) (check func()) {
 	o := newOffice(t, map[string]string{"BLUE_STORE": "sqlite:" + filepath.Join(t.TempDir(), "blue.db")})
 	o.want(exitOK, "ada", nil, "dialogue", "create", "Tea", "-q")
@@ -461,8 +465,8 @@ func slowKMS(t *testing.T) (check func()) {
 	}
 }
 
-// TestAsksAWS: the caller's identity is asked for where credentials of AWS are
-// used, be it for the tables or for the keys alone.
+// TestAsksAWS checks that the caller's identity is requested if AWS credentials
+// are used for the tables or for the keys.
 func TestAsksAWS(t *testing.T) {
 	const arn = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 	for name, c := range map[string]struct {
@@ -486,8 +490,8 @@ func TestAsksAWS(t *testing.T) {
 			return map[string]string{"BLUE_HOME": "/nowhere", "BLUE_USER": "tester"}[name]
 		}}
 		got, err := a.config()
-		if err != nil || got.asksAWS() != c.want {
-			t.Errorf("%s: %v, %v; want %v", name, got.asksAWS(), err, c.want)
+		if err != nil || got.isOnAWS() != c.want {
+			t.Errorf("%s: %v, %v; want %v", name, got.isOnAWS(), err, c.want)
 		}
 	}
 }

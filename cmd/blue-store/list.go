@@ -55,7 +55,7 @@ type listing struct{ status, tensions, expert string }
 func (l *listing) check(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		if f := c.Flags().Lookup("tensions"); !f.Changed || f.Value.String() != f.NoOptDefVal {
-			return usage("list takes no name; show %s, or a filter: --status, --tensions, --expert", clipped(args[0]))
+			return usage("list takes no name; show %s, or a filter: --status, --tensions, --expert", clip(args[0]))
 		}
 		l.tensions = args[0]
 	}
@@ -72,10 +72,10 @@ func (l *listing) check(c *cobra.Command, args []string) error {
 		return usage("%s exclude each other", strings.Join(given, " and "))
 	}
 	if l.status != "" && !blue.KindDialogue.HasStatus(blue.Status(l.status)) {
-		return usage("unknown status %q; a dialogue is %s", clipped(l.status), oneOf(blue.KindDialogue.Statuses()))
+		return usage("unknown status %q; a dialogue is %s", clip(l.status), oneOf(blue.KindDialogue.Statuses()))
 	}
 	if l.tensions != "" && !blue.KindTension.HasStatus(blue.Status(l.tensions)) {
-		return usage("unknown status %q; a tension is %s", clipped(l.tensions), oneOf(blue.KindTension.Statuses()))
+		return usage("unknown status %q; a tension is %s", clip(l.tensions), oneOf(blue.KindTension.Statuses()))
 	}
 	return nil
 }

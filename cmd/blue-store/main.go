@@ -1,16 +1,15 @@
-// Command blue-store keeps alignment dialogues encrypted on this side of the
-// store, and reads them back whole.
+// Command blue-store stores alignment dialogues. It encrypts them on the
+// client, and detects every change when it reads them.
 //
-// What belongs here: parsing what is typed, printing what is answered, and
-// reading the environment, which happens nowhere else. One file for each
-// command. What does not: rules (package blue), sealing (encrypted), anything
-// another door would need too.
+// This package parses the command line, reads the environment and prints
+// answers. No other package reads the environment. Each command has its own
+// file. The rules of a dialogue are in package blue, and encryption is in package
+// encrypted. Code that another interface would need does not belong here.
 //
-// Conventions (docs/design.md §6): data on standard output, everything else
-// on standard error; JSON when standard output is not a terminal or with
-// --json, errors too; text on a terminal or with --text. JSON input comes as a
-// flag, a file (@FILE) or standard input (-). The exit code says what kind of
-// thing went wrong (exit.go).
+// Data goes to standard output and everything else to standard error. Answers
+// and errors are JSON with --json, or if standard output is not a terminal.
+// JSON input is a flag, a file (@FILE) or standard input (-). The exit code
+// names the class of an error (exit.go). docs/design.md §6 has the details.
 package main
 
 import (
@@ -23,7 +22,7 @@ import (
 
 func main() { os.Exit(run()) }
 
-// run is main without os.Exit, so that tests can call it.
+// run is main without os.Exit. Tests call it.
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -31,8 +30,8 @@ func run() int {
 	return a.run(ctx, os.Args[1:])
 }
 
-// run executes one command line. A broken program says so in one line: a
-// stack trace may show what a dialogue says.
+// run executes one command line and returns its exit code. A panic becomes an
+// error of one line, because a stack trace can contain text of a dialogue.
 func (a *app) run(ctx context.Context, args []string) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -40,8 +39,8 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 		}
 	}()
 	a.args = args
-	ctx = a.traced(ctx)
+	ctx = a.startTrace(ctx)
 	root := a.root()
 	root.SetArgs(args)
-	return a.exit(ctx, a.ended(a.offerReset(ctx, root.ExecuteContext(ctx))))
+	return a.exit(ctx, a.withLogError(a.offerReset(ctx, root.ExecuteContext(ctx))))
 }

@@ -15,8 +15,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"blue-store": func() { os.Exit(run()) }})
 }
 
-// TestScripts runs every story of testdata/*.txt. A script starts with an
-// empty home, and has these commands beside testscript's own:
+// TestScripts runs every script in testdata/*.txt. A script starts with an empty
+// home. In addition to the commands of testscript, it has:
 //
 //	exits CODE ARGS…    runs blue-store and compares its exit code
 //	tree FOLDER         prints the paths below a folder with modes, sorted
@@ -24,7 +24,8 @@ func TestMain(m *testing.M) {
 //	repeat FILE N TEXT  writes a text N times
 //	steady FROM TO      copies a file or stream; times, hashes and fingerprints become words
 //
-// and the condition [guarded], for a build that handles keys in runtime/secret.
+// It also has the condition [guarded] for a build that handles keys in
+// runtime/secret.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",

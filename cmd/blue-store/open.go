@@ -63,7 +63,7 @@ func (a *app) seal(ctx context.Context, c config, records backend) (*session, er
 	if err != nil {
 		return nil, errors.Join(err, records.Close())
 	}
-	keyless := !c.kms.used() && missing(c.umk)
+	keyless := !c.kms.isSet() && isMissing(c.umk)
 	log, err := a.auditLog(ctx, c, records)
 	if err != nil {
 		return nil, errors.Join(err, records.Close())
@@ -76,7 +76,7 @@ func (a *app) seal(ctx context.Context, c config, records backend) (*session, er
 	return &session{c, store, records, log, keyless, a.logClosed}, nil
 }
 
-func missing(path string) bool {
+func isMissing(path string) bool {
 	_, err := os.Lstat(path)
 	return errors.Is(err, fs.ErrNotExist)
 }
@@ -99,7 +99,7 @@ func (a *app) openExisting(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.present(); err != nil {
+	if err := c.checkExists(); err != nil {
 		return nil, err
 	}
 	return a.open(ctx)
@@ -117,8 +117,8 @@ func (a *app) openDialogue(ctx context.Context, name string) (*session, blue.Dia
 
 // present is ErrNotFound where there is no SQLite file. What of DynamoDB is
 // there shows with the first request.
-func (c config) present() error {
-	if c.kind == kindSQLite && missing(c.database) && missing(c.database+".keys") { // keys alone are lost data: open says so
+func (c config) checkExists() error {
+	if c.kind == kindSQLite && isMissing(c.database) && isMissing(c.database+".keys") { // keys alone are lost data: open says so
 		return withHint(notFound("there is no store at %s", c.database), "blue-store demo, or blue-store dialogue create TITLE")
 	}
 	return nil
@@ -148,7 +148,7 @@ func (a *app) logClosed(err error) {
 
 // ended adds to the error of a command that the audit log could not be closed.
 // A store that cannot be reached has been reported, and its log is in it.
-func (a *app) ended(err error) error {
+func (a *app) withLogError(err error) error {
 	if errors.Is(err, blue.ErrUnavailable) {
 		return err
 	}

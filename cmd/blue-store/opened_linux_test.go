@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// watchOpened returns a function that reports whether a file was opened since it
-// was last asked, by whomever: the kernel says so.
+// watchOpened returns a function that reports whether any process has opened a
+// file since the last call. The kernel reports that.
 func watchOpened(t *testing.T, path string) func() bool {
 	t.Helper()
 	fd, err := syscall.InotifyInit1(syscall.IN_NONBLOCK | syscall.IN_CLOEXEC)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
@@ -15,41 +16,41 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 )
 
-// caller is the identity that AWS knows this run by, for the audit log.
+// caller returns the ARN of the caller in AWS for the audit log.
 func (c config) caller(ctx context.Context) (string, error) {
 	loaded, err := loadAWS(ctx)
 	if err != nil {
-		return "", fmt.Errorf("%w: the AWS configuration: %w", blue.ErrAudit, err)
+		return "", fmt.Errorf("%w: reading the AWS configuration: %w", blue.ErrAudit, err)
 	}
-	if loaded.Region == "" {
-		loaded.Region = cmp.Or(c.dynamo.region, c.kms.region())
-	}
+	key, _ := arn.Parse(c.kms.arn) // without an ARN, the region is empty
+	loaded.Region = cmp.Or(loaded.Region, c.dynamo.region, key.Region)
 	return callerIdentity(ctx, sts.NewFromConfig(loaded))
 }
 
-// userOf is the user in a principal.
+// userOf returns the user name in the name of a principal. The name also
+// contains the caller's ARN if the user is known to AWS.
 func userOf(principal string) string {
 	user, _, _ := strings.Cut(principal, " ")
 	return user
 }
 
-// asksAWS reports whether credentials of AWS are used, and not the dummies of
-// a server on this machine.
-func (c config) asksAWS() bool {
-	return c.kind == kindDynamoDB && !c.dynamo.IsLocal() && !c.dynamo.IsExposed() || c.kms.inAWS()
+// isOnAWS reports whether the run uses real AWS credentials, not the dummies for
+// a local server.
+func (c config) isOnAWS() bool {
+	return c.kind == kindDynamoDB && !c.dynamo.IsLocal() && !c.dynamo.IsExposed() || c.kms.isOnAWS()
 }
 
-// callerIdentity returns the ARN that AWS knows the caller by.
+// callerIdentity returns the caller's ARN from AWS STS.
 func callerIdentity(ctx context.Context, client *sts.Client) (string, error) {
 	out, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		return "", withHint(fmt.Errorf("%w: AWS does not say who is calling: %w", blue.ErrAudit, err), "aws sts get-caller-identity")
+		return "", withHint(fmt.Errorf("%w: requesting the identity of the caller from AWS: %w", blue.ErrAudit, err), "aws sts get-caller-identity")
 	}
 	return aws.ToString(out.Arn), nil
 }
 
-// loadAWS reads the environment and AWS's own files. The SDK says nothing on
-// standard error itself: what matters is in its errors.
+// loadAWS reads the environment and the AWS configuration files. The SDK must not
+// log to standard error, because its errors contain the details.
 func loadAWS(ctx context.Context) (aws.Config, error) {
 	c, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{}))
 	if c.Credentials != nil {

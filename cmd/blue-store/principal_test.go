@@ -12,8 +12,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/kmstest"
 )
 
-// TestCallerIdentity asks an STS on the wire who is calling; one that does not
-// answer makes the audit log unavailable, and nobody anonymous.
+// TestCallerIdentity requests the caller's identity from an STS. If STS does not
+// answer, the audit log is unavailable. There is no anonymous caller.
 func TestCallerIdentity(t *testing.T) {
 	client := func(endpoint string) *sts.Client {
 		return sts.New(sts.Options{

@@ -6,8 +6,8 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// registration is what a register command was given, read and checked, and the
-// store it goes to, which the command closes.
+// registration is the parsed input of a register command, with the open store.
+// The command must close the store.
 type registration[T any] struct {
 	*session
 	id       blue.DialogueID
@@ -15,8 +15,8 @@ type registration[T any] struct {
 	warnings []blue.Warning
 }
 
-// openRegistration reads the data, has them parsed, and opens the store: no
-// store is looked for, as in Blue, for data that none could take.
+// openRegistration reads and parses the data, then opens the store. As in Blue,
+// invalid data is refused before the store is opened.
 func openRegistration[T any](ctx context.Context, a *app, dialogue, data string, parse func(blue.DialogueID, []byte) (T, []blue.Warning, error)) (*registration[T], error) {
 	id, err := dialogueID(dialogue)
 	if err != nil {
@@ -28,7 +28,7 @@ func openRegistration[T any](ctx context.Context, a *app, dialogue, data string,
 	}
 	given, warnings, err := parse(id, text)
 	if err != nil {
-		return nil, a.refused(err)
+		return nil, a.answerRefusal(err)
 	}
 	s, err := a.openExisting(ctx)
 	if err != nil {

@@ -51,7 +51,7 @@ func (a *app) reset(ctx context.Context, confirm string) error {
 	if c.kind != kindSQLite {
 		return usage("reset removes a local store; %s is not one", c.name())
 	}
-	if err := c.present(); err != nil {
+	if err := c.checkExists(); err != nil {
 		return err
 	}
 	name := filepath.Base(c.database)
@@ -72,7 +72,7 @@ func (a *app) reset(ctx context.Context, confirm string) error {
 // wipe removes the files of the store, data first: what is left by a crash in
 // between is a store without data, which another reset removes.
 func (c config) wipe(ctx context.Context) (*resetAnswer, error) {
-	aside, err := c.noKey(ctx)
+	aside, err := c.isUnusableKey(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func (c config) wipe(ctx context.Context) (*resetAnswer, error) {
 		}
 	}
 	for _, folder := range []string{c.heads, c.audit.anchors} {
-		if missing(folder) {
+		if isMissing(folder) {
 			continue
 		}
 		if err := os.RemoveAll(folder); err != nil {
@@ -109,8 +109,8 @@ func (c config) wipe(ctx context.Context) (*resetAnswer, error) {
 // noKey reports whether what lies in the place of the master key can be none,
 // so that it is put aside. A file that is refused and may be a key all the same
 // is an error: other stores may be sealed under it, and this one too.
-func (c config) noKey(ctx context.Context) (bool, error) {
-	if c.kms.used() {
+func (c config) isUnusableKey(ctx context.Context) (bool, error) {
+	if c.kms.isSet() {
 		return false, nil // it is not even looked at
 	}
 	_, err := localfile.Open(c.umk, nil).Fingerprint(ctx)
@@ -145,10 +145,10 @@ func (a *app) offerReset(ctx context.Context, err error) error {
 		return err
 	}
 	c, configErr := a.config()
-	if configErr != nil || c.kind != kindSQLite || c.kms.used() || c.present() != nil || !c.keyLost(err) {
+	if configErr != nil || c.kind != kindSQLite || c.kms.isSet() || c.checkExists() != nil || !c.isKeyLost(err) {
 		return err
 	}
-	if hint := c.remains(ctx); hint != "" {
+	if hint := c.resetObstacle(ctx); hint != "" {
 		return withHint(err, hint)
 	}
 	typed, asked, askErr := a.ask(ctx, fmt.Sprintf("error: %v\nLocal encryption key changed. Reset database? [y/N] ", err))

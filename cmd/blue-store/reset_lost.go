@@ -15,21 +15,21 @@ import (
 // keyLost reports whether a command met a key file that is missing beside a
 // sealed store, or a dialogue that is sealed under another key. Of the other
 // dialogues neither says anything: see remains.
-func (c config) keyLost(err error) bool {
+func (c config) isKeyLost(err error) bool {
 	if _, wrong := errors.AsType[*keys.WrongKeyError](err); wrong {
 		return true
 	}
 	file, ok := errors.AsType[*localfile.FileError](err)
-	return ok && file.Path == c.umk && missing(c.umk)
+	return ok && file.Path == c.umk && isMissing(c.umk)
 }
 
 // remains says, as a hint, why the store must not be offered for removal
 // although a key was lost: something in it may be opened yet, or is damaged. ""
 // if all of it names another key than the one that is there, or there is no key
 // file and all of it is as it was written, as far as that shows without one.
-func (c config) remains(ctx context.Context) string {
+func (c config) resetObstacle(ctx context.Context) string {
 	back := "put the right key back at " + c.umk
-	found, err := c.lookThrough(ctx)
+	found, err := c.checkWraps(ctx)
 	switch {
 	case err != nil:
 		return back + "; the keys of the store cannot be looked through, so nothing is known of its other dialogues"
@@ -54,7 +54,7 @@ type keysFound struct {
 
 // lookThrough asks every wrapped key until one fits. It never makes a key file,
 // and finds none that fits where there is none.
-func (c config) lookThrough(ctx context.Context) (found keysFound, err error) {
+func (c config) checkWraps(ctx context.Context) (found keysFound, err error) {
 	s, err := sqlite.Open(ctx, c.database, &sqlite.Options{ReadOnly: true})
 	if err != nil {
 		return found, err
@@ -66,7 +66,7 @@ func (c config) lookThrough(ctx context.Context) (found keysFound, err error) {
 	}
 	provider := localfile.Open(c.umk, nil)
 	var umk keys.UMK
-	if !missing(c.umk) {
+	if !isMissing(c.umk) {
 		if umk, err = provider.UMK(ctx); err != nil {
 			return found, err
 		}
@@ -86,7 +86,7 @@ func (f *keysFound) add(ctx context.Context, p *localfile.Provider, umk keys.UMK
 	b := keys.Binding{User: w.Attrs["user"].Str(), Dialogue: dialogue, Version: uint32(w.Attrs["version"].Int())}
 	named := w.Attrs["umk"].Str()
 	switch {
-	case umk != nil && (named == umk.Fingerprint() || opens(ctx, p, umk, b, w.Attrs["wrapped"].Bin())):
+	case umk != nil && (named == umk.Fingerprint() || canUnwrap(ctx, p, umk, b, w.Attrs["wrapped"].Bin())):
 		f.fits = true
 	case strings.HasPrefix(named, "arn:"):
 		f.arn = named
@@ -95,7 +95,7 @@ func (f *keysFound) add(ctx context.Context, p *localfile.Provider, umk keys.UMK
 	}
 }
 
-func opens(ctx context.Context, p *localfile.Provider, umk keys.UMK, b keys.Binding, w keys.Wrapped) bool {
+func canUnwrap(ctx context.Context, p *localfile.Provider, umk keys.UMK, b keys.Binding, w keys.Wrapped) bool {
 	kek, err := p.DeriveKEK(ctx, umk, b.User)
 	if err != nil {
 		return false
@@ -112,7 +112,7 @@ func opens(ctx context.Context, p *localfile.Provider, umk keys.UMK, b keys.Bind
 // stillLost is the refusal of a removal that was agreed to, where what was true
 // when it was asked for is true no more; nil otherwise.
 func (c config) stillLost(ctx context.Context, err error) error {
-	if hint := c.remains(ctx); hint != "" {
+	if hint := c.resetObstacle(ctx); hint != "" {
 		return withHint(fmt.Errorf("nothing was removed, for something changed meanwhile: %w", err), hint)
 	}
 	return nil

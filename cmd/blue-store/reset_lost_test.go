@@ -10,9 +10,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
 
-// TestRemains: a store is offered for removal only where nothing in it opens
-// under the key file that is there, or names it. Each case spoils the wraps of
-// two dialogues that do, or the key file.
+// TestRemains checks that a store is offered for removal only if none of its
+// wrapped keys opens with the current key file or names it. Each case damages
+// the wrapped keys of two dialogues, or the key file.
 func TestRemains(t *testing.T) {
 	const other = "umk:00000000000000ff"
 	bytes := func(a record.Attrs) {
@@ -26,7 +26,7 @@ func TestRemains(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil  []func(record.Attrs) // of the first dialogues
 		remove bool                 // the key file
-		want   string               // begin of the hint; "" if nothing remains
+		want   string               // beginning of the hint, "" if there is no offer
 	}{
 		"nothing":                      {nil, false, "this says nothing of the other dialogues"},
 		"one of two":                   {[]func(record.Attrs){both}, false, "this says nothing of the other dialogues"},
@@ -55,7 +55,7 @@ func TestRemains(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got := conf.remains(t.Context())
+			got := conf.resetObstacle(t.Context())
 			if !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
 				t.Errorf("%q; want %q", got, c.want)
 			}
@@ -66,14 +66,15 @@ func TestRemains(t *testing.T) {
 	}
 }
 
-// TestRemainsUnread: of keys that cannot be read nothing is known.
+// TestRemainsUnread checks that the program reports nothing about keys that it
+// cannot read.
 func TestRemainsUnread(t *testing.T) {
 	home := t.TempDir()
 	conf := config{database: filepath.Join(home, "blue.db"), umk: filepath.Join(home, "umk.key")}
 	if err := os.WriteFile(conf.database, []byte("no database"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := conf.remains(t.Context()); !strings.Contains(got, "cannot be looked through") {
+	if got := conf.resetObstacle(t.Context()); !strings.Contains(got, "cannot be looked through") {
 		t.Errorf("%q", got)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestResetUnderKMS: where keys come from KMS, what lies in the place of the key
-// file is neither read nor put aside, nor a reason to refuse.
+// TestResetUnderKMS checks that reset ignores the path of the key file if keys
+// come from KMS. It does not read or move the file.
 func TestResetUnderKMS(t *testing.T) {
 	for name, content := range map[string][]byte{"a key": bytes.Repeat([]byte{7}, 32), "no key": []byte("x"), "perhaps a key": bytes.Repeat([]byte("0a"), 32)} {
 		t.Run(name, func(t *testing.T) {

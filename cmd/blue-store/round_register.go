@@ -52,7 +52,7 @@ func (a *app) registerRound(ctx context.Context, dialogue string, round blue.Rou
 	defer r.close()
 	done, err := r.store.RegisterRound(ctx, r.id, r.given)
 	if err != nil {
-		return a.refused(err)
+		return a.answerRefusal(err)
 	}
 	warnings := append(r.warnings, done.Value.Warnings...)
 	a.warn(warnings)

@@ -11,8 +11,8 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// rows is all that a store holds but its audit log, to which a refusal adds an
-// event: the sealed items, and the file of keys byte by byte.
+// rows is the content of a store: the encrypted items and the bytes of the key
+// database. It excludes the audit log, to which a refusal adds an event.
 func (m *machine) rows() string {
 	m.t.Helper()
 	return storedRows(m.t, filepath.Join(m.home, ".blue", "db", "blue.db"))
@@ -27,10 +27,11 @@ func storedRows(t *testing.T, path string) string {
 	return tableRows(t, path, "blue_dialogues") + tableRows(t, path+".keys", "blue_keys") + string(keys)
 }
 
-// tableRows is every row of a table, whose database nobody has open.
+// tableRows returns every row of a table. No process must have the database
+// open.
 func tableRows(t *testing.T, path, table string) string {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&immutable=1") // so that no file is made beside it
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&immutable=1") // so that SQLite creates no other file
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,12 +11,12 @@ import (
 	"testing"
 )
 
-// machine is one user's home, and a way to run the program there without a
-// process of its own.
+// machine is the home of one user. It runs the program in the process of the
+// test.
 type machine struct {
 	t    *testing.T
 	home string
-	set  map[string]string // of the environment, beside what every machine has
+	set  map[string]string // variables in addition to the common ones
 }
 
 func newMachine(t *testing.T) *machine {
@@ -24,14 +24,14 @@ func newMachine(t *testing.T) *machine {
 	return &machine{t: t, home: t.TempDir()}
 }
 
-// outcome is what one run left.
+// outcome is the result of one run.
 type outcome struct {
 	code   int
 	stdout string
 	stderr string
 }
 
-// run executes one command line with nothing on standard input.
+// run executes one command line with an empty standard input.
 func (m *machine) run(args ...string) outcome {
 	return m.runWith(strings.NewReader(""), args...)
 }
@@ -44,7 +44,7 @@ func (m *machine) runWith(in io.Reader, args ...string) outcome {
 	return outcome{code, out.String(), err.String()}
 }
 
-// env is the environment of the machine.
+// env returns a variable of the machine's environment.
 func (m *machine) env(name string) string {
 	if v, ok := m.set[name]; ok {
 		return v
@@ -52,7 +52,7 @@ func (m *machine) env(name string) string {
 	return map[string]string{"HOME": m.home, "BLUE_USER": "tester"}[name]
 }
 
-// must runs a command that has to succeed.
+// must runs a command that must succeed.
 func (m *machine) must(args ...string) outcome {
 	m.t.Helper()
 	o := m.run(args...)
@@ -62,8 +62,8 @@ func (m *machine) must(args ...string) outcome {
 	return o
 }
 
-// copyOf returns a machine with the same files. It has no memory of heads,
-// since that hangs on the path.
+// copyOf returns a machine with the same files. It has no freshness records,
+// because their folder depends on the path of the store.
 func (m *machine) copyOf(t *testing.T) *machine {
 	t.Helper()
 	c := newMachine(t)
@@ -74,7 +74,7 @@ func (m *machine) copyOf(t *testing.T) *machine {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		return os.Chmod(path, 0o600) // CopyFS gives the modes that the umask leaves
+		return os.Chmod(path, 0o600) // CopyFS applies the umask
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -82,8 +82,8 @@ func (m *machine) copyOf(t *testing.T) *machine {
 	return c
 }
 
-// stored is every dialogue as export shows it: what a refused command must
-// leave as it was.
+// stored returns the export of every dialogue. A refused command must not change
+// it.
 func (m *machine) stored() string {
 	m.t.Helper()
 	if _, err := os.Stat(filepath.Join(m.home, ".blue", "db", "blue.db")); err != nil {
@@ -103,7 +103,7 @@ func (m *machine) stored() string {
 	return text
 }
 
-// files lists what lies in the home.
+// files lists the paths in the home.
 func (m *machine) files() []string {
 	m.t.Helper()
 	var files []string
@@ -119,7 +119,7 @@ func (m *machine) files() []string {
 	return files
 }
 
-// unquoted is the text of an error on standard error: its JSON, read.
+// unquoted returns the message of a JSON error on standard error.
 func unquoted(t *testing.T, stderr string) string {
 	t.Helper()
 	var e errorJSON

@@ -23,8 +23,8 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"steady": scriptSteady,
 }
 
-// scriptExits runs the program and compares the exit code. The streams are
-// left for stdout, stderr and cmp.
+// scriptExits runs the program and compares the exit code. Later commands can
+// check its streams.
 func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: exits CODE ARGS…")
@@ -95,8 +95,8 @@ var unsteady = []struct {
 	{regexp.MustCompile(`(?m)^(ok  memory ) .*`), "$1 BUILD"},
 }
 
-// scriptSteady copies a file or stream with its times, fingerprints,
-// hashes and what depends on the build replaced, so that cmp can compare the rest.
+// scriptSteady copies a file or stream and replaces times, fingerprints, hashes
+// and texts that depend on the build, so that cmp can compare the rest.
 func scriptSteady(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: steady FROM TO")

@@ -37,7 +37,7 @@ func showCommand(a *app) *cobra.Command {
 		}
 		var entity string
 		if len(args) == 2 {
-			if entity = args[1]; !nameable(entity) {
+			if entity = args[1]; !canNameEntity(entity) {
 				return badEntity(entity)
 			}
 		}
@@ -76,7 +76,7 @@ func (a *app) show(ctx context.Context, s *session, id blue.DialogueID, entity s
 
 func (a *app) showDialogue(s *blue.Snapshot) error {
 	var doc map[string]any
-	if a.json() {
+	if a.isJSON() {
 		var err error
 		if doc, err = view.Export(s, time.Time{}); err != nil {
 			return err
@@ -87,7 +87,7 @@ func (a *app) showDialogue(s *blue.Snapshot) error {
 }
 
 // nameable reports whether a text can name an entity at all.
-func nameable(name string) bool {
+func canNameEntity(name string) bool {
 	kind, rest, prefixed := strings.Cut(name, ":")
 	if prefixed {
 		name = rest
@@ -108,11 +108,11 @@ func nameable(name string) bool {
 
 func badEntity(name string) error {
 	return fmt.Errorf("%w: %q names no entity; give a display id such as P0101, an expert's slug, a verdict's id, or round:N",
-		blue.ErrInvalid, clipped(name))
+		blue.ErrInvalid, clip(name))
 }
 
 // find looks a name up: a display id first, then a verdict, then an expert.
-func find(s *blue.Snapshot, name string) (blue.Entity, error) {
+func findEntity(s *blue.Snapshot, name string) (blue.Entity, error) {
 	kind, rest, prefixed := strings.Cut(name, ":")
 	if prefixed && kind == "round" {
 		n, err := strconv.ParseUint(rest, 10, 31)
@@ -144,7 +144,7 @@ func find(s *blue.Snapshot, name string) (blue.Entity, error) {
 			return e, nil
 		}
 	}
-	err := notFound("dialogue %s has no %s", s.Dialogue.ID, clipped(name))
+	err := notFound("dialogue %s has no %s", s.Dialogue.ID, clip(name))
 	if upper := strings.ToUpper(name); upper != name {
 		if id, bad := blue.ParseEntityID(upper); bad == nil {
 			err = withHint(err, "did you mean "+id.String()+"?")
@@ -154,7 +154,7 @@ func find(s *blue.Snapshot, name string) (blue.Entity, error) {
 }
 
 func (a *app) showEntity(s *blue.Snapshot, name string) error {
-	found, err := find(s, name)
+	found, err := findEntity(s, name)
 	if err != nil {
 		return err
 	}

@@ -33,10 +33,10 @@ func (a *app) showNumbered(s *blue.Snapshot, e blue.Contributed, entity map[stri
 	shown := &numberedShown{Kind: id.Kind, Entity: entity, Out: []endJSON{}, In: []endJSON{}, Events: []any{}}
 	for _, r := range s.Refs() {
 		if r.Source == id {
-			shown.Out = append(shown.Out, end(s, r.Type, r.Target))
+			shown.Out = append(shown.Out, refEnd(s, r.Type, r.Target))
 		}
 		if r.Target == id {
-			shown.In = append(shown.In, end(s, r.Type, r.Source))
+			shown.In = append(shown.In, refEnd(s, r.Type, r.Source))
 		}
 	}
 	for _, ev := range s.Events {
@@ -51,7 +51,7 @@ func (a *app) showNumbered(s *blue.Snapshot, e blue.Contributed, entity map[stri
 	return a.answer(shown, func(w io.Writer) error { return numberedText(w, s, e, shown) })
 }
 
-func end(s *blue.Snapshot, t blue.RefType, id blue.EntityID) endJSON {
+func refEnd(s *blue.Snapshot, t blue.RefType, id blue.EntityID) endJSON {
 	e := endJSON{Type: t, ID: id}
 	if found, ok := s.Find(id); ok {
 		e.Label = &found.Common().Label

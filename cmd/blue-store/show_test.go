@@ -10,7 +10,7 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// alter changes the store behind the program's back.
+// alter changes the store without the program.
 func (m *machine) alter(statement string) {
 	m.t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(m.home, ".blue", "db", "blue.db"))
@@ -27,8 +27,9 @@ func (m *machine) alter(statement string) {
 	}
 }
 
-// TestShowSalvage: nothing is shown of a damaged dialogue unless asked for,
-// and then what verifies, with the damage named and exit 7.
+// TestShowSalvage checks that a damaged dialogue is shown only with --salvage,
+// and then without the damaged items, with the damage on standard error and exit
+// 7.
 func TestShowSalvage(t *testing.T) {
 	m := startingState(t)
 	m.alter(`UPDATE blue_dialogues SET attrs = json_set(attrs, '$.status', 'resolved') WHERE SK = 'tension#00#01'`)

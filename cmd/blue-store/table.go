@@ -14,14 +14,14 @@ func tableCommand(a *app) *cobra.Command {
 		Use:   "table",
 		Short: "Create and compare the DynamoDB tables",
 		Long: "The store needs three DynamoDB tables: dialogues, audit log and wrapped keys. table create\n" +
-			"makes those that are missing, table status compares what is there with their definition,\n" +
-			"table plan prints the definition as a CloudFormation template. A table of another shape is\n" +
-			"reported and never altered.",
+			"creates the missing ones. table status compares the tables with their definition. table plan\n" +
+			"prints the definition as a CloudFormation template. A table with another definition is\n" +
+			"reported and never changed.",
 		Example: "  blue-store table create --endpoint http://localhost:8000\n  blue-store table status\n  blue-store table plan > tables.json",
 	}, tableCommands)
 }
 
-// tableCommands lists the commands below table.
+// tableCommands lists the subcommands of table.
 var tableCommands = []func(*app) *cobra.Command{
 	tableCreateCommand,
 	tablePlanCommand,
@@ -35,8 +35,8 @@ type tablesJSON struct {
 	Status string          `json:"status"` // "ok", or "error" if not all tables are as defined
 }
 
-// tables asks for the state of the tables and prints it. A table that is not
-// as defined is an error after the answer.
+// tables prints the status of the tables that ask returns. It returns an error
+// after the answer if a table differs from its definition.
 func (a *app) tables(ctx context.Context, ask func(*tables.Tables) ([]tables.Status, error)) error {
 	config, err := a.dynamoConfig(ctx)
 	if err != nil {

@@ -9,8 +9,8 @@ func tablePlanCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "plan",
 		Short: "Print the tables as a CloudFormation template",
-		Long: "Prints the definition of the tables as a CloudFormation template in JSON, for whoever makes\n" +
-			"tables with a stack. Nothing is asked or sent. A stack that is deleted leaves the tables.",
+		Long: "Prints the definition of the tables as a CloudFormation template in JSON. It sends nothing.\n" +
+			"The tables remain when you delete the stack.",
 		Example: "  blue-store table plan > tables.json\n" +
 			"  aws cloudformation deploy --template-file tables.json --stack-name blue-store",
 		Args: cobra.NoArgs,

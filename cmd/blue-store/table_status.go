@@ -9,9 +9,10 @@ func tableStatusCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Compare the tables with their definition",
-		Long: "Says of each table whether it is missing, as defined, or what differs: keys, indexes,\n" +
-			"billing, deletion protection, point-in-time recovery. It changes nothing. What a server\n" +
-			"cannot do (DynamoDB Local has no point-in-time recovery) is said, and is no difference.",
+		Long: "Reports for each table whether it is missing, as defined, or different in keys, indexes,\n" +
+			"billing, deletion protection or point-in-time recovery. It changes nothing. A feature that\n" +
+			"the server does not support is reported, but does not count as a difference. For example,\n" +
+			"DynamoDB Local has no point-in-time recovery.",
 		Example: "  blue-store table status\n  blue-store table status --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

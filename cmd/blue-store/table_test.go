@@ -15,7 +15,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 )
 
-// withTables runs the program with DynamoDB's settings.
+// withTables runs the program with the settings of DynamoDB.
 func withTables(t *testing.T, env map[string]string, args ...string) outcome {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -62,8 +62,8 @@ func TestTablePlan(t *testing.T) {
 	}
 }
 
-// TestTableFaults: the exit code and what to type, by the answers of a server
-// that refuses everything.
+// TestTableFaults checks the exit code and the hint for each answer of a server
+// that refuses every request.
 func TestTableFaults(t *testing.T) {
 	for code, want := range map[string]string{
 		"AccessDeniedException":       "dynamodb:DescribeTable",

@@ -48,14 +48,14 @@ func campaign(t *testing.T, b *bench) {
 				b.expect(t, c, len(cases) < 100 || i%4 == 0) // show takes as long as verify
 			}
 			t.Logf("%d cases", len(cases))
-			mustCLI(t, b.home, "verify", b.dialogue) // put back, it is intact again
+			mustCLI(t, b.home, "verify", b.dialogue) // restored, it is intact again
 		})
 	}
 }
 
-// attributeCases edits every attribute of one item of each kind in every way.
-// An edit of one attribute is done to all kinds that have it at once, but to
-// meta by itself: each item must be named.
+// attributeCases edits every attribute of one item of each kind in every way. An
+// edit of one attribute changes all kinds with that attribute at once, except
+// meta. Each item must be named.
 func attributeCases(b *bench) []tampering {
 	cases := map[string]tampering{}
 	add := func(name, sk string, attrs record.Attrs, class string) {
@@ -98,8 +98,8 @@ func attributeCases(b *bench) []tampering {
 	return slices.Collect(maps.Values(cases))
 }
 
-// bitCases flips single bits of every binary attribute: first, middle and last
-// byte, and the first and last byte of a tag.
+// bitCases flips single bits of every binary attribute: in the first, middle and
+// last byte, and in the first and last byte of a tag.
 func bitCases(b *bench) []tampering {
 	var cases []tampering
 	for _, sks := range b.byKind() {
@@ -122,8 +122,8 @@ func bitCases(b *bench) []tampering {
 	return cases
 }
 
-// deleteCases takes away the first, the middle and the last item of each kind,
-// a whole kind, everything but meta, and everything.
+// deleteCases deletes the first, the middle and the last item of each kind, a
+// whole kind, everything except meta, and everything.
 func deleteCases(b *bench) []tampering {
 	var cases []tampering
 	for kind, sks := range b.byKind() {
@@ -148,7 +148,7 @@ func (b *bench) deleted(name string, sks []string) tampering {
 	return tampering{name + " deleted", b.with(changes), want}
 }
 
-// olderCases puts back versions from before the last commits.
+// olderCases restores versions from before the last commits.
 func olderCases(b *bench) []tampering {
 	var cases []tampering
 	kinds := map[string]bool{}
@@ -179,7 +179,7 @@ func olderCases(b *bench) []tampering {
 	)
 }
 
-// movedCases puts items into each other's places, and those of another dialogue.
+// movedCases exchanges items within the dialogue, and with another dialogue.
 func movedCases(b *bench) []tampering {
 	var cases []tampering
 	kinds := b.byKind()
@@ -207,7 +207,7 @@ func movedCases(b *bench) []tampering {
 	return cases
 }
 
-// addedCases puts items there that no commit wrote.
+// addedCases adds items that no commit wrote.
 func addedCases(b *bench) []tampering {
 	mac := make([]byte, 32)
 	rand.Read(mac)
@@ -232,7 +232,7 @@ func addedCases(b *bench) []tampering {
 	return cases
 }
 
-// macCases takes MACs away or gives them another length.
+// macCases removes MACs or changes their length.
 func macCases(b *bench) []tampering {
 	var cases []tampering
 	for _, sks := range b.byKind() {
@@ -252,8 +252,8 @@ func macCases(b *bench) []tampering {
 	return cases
 }
 
-// envelopeCases give an item a nonce, a ciphertext or a key id that no
-// envelope has, or one of another version or dialogue.
+// envelopeCases gives an item a malformed nonce, ciphertext or key id, or one of
+// another version or dialogue.
 func envelopeCases(b *bench) []tampering {
 	var cases []tampering
 	set := func(sk, name string, v record.Value, class string) {

@@ -44,8 +44,8 @@ func (b *bench) sql(query string, args ...any) {
 	}
 }
 
-// TestTamperedKeys puts the wrapped key of one dialogue in the place of
-// another's, and flips its bits.
+// TestTamperedKeys replaces the wrapped key of one dialogue by the key of
+// another, and flips its bits.
 func TestTamperedKeys(t *testing.T) {
 	b := newBench(t, demoFolder(t))
 	keys := func(dialogue string) map[string]record.Attrs {
@@ -63,8 +63,8 @@ func TestTamperedKeys(t *testing.T) {
 	mustCLI(t, b.home, "verify", b.dialogue)
 }
 
-// TestTamperedAll finds every damaged dialogue, one that is gone whole too,
-// and still checks the others.
+// TestTamperedAll checks that verify finds every damaged or missing dialogue and
+// still checks the others.
 func TestTamperedAll(t *testing.T) {
 	b := newBench(t, demoFolder(t))
 	attrs := maps.Clone(b.intact["tension#00#01"])
@@ -100,7 +100,8 @@ func TestTamperedAll(t *testing.T) {
 	}
 }
 
-// TestUndamaged commits and verifies in turn: an undamaged store never fails.
+// TestUndamaged commits and verifies in turn. The verification of an undamaged
+// store must never fail.
 func TestUndamaged(t *testing.T) {
 	b := newBench(t, demoFolder(t))
 	for i := range 50 {

@@ -22,24 +22,24 @@ import (
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
 
-// The campaign damages a stored dialogue behind the program's back and asks
-// the program what it sees. Every tampering must end with exit code 7, name
-// exactly the damaged items with their classes, and show no word of the text.
+// The campaign damages a stored dialogue without the program and then runs the
+// program. Every tampering must end with exit code 7, name exactly the damaged
+// items with their classes, and show no word of the text.
 //
-//	class        what was done
+//	class        the change
 //	changed      an attribute, a bit of ciphertext, nonce, tag or MAC
 //	missing      an item deleted
 //	extra        an item that no commit wrote, or a copy under a new key
 //	rolled back  an older version of an item, of meta, of the whole partition
 //	moved        an item in another's place, of this dialogue or another
 //	stripped     no MAC, or one of another length
-//	malformed    no envelope at all: nothing sealed, a key id that cannot be read
+//	malformed    not an envelope: nothing encrypted, or a malformed key id
 
-// bench is one home with stored dialogues, and the rows as they were.
+// bench is one home with stored dialogues and a copy of their intact rows.
 type bench struct {
 	t        *testing.T
 	home     string
-	records  *sqlite.Store // the database behind the program's back
+	records  *sqlite.Store // the database, opened without the program
 	dialogue string
 	early    map[string]record.Attrs // right after the import, by sort key
 	intact   map[string]record.Attrs // now
@@ -80,9 +80,9 @@ func demoFolder(t *testing.T) string {
 	return dir
 }
 
-// newBench imports a dialogue and changes it afterwards, so that a tension, an
-// expert, a round and meta have older versions. A small second dialogue of the
-// same user stands beside it.
+// newBench imports a dialogue and changes it, so that a tension, an expert, a
+// round and meta have older versions. The store also has a small second dialogue
+// of the same user.
 func newBench(t *testing.T, source string) *bench {
 	t.Helper()
 	b := &bench{t: t, home: t.TempDir()}
@@ -112,7 +112,7 @@ func newBench(t *testing.T, source string) *bench {
 	return b
 }
 
-// store runs work on a store as the program opens it.
+// store opens the store as the program does and calls work.
 func (b *bench) store(work func(context.Context, *session) error) {
 	b.t.Helper()
 	a := &app{out: &bytes.Buffer{}, err: &bytes.Buffer{}, env: func(name string) string {
@@ -128,7 +128,8 @@ func (b *bench) store(work func(context.Context, *session) error) {
 	}
 }
 
-// laterRound is a small round with a tension, and a score if there is an expert.
+// laterRound returns a small round with a tension. It has a score if there is an
+// expert.
 func laterRound(n blue.Round, expert blue.ExpertSlug) blue.RoundBatch {
 	batch := blue.RoundBatch{Round: n, Drafts: map[blue.Kind][]blue.Draft{
 		blue.KindTension: {{Label: "Does a late tension count", Text: "A tension that nobody has looked at yet."}},
@@ -139,8 +140,7 @@ func laterRound(n blue.Round, expert blue.ExpertSlug) blue.RoundBatch {
 	return batch
 }
 
-// change commits to the dialogue: a new round with a score, a signal, and a
-// tension on its way.
+// change commits a new round with a score, a signal and a change of a tension.
 func (b *bench) change() {
 	b.t.Helper()
 	b.store(func(ctx context.Context, s *session) error {
@@ -184,7 +184,7 @@ func rowsOf(t *testing.T, records *sqlite.Store, table record.Table, pk record.P
 	return rows
 }
 
-// load returns the dialogue as it is now.
+// load returns the current dialogue.
 func (b *bench) load() (snapshot *blue.Snapshot) {
 	b.t.Helper()
 	b.store(func(ctx context.Context, s *session) (err error) {
@@ -194,8 +194,8 @@ func (b *bench) load() (snapshot *blue.Snapshot) {
 	return snapshot
 }
 
-// texts lists every sealed text of the dialogue that is long enough not to
-// stand in a message by chance.
+// texts lists every encrypted text of the dialogue that is too long to be in a
+// message by chance.
 func (b *bench) texts() []string {
 	var list []string
 	for _, e := range entitiesOf(b.load()) {
@@ -208,14 +208,14 @@ func (b *bench) texts() []string {
 	return list
 }
 
-// put makes the dialogue's partition hold exactly the rows.
+// put replaces the dialogue's partition by the rows.
 func (b *bench) put(rows map[string]record.Attrs) {
 	b.t.Helper()
 	b.putRows(record.Dialogues, record.DialoguePartition(b.dialogue), rows)
 }
 
-// putRows makes a partition hold exactly the rows. The store wants its head in
-// each commit, changed or not; what is to go is deleted without asking it.
+// putRows replaces a partition by the rows. Each commit must contain the meta
+// item. The other rows are deleted without a condition.
 func (b *bench) putRows(table record.Table, pk record.Partition, rows map[string]record.Attrs) {
 	b.t.Helper()
 	now := rowsOf(b.t, b.records, table, pk)
@@ -246,7 +246,7 @@ func (b *bench) putRows(table record.Table, pk record.Partition, rows map[string
 
 func sameAttrs(a, b record.Attrs) bool { return maps.EqualFunc(a, b, record.Value.Equal) }
 
-// tampering is one thing done to the stored rows, and what must be said.
+// tampering is one change of the stored rows and its expected findings.
 type tampering struct {
 	name string
 	rows map[string]record.Attrs // the partition afterwards
@@ -255,7 +255,7 @@ type tampering struct {
 
 type suspect struct{ item, class string }
 
-// with returns the intact rows with some replaced, nil for deleted.
+// with returns the intact rows with some replaced, or deleted if nil.
 func (b *bench) with(changes map[string]record.Attrs) map[string]record.Attrs {
 	rows := maps.Clone(b.intact)
 	for sk, attrs := range changes {
@@ -272,7 +272,7 @@ func (b *bench) one(name, sk string, attrs record.Attrs, class string) tampering
 	return tampering{name + " " + sk, b.with(map[string]record.Attrs{sk: attrs}), []suspect{{sk, class}}}
 }
 
-// expect damages the store, asks about it, and puts it back.
+// expect damages the store, checks the findings, and restores the store.
 func (b *bench) expect(t *testing.T, c tampering, show bool) {
 	t.Helper()
 	b.put(c.rows)
@@ -280,7 +280,7 @@ func (b *bench) expect(t *testing.T, c tampering, show bool) {
 	b.seen(t, c.name, c.want, show)
 }
 
-// seen checks what verify says, and show if asked for.
+// seen checks the findings of verify, and of show if requested.
 func (b *bench) seen(t *testing.T, name string, want []suspect, show bool) {
 	t.Helper()
 	code, stdout, stderr := cli(t, b.home, "verify", b.dialogue)
@@ -314,7 +314,7 @@ func (b *bench) seen(t *testing.T, name string, want []suspect, show bool) {
 	b.silent(t, name, stderr)
 }
 
-// silent checks that no text of the dialogue was printed.
+// silent checks that the program printed no text of the dialogue.
 func (b *bench) silent(t *testing.T, name, printed string) {
 	t.Helper()
 	for _, text := range b.secrets {
@@ -324,8 +324,8 @@ func (b *bench) silent(t *testing.T, name, printed string) {
 	}
 }
 
-// byKind returns the sort keys of each kind of item, ascending. Events are
-// told apart by what they belong to.
+// byKind returns the sort keys of each kind of item in ascending order. The kind
+// of an event includes the kind of its entity.
 func (b *bench) byKind() map[string][]string {
 	kinds := map[string][]string{}
 	for _, sk := range slices.Sorted(maps.Keys(b.intact)) {
@@ -335,7 +335,7 @@ func (b *bench) byKind() map[string][]string {
 	return kinds
 }
 
-// edits are what can be done to one attribute. A nil result is left out: the
+// edits lists the possible edits of one attribute. A nil result means that the
 // edit does not apply to the value.
 var edits = []struct {
 	name string
@@ -378,8 +378,8 @@ var edits = []struct {
 	{"removed", func(string, record.Value) record.Attrs { return record.Attrs{} }},
 }
 
-// flipped returns bytes with one bit changed, at a byte counted from the front
-// or, negative, from the end.
+// flipped returns bytes with one flipped bit. A negative position counts from
+// the end.
 func flipped(v record.Value, at int) record.Value {
 	b := bytes.Clone(v.Bin())
 	if at < 0 {
@@ -389,7 +389,7 @@ func flipped(v record.Value, at int) record.Value {
 	return record.B(b)
 }
 
-// editClass is the class of an edit of one attribute.
+// editClass returns the class of an edit of one attribute.
 func editClass(attr, edit string) string {
 	switch {
 	case attr == "item_mac" && edit != "changed":

@@ -11,12 +11,11 @@ import (
 	"golang.org/x/term"
 )
 
-// ask puts a question to the person at the terminal and returns the line that
-// is typed. There is somebody only if standard input is a terminal: a script
-// or an agent is never asked. The question goes to the terminal itself, so
-// that it is seen where standard error is a file. A question that is left
-// unanswered (end of file) is an empty line.
-func (a *app) ask(ctx context.Context, question string) (typed string, asked bool, err error) {
+// ask prints a question on the terminal and returns the line that the user
+// types, or "" at the end of the input. canAsk is false if standard input is not a
+// terminal, so that a script never waits for an answer. The question goes to
+// the terminal itself, because standard error can be a file.
+func (a *app) ask(ctx context.Context, question string) (typed string, canAsk bool, err error) {
 	in, ok := a.in.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return "", false, nil
@@ -31,7 +30,7 @@ func (a *app) ask(ctx context.Context, question string) (typed string, asked boo
 	if _, err := io.WriteString(to, printable(question)); err != nil {
 		return "", false, fmt.Errorf("asking: %w", err)
 	}
-	line, err := within(ctx, func() ([]byte, error) {
+	line, err := readWithin(ctx, func() ([]byte, error) {
 		line, err := bufio.NewReader(in).ReadBytes('\n')
 		if err == io.EOF {
 			err = nil
@@ -41,30 +40,30 @@ func (a *app) ask(ctx context.Context, question string) (typed string, asked boo
 	return strings.TrimSpace(string(line)), true, err
 }
 
-// confirmation is a name that must be typed, or given as --confirm, before what
-// cannot be undone.
+// confirmation is a name that the user must type, or pass as --confirm, before
+// an operation that cannot be undone.
 type confirmation struct {
-	given   string // by --confirm, "" for none
+	given   string // from --confirm, "" if not given
 	name    string
-	warning string // what will happen, a sentence
-	wants   string // the error where nobody can be asked
-	hint    string // what to type there
-	undone  string // what did not happen: "erased"
+	warning string // the effect of the operation, a sentence
+	wants   string // the error if there is no terminal
+	hint    string // the command with --confirm
+	undone  string // the participle for the refusal, for example "erased"
 }
 
 func (a *app) confirm(ctx context.Context, c confirmation) error {
 	if c.given == "" {
-		typed, asked, err := a.ask(ctx, fmt.Sprintf("%s Type %s to go on: ", oneLine(c.warning), oneLine(c.name)))
+		typed, canAsk, err := a.ask(ctx, fmt.Sprintf("%s Type %s to continue: ", oneLine(c.warning), oneLine(c.name)))
 		switch {
 		case err != nil:
 			return err
-		case !asked:
+		case !canAsk:
 			return &usageError{c.wants, c.hint}
 		}
 		c.given = typed
 	}
 	if c.given != c.name {
-		return usage("nothing was %s: that is not %s", c.undone, clipped(c.name))
+		return usage("nothing was %s: that is not %s", c.undone, clip(c.name))
 	}
 	return nil
 }

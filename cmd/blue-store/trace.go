@@ -9,17 +9,17 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// traced begins the trace of this run: a child of the caller's, where the
-// environment names one (TRACEPARENT, W3C Trace Context), else its own. Its
-// ids stand in the audit events and in JSON errors. Spans are not exported.
-func (a *app) traced(ctx context.Context) context.Context {
+// startTrace returns a context with the trace of this run. The trace continues the
+// one in TRACEPARENT (W3C Trace Context), if there is one. Audit events and JSON
+// errors contain its id. The program does not export spans.
+func (a *app) startTrace(ctx context.Context) context.Context {
 	a.spans = sdktrace.NewTracerProvider()
 	parent := propagation.MapCarrier{"traceparent": a.env("TRACEPARENT")}
 	ctx, _ = a.tracer().Start(propagation.TraceContext{}.Extract(ctx, parent), "blue-store")
 	return ctx
 }
 
-// tracer makes the spans of a run.
+// tracer returns the tracer of this run.
 func (a *app) tracer() trace.Tracer {
 	if a.spans == nil {
 		return noop.NewTracerProvider().Tracer("")
@@ -27,7 +27,7 @@ func (a *app) tracer() trace.Tracer {
 	return a.spans.Tracer("blue-store")
 }
 
-// traceID is the trace of a run, 32 hex digits, or "".
+// traceID returns the trace id in a context as 32 hex digits, or "".
 func traceID(ctx context.Context) string {
 	if s := trace.SpanContextFromContext(ctx); s.HasTraceID() {
 		return s.TraceID().String()

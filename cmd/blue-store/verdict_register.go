@@ -40,7 +40,7 @@ func (a *app) registerVerdict(ctx context.Context, dialogue, data string) error 
 	id, v := r.id, r.given
 	decided, err := r.store.RegisterVerdict(ctx, id, v)
 	if err != nil {
-		return a.refused(err)
+		return a.answerRefusal(err)
 	}
 	warnings := append(r.warnings, decided.Value.Warnings...)
 	warnings = append(warnings, a.checkClaims(ctx, r.session, id, v)...)

@@ -57,14 +57,14 @@ func parseDialogues(names []string) ([]blue.DialogueID, error) {
 
 // verifyAnswer is what verify says, schema blue-store/verify@1.
 type verifyAnswer struct {
-	Schema    string     `json:"schema"`
-	OK        bool       `json:"ok"`
-	Dialogues []verified `json:"dialogues"`
-	Erased    []string   `json:"erased,omitempty"` // of those that this client remembers
+	Schema    string         `json:"schema"`
+	OK        bool           `json:"ok"`
+	Dialogues []verifyResult `json:"dialogues"`
+	Erased    []string       `json:"erased,omitempty"` // of those that this client remembers
 }
 
 // verified is the finding about one dialogue.
-type verified struct {
+type verifyResult struct {
 	DialogueID string        `json:"dialogue_id"`
 	OK         bool          `json:"ok"`
 	Items      int           `json:"items,omitempty"`    // of an intact dialogue
@@ -83,14 +83,14 @@ func (a *app) verify(ctx context.Context, s *session, ids []blue.DialogueID, sal
 			return err
 		}
 	}
-	answer := verifyAnswer{Schema: "blue-store/verify@1", OK: true, Dialogues: []verified{}}
+	answer := verifyAnswer{Schema: "blue-store/verify@1", OK: true, Dialogues: []verifyResult{}}
 	var failures []error
 	for _, id := range ids {
 		v, err := s.verifyOne(ctx, id, salvage)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if !named && err != nil && noMore(err) {
+		if !named && err != nil && isGone(err) {
 			if errors.Is(err, blue.ErrErased) {
 				answer.Erased = append(answer.Erased, string(id))
 			}
@@ -110,8 +110,8 @@ func (a *app) verify(ctx context.Context, s *session, ids []blue.DialogueID, sal
 }
 
 // verifyOne checks one dialogue; the error is also told in the finding.
-func (s *session) verifyOne(ctx context.Context, id blue.DialogueID, salvage bool) (verified, error) {
-	v := verified{DialogueID: string(id)}
+func (s *session) verifyOne(ctx context.Context, id blue.DialogueID, salvage bool) (verifyResult, error) {
+	v := verifyResult{DialogueID: string(id)}
 	snapshot, err := s.store.Verify(ctx, id)
 	if err == nil {
 		v.OK, v.Items, v.Version = true, itemsOf(snapshot), snapshot.Version

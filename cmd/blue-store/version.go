@@ -14,9 +14,9 @@ import (
 // formatVersion is the version of the stored format (docs/format.md).
 const formatVersion = 1
 
-// versionJSON says what was built of what.
+// versionJSON is the answer of version.
 type versionJSON struct {
-	Version  string `json:"version"`            // of the module, "(devel)" when built in a checkout
+	Version  string `json:"version"`            // of the module, "(devel)" if built in a checkout
 	Revision string `json:"revision,omitempty"` // of the checkout
 	Modified bool   `json:"modified,omitempty"` // the checkout had changes
 	Format   int    `json:"format"`
@@ -28,7 +28,7 @@ type versionJSON struct {
 func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
-		Short:   "Say which version this is, and of what it is made",
+		Short:   "Print the version of the program and of its parts",
 		Example: "  blue-store version --json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {

@@ -100,7 +100,7 @@ var badInputs = []struct {
 			"exit 6 for each. TestKMSFails checks the program. config.txt checks a BLUE_KMS_KEY_ARN that is not the ARN of a key (an alias, an id, another form). Its exit code is 6 and not 2, because no key is available. keys/awskms has every other answer, by its reason. " +
 				"A key file never replaces KMS, even if one exists. Only throttling, faults and missing answers are retried: three times within 15 s"},
 		{"an erased dialogue opened, written, restored", []string{"keys/errors_test.go: name: \"erased\"", erased + "exits 9 inspect which-cache", erased + "exits 9 graph which-cache", erased + "exits 9 cite which-cache", erased + "exits 9 dialogue create",
-			erased + "exits 9 dialogue expert-create", erased + "exits 9 dialogue verdict-register", erased + "exits 9 keys grant", erased + "if older data were put back: blue-store erase replay", erased + "stdout '^erased again: which-cache$'",
+			erased + "exits 9 dialogue expert-create", erased + "exits 9 dialogue verdict-register", erased + "exits 9 keys grant", erased + "after a restore of older data, run this first: blue-store erase replay", erased + "stdout '^erased again: which-cache$'",
 			erased + "stdout '^imported: Which cache"},
 			"exit 9. An import of its source makes another dialogue, because the id is never used again. After a restore of older data it stays exit 9, and the hint is blue-store erase replay"},
 	}},
