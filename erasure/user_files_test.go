@@ -144,7 +144,7 @@ func eraseUserInFiles(t *testing.T, open membership, wraps int, stopped bool) {
 	if _, err := ada.EraseUser(ctx, user, each("tea", "water", "coffee")); err != nil {
 		t.Fatal(err)
 	}
-	if found := find(); !slices.Equal(found, []string{"blue.db.keys holds the name"}) {
+	if found := find(); !slices.Equal(found, []string{"blue.db.keys contains the name"}) {
 		t.Errorf("after the erasure: %v", found)
 	}
 	if stopped {

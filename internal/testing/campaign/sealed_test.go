@@ -33,18 +33,25 @@ func sealedTexts(t testing.TB, s *blue.Snapshot) []sealedText {
 	return all
 }
 
-// entities lists every entity of a dialogue.
+// entities lists every entity of a dialogue. It finds them by reflection, so
+// that a new list of Snapshot is not forgotten.
 func entities(s *blue.Snapshot) []blue.Entity {
 	all := []blue.Entity{&s.Dialogue}
-	v := reflect.ValueOf(s).Elem()
-	for _, f := range reflect.VisibleFields(v.Type()) {
-		list := v.FieldByIndex(f.Index)
-		if list.Kind() != reflect.Slice {
-			continue
-		}
+	add := func(list reflect.Value) {
 		for i := range list.Len() {
 			if e, ok := list.Index(i).Interface().(blue.Entity); ok {
 				all = append(all, e)
+			}
+		}
+	}
+	v := reflect.ValueOf(s).Elem()
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		switch list := v.FieldByIndex(f.Index); list.Kind() {
+		case reflect.Slice:
+			add(list)
+		case reflect.Map:
+			for _, key := range list.MapKeys() {
+				add(list.MapIndex(key))
 			}
 		}
 	}
