@@ -117,7 +117,7 @@ func Open(ctx context.Context, address string, source KeySource, user string, op
 }
 
 // OpenRecords opens the record store at an address, without encryption. It uses
-// opts.DynamoDB and opts.ReadOnly. The errors are those of Open.
+// opts.DynamoDB and opts.ReadOnly. It returns the errors of Open.
 func OpenRecords(ctx context.Context, address string, opts *Options) (Records, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -137,13 +137,13 @@ func OpenRecords(ctx context.Context, address string, opts *Options) (Records, e
 		for name, values := range given {
 			to, ok := map[string]*string{"region": &c.Region, "prefix": &c.Prefix, "endpoint": &c.Endpoint}[name]
 			if !ok {
-				return nil, fmt.Errorf("%w: address %q has the unknown parameter %q; it can have region, prefix and endpoint", blue.ErrInvalid, address, name)
+				return nil, fmt.Errorf("%w: address %q has the unknown parameter %q: it can have region, prefix and endpoint", blue.ErrInvalid, address, name)
 			}
 			*to = values[len(values)-1]
 		}
 		return dynamo.Open(ctx, c)
 	}
-	return nil, fmt.Errorf("%w: address %q is none of sqlite:PATH, memory: and dynamodb:", blue.ErrInvalid, address)
+	return nil, fmt.Errorf("%w: parsing address %q: it must start with sqlite:, memory: or dynamodb:", blue.ErrInvalid, address)
 }
 
 // inMemory is a memory store. It is new, so no other master key is in use.

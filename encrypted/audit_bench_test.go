@@ -15,8 +15,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// unaudited drops what goes to the audit table: what a store would cost that
-// left no trace. There is no such store outside this file.
+// unaudited drops the writes to the audit table, to measure the cost of a store
+// without an audit log. No such store exists outside this file.
 type unaudited struct{ record.Store }
 
 func (s unaudited) Commit(ctx context.Context, writes []record.Write) error {
@@ -66,12 +66,12 @@ func BenchmarkAudit(b *testing.B) {
 	}
 }
 
-// roundsEach is how many rounds one dialogue of a benchmark gets: few, so that
-// the cost of loading it does not hide that of the commit.
+// roundsEach is the number of rounds of one dialogue of a benchmark. It is small,
+// so that the cost of loading does not hide the cost of the commit.
 const roundsEach = 4
 
-// compare does the same on both stores in turn, and reports the ratio. What is
-// prepared is not timed.
+// compare does the same on both stores in turn, and reports the ratio. It does
+// not time prepare.
 func compare(b *testing.B, with, without sealedStore, prepare, do func(s sealedStore, n int) error) {
 	b.Helper()
 	took := map[sealedStore]time.Duration{}

@@ -37,7 +37,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/storetest"
 )
 
-// canaries hands out texts that occur nowhere else.
+// canaries makes texts that occur in no other place.
 type canaries struct{ texts []string }
 
 func (c *canaries) text(of string) string {
@@ -46,7 +46,7 @@ func (c *canaries) text(of string) string {
 	return t
 }
 
-// noText are the sealed fields that hold no words of a person's choice.
+// noText are the encrypted fields that hold no free text.
 var noText = map[string]string{
 	"Dialogue.Imports":          "digests and counts; the refusals' reasons are planted",
 	"Expert.Slug":               "the sort key holds it in lower case",
@@ -58,9 +58,9 @@ var noText = map[string]string{
 	"Move.Display": "a slug", "Move.Targets": "ids", "Event.Actors": "slugs", "Event.Reference": "an id", "Event.ResultID": "an id",
 }
 
-// TestCanaries plants a text in every sealed field, uses every operation, in
-// success and in failure, and looks for the texts and for every key in all
-// that leaves by spans, logs and errors.
+// TestCanaries plants a text in every encrypted field. It uses every operation,
+// with success and with failure, and searches for the texts and for every key in
+// all spans, logs and errors.
 func TestCanaries(t *testing.T) {
 	w := newCanaryWorld(t)
 	w.fill()
@@ -81,7 +81,7 @@ func TestCanaries(t *testing.T) {
 		}
 	}
 
-	// The scan finds what is planted, each text and key in every spelling.
+	// The scan finds each planted text and key in every spelling.
 	for _, n := range needles {
 		for form, spelt := range spellings(n) {
 			w.spans.Reset()
@@ -128,8 +128,8 @@ func (w *canaryWorld) open(p keys.Provider, user string) *encrypted.Store {
 	return encrypted.New(w.records, p, user, log, &encrypted.Options{Tracer: tracer, Freshness: freshness.Dir(w.TempDir())})
 }
 
-// watchedProvider keeps the secrets that it hands out, and logs every handle
-// as a careless program would.
+// watchedProvider keeps the secrets that it returns, and logs every handle as a
+// careless program would.
 type watchedProvider struct {
 	keys.Provider
 	log     *slog.Logger
@@ -163,7 +163,7 @@ func (w *canaryWorld) log(err error) {
 	}
 }
 
-// fill makes a dialogue with a canary in every sealed text.
+// fill makes a dialogue with a canary in every encrypted text.
 func (w *canaryWorld) fill() {
 	w.Helper()
 	ctx, id, t := w.Context(), canaryID, w.birds.text
@@ -207,13 +207,13 @@ func (w *canaryWorld) fill() {
 	w.ok(err)
 	_, err = w.store.RecordSignal(ctx, id, blue.Signal{Expert: "Muffin"})
 	w.ok(err)
-	// A refusal repeats the status that was asked for, to whoever asked: those
-	// words were never sealed.
+	// A refusal repeats the status in the request to the caller. That text was
+	// never encrypted.
 	w.birds.texts = slices.DeleteFunc(w.birds.texts, func(s string) bool { return strings.HasPrefix(s, "Canary status") })
 }
 
-// covers asks that every sealed field of every entity holds a canary, or is
-// said to hold no text.
+// covers checks that every encrypted field of every entity holds a canary, or is
+// listed in noText.
 func (w *canaryWorld) covers() {
 	w.Helper()
 	snapshot, err := w.store.Load(w.Context(), canaryID)
@@ -264,7 +264,7 @@ func (w *canaryWorld) covers() {
 	}
 }
 
-// useAll calls what fill did not.
+// useAll calls the methods that fill does not call.
 func (w *canaryWorld) useAll() {
 	ctx, id := w.Context(), canaryID
 	w.useReads(w.store)
@@ -282,7 +282,7 @@ func (w *canaryWorld) useAll() {
 	w.ok(err)
 }
 
-// useReads reads and writes, and logs what goes wrong.
+// useReads reads and writes, and logs the errors.
 func (w *canaryWorld) useReads(s *encrypted.Store) {
 	ctx, id := w.Context(), canaryID
 	_, err := s.Load(ctx, id)
@@ -362,7 +362,7 @@ func (w *canaryWorld) spanNames() []string {
 	return slices.Compact(names)
 }
 
-// output is all that left: spans as JSON and as Go prints them, and the log.
+// output returns the spans, as JSON and as Go prints them, and the log.
 func (w *canaryWorld) output() string {
 	var b strings.Builder
 	for _, s := range w.spans.GetSpans() {
@@ -380,8 +380,8 @@ func (w *canaryWorld) output() string {
 	return b.String() + w.logged.String()
 }
 
-// needles are the texts, and every key there is: UMK, KEK, secret, and what is
-// derived from it.
+// needles returns the texts and every key: UMK, KEK, secret, and the keys that
+// are derived from it.
 func (w *canaryWorld) needles() []string {
 	w.Helper()
 	all := slices.Clone(w.birds.texts)
@@ -419,7 +419,7 @@ func (w *canaryWorld) needles() []string {
 	return all
 }
 
-// spellings are the forms in which a needle may stand in a text.
+// spellings returns the forms in which a text can contain a needle.
 func spellings(needle string) map[string]string {
 	quoted, _ := json.Marshal(needle)
 	all := map[string]string{
@@ -428,7 +428,7 @@ func spellings(needle string) map[string]string {
 		"url": url.QueryEscape(needle), "numbers": strings.Trim(fmt.Sprint([]byte(needle)), "[]"),
 		"lower case": strings.ToLower(needle), "upper case": strings.ToUpper(needle),
 	}
-	for shift := range 3 { // whatever stands before it
+	for shift := range 3 { // for any preceding bytes
 		whole := make([]byte, shift+len(needle))
 		copy(whole[shift:], needle)
 		for name, enc := range map[string]*base64.Encoding{"base64": base64.StdEncoding, "base64url": base64.URLEncoding} {
@@ -439,7 +439,7 @@ func spellings(needle string) map[string]string {
 	return all
 }
 
-// findIn returns the form in which a needle stands in a text, or "".
+// findIn returns the form in which a text contains a needle, or "".
 func findIn(text, needle string) string {
 	for form, spelt := range spellings(needle) {
 		if strings.Contains(text, spelt) {

@@ -17,57 +17,58 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// doorkeeper counts what is asked of a provider, and denies all once it is shut.
-type doorkeeper struct {
+// gatedProvider counts the calls of a provider, and denies all calls once it is
+// closed.
+type gatedProvider struct {
 	*localfile.Provider
-	shut           atomic.Bool
+	closed         atomic.Bool
 	derived, wraps atomic.Int32
 }
 
-func (d *doorkeeper) DeriveKEK(ctx context.Context, umk keys.UMK, user string) (*keys.KEK, error) {
+func (d *gatedProvider) DeriveKEK(ctx context.Context, umk keys.UMK, user string) (*keys.KEK, error) {
 	d.derived.Add(1)
-	if d.shut.Load() {
+	if d.closed.Load() {
 		return nil, keys.ErrDenied
 	}
 	return d.Provider.DeriveKEK(ctx, umk, user)
 }
 
-func (d *doorkeeper) UnwrapDEK(ctx context.Context, kek *keys.KEK, b keys.Binding, wrapped keys.Wrapped) (*envelope.Secret, error) {
+func (d *gatedProvider) UnwrapDEK(ctx context.Context, kek *keys.KEK, b keys.Binding, wrapped keys.Wrapped) (*envelope.Secret, error) {
 	d.wraps.Add(1)
-	if d.shut.Load() {
+	if d.closed.Load() {
 		return nil, keys.ErrDenied
 	}
 	return d.Provider.UnwrapDEK(ctx, kek, b, wrapped)
 }
 
-// guarded is a store of a house with a doorkeeper and a clock of its own.
-type guarded struct {
+// gatedStore is a store with a gatedProvider and a clock of its own.
+type gatedStore struct {
 	*encrypted.Store
-	door  *doorkeeper
-	ahead atomic.Int64
+	provider *gatedProvider
+	ahead    atomic.Int64
 }
 
-func (h *house) guarded(records record.Store) *guarded {
-	g := &guarded{door: &doorkeeper{Provider: localfile.Open(h.UMK, nil)}}
+func (h *fixture) guarded(records record.Store) *gatedStore {
+	g := &gatedStore{provider: &gatedProvider{Provider: localfile.Open(h.UMK, nil)}}
 	now := func() time.Time { return time.Now().Add(time.Duration(g.ahead.Load())) }
-	g.Store = encrypted.New(records, g.door, "ada", audit.NewLog(records, "ada", nil), &encrypted.Options{Now: now})
+	g.Store = encrypted.New(records, g.provider, "ada", audit.NewLog(records, "ada", nil), &encrypted.Options{Now: now})
 	h.T.Cleanup(func() { g.Close() })
 	return g
 }
 
-func (g *guarded) later(d time.Duration) { g.ahead.Add(int64(d)) }
+func (g *gatedStore) later(d time.Duration) { g.ahead.Add(int64(d)) }
 
-// TestDeniedLater: whom the provider denies reads until the keys in memory are
-// too old, and not later.
+// TestDeniedLater: a user that the provider denies can read until the keys in
+// memory are too old, and not later.
 func TestDeniedLater(t *testing.T) {
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(5, 10)
 	g := h.guarded(h.Records)
 	load := func() error { _, err := g.Load(t.Context(), tea); return err }
 	if err := load(); err != nil {
 		t.Fatal(err)
 	}
-	g.door.shut.Store(true)
+	g.provider.closed.Store(true)
 	g.later(keys.DefaultTTL - time.Second)
 	if err := load(); err != nil {
 		t.Errorf("a second before the end: %v", err)
@@ -78,34 +79,34 @@ func TestDeniedLater(t *testing.T) {
 	}
 }
 
-// TestDeniedMeanwhile: a rotation that lasts longer than keys may be kept in
-// memory asks for them again, and goes no further once it is denied. What it has
-// done stays, and whoever may finishes it.
+// TestDeniedMeanwhile: a rotation that lasts longer than keys are kept in
+// memory opens them again, and stops once it is denied. Its commits remain, and a
+// permitted user finishes the rotation.
 func TestDeniedMeanwhile(t *testing.T) {
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(400, 10)
-	var g *guarded
+	var g *gatedStore
 	commits := 0
-	g = h.guarded(&interloper{Store: h.Records, when: func(call string, table record.Table, _ record.Key) bool {
+	g = h.guarded(&interceptor{Store: h.Records, when: func(call string, table record.Table, _ record.Key) bool {
 		if call == "Commit" && table == record.Dialogues {
 			commits++
 		}
 		return commits == 2
 	}, meets: func() {
-		g.door.shut.Store(true)
+		g.provider.closed.Store(true)
 		g.later(keys.DefaultTTL)
 	}})
 	report, err := g.Rotate(t.Context(), tea)
 	if !errors.Is(err, keys.ErrDenied) || report.Commits != 2 {
-		t.Errorf("%+v, %v; want two commits and ErrDenied", report, err)
+		t.Errorf("%+v, %v, want two commits and ErrDenied", report, err)
 	}
 	dialoguetest.Must(t)(h.As("ada").Rotate(t.Context(), tea))
 	h.WantVersion(2, "ada")
 }
 
-// TestCallsOfProvider: what loads ask of the provider, through the whole store.
+// TestCallsOfProvider counts the calls of the provider that loads make.
 func TestCallsOfProvider(t *testing.T) {
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(5, 10)
 	g := h.guarded(h.Records)
 	load := func() {
@@ -115,7 +116,7 @@ func TestCallsOfProvider(t *testing.T) {
 	}
 	expect := func(what string, n int32) {
 		t.Helper()
-		if derived, wraps := g.door.derived.Load(), g.door.wraps.Load(); derived != n || wraps != n {
+		if derived, wraps := g.provider.derived.Load(), g.provider.wraps.Load(); derived != n || wraps != n {
 			t.Errorf("%s: %d keys derived and %d unwrapped so far, want %d of each", what, derived, wraps, n)
 		}
 	}

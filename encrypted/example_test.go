@@ -17,11 +17,11 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// open returns a sealed store over records, with its key in a folder. A
-// program that keeps its data opens sqlite instead of memory.
+// open returns an encrypted store over records, with its key file in a folder. A
+// program that keeps its data uses sqlite instead of memory.
 func open(records *memory.Store, folder string, heads freshness.Store) *encrypted.Store {
 	key := localfile.Open(filepath.Join(folder, "umk.key"), &localfile.Options{
-		// A key is made only where nothing was sealed with another one.
+		// A key may be made only if no other key encrypted anything here.
 		MayCreate: func(context.Context) (bool, error) { return true, nil },
 	})
 	return encrypted.New(records, key, "ada", audit.NewLog(records, "ada", nil), &encrypted.Options{Freshness: heads})
@@ -50,7 +50,7 @@ func dialogue(ctx context.Context, store blue.DialogueStore) error {
 	return err
 }
 
-// stored returns an item as it lies below the seal.
+// stored returns an item in its encrypted form.
 func stored(ctx context.Context, records *memory.Store, sk string) record.Record {
 	r, err := records.Get(ctx, record.Dialogues, record.Key{Partition: "dialogue#which-cache", Item: sk})
 	if err != nil {
@@ -59,8 +59,8 @@ func stored(ctx context.Context, records *memory.Store, sk string) record.Record
 	return r
 }
 
-// replace puts records in the place of others behind the store's back, as
-// somebody with the table but without the key would. No attributes: deleted.
+// replace replaces records below the encrypted store, as an attacker with access
+// to the table and without the key can. A record without attributes is deleted.
 func replace(ctx context.Context, records *memory.Store, items ...record.Record) {
 	writes := make([]record.Write, 0, len(items)+1)
 	head := false
@@ -100,8 +100,8 @@ func Example() {
 	// Output: T0001 open Cost against latency
 }
 
-// What somebody with the store and without the key can do to one item, and
-// what Load says: the item by name, what happened to it, and no plaintext.
+// An attacker with access to the table and without the key changes one item in
+// several ways. Load returns no plaintext, and names the item and the damage.
 func ExampleStore_Load() {
 	for _, attack := range []struct {
 		name string
@@ -115,10 +115,10 @@ func ExampleStore_Load() {
 		{"delete an item", func(ctx context.Context, records *memory.Store, old record.Record) {
 			replace(ctx, records, record.Record{Key: old.Key})
 		}},
-		{"put an old version back", func(ctx context.Context, records *memory.Store, old record.Record) {
+		{"restore an old version", func(ctx context.Context, records *memory.Store, old record.Record) {
 			replace(ctx, records, old)
 		}},
-		{"put an item in another's place", func(ctx context.Context, records *memory.Store, _ record.Record) {
+		{"replace an item by another", func(ctx context.Context, records *memory.Store, _ record.Record) {
 			item := stored(ctx, records, "expert#muffin")
 			item.Key.Item = "tension#00#01"
 			replace(ctx, records, item)
@@ -159,14 +159,14 @@ func ExampleStore_Load() {
 	// Output:
 	// flip a status: tension#00#01 changed
 	// delete an item: tension#00#01 missing
-	// put an old version back: tension#00#01 rolled back
-	// put an item in another's place: tension#00#01 moved
+	// restore an old version: tension#00#01 rolled back
+	// replace an item by another: tension#00#01 moved
 	// strip the MAC: tension#00#01 stripped
 }
 
-// A dialogue put back whole, as it once was, verifies item by item. A client
-// that has seen the newer state refuses it; one that has not finds it by the
-// audit log.
+// Every item of a restored older dialogue verifies. A client that has seen the
+// newer state refuses the dialogue. Another client detects it with Verify, which
+// compares the dialogue with the audit log.
 func ExampleStore_Verify() {
 	folder, err := os.MkdirTemp("", "blue-example-")
 	if err != nil {
@@ -193,11 +193,11 @@ func ExampleStore_Verify() {
 	_, err = seen.Load(ctx, "which-cache")
 	fmt.Println("this client:", errors.Is(err, blue.ErrRolledBack))
 	_, err = other.Load(ctx, "which-cache")
-	fmt.Println("another one, Load:", err)
+	fmt.Println("another client, Load:", err)
 	_, err = other.Verify(ctx, "which-cache")
-	fmt.Println("another one, Verify:", errors.Is(err, blue.ErrRolledBack))
+	fmt.Println("another client, Verify:", errors.Is(err, blue.ErrRolledBack))
 	// Output:
 	// this client: true
-	// another one, Load: <nil>
-	// another one, Verify: true
+	// another client, Load: <nil>
+	// another client, Verify: true
 }

@@ -17,15 +17,15 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// guild is a house whose people each have their key in KMS, behind the policy
-// that is shipped for users, and a clock.
-type guild struct {
-	*house
+// kmsFixture is a fixture whose users each have a key in KMS, behind the policy
+// in deploy/iam/user.json. It has a clock.
+type kmsFixture struct {
+	*fixture
 	arn, url string
 	clock    time.Time
 }
 
-func newGuild(t *testing.T, h *house, people ...string) *guild {
+func newKMSFixture(t *testing.T, h *fixture, people ...string) *kmsFixture {
 	t.Helper()
 	layer, err := kmsfault.New(kmstest.Endpoint(t))
 	if err != nil {
@@ -34,7 +34,7 @@ func newGuild(t *testing.T, h *house, people ...string) *guild {
 	front := httptest.NewServer(layer)
 	t.Cleanup(front.Close)
 	t.Cleanup(layer.Close)
-	g := &guild{house: h, arn: kmstest.Key(t), url: front.URL, clock: time.Now()}
+	g := &kmsFixture{fixture: h, arn: kmstest.Key(t), url: front.URL, clock: time.Now()}
 	policy, err := kmsfault.Load(filepath.Join("..", "deploy", "iam", "user.json"), kmsfault.Place{KeyARN: g.arn, Tables: "blue"})
 	if err != nil {
 		t.Fatal(err)
@@ -45,10 +45,8 @@ func newGuild(t *testing.T, h *house, people ...string) *guild {
 	return g
 }
 
-type guildStore = *encrypted.Store
-
-// process is a new process of a principal, who says to be a user.
-func (g *guild) process(principal, user string) guildStore {
+// process returns a new process of a principal that claims to be a user.
+func (g *kmsFixture) process(principal, user string) sealedStore {
 	g.T.Helper()
 	provider, err := awskms.New(g.arn, kmstest.Client(g.url, principal), g.Records, nil)
 	if err != nil {
@@ -59,17 +57,16 @@ func (g *guild) process(principal, user string) guildStore {
 	return s
 }
 
-// shut checks that nothing of a dialogue is to be had by new processes of a
-// principal, who says to be themselves or its holder, and that it takes nothing
-// from them.
-func (g *guild) shut(when, principal, holder string, id blue.DialogueID) {
+// wantNoAccess checks that new processes of a principal have no access to a
+// dialogue, whether they claim to be the principal or the holder.
+func (g *kmsFixture) wantNoAccess(when, principal, holder string, id blue.DialogueID) {
 	g.T.Helper()
 	for _, user := range []string{principal, holder} {
-		g.shutTo(when+": "+principal+" as "+user, g.process(principal, user), id, principal)
+		g.wantNoAccessBy(when+": "+principal+" as "+user, g.process(principal, user), id, principal)
 	}
 }
 
-func (g *guild) shutTo(what string, s guildStore, id blue.DialogueID, principal string) {
+func (g *kmsFixture) wantNoAccessBy(what string, s sealedStore, id blue.DialogueID, principal string) {
 	g.T.Helper()
 	ctx := g.T.Context()
 	for name, use := range map[string]func() error{
@@ -84,9 +81,9 @@ func (g *guild) shutTo(what string, s guildStore, id blue.DialogueID, principal 
 	}
 }
 
-// become puts the items of another moment in the place of all that is stored, as
-// somebody with the table and without the key would.
-func (h *house) become(then map[string]record.Record) {
+// restore replaces all stored items by the items of another moment, as an attacker
+// with access to the table and without the key can.
+func (h *fixture) restore(then map[string]record.Record) {
 	h.T.Helper()
 	var writes []record.Write
 	now := h.Items()
@@ -102,48 +99,48 @@ func (h *house) become(then map[string]record.Record) {
 	}
 }
 
-// TestGrantRevokeWithKMS is TestGrantRevoke where AWS tells people apart. Bob
-// opens tea between grant and revocation alone, and then neither what is sealed
-// anew, nor what was written after, nor the old items that he puts back, once the
-// keys in the memory of his process have run out. Ada never opens what is his.
+// TestGrantRevokeWithKMS is TestGrantRevoke with users that AWS distinguishes.
+// Bob can open tea only between grant and revocation. Once the keys in the memory
+// of his process have expired, he cannot open re-encrypted items, later items, or
+// old items that he restores. Ada never opens a dialogue of Bob.
 func TestGrantRevokeWithKMS(t *testing.T) {
-	backends(t, func(t *testing.T, h *house) {
+	backends(t, func(t *testing.T, h *fixture) {
 		ctx, milk := t.Context(), blue.DialogueID("milk")
-		g := newGuild(t, h, "ada", "bob")
+		g := newKMSFixture(t, h, "ada", "bob")
 		ada, bob := g.process("ada", "ada"), g.process("bob", "bob")
 		dialoguetest.Must(t)(ada.Create(ctx, tea, blue.NewDialogue{Title: "Tea?"}))
 		dialoguetest.Must(t)(ada.RegisterRound(ctx, tea, dialoguetest.MovesOf(0, 20, 10)))
 		dialoguetest.Must(t)(bob.Create(ctx, milk, blue.NewDialogue{Title: "Milk?"}))
-		g.shut("before the grant", "bob", "ada", tea)
-		g.shut("before the grant", "ada", "bob", milk)
+		g.wantNoAccess("before the grant", "bob", "ada", tea)
+		g.wantNoAccess("before the grant", "ada", "bob", milk)
 
 		dialoguetest.Must(t)(ada.Grant(ctx, tea, "bob"))
 		dialoguetest.Must(t)(bob.Load(ctx, tea))
 		dialoguetest.Must(t)(bob.RegisterRound(ctx, tea, dialoguetest.MovesOf(1, 2, 10)))
 		waiting := g.process("bob", "bob")
 		dialoguetest.Must(t)(waiting.Load(ctx, tea))
-		g.shut("granted", "ada", "bob", milk)
+		g.wantNoAccess("granted", "ada", "bob", milk)
 
 		old := h.Items()
 		if got, err := ada.Revoke(ctx, tea, "bob"); err != nil || got.To != 2 {
 			t.Fatalf("%+v, %v", got, err)
 		}
-		g.shut("revoked", "bob", "ada", tea)
+		g.wantNoAccess("revoked", "bob", "ada", tea)
 		dialoguetest.Must(t)(ada.RegisterRound(ctx, tea, dialoguetest.MovesOf(2, 2, 10)))
-		g.shut("written to after", "bob", "ada", tea)
-		g.shutTo("keys in memory: bob", bob, tea, "bob")
+		g.wantNoAccess("written to after", "bob", "ada", tea)
+		g.wantNoAccessBy("keys in memory: bob", bob, tea, "bob")
 
 		present := h.Items()
-		h.become(old)
-		g.shut("the old items put back", "bob", "ada", tea)
-		dialoguetest.Must(t)(waiting.Load(ctx, tea)) // with the key in memory, which is why it runs out
+		h.restore(old)
+		g.wantNoAccess("the old items put back", "bob", "ada", tea)
+		dialoguetest.Must(t)(waiting.Load(ctx, tea)) // with the key in memory, which therefore must expire
 		g.clock = g.clock.Add(301 * time.Second)
-		g.shutTo("the old items put back, 301 s later: bob", waiting, tea, "bob")
-		h.become(present)
+		g.wantNoAccessBy("the old items put back, 301 s later: bob", waiting, tea, "bob")
+		h.restore(present)
 		dialoguetest.Must(t)(ada.Verify(ctx, tea))
 
-		g.shut("at the end", "bob", "ada", tea)
-		g.shut("at the end", "ada", "bob", milk)
+		g.wantNoAccess("at the end", "bob", "ada", tea)
+		g.wantNoAccess("at the end", "ada", "bob", milk)
 		dialoguetest.Must(t)(g.process("bob", "bob").Verify(ctx, milk))
 	})
 }

@@ -19,11 +19,11 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Another user reads and writes from the grant on and until the revocation;
-// then neither what was there nor what came after, once what they hold in
-// memory has run out. Whoever granted never gets at what is the other's own.
+// Another user reads and writes between grant and revocation. Once the keys in
+// their memory have expired, they open neither older nor later items. The user
+// who granted access never gets access to the other user's own dialogues.
 func TestGrantRevoke(t *testing.T) {
-	backends(t, func(t *testing.T, h *house) {
+	backends(t, func(t *testing.T, h *fixture) {
 		ctx := t.Context()
 		h.Fill(60, 20)
 		now := time.Now()
@@ -34,7 +34,7 @@ func TestGrantRevoke(t *testing.T) {
 
 		for _, s := range []sealedStore{bob, h.As("bob")} {
 			if _, err := s.Load(ctx, tea); !errors.Is(err, keys.ErrDenied) {
-				t.Errorf("before the grant bob has %v; want ErrDenied", err)
+				t.Errorf("before the grant bob has %v, want ErrDenied", err)
 			}
 		}
 		dialoguetest.Must(t)(bob.Create(ctx, "bobs-own", blue.NewDialogue{Title: "Bob's"}))
@@ -49,7 +49,7 @@ func TestGrantRevoke(t *testing.T) {
 		}
 		dialoguetest.Must(t)(bob.RegisterRound(ctx, tea, dialoguetest.MovesOf(50, 2, 10)))
 		if _, err := ada.Load(ctx, "bobs-own"); !errors.Is(err, keys.ErrDenied) {
-			t.Errorf("ada opens what is bob's: %v", err)
+			t.Errorf("ada opens a dialogue of bob: %v", err)
 		}
 
 		old := h.Items()
@@ -61,7 +61,7 @@ func TestGrantRevoke(t *testing.T) {
 		dialoguetest.Must(t)(ada.RegisterRound(ctx, tea, dialoguetest.MovesOf(51, 2, 10)))
 		for name, s := range map[string]sealedStore{"bob, keys in memory": bob, "bob, new": h.As("bob")} {
 			if _, err := s.Load(ctx, tea); !errors.Is(err, blue.ErrSealed) {
-				t.Errorf("%s reads what is sealed anew: %v", name, err)
+				t.Errorf("%s reads re-encrypted items: %v", name, err)
 			}
 			if _, err := s.RegisterRound(ctx, tea, dialoguetest.MovesOf(52, 2, 10)); !errors.Is(err, blue.ErrSealed) {
 				t.Errorf("%s writes: %v", name, err)
@@ -73,7 +73,7 @@ func TestGrantRevoke(t *testing.T) {
 				t.Errorf("%s rotates: %v", name, err)
 			}
 		}
-		// An old copy of the data: with what bob had in memory, until it runs out.
+		// An old copy of the data opens with the keys in bob's memory, until they expire.
 		present := h.Items()
 		h.Put(values(old)...)
 		now = now.Add(301 * time.Second)
@@ -103,7 +103,7 @@ func values(items map[string]record.Record) []record.Record {
 	return all
 }
 
-// missingOf are deletions of what old holds and now does not.
+// missingOf returns deletions of the items that are in old and not in now.
 func missingOf(old, now map[string]record.Record) []record.Record {
 	var gone []record.Record
 	for sk, r := range old {
@@ -116,7 +116,7 @@ func missingOf(old, now map[string]record.Record) []record.Record {
 
 func TestGrantRefuses(t *testing.T) {
 	ctx := t.Context()
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(3, 10)
 	ada := h.As("ada")
 	for name, c := range map[string]struct {
@@ -133,7 +133,7 @@ func TestGrantRefuses(t *testing.T) {
 		"status of nothing":    {func() error { _, err := ada.KeyStatus(ctx, "milk"); return err }, blue.ErrNotFound},
 	} {
 		if err := c.do(); !errors.Is(err, c.want) {
-			t.Errorf("%s: %v; want %v", name, err, c.want)
+			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
 	h.WantVersion(1, "ada")
@@ -142,11 +142,11 @@ func TestGrantRefuses(t *testing.T) {
 	}
 }
 
-// The events of a grant and of a revocation name whom they are about by the
-// pseudonym of the log's directory.
+// The events of a grant and of a revocation name the user by the pseudonym of the
+// log's directory.
 func TestGrantEvents(t *testing.T) {
 	ctx := t.Context()
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(3, 10)
 	directory := audit.NewDirectory(h.Records)
 	log := audit.NewLog(h.Records, "ada", &audit.Options{Principals: directory})
@@ -187,8 +187,7 @@ func TestGrantEvents(t *testing.T) {
 	}
 }
 
-// eventsOf returns the events of the one chain of one process, in order, the
-// last chain that was begun.
+// eventsOf returns the events of the newest chain of one process, in order.
 func eventsOf(t *testing.T, records record.Store) []audit.Event {
 	t.Helper()
 	events, err := audit.ReadCommits(t.Context(), records, string(tea))
@@ -209,12 +208,12 @@ func eventsOf(t *testing.T, records record.Store) []audit.Event {
 	}
 }
 
-// A grant is stopped at every commit: the user holds all or nothing, and the
-// next grant gives all.
+// A grant is stopped at every commit. The user then holds all keys or none, and
+// the next grant gives all of them.
 func TestGrantStopped(t *testing.T) {
 	for _, lands := range []bool{false, true} {
 		for at := 1; ; at++ {
-			h := newHouse(t, memory.New())
+			h := newFixture(t, memory.New())
 			h.Fill(3, 10)
 			_, err := h.Over(&dialoguetest.StoppedStore{Store: h.Records, At: at, Commits: lands}, "ada").Grant(t.Context(), tea, "bob")
 			if err == nil {
@@ -231,9 +230,10 @@ func TestGrantStopped(t *testing.T) {
 	}
 }
 
-// Grants and rotations at once: whoever was granted holds what stands.
+// Grants and rotations run at once. Every granted user then holds all stored
+// versions.
 func TestGrantAgainstRotate(t *testing.T) {
-	backends(t, func(t *testing.T, h *house) {
+	backends(t, func(t *testing.T, h *fixture) {
 		ctx := t.Context()
 		h.Fill(100, 10)
 		var wg sync.WaitGroup

@@ -11,7 +11,8 @@ import (
 )
 
 // TestVerifyNewestEvent edits the newest event of a dialogue and recomputes
-// its hash: the event hangs together, and the sealed root says it is another.
+// its hash. The event is consistent in itself, and the sealed root names another
+// event.
 func TestVerifyNewestEvent(t *testing.T) {
 	ctx, records := t.Context(), memory.New()
 	store := open(records, t.TempDir(), nil)

@@ -36,7 +36,7 @@ type Rotation struct {
 //
 // The error is blue.ErrSealed or keys.ErrDenied if the user does not hold the
 // active key. It is blue.ErrBusy if other writers were first too often, and the
-// caller can run Rotate again. Other errors are those of Load and of a write.
+// caller can run Rotate again. Other errors come from Load or from a write.
 func (s *Store) Rotate(ctx context.Context, id blue.DialogueID) (Rotation, error) {
 	report, err := s.seal.Rotate(ctx, string(id), "")
 	return Rotation(report), err
@@ -155,7 +155,7 @@ func (s *Store) Rewrap(ctx context.Context, from keys.Provider, dialogues iter.S
 // it is verified.
 type KeyStatus struct {
 	keys.Status
-	Items map[uint32]int `json:"items"` // number of items by key version, with meta; 0 counts items that name no version
+	Items map[uint32]int `json:"items"` // number of items by key version, with meta. 0 counts items that name no version
 }
 
 // KeyStatus reads the keys of a dialogue and counts its items. It uses no key

@@ -21,8 +21,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// wantFresh checks that every nonce and MAC is another than before, and every
-// other attribute but the seal's own the same.
+// wantFresh checks that every nonce and MAC is different from before, and that
+// the clear attributes are the same.
 func wantFresh(t *testing.T, before, after map[string]record.Record) {
 	t.Helper()
 	if len(before) != len(after) {
@@ -32,7 +32,7 @@ func wantFresh(t *testing.T, before, after map[string]record.Record) {
 		now := after[sk].Clone()
 		for _, name := range []string{"content_nonce", "content_encrypted", "item_mac", "key_id"} {
 			if v, sealed := old.Attrs[name]; sealed && v.Equal(now.Attrs[name]) {
-				t.Errorf("%s: %s is that of before", sk, name)
+				t.Errorf("%s: %s is the same as before", sk, name)
 			}
 		}
 		old = old.Clone()
@@ -49,7 +49,7 @@ func wantFresh(t *testing.T, before, after map[string]record.Record) {
 func TestRotate(t *testing.T) {
 	for _, c := range []struct{ items, text, commits int }{{1, 0, 1}, {81, 0, 1}, {120, 600, 2}, {1000, 100, 13}, {12, 340_000, 2}} {
 		t.Run(fmt.Sprint(c.items), func(t *testing.T) {
-			backends(t, func(t *testing.T, h *house) {
+			backends(t, func(t *testing.T, h *fixture) {
 				h.Fill(c.items, c.text)
 				before, said := h.Items(), dialoguetest.TextOf(t, h.As("ada"))
 				cached := h.As("ada")
@@ -59,7 +59,7 @@ func TestRotate(t *testing.T) {
 				got, err := s.Rotate(t.Context(), tea)
 				want := encrypted.Rotation{Dialogue: tea, From: 1, To: 2, Items: c.items - 1, Commits: c.commits}
 				if err != nil || got != want {
-					t.Fatalf("Rotate: %+v, %v; want %+v", got, err, want)
+					t.Fatalf("Rotate: %+v, %v, want %+v", got, err, want)
 				}
 				wantFresh(t, before, h.Items())
 				h.WantVersion(2, "ada")
@@ -76,7 +76,7 @@ func TestRotate(t *testing.T) {
 }
 
 func TestRotateAgain(t *testing.T) {
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(30, 10)
 	said := dialoguetest.TextOf(t, h.As("ada"))
 	for v := range uint32(12) { // past one digit
@@ -91,21 +91,21 @@ func TestRotateAgain(t *testing.T) {
 }
 
 func TestRotateNothing(t *testing.T) {
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	if _, err := h.As("ada").Rotate(t.Context(), tea); !errors.Is(err, blue.ErrNotFound) {
-		t.Errorf("no dialogue: %v; want ErrNotFound", err)
+		t.Errorf("no dialogue: %v, want ErrNotFound", err)
 	}
 	h.Fill(3, 10)
 	if _, err := h.As("eve").Rotate(t.Context(), tea); !errors.Is(err, blue.ErrSealed) {
-		t.Errorf("a stranger: %v; want ErrSealed", err)
+		t.Errorf("an unauthorized user: %v, want ErrSealed", err)
 	}
 	h.WantVersion(1, "ada")
 }
 
-// The events of a rotation: its own around it, those of keys within, and one of
-// each commit.
+// A rotation leaves its own events at its start and its end, and in between the
+// events of keys and one event for each commit.
 func TestRotateEvents(t *testing.T) {
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(120, 10)
 	events := &dialoguetest.EventRecorder{Store: h.Records}
 	dialoguetest.Must(t)(h.Over(events, "ada").Rotate(t.Context(), tea))
@@ -114,7 +114,7 @@ func TestRotateEvents(t *testing.T) {
 		"rotate intent dek#tea#1",
 		"wrap_dek intent dek#tea#2", "wrap_dek success dek#tea#2", "unwrap_dek success dek#tea#2",
 		"encrypt success dek#tea#2 80",
-		"unwrap_dek success dek#tea#1", // asked for again, between two commits
+		"unwrap_dek success dek#tea#1", // opened again between two commits
 		"encrypt success dek#tea#2 39",
 		"destroy_key intent dek#tea#1", "destroy_key success dek#tea#1",
 		"rotate success dek#tea#2",
@@ -124,10 +124,10 @@ func TestRotateEvents(t *testing.T) {
 	}
 }
 
-// Whatever commit a rotation or a revocation is stopped at, the dialogue reads
-// as before, can be written, and the next run finishes: a rotation under the
-// version that was made, until the last item is under it; a revocation under one
-// more, for nobody can say who has seen the other.
+// A rotation or a revocation is stopped at every commit. The dialogue then reads
+// as before and can be written. The next rotation finishes under the version that
+// was made, if items are left. The next revocation makes another version, because
+// a revoked user could have seen the first one.
 func TestRotateStopped(t *testing.T) {
 	for name, c := range map[string]struct {
 		records func(t *testing.T) record.Store
@@ -148,7 +148,7 @@ func TestRotateStopped(t *testing.T) {
 			for _, lands := range []bool{false, true} {
 				stops := 0
 				for at := 1; ; at++ {
-					h := newHouse(t, c.records(t))
+					h := newFixture(t, c.records(t))
 					h.Fill(c.items, 10)
 					dialoguetest.Must(t)(h.As("ada").Grant(t.Context(), tea, "bob"))
 					said := dialoguetest.TextOf(t, h.As("ada"))
@@ -173,7 +173,7 @@ func TestRotateStopped(t *testing.T) {
 						t.Fatalf("stopped at commit %d, run again: %v", at, err)
 					}
 					if open := before.Active == 2 && len(before.Items) > 1; open && got.To != c.again {
-						t.Errorf("stopped at commit %d with items %v, run again: %+v; want version %d", at, before.Items, got, c.again)
+						t.Errorf("stopped at commit %d with items %v, run again: %+v, want version %d", at, before.Items, got, c.again)
 					}
 					h.WantVersion(got.To, c.users...)
 					if dialoguetest.TextOf(t, h.As("ada")) != said {
@@ -191,10 +191,10 @@ func TestRotateStopped(t *testing.T) {
 	}
 }
 
-// A rotation against writers of few and of many items: all they were told is
-// stored is there, all under live versions.
+// A rotation runs against writers of few and of many items. Every acknowledged
+// write is stored, under key versions that exist.
 func TestRotateAgainstWriters(t *testing.T) {
-	backends(t, func(t *testing.T, h *house) {
+	backends(t, func(t *testing.T, h *fixture) {
 		ctx := t.Context()
 		h.Fill(200, 50)
 		dialoguetest.Must(t)(h.As("ada").Grant(ctx, tea, "bob"))
@@ -258,9 +258,9 @@ func TestRotateAgainstWriters(t *testing.T) {
 	})
 }
 
-// Many rotations at once end as one state; a reader in between always reads.
+// Many rotations at once lead to one state. A reader can always read.
 func TestRotateTogether(t *testing.T) {
-	backends(t, func(t *testing.T, h *house) {
+	backends(t, func(t *testing.T, h *fixture) {
 		ctx := t.Context()
 		h.Fill(120, 20)
 		said := dialoguetest.TextOf(t, h.As("ada"))
@@ -313,32 +313,32 @@ func TestRotateTogether(t *testing.T) {
 	})
 }
 
-// interloper runs something once, just before a call that a test chooses.
-type interloper struct {
+// interceptor runs a function once, just before a call that a test chooses.
+type interceptor struct {
 	record.Store
 	once  sync.Once
 	when  func(call string, table record.Table, key record.Key) bool
 	meets func()
 }
 
-func (i *interloper) Get(ctx context.Context, table record.Table, key record.Key) (record.Record, error) {
+func (i *interceptor) Get(ctx context.Context, table record.Table, key record.Key) (record.Record, error) {
 	i.meet("Get", table, key)
 	return i.Store.Get(ctx, table, key)
 }
 
-func (i *interloper) Commit(ctx context.Context, writes []record.Write) error {
+func (i *interceptor) Commit(ctx context.Context, writes []record.Write) error {
 	i.meet("Commit", writes[0].Table, writes[0].Record.Key)
 	return i.Store.Commit(ctx, writes)
 }
 
-func (i *interloper) meet(call string, table record.Table, key record.Key) {
+func (i *interceptor) meet(call string, table record.Table, key record.Key) {
 	if i.when(call, table, key) {
 		i.once.Do(i.meets)
 	}
 }
 
-// A key that is retired between the read of what it sealed and its own opening:
-// whoever was overtaken reads again.
+// A key is retired after a reader fetched the items and before it opens the key.
+// The reader reads again.
 func TestRetiredUnderHands(t *testing.T) {
 	wrapOf1 := func(call string, table record.Table, key record.Key) bool {
 		return call == "Get" && table == record.Keys && strings.HasPrefix(key.Item, "wrap#0000000001#")
@@ -356,10 +356,10 @@ func TestRetiredUnderHands(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t, memory.New())
+			h := newFixture(t, memory.New())
 			h.Fill(100, 10)
 			met := false
-			records := &interloper{Store: h.Records, when: wrapOf1, meets: func() {
+			records := &interceptor{Store: h.Records, when: wrapOf1, meets: func() {
 				met = true
 				dialoguetest.Must(t)(h.As("ada").Rotate(context.Background(), tea))
 			}}
@@ -372,7 +372,7 @@ func TestRetiredUnderHands(t *testing.T) {
 	// Between the load of a write and its commit, by the same process: its ring
 	// has dropped the key.
 	t.Run("write, same process", func(t *testing.T) {
-		h := newHouse(t, memory.New())
+		h := newFixture(t, memory.New())
 		h.Fill(100, 10)
 		s := h.As("ada")
 		below := seal.Of(s)
@@ -384,17 +384,17 @@ func TestRetiredUnderHands(t *testing.T) {
 		head := items[slices.IndexFunc(items, func(r record.Record) bool { return r.Key.Item == record.Meta })]
 		err = below.Commit(t.Context(), []record.Write{{Table: record.Dialogues, Record: head, Prev: head.Attrs}})
 		if conflict, ok := errors.AsType[*record.ConflictError](err); !ok || !conflict.OnHead() {
-			t.Errorf("a write on what was rotated meanwhile: %v; want a conflict on the head", err)
+			t.Errorf("a write after a rotation: %v, want a conflict on meta", err)
 		}
 	})
 }
 
-// What is there without its key, and has not moved, stays ErrSealed; and a
-// client that has seen more calls it what it is.
+// An item whose key is gone, and which was not replaced, is blue.ErrSealed. For a
+// client with a newer freshness record it is blue.ErrRolledBack.
 func TestOldStatePutBack(t *testing.T) {
 	ctx := t.Context()
 	records := memory.New()
-	h := newHouse(t, records)
+	h := newFixture(t, records)
 	heads := freshness.Dir(t.TempDir())
 	provider := localfile.Open(h.UMK, nil)
 	h.Fill(50, 10)
@@ -408,7 +408,7 @@ func TestOldStatePutBack(t *testing.T) {
 	dialoguetest.Must(t)(seen.Rotate(ctx, tea))
 	now := h.Items()
 
-	// One item of before, and then its wrapped key too.
+	// One older item, and then its wrapped key too.
 	item := old[slices.IndexFunc(old, func(r record.Record) bool { return strings.HasPrefix(r.Key.Item, "move#") })]
 	h.Put(item)
 	wantDamage := func(name string, s sealedStore) {
@@ -419,7 +419,7 @@ func TestOldStatePutBack(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := s.Rotate(ctx, tea); !errors.Is(err, blue.ErrTampered) {
-			t.Errorf("%s: a rotation says %v; want ErrTampered", name, err)
+			t.Errorf("%s: a rotation returns %v, want ErrTampered", name, err)
 		}
 	}
 	wantDamage("an item of before", h.As("ada"))
@@ -432,20 +432,21 @@ func TestOldStatePutBack(t *testing.T) {
 	}
 	h.Put(now[item.Key.Item])
 
-	// The whole dialogue of before, without its key.
+	// The whole older dialogue, without its key.
 	h.Put(old...)
 	if _, err := h.As("ada").Load(ctx, tea); !errors.Is(err, blue.ErrSealed) || errors.Is(err, blue.ErrTampered) {
-		t.Errorf("an old state without its key: %v; want ErrSealed", err)
+		t.Errorf("an old state without its key: %v, want ErrSealed", err)
 	}
 	if _, err := seen.Load(ctx, tea); !errors.Is(err, blue.ErrRolledBack) {
-		t.Errorf("the same for who has seen more: %v; want ErrRolledBack", err)
+		t.Errorf("the same for who has seen more: %v, want ErrRolledBack", err)
 	}
 	h.Put(slices.Collect(maps.Values(now))...)
 	h.WantVersion(2, "ada")
 }
 
-// Tampering at any commit of a rotation is noticed: by the rotation, whose
-// condition on the item fails, or by the next load. It is never sealed anew.
+// Tampering at any commit of a rotation is detected by the rotation, because the
+// condition on the item fails, or by the next load. A tampered item is never
+// re-encrypted.
 func TestRotateNoticesTampering(t *testing.T) {
 	ctx := t.Context()
 	for at := range 4 {
@@ -460,10 +461,10 @@ func TestRotateNoticesTampering(t *testing.T) {
 				return item
 			},
 		} {
-			h := newHouse(t, memory.New())
+			h := newFixture(t, memory.New())
 			h.Fill(300, 10)
 			commits := 0
-			spoiled := &interloper{Store: h.Records, when: func(call string, table record.Table, _ record.Key) bool {
+			spoiled := &interceptor{Store: h.Records, when: func(call string, table record.Table, _ record.Key) bool {
 				if call == "Commit" && table == record.Dialogues {
 					commits++
 				}
@@ -471,26 +472,26 @@ func TestRotateNoticesTampering(t *testing.T) {
 			}, meets: func() { h.Put(spoil(h.Items()["move#01#muffin#05"])) }}
 			_, err := h.Over(spoiled, "ada").Rotate(ctx, tea)
 			_, loaded := h.As("ada").Load(ctx, tea)
-			if loaded == nil { // what was read, which is the true item, was sealed over what was put
+			if loaded == nil { // the true item, which was read before, replaced the tampered one
 				if got := h.Items()["move#01#muffin#05"].Attrs["move_type"].Str(); err != nil || name != "changed in clear" || got != "defend" {
-					t.Errorf("%s at commit %d: Rotate %v, and the item says %q", name, at, err, got)
+					t.Errorf("%s at commit %d: Rotate %v, and the item is %q", name, at, err, got)
 				}
 				continue
 			}
 			if !errors.Is(loaded, blue.ErrTampered) || err != nil && !errors.Is(err, blue.ErrTampered) {
-				t.Errorf("%s at commit %d: Rotate %v, Load %v; want ErrTampered", name, at, err, loaded)
+				t.Errorf("%s at commit %d: Rotate %v, Load %v, want ErrTampered", name, at, err, loaded)
 			}
 			if _, err := h.As("ada").Rotate(ctx, tea); !errors.Is(err, blue.ErrTampered) {
-				t.Errorf("%s at commit %d: the next rotation says %v; want ErrTampered", name, at, err)
+				t.Errorf("%s at commit %d: the next rotation returns %v, want ErrTampered", name, at, err)
 			}
 		}
 	}
 }
 
-// A head of the keys put back to before does not make a version twice.
+// A restored older key header does not make a version twice.
 func TestRotateOnOldHead(t *testing.T) {
 	ctx := t.Context()
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(10, 10)
 	head := func() record.Record {
 		r, err := h.Records.Get(ctx, record.Keys, record.Key{Partition: "dialogue#tea", Item: "head"})
@@ -501,8 +502,8 @@ func TestRotateOnOldHead(t *testing.T) {
 	}
 	old := head()
 	dialoguetest.Must(t)(h.As("ada").Grant(ctx, tea, "bob"))
-	// Stopped where version 1 is about to be retired: both versions stand.
-	stopped := &interloper{Store: h.Records, when: func(call string, table record.Table, key record.Key) bool {
+	// Stopped before version 1 is retired, so both versions are stored.
+	stopped := &interceptor{Store: h.Records, when: func(call string, table record.Table, key record.Key) bool {
 		return call == "Commit" && table == record.Keys && h.Items()[record.Meta].Attrs["key_id"].Str() == "dek#tea#2"
 	}}
 	dying, stop := context.WithCancel(ctx)
@@ -517,15 +518,15 @@ func TestRotateOnOldHead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := h.As("ada").Rotate(ctx, tea); !errors.Is(err, blue.ErrTampered) {
-		t.Errorf("both versions stand, and the head says 1: %v; want ErrTampered", err)
+		t.Errorf("both versions are stored, and the key header names 1: %v, want ErrTampered", err)
 	}
 	dialoguetest.Must(t)(h.As("ada").Load(ctx, tea))
 }
 
-// A key that has sealed enough gives way on the next write.
+// A key that has encrypted the limit of messages is rotated by the next write.
 func TestSoftLimit(t *testing.T) {
 	ctx := t.Context()
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(10, 10)
 	h.RotateAfter = 300
 	s := h.As("ada")
@@ -540,15 +541,15 @@ func TestSoftLimit(t *testing.T) {
 		last = after.ActiveKey
 	}
 	if last != 4 {
-		t.Errorf("900 messages under a limit of 300 led to version %d; want 4", last)
+		t.Errorf("900 messages under a limit of 300 led to version %d, want 4", last)
 	}
 	h.WantVersion(last, "ada")
 }
 
-// A limit below the size of the dialogue does not rotate it at each write: a
-// rotation itself seals that many messages.
+// A limit below the size of the dialogue does not rotate it at each write,
+// because a rotation itself encrypts that many messages.
 func TestSoftLimitOfLargeDialogue(t *testing.T) {
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(20, 10)
 	h.RotateAfter = 1
 	s := h.As("ada")
@@ -557,13 +558,13 @@ func TestSoftLimitOfLargeDialogue(t *testing.T) {
 	}
 	// 20 messages of the rotation and 20 writes of three reach four times 20 items.
 	if active := dialoguetest.RootOf(t, s, tea).ActiveKey; active < 3 || active > 5 {
-		t.Errorf("60 writes led to version %d; want about 4", active)
+		t.Errorf("60 writes led to version %d, want about 4", active)
 	}
 }
 
-// Whoever may write and not make keys goes on writing.
+// A user who may write and must not make keys can continue to write.
 func TestSoftLimitWithoutRotation(t *testing.T) {
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(3, 10)
 	h.RotateAfter = 1
 	events := &dialoguetest.EventRecorder{Store: &keyless{h.Records}}

@@ -18,11 +18,11 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// TestPlantedVersion: who may write the table of keys and wrap for others, as a
-// grant does, but holds no key of the dialogue, puts a version there whose secret
-// they know. Nobody seals anything under it.
+// TestPlantedVersion: a user can write table Keys and wrap keys for other users,
+// as a grant does, and holds no key of the dialogue. This user plants a version
+// whose secret they know. The store encrypts nothing under it.
 func TestPlantedVersion(t *testing.T) {
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(5, 20)
 	ctx, ada := t.Context(), h.As("ada")
 	if granted, err := ada.Grant(ctx, tea, "bob"); err != nil || !granted {
@@ -34,7 +34,7 @@ func TestPlantedVersion(t *testing.T) {
 		"Verify": func() error { _, err := h.As("ada").Verify(ctx, tea); return err },
 	} {
 		if err := try(); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "key version 2 carries no endorsement") {
-			t.Errorf("%s under a stranger's key: %v", name, err)
+			t.Errorf("%s under a planted key: %v", name, err)
 		}
 	}
 	h.RotateAfter = 1 // each write wants to rotate first
@@ -55,9 +55,9 @@ func TestPlantedVersion(t *testing.T) {
 	dialoguetest.Must(t)(h.As("ada").Verify(ctx, tea))
 }
 
-// plant puts a version into the table of keys, with a secret of its own wrapped
-// for users, and makes it the active one.
-func (h *house) plant(version uint32, users ...string) {
+// plant puts a version with a new secret into table Keys, wrapped for users, and
+// makes it the active one.
+func (h *fixture) plant(version uint32, users ...string) {
 	h.T.Helper()
 	ctx, head := h.T.Context(), record.DialogueKey(string(tea), "head")
 	was, err := h.Records.Get(ctx, record.Keys, head)
@@ -82,24 +82,24 @@ func (h *house) plant(version uint32, users ...string) {
 		if err != nil {
 			h.T.Fatal(err)
 		}
-		h.lay(record.Record{Key: record.Key{Partition: head.Partition, Item: b.SK()}, Attrs: record.Attrs{
+		h.putKeys(record.Record{Key: record.Key{Partition: head.Partition, Item: b.SK()}, Attrs: record.Attrs{
 			"wrapped": record.B(wrapped), "umk": record.S(umk), "user": record.S(user), "version": record.N(int64(version)),
 			"created_at": was.Attrs["created_at"], "proof": record.B(proof[:]),
 		}})
 	}
-	h.lay(next)
+	h.putKeys(next)
 }
 
-// TestAnotherSuccession: who held a key once goes on from it with versions of
-// their own, data and keys, and puts them in the place of what others have seen
-// since. Of that nothing verifies, so nothing can be salvaged.
+// TestAnotherSuccession: a former holder of a key makes later versions of data
+// and keys from it, and replaces the versions that other users have seen since.
+// None of these items verifies, so none can be salvaged.
 func TestAnotherSuccession(t *testing.T) {
-	h, fork := newHouse(t, memory.New()), newHouse(t, memory.New())
+	h, fork := newFixture(t, memory.New()), newFixture(t, memory.New())
 	fork.UMK = h.UMK
 	h.Fill(5, 20)
 	copyTables(t, h.Records, fork.Records)
 	ctx := t.Context()
-	noted := heads{}
+	noted := memoryRecords{}
 	ada := encrypted.New(h.Records, localfile.Open(h.UMK, nil), "ada", audit.NewLog(h.Records, "ada", nil), &encrypted.Options{Freshness: noted})
 	defer ada.Close()
 	dialoguetest.Must(t)(ada.Rotate(ctx, tea))
@@ -127,12 +127,13 @@ func TestAnotherSuccession(t *testing.T) {
 	}
 }
 
-// TestForgedKey: who may grant puts a key of their own in the place of one that
-// this client has seen, and seals an item under it. It is not authentic.
+// TestForgedKey: a user who may grant access replaces a key that this client has
+// seen by a key of their own, and encrypts an item under it. The item is not
+// authentic.
 func TestForgedKey(t *testing.T) {
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(5, 20)
-	ctx, noted := t.Context(), heads{}
+	ctx, noted := t.Context(), memoryRecords{}
 	open := func() sealedStore {
 		s := encrypted.New(h.Records, localfile.Open(h.UMK, nil), "ada", audit.NewLog(h.Records, "ada", nil), &encrypted.Options{Freshness: noted})
 		t.Cleanup(func() { s.Close() })
@@ -162,19 +163,19 @@ func TestForgedKey(t *testing.T) {
 	h.Put(forged)
 
 	if got, err := h.As("ada").Get(ctx, tea, move); err != nil {
-		t.Errorf("the forgery is none: %+v, %v", got, err) // a client without a memory believes it
+		t.Errorf("the forgery has no effect: %+v, %v", got, err) // a client without freshness records accepts it
 	}
 	if got, err := open().Get(ctx, tea, move); !errors.Is(err, blue.ErrTampered) {
 		t.Errorf("Get: %+v, %v", got, err)
 	}
 }
 
-// TestGetWhileRotating: an item that a rotation has not reached yet is got, as the
-// root vouches for it.
+// TestGetWhileRotating: Get returns an item that a rotation has not reached yet,
+// because the root vouches for it.
 func TestGetWhileRotating(t *testing.T) {
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(200, 20)
-	ctx, noted := t.Context(), heads{}
+	ctx, noted := t.Context(), memoryRecords{}
 	over := func(records record.Store) sealedStore {
 		s := encrypted.New(records, localfile.Open(h.UMK, nil), "ada", audit.NewLog(records, "ada", nil), &encrypted.Options{Freshness: noted})
 		t.Cleanup(func() { s.Close() })
@@ -182,7 +183,7 @@ func TestGetWhileRotating(t *testing.T) {
 	}
 	dying, stop := context.WithCancel(ctx)
 	commits := 0
-	halfway := &interloper{Store: h.Records, meets: stop, when: func(call string, table record.Table, _ record.Key) bool {
+	halfway := &interceptor{Store: h.Records, meets: stop, when: func(call string, table record.Table, _ record.Key) bool {
 		if call == "Commit" && table == record.Dialogues {
 			commits++
 		}
@@ -201,21 +202,21 @@ func TestGetWhileRotating(t *testing.T) {
 	}
 }
 
-// heads remembers in memory.
-type heads map[string]freshness.Record
+// memoryRecords keeps freshness records in memory.
+type memoryRecords map[string]freshness.Record
 
-func (h heads) Get(dialogue string) (freshness.Record, bool, error) {
+func (h memoryRecords) Get(dialogue string) (freshness.Record, bool, error) {
 	head, ok := h[dialogue]
 	return head, ok, nil
 }
 
-func (h heads) Put(head freshness.Record) error {
+func (h memoryRecords) Put(head freshness.Record) error {
 	h[head.Dialogue] = head
 	return nil
 }
 
-// copyTables puts what one store holds of the dialogue into another, in the place
-// of what is there; the log apart.
+// copyTables replaces the dialogue of one store by the dialogue of another, without the
+// audit log.
 func copyTables(t *testing.T, from, to record.Store) {
 	t.Helper()
 	for _, table := range []record.Table{record.Dialogues, record.Keys} {

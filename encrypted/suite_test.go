@@ -19,7 +19,7 @@ func inSQLite(t *testing.T) record.Store { return dialoguetest.OpenSQLite(t) }
 // The suites on DynamoDB Local are in internal/testing/cloudsuite.
 
 func TestSuiteMemory(t *testing.T) {
-	t.Parallel() // all of them: a disk is mostly waited for
+	t.Parallel() // the suites mostly wait for a disk
 	storetest.Run(t, sealedtest.File(t, inMemory))
 }
 

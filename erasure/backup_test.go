@@ -94,7 +94,7 @@ func (o *office) partition(table record.Table) []record.Record {
 	return all
 }
 
-// restore puts records back, in the place of whatever stands there now.
+// restore replaces the stored records by older ones.
 func (o *office) restore(table record.Table, all []record.Record) {
 	o.t.Helper()
 	var writes []record.Write

@@ -25,8 +25,9 @@ const (
 	Final        = "final"
 )
 
-// Certificate is what is signed. Times are UTC, RFC 3339, whole seconds, but
-// for started_at and finished_at, which are as the store holds them.
+// A Certificate is a signed statement that a dialogue or a user was erased. Times
+// are UTC, RFC 3339, in whole seconds, except started_at and finished_at, which
+// have the form in the store.
 type Certificate struct {
 	Format      string   `json:"format"`
 	Subject     Subject  `json:"subject"`
@@ -36,32 +37,32 @@ type Certificate struct {
 	StartedAt   string   `json:"started_at"`
 	FinishedAt  string   `json:"finished_at"`
 	Keys        []string `json:"key_fingerprints"` // SHA-256 of each wrapped key that was destroyed, 64 hex digits
-	Items       int64    `json:"items"`            // stored records that were destroyed; of a user: those of Erased
-	ItemsDigest string   `json:"items_digest"`     // over them, 64 hex digits; "" of a user with whom no dialogue went
-	Tables      []string `json:"tables"`           // logical tables they were destroyed in
-	Store       []string `json:"store"`            // the store these are in (record.Identified); [] if it does not say
-	Erased      []string `json:"erased"`           // of a user: dialogues that went with them
-	Revoked     []string `json:"revoked"`          // of a user: dialogues that others keep
+	Items       int64    `json:"items"`            // destroyed stored records, of a user the records of Erased
+	ItemsDigest string   `json:"items_digest"`     // over them, 64 hex digits, "" if Erased of a user is empty
+	Tables      []string `json:"tables"`           // logical tables that held them
+	Store       []string `json:"store"`            // names of the store (record.Identified), [] if it has none
+	Erased      []string `json:"erased"`           // of a user: dialogues that were erased
+	Revoked     []string `json:"revoked"`          // of a user: dialogues that other users keep
 	Event       Event    `json:"event"`
 	Proof       string   `json:"proof"` // checkpoint.Proof: inclusion, and the checkpoint's note
 	Copies      []Copy   `json:"copies"`
 }
 
-// Subject is what was erased.
+// A Subject is the erased dialogue or user.
 type Subject struct {
-	Kind string `json:"kind"`
-	ID   string `json:"id"`
+	Kind string `json:"kind"` // KindDialogue or KindUser
+	ID   string `json:"id"`   // of the dialogue, or the name of the user
 }
 
-// Copy is a place from which something could come back.
+// A Copy is a place from which the erased data could come back.
 type Copy struct {
-	Kind    string `json:"kind"`
-	What    string `json:"what"`
+	Kind    string `json:"kind"`    // as in record.Copy, or cache
+	What    string `json:"what"`    // for people
 	Expires string `json:"expires"` // "" for no known end
-	Covered bool   `json:"covered"` // false: nobody can tell what is there, and the certificate does not say
+	Covered bool   `json:"covered"` // false if the store cannot see the place, about which the certificate then says nothing
 }
 
-// until says in words how long a copy lasts.
+// until returns a description of the copy with its end.
 func (c Copy) until() string { return c.What + ", until " + cmp.Or(c.Expires, "it is deleted") }
 
 const second = "2006-01-02T15:04:05Z"
@@ -88,8 +89,9 @@ func (c *Certificate) marshal() (string, error) {
 	return string(text) + "\n", err
 }
 
-// Open checks the signature of a certificate and that it agrees with itself. It
-// asks no store; see Verify. ErrTampered.
+// Open checks the signature of a certificate, and that the certificate does not
+// contradict itself. It uses no store, as Notary.Verify does. The error is
+// blue.ErrTampered.
 func Open(text string, verifiers note.Verifiers) (Certificate, error) {
 	body, err := checkpoint.OpenStatement(text, verifiers)
 	if err != nil {
@@ -97,7 +99,7 @@ func Open(text string, verifiers note.Verifiers) (Certificate, error) {
 	}
 	var c Certificate
 	if err := json.Unmarshal([]byte(body), &c); err != nil {
-		return Certificate{}, wrong("it is no JSON object of this format")
+		return Certificate{}, wrong("it is not a JSON object of this format")
 	}
 	again, err := c.marshal()
 	if err != nil || again != body || c.Format != Format {
@@ -106,11 +108,11 @@ func Open(text string, verifiers note.Verifiers) (Certificate, error) {
 	return c, c.check()
 }
 
-// check says what a certificate contradicts itself in.
+// check returns blue.ErrTampered if a certificate contradicts itself.
 func (c *Certificate) check() error {
 	issued, err := time.Parse(second, c.IssuedAt)
 	if err != nil {
-		return wrong("issued_at is no time")
+		return wrong("issued_at is not a valid timestamp")
 	}
 	end, known, err := c.end()
 	switch {
@@ -133,7 +135,7 @@ func (c *Certificate) check() error {
 // end is when the last covered copy ends; known is false if one has no end.
 func (c *Certificate) end() (end time.Time, known bool, err error) {
 	if end, err = time.Parse(time.RFC3339Nano, c.FinishedAt); err != nil {
-		return end, false, wrong("finished_at is no time")
+		return end, false, wrong("finished_at is not a valid timestamp")
 	}
 	end, known = roundUp(end), true
 	for _, copied := range c.Copies {
@@ -144,7 +146,7 @@ func (c *Certificate) end() (end time.Time, known bool, err error) {
 		default:
 			expires, err := time.Parse(second, copied.Expires)
 			if err != nil {
-				return end, false, wrong("a copy that ends at no time")
+				return end, false, wrong("the end of a copy is not a valid timestamp")
 			}
 			if expires.After(end) {
 				end = expires

@@ -29,10 +29,10 @@ import (
 //	erase success   the event, with the number of items and their digest
 //	FinishErase     the key header becomes erased
 //
-// Each step finds out what is done already. If a run is stopped, the same run
+// Each step detects the work of earlier runs. If a run is stopped, the same run
 // again finishes it. The tombstone is a record of table Dialogues:
 //
-//	PK, SK        those of meta
+//	PK, SK        as meta
 //	entity_type   S  erased
 //	erased_at     S  when the tombstone was written
 //	items         N  records destroyed so far, with meta
@@ -50,7 +50,7 @@ const (
 // to other writers.
 const maxAttempts = 64
 
-// A DialogueReport says what was erased of a dialogue, by one run and the runs
+// A DialogueReport reports the erasure of a dialogue by one run and the runs
 // before it.
 type DialogueReport struct {
 	Dialogue   blue.DialogueID `json:"dialogue"`
@@ -75,8 +75,8 @@ type dialogueErasure struct {
 }
 
 // eraseDialogue erases a dialogue. The error is keys.ErrShared if onlyHolder is
-// not "" and another user holds the dialogue too. Other errors are those of
-// Service.Dialogue.
+// not "" and another user holds the dialogue too. It returns the other errors of
+// Service.Dialogue too.
 func eraseDialogue(ctx context.Context, s *seal.Store, id blue.DialogueID, onlyHolder string) (DialogueReport, error) {
 	if _, err := blue.ParseDialogueID(string(id)); err != nil {
 		return DialogueReport{}, err
@@ -223,7 +223,7 @@ const maxCondition = 4 << 10
 // conditionOn returns the condition that a record is still the one that was
 // read: its MAC, or, without a MAC, as many attributes as fit. No writer can
 // change a record under a tombstone. The condition keeps the digest correct,
-// which must name what was destroyed.
+// which must name the destroyed records.
 func conditionOn(r record.Record) record.Attrs {
 	if mac := seal.Identifying(r); mac != nil {
 		return mac

@@ -24,7 +24,7 @@ func TestEraseInFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer inner.Close()
-	h := newHouse(t, &smearing{Store: inner, t: t, path: filepath.Join(dir, "blue.db.keys"), copies: 64})
+	h := newFixture(t, &smearing{Store: inner, t: t, path: filepath.Join(dir, "blue.db.keys"), copies: 64})
 	h.Fill(300, 700)
 	dialoguetest.Must(t)(h.As("ada").Grant(t.Context(), tea, "bob"))
 	secrets := h.Wraps(record.DialoguePartition(string(tea)))
@@ -57,9 +57,9 @@ func TestEraseInFiles(t *testing.T) {
 	}
 }
 
-// TestRotateInFiles: the wrapped keys that a rotation retires are, in a file in
-// which nothing was moved, nowhere any more once it ends, while the store is open
-// and after. A file that was is written anew by an erasure.
+// TestRotateInFiles: once a rotation ends, the wrapped keys that it retired are
+// not in the files any more, while the store is open and after. This holds for a
+// file in which no rows were moved. An erasure rewrites the other files.
 func TestRotateInFiles(t *testing.T) {
 	dir := t.TempDir()
 	s, err := sqlite.Open(t.Context(), filepath.Join(dir, "blue.db"), nil)
@@ -67,7 +67,7 @@ func TestRotateInFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	h := newHouse(t, s)
+	h := newFixture(t, s)
 	h.Fill(12, 5)
 	dialoguetest.Must(t)(h.As("ada").Grant(t.Context(), tea, "bob"))
 	retired := h.Wraps(record.DialoguePartition(string(tea)))
@@ -93,21 +93,21 @@ func TestEraseRestored(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
 	path := filepath.Join(dir, "blue.db")
 	umk := filepath.Join(t.TempDir(), "umk.key")
-	during := func(work func(h *house)) {
+	during := func(work func(h *fixture)) {
 		t.Helper()
 		s, err := sqlite.Open(ctx, path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		work(&house{&dialoguetest.Fixture{T: t, Records: s, UMK: umk}})
+		work(&fixture{&dialoguetest.Fixture{T: t, Records: s, UMK: umk}})
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	said := ""
-	during(func(h *house) { h.Fill(120, 20); said = dialoguetest.TextOf(t, h.As("ada")) })
+	during(func(h *fixture) { h.Fill(120, 20); said = dialoguetest.TextOf(t, h.As("ada")) })
 	before := dialoguetest.Files(t, dir)
-	during(func(h *house) { dialoguetest.Must(t)(h.As("ada").Erase(ctx, tea)) })
+	during(func(h *fixture) { dialoguetest.Must(t)(h.As("ada").Erase(ctx, tea)) })
 	put := func(names ...string) {
 		for _, name := range names {
 			if err := os.WriteFile(filepath.Join(dir, name), before[name], 0o600); err != nil {
@@ -117,7 +117,7 @@ func TestEraseRestored(t *testing.T) {
 	}
 
 	put("blue.db")
-	during(func(h *house) {
+	during(func(h *fixture) {
 		if len(h.Items()) != 120 {
 			t.Fatalf("%d items came back", len(h.Items()))
 		}
@@ -134,7 +134,7 @@ func TestEraseRestored(t *testing.T) {
 	})
 
 	put("blue.db", "blue.db.keys")
-	during(func(h *house) {
+	during(func(h *fixture) {
 		if dialoguetest.TextOf(t, h.As("ada")) != said {
 			t.Error("an older copy of data and keys is another dialogue")
 		}
@@ -142,7 +142,7 @@ func TestEraseRestored(t *testing.T) {
 }
 
 // sealedOff is refuses for data that came back: lists show it until the replay.
-func (h *house) sealedOff(s sealedStore) {
+func (h *fixture) sealedOff(s sealedStore) {
 	h.T.Helper()
 	for name, use := range map[string]func() error{
 		"load":   func() error { _, err := s.Load(h.T.Context(), tea); return err },

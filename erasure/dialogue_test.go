@@ -51,7 +51,7 @@ func (s steady) Scrub(ctx context.Context) error {
 
 // wantErased checks what stands after an erasure, that nothing can be done with
 // the dialogue, and that the log is in order.
-func (h *house) wantErased(items int64) {
+func (h *fixture) wantErased(items int64) {
 	h.T.Helper()
 	stored := h.Items()
 	tomb := stored[record.Meta]
@@ -80,7 +80,7 @@ func (h *house) wantErased(items int64) {
 }
 
 // refuses checks that every use of the dialogue is ErrErased.
-func (h *house) refuses(s sealedStore) {
+func (h *fixture) refuses(s sealedStore) {
 	h.T.Helper()
 	ctx := h.T.Context()
 	for name, use := range map[string]func() error{
@@ -111,7 +111,7 @@ func (h *house) refuses(s sealedStore) {
 }
 
 func TestErase(t *testing.T) {
-	backends(t, func(t *testing.T, h *house) {
+	backends(t, func(t *testing.T, h *fixture) {
 		ctx := t.Context()
 		h.Fill(200, 30)
 		other := blue.DialogueID("coffee")
@@ -168,7 +168,7 @@ func digestOf(items map[string]record.Record) string {
 }
 
 func TestEraseNothing(t *testing.T) {
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	events := &dialoguetest.EventRecorder{Store: h.Records}
 	s := h.Over(events, "ada")
 	if _, err := s.Erase(t.Context(), tea); !errors.Is(err, blue.ErrNotFound) {
@@ -184,7 +184,7 @@ func TestEraseNothing(t *testing.T) {
 
 // The events of an erasure, in their order around what they tell of.
 func TestEraseEvents(t *testing.T) {
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(3, 1)
 	events := &dialoguetest.EventRecorder{Store: h.Records}
 	dialoguetest.Must(t)(h.Over(events, "ada").Erase(t.Context(), tea))
@@ -234,7 +234,7 @@ func (o *order) Commit(ctx context.Context, writes []record.Write) error {
 }
 
 func TestEraseOrder(t *testing.T) {
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(100, 1)
 	dialoguetest.Must(t)(h.Over(&order{h.Records, t}, "ada").Erase(t.Context(), tea))
 	h.wantErased(100)
@@ -299,7 +299,7 @@ func TestEraseStopped(t *testing.T) {
 					if name == "DynamoDB" && (at%2 == 0) != lands {
 						continue // every call once
 					}
-					h := newHouse(t, steady{records(t)})
+					h := newFixture(t, steady{records(t)})
 					h.Fill(100, 5)
 					_, err := h.Over(&frail{steady: steady{h.Records}, at: at, lands: lands}, "ada").Erase(t.Context(), tea)
 					if err == nil {
@@ -335,7 +335,7 @@ func TestEraseStopped(t *testing.T) {
 // An erasure against writers of few and of many items, who hold the key: when it
 // is through nothing of theirs is there, and all of them have been told.
 func TestEraseAgainstWriters(t *testing.T) {
-	backends(t, func(t *testing.T, h *house) {
+	backends(t, func(t *testing.T, h *fixture) {
 		ctx := t.Context()
 		h.Fill(30, 20)
 		var wg sync.WaitGroup
@@ -365,10 +365,10 @@ func TestEraseAgainstWriters(t *testing.T) {
 	})
 }
 
-// The erasure needs no key: the file of the master key is gone, or another one
-// lies there.
+// The erasure needs no key: the file of the master key is missing, or it holds
+// another key.
 func TestEraseWithoutKey(t *testing.T) {
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(5, 1)
 	if err := os.Remove(h.UMK); err != nil {
 		t.Fatal(err)
@@ -389,8 +389,8 @@ func TestEraseWithoutKey(t *testing.T) {
 // What is damaged can be erased: items without a MAC, a dialogue without meta,
 // keys without data.
 func TestEraseDamaged(t *testing.T) {
-	for name, damage := range map[string]func(h *house) (items int64){
-		"items that are none of ours": func(h *house) int64 {
+	for name, damage := range map[string]func(h *fixture) (items int64){
+		"items that are none of ours": func(h *fixture) int64 {
 			h.Put(func() record.Record {
 				r := h.Items()["round#00"].Clone()
 				delete(r.Attrs, "item_mac")
@@ -398,20 +398,20 @@ func TestEraseDamaged(t *testing.T) {
 			}())
 			return 5
 		},
-		"a large one without a MAC": func(h *house) int64 {
+		"a large one without a MAC": func(h *fixture) int64 {
 			r := h.Items()["round#00"].Clone()
 			r.Attrs["item_mac"] = record.S("none")
 			r.Attrs["a"] = record.B(make([]byte, 200_000))
 			h.Put(r)
 			return 5
 		},
-		"meta is damaged": func(h *house) int64 {
+		"meta is damaged": func(h *fixture) int64 {
 			r := h.Items()[record.Meta].Clone()
 			r.Attrs = record.Attrs{"key_id": record.N(4)}
 			h.Put(r)
 			return 5
 		},
-		"no wrap is there": func(h *house) int64 {
+		"no wrap is there": func(h *fixture) int64 {
 			for _, r := range h.KeysOf(record.DialoguePartition(string(tea))) {
 				w := record.Write{Table: record.Keys, Record: record.Record{Key: r.Key}, Prev: r.Attrs}
 				if err := h.Records.Commit(h.T.Context(), []record.Write{w}); err != nil {
@@ -422,7 +422,7 @@ func TestEraseDamaged(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t, memory.New())
+			h := newFixture(t, memory.New())
 			h.Fill(5, 1)
 			items := damage(h)
 			dialoguetest.Must(t)(h.As("ada").Erase(t.Context(), tea))
@@ -433,7 +433,7 @@ func TestEraseDamaged(t *testing.T) {
 
 // A tombstone over a dialogue whose keys are active is damage.
 func TestForgedTombstone(t *testing.T) {
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(5, 1)
 	h.Put(record.Record{Key: record.MetaKey(string(tea)), Attrs: record.Attrs{
 		"entity_type": record.S(record.Erased), "erased_at": record.S("2026-02-03T10:00:00.000000000Z")}})

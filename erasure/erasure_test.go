@@ -409,9 +409,9 @@ func TestEdited(t *testing.T) {
 		"a dialogue more":     {func(c *erasure.Certificate) { c.Erased = []string{"coffee"} }, "other dialogues"},
 		"no proof":            {func(c *erasure.Certificate) { c.Proof = "" }, "proof"},
 		"a proof of another":  {func(c *erasure.Certificate) { c.Proof = strings.Replace(c.Proof, "\nindex ", "\nindex 1", 1) }, "proof"},
-		"no time":             {func(c *erasure.Certificate) { c.FinishedAt = "yesterday" }, "no time"},
-		"issued at no time":   {func(c *erasure.Certificate) { c.IssuedAt = "" }, "no time"},
-		"a copy's end absurd": {func(c *erasure.Certificate) { c.Copies[0].Expires = "soon" }, "no time"},
+		"no time":             {func(c *erasure.Certificate) { c.FinishedAt = "yesterday" }, "not a valid timestamp"},
+		"issued at no time":   {func(c *erasure.Certificate) { c.IssuedAt = "" }, "not a valid timestamp"},
+		"a copy's end absurd": {func(c *erasure.Certificate) { c.Copies[0].Expires = "soon" }, "not a valid timestamp"},
 	})
 	for name, bad := range map[string]string{
 		"empty": "", "a checkpoint": o.open(text).Proof, "an array": sign(t, o.signer, "[]\n"), "null": sign(t, o.signer, "null\n"), "text": sign(t, o.signer, "hello\n"),

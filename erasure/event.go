@@ -44,7 +44,7 @@ const (
 	nameItem    = "name"
 )
 
-// A userEvent is what such an event says.
+// A userEvent is the content of such an event.
 type userEvent struct {
 	user            string   // of the intent alone
 	erased, revoked []string // ids of dialogues, ascending
@@ -152,7 +152,8 @@ func describe(ctx context.Context, store record.Store, subject Subject, e *audit
 	return c, fmt.Errorf("%w: a subject is a dialogue or a user", blue.ErrInvalid)
 }
 
-// compare says in what a certificate differs from what is described.
+// compare returns the first difference between a certificate and the expected
+// content.
 func (c *Certificate) compare(said *Certificate) error {
 	for _, hash := range c.Keys {
 		if !slices.Contains(said.Keys, hash) {

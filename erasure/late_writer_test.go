@@ -29,7 +29,7 @@ func TestEraseLateWriter(t *testing.T) {
 				proxy := faultproxy.New(c.Endpoint)
 				direct := dynamotest.Open(t, c)
 				c.Endpoint = proxy.URL
-				h := newHouse(t, steady{direct})
+				h := newFixture(t, steady{direct})
 				h.Fill(12, 10)
 				writer := h.Over(dynamotest.Open(t, c), "ada")
 				dialoguetest.Must(t)(writer.Load(t.Context(), tea))
@@ -79,7 +79,7 @@ func TestEraseLateWriter(t *testing.T) {
 				h.wantErased(got.Items)
 				proxy.Play(nil)
 				if _, err := writer.RegisterRound(t.Context(), tea, dialoguetest.MovesOf(51, 1, 1)); !errors.Is(err, blue.ErrErased) {
-					t.Errorf("cut off at write %d, the writer goes on: %v", nth, err)
+					t.Errorf("cut off at write %d, the writer can still write: %v", nth, err)
 				}
 				proxy.Close()
 				if t.Failed() {
@@ -124,7 +124,7 @@ func (s *tardy) Commit(ctx context.Context, writes []record.Write) error {
 
 // TestEraseCountsWhatItDestroys: the digest is that of what was there in the end.
 func TestEraseCountsWhatItDestroys(t *testing.T) {
-	h := newHouse(t, dynamotest.Store(t))
+	h := newFixture(t, dynamotest.Store(t))
 	h.Records = steady{h.Records}
 	h.Fill(20, 5)
 	stored := h.Items()

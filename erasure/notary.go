@@ -124,7 +124,7 @@ func (n *Notary) outcome(ctx context.Context, subject Subject, at Event) (audit.
 	return newest, nil
 }
 
-// copies lists where what was destroyed at a time may still be.
+// copies lists the places from which the erased data could come back.
 func (n *Notary) copies(ctx context.Context, finished string) ([]Copy, error) {
 	at, err := time.Parse(time.RFC3339Nano, finished)
 	if err != nil {
@@ -134,19 +134,19 @@ func (n *Notary) copies(ctx context.Context, finished string) ([]Copy, error) {
 	return append([]Copy{cached(at, n.ttl())}, known...), err
 }
 
-// cached is the copy that every certificate lists: what other processes had
-// opened when the erasure was finished.
+// cached is the copy that every certificate lists: the keys that other processes
+// held in memory when the erasure was finished.
 func cached(finished time.Time, ttl time.Duration) Copy {
 	return Copy{Kind: "cache", What: "keys in the memory of processes that run", Expires: roundUp(finished.Add(ttl)).Format(second), Covered: true}
 }
 
-// clocks is how far the clock of a client that erases may be behind the one that
-// dates a store's copies. Nothing else bounds it: the SDK goes on in AWS's time
-// once it was told that its own is wrong.
+// clocks is how far the clock of a client that erases may be behind the clock
+// that dates a store's copies. Nothing else bounds it, because the SDK of AWS
+// corrects its own requests only.
 const clocks = time.Hour
 
-// listed asks the store. A copy that was clearly made later holds nothing of
-// what was erased; one that is still there after its end has none.
+// listed returns the copies that the store lists. It leaves out copies that were
+// made clearly later. A copy that is still listed after its end has no end.
 func listed(ctx context.Context, store record.Store, finished, now time.Time) ([]Copy, error) {
 	inventory, ok := store.(record.Inventory)
 	if !ok {
@@ -176,7 +176,7 @@ func listed(ctx context.Context, store record.Store, finished, now time.Time) ([
 	return all, nil
 }
 
-// identity names the store, [] where it does not say.
+// identity returns the names of the store, [] if it has none.
 func (n *Notary) identity(ctx context.Context) ([]string, error) {
 	identified, ok := n.Store.(record.Identified)
 	if !ok {
@@ -189,11 +189,13 @@ func (n *Notary) identity(ctx context.Context) ([]string, error) {
 	return append([]string{}, name...), nil
 }
 
-// Finalize returns the final form of a certificate, when all of it still holds
-// in the store and no copy is left that the store knows of: neither one that
-// the certificate lists with its end, nor one that is there now. Until then
-// blue.ErrRefused says what is in the way. ErrTampered for a certificate that was
-// issued in another store. Other errors as of Verify.
+// Finalize returns the final form of a certificate. All of the certificate must
+// still hold in the store, and every copy that the certificate or the store lists
+// must have ended.
+//
+// The error is blue.ErrRefused, with the first copy that has not ended. It is
+// blue.ErrTampered if the certificate was issued in another store. Other errors
+// come from Verify.
 func (n *Notary) Finalize(ctx context.Context, text string) (string, error) {
 	c, err := n.Verify(ctx, text)
 	if err != nil || c.State == Final {
@@ -212,7 +214,7 @@ func (n *Notary) Finalize(ctx context.Context, text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// What had no end and is not listed any more was deleted.
+	// A copy without an end that is not listed any more was deleted.
 	c.Copies = slices.DeleteFunc(c.Copies, func(old Copy) bool {
 		return old.Covered && old.Expires == "" && !slices.Contains(present, old)
 	})

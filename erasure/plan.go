@@ -16,8 +16,8 @@ import (
 )
 
 // The erasure of a user stores what it will do before it does any of it. The run
-// that finishes can then report what earlier runs did, because nothing else says
-// whose a deleted wrap was. The record is in table Keys:
+// that finishes can then report what earlier runs did, because no other record
+// names the user of a deleted wrap. The record is in table Keys:
 //
 //	PK erasing   SK the user's name in the log
 //	    created_at  S  when the first run stored it

@@ -52,10 +52,10 @@ import (
 // The errors of Service that say how far an erasure came. They are joined with
 // the cause.
 var (
-	// ErrNoCertificate says that everything is erased, and that the certificate
-	// was not issued or not delivered. The same call again does both.
+	// ErrNoCertificate reports that everything is erased, and that the
+	// certificate was not issued or not delivered. The same call again does both.
 	ErrNoCertificate = errors.New("the erasure is done, and has no certificate")
-	// ErrNotForgotten says that a user is erased and the certificate delivered,
+	// ErrNotForgotten reports that a user is erased and the certificate delivered,
 	// and that the user's name is not deleted. The same call again continues.
 	ErrNotForgotten = errors.New("the certificate holds once the name is gone")
 )
@@ -83,8 +83,8 @@ func New(store *encrypted.Store, opts Options) *Service {
 	return &Service{seal: seal.Of(store), opts: opts}
 }
 
-// A Result says what was erased, and proves it. With an error it says what was
-// erased so far.
+// A Result reports an erasure and proves it. With an error it reports the part
+// that is done.
 type Result struct {
 	Dialogue    *DialogueReport // nil for a user
 	User        *UserReport     // nil for a dialogue
@@ -128,7 +128,7 @@ func (s *Service) Dialogue(ctx context.Context, id blue.DialogueID, deliver func
 // the user. It is blue.ErrRefused if the store's own user shares a dialogue,
 // because another holder must revoke it, and blue.ErrTooLarge if the plan is too
 // large, because single dialogues must be erased first. It is ErrNoCertificate
-// or ErrNotForgotten with its cause. Other errors are those of Dialogue and
+// or ErrNotForgotten with its cause. Other errors come from Dialogue and
 // encrypted.Store.Revoke.
 func (s *Service) User(ctx context.Context, user string, deliver func(Result) error) (Result, error) {
 	report, err := s.eraseUser(ctx, user, dialoguesOf(ctx, s.seal.Records))
@@ -169,7 +169,7 @@ func (s *Service) forgetUser(ctx context.Context, user string) error {
 }
 
 // Replay erases again what the registry of erasures names. It must be called
-// after a restore of the data, before anybody uses the store. Dialogues that are
+// after a restore of the data, before the store is used. Dialogues that are
 // still erased are returned with Already set. After an error Replay continues
 // with the others and returns all errors joined.
 func (s *Service) Replay(ctx context.Context) ([]DialogueReport, error) {

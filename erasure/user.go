@@ -17,8 +17,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// A UserReport says what was erased of a user, by one run and the runs before it
-// that did not finish.
+// A UserReport reports the erasure of a user by one run and the unfinished runs
+// before it.
 type UserReport struct {
 	User      string            `json:"user"`
 	Erased    []DialogueReport  `json:"erased"`       // dialogues that the user held alone
@@ -44,7 +44,7 @@ type UserReport struct {
 // If a run is stopped before the last commit, the same run again finishes it.
 // One gap remains: if the name is forgotten between two runs
 // (audit.Directory.Forget), the plan is not found any more. Then only the
-// intents in the log say what was done before.
+// intents in the log describe the earlier runs.
 type userErasure struct {
 	s         *seal.Store
 	directory *audit.Directory // nil if the log has none
@@ -56,7 +56,7 @@ type userErasure struct {
 	report    UserReport
 }
 
-// A task is what must be done with one dialogue.
+// A task is the work on one dialogue.
 type task struct {
 	dialogue  blue.DialogueID
 	erase     bool     // erase the whole dialogue
@@ -114,7 +114,7 @@ func kekEraser(s *seal.Store) keys.KEKEraser {
 	return keks
 }
 
-// prepare finds what must be done and stores the plan. The error is
+// prepare determines the tasks and stores the plan. The error is
 // blue.ErrNotFound if nothing is known of the user.
 func (r *userErasure) prepare(ctx context.Context, dialogues iter.Seq2[blue.DialogueID, error]) (tasks []task, err error) {
 	if err := r.find(ctx); err != nil {
@@ -185,7 +185,7 @@ func (r *userErasure) readPlan(ctx context.Context) error {
 	return err
 }
 
-// taskOf says what must be done with one dialogue:
+// taskOf returns the task of one dialogue:
 //
 //	being erased or erased, and held or to be erased     erase it
 //	held by the user alone                               erase it

@@ -46,7 +46,7 @@ func each(ids ...blue.DialogueID) iter.Seq2[blue.DialogueID, error] {
 func TestEraseUser(t *testing.T) {
 	for at := 0; ; at++ {
 		ctx := t.Context()
-		h := newHouse(t, memory.New())
+		h := newFixture(t, memory.New())
 		directory := audit.NewDirectory(h.Records)
 		open := func(records record.Store, k *keeper) sealedStore {
 			k.Provider = sealedtest.Key(h.UMK)
@@ -121,11 +121,11 @@ func TestEraseUser(t *testing.T) {
 	}
 }
 
-// TestEraseUserUnknown: of a user of whom nothing is known nothing is written,
-// and nobody is forgotten who was not erased.
+// TestEraseUserUnknown: an erasure of an unknown user writes nothing, and a user
+// who was not erased is not forgotten.
 func TestEraseUserUnknown(t *testing.T) {
 	ctx := t.Context()
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(3, 5)
 	directory := audit.NewDirectory(h.Records)
 	counted := &counting{Store: h.Records}
@@ -167,7 +167,7 @@ func TestEraseUserUnknown(t *testing.T) {
 func TestForgetUserTooEarly(t *testing.T) {
 	ctx := t.Context()
 	for _, lost := range []blue.DialogueID{tea, "coffee"} {
-		h := newHouse(t, memory.New())
+		h := newFixture(t, memory.New())
 		h.Fill(3, 5)
 		dialoguetest.Must(t)(h.As("ada").Grant(ctx, tea, "bob"))
 		dialoguetest.Must(t)(h.As("bob").Create(ctx, "coffee", blue.NewDialogue{Title: "Coffee?"}))
@@ -191,7 +191,7 @@ func TestForgetUserTooEarly(t *testing.T) {
 // dialogue is theirs, and stays.
 func TestEraseUserGranted(t *testing.T) {
 	ctx := t.Context()
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(3, 5) // of ada alone
 	late := &interjecting{Store: h.Records, on: "erasing"}
 	late.do = func() { dialoguetest.Must(t)(h.As("ada").Grant(ctx, tea, "cy")) }
@@ -209,7 +209,7 @@ func TestEraseUserGranted(t *testing.T) {
 // also where no wrap is put.
 func TestEraseUserStray(t *testing.T) {
 	ctx := t.Context()
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(3, 5)
 	dialoguetest.Must(t)(h.As("ada").Grant(ctx, tea, "bob"))
 	for _, r := range h.KeysOf(record.DialoguePartition(string(tea))) {
@@ -233,7 +233,7 @@ func TestEraseUserStray(t *testing.T) {
 // TestEraseAgainWithStray: a wrap that came back at another place goes too.
 func TestEraseAgainWithStray(t *testing.T) {
 	ctx := t.Context()
-	h := newHouse(t, memory.New())
+	h := newFixture(t, memory.New())
 	h.Fill(3, 5)
 	var wrap record.Record
 	for _, r := range h.KeysOf(record.DialoguePartition(string(tea))) {

@@ -16,21 +16,24 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Verify checks a certificate against the store it is about: the signature; that
-// it agrees with itself and, if final, that its date has come; that it lists what
-// always is, and every copy that the store lists from before, none if it is
-// final; that its event is in the log and under a signed checkpoint; that its
-// keys, its records, its dialogues and its times are those of the event and of
-// the registry of erasures, no more and no fewer; and that what was erased still
-// is: the keys say so, no wrapped key and no item is there, and the tombstone
-// stands. Of a user: that they hold no key in any dialogue which the store's
-// index or its log names, and have neither a key of their own nor a name in the
-// directory. The certificate is returned also where a check fails, if it could be
-// read.
+// Verify checks a certificate against the store:
 //
-// Errors: ErrTampered says what fails, be it the certificate, or the store,
-// which may be another one, or has been restored: then erase replay is due, and
-// what was erased again has a new certificate; the store's own.
+//   - The signature is valid, and the certificate does not contradict itself. If
+//     it is final, its date has come.
+//   - It lists the keys in memory of other processes, and every older copy that
+//     the store lists. If it is final, no such copy is left.
+//   - Its event is in the log and under a signed checkpoint.
+//   - Its keys, records, dialogues and times are exactly those in the event and in
+//     the registry of erasures.
+//   - An erased dialogue has the state erased, no wrapped key, and no item but the
+//     tombstone.
+//   - An erased user holds no key in any dialogue that the store's index or its
+//     log names, and has neither an own key nor a name in the directory.
+//
+// If the certificate can be read, it is returned with an error too. The error is
+// blue.ErrTampered with the failed check, or an error of the store. After a
+// restore of older data, Service.Replay erases again, and a new certificate is
+// needed.
 func (n *Notary) Verify(ctx context.Context, text string) (Certificate, error) {
 	c, err := Open(text, n.Verifiers)
 	if err != nil {
@@ -73,8 +76,8 @@ func (n *Notary) check(ctx context.Context, c *Certificate) error {
 	return n.checkCopies(ctx, c)
 }
 
-// checkCopies looks for what the certificate does not list, or, where it is
-// final, for what is alive.
+// checkCopies looks for copies that the certificate does not list. If it is final,
+// it looks for copies that have not ended.
 func (n *Notary) checkCopies(ctx context.Context, c *Certificate) error {
 	now := n.now().Format(second)
 	if c.State == Final && now < c.NotBefore {
@@ -107,8 +110,9 @@ func (n *Notary) checkCopies(ctx context.Context, c *Certificate) error {
 	return nil
 }
 
-// within reports whether a copy that a certificate lists stands for this one. Of
-// what nobody can see the kind is enough: its place may be spelt in many ways.
+// within reports whether a copy that a certificate lists covers this copy. For a
+// copy that the store cannot see, the kind is enough, because its place can be
+// written in many ways.
 func (c Copy) within(listed Copy) bool {
 	if !c.Covered {
 		return listed.Kind == c.Kind && !listed.Covered
@@ -121,7 +125,7 @@ func (c Copy) within(listed Copy) bool {
 func (c *Certificate) checkEvent(ctx context.Context, store record.Store, verifiers note.Verifiers) (audit.Event, error) {
 	e, err := audit.ReadEvent(ctx, store, c.Event.Chain, c.Event.Seq)
 	if errors.Is(err, blue.ErrNotFound) {
-		return e, wrong("its event is not in the log of this store: it is of another store, or the log was put back")
+		return e, wrong("its event is not in the log of this store: it is of another store, or the log was rolled back")
 	}
 	if err != nil {
 		return e, err
@@ -131,7 +135,7 @@ func (c *Certificate) checkEvent(ctx context.Context, store record.Store, verifi
 		dialogue = ""
 	}
 	if e.EventHash != c.Event.Hash || e.Operation != audit.Erase || e.Outcome != audit.Success || e.Dialogue != dialogue {
-		return e, wrong("another event stands at its place in the log")
+		return e, wrong("another event is stored at its place in the log")
 	}
 	p, err := checkpoint.ParseProof(c.Proof)
 	if err != nil {

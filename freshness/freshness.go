@@ -67,7 +67,7 @@ func (d Dir) Get(dialogue string) (Record, bool, error) {
 		err = json.Unmarshal(text, &r)
 	}
 	if err != nil || r.Dialogue != dialogue {
-		return Record{}, false, fmt.Errorf("%w: the freshness record %s cannot be read; if you trust the store as it is, run again with --accept-rollback", blue.ErrTampered, path)
+		return Record{}, false, fmt.Errorf("%w: the freshness record %s cannot be read. If you trust the store as it is, run again with --accept-rollback", blue.ErrTampered, path)
 	}
 	return r, true, nil
 }

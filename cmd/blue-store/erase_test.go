@@ -119,7 +119,7 @@ func TestCertificateRefused(t *testing.T) {
 		"edited, with the key":       {sign(strings.Replace(body, `"items": 1,`, `"items": 2,`, 1)), "its event counts 1 records"},
 		"final before its date":      {sign(final), "it was made final before"},
 		"final, with a date to come": {sign(dated(final, time.Now().Add(time.Hour))), "it is final, and must not be final before"},
-		"of another dialogue":        {sign(strings.Replace(body, `"id": "which-cache"`, `"id": "which-tea"`, 1)), "another event stands at its place in the log"},
+		"of another dialogue":        {sign(strings.Replace(body, `"id": "which-cache"`, `"id": "which-tea"`, 1)), "another event is stored at its place in the log"},
 		"with its copies left out":   {sign(regexp.MustCompile(`(?s)"copies": \[.*\]`).ReplaceAllString(final, `"copies": []`)), "final_not_before is"},
 		"signed by a stranger":       {signBy(stranger, body), "no verifiable signatures"},
 	} {

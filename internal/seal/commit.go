@@ -13,7 +13,7 @@ import (
 )
 
 // Commit implements record.Store. It encrypts the records of one dialogue,
-// renews the root and adds the audit event. The errors are those of Query and of
+// renews the root and adds the audit event. It returns the errors of Query and of
 // record.Store, and blue.ErrSealed for a key that has encrypted 2^32 messages.
 func (s *Store) Commit(ctx context.Context, writes []record.Write) error {
 	var meta *record.Write
@@ -59,8 +59,8 @@ func (s *Store) Commit(ctx context.Context, writes []record.Write) error {
 // After a rotation the caller must repeat its request on the new state. A
 // dialogue whose items are about as many as the limit is not rotated, because
 // each write would rotate it. If the rotation fails, for example because the
-// user may not make keys, its event says so and the write continues under the
-// present key.
+// user lacks permission to make keys, its event records the failure, and the
+// write continues under the present key.
 func (s *Store) rotateIfDue(ctx context.Context, u *update) (rotated bool, err error) {
 	if u.root.Messages < s.RotateAfter || u.root.Messages < 4*uint64(u.root.Count+1) {
 		return false, nil

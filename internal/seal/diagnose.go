@@ -14,7 +14,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// A history is what the audit log says about a dialogue.
+// A history is the content of the audit log about a dialogue.
 type history struct {
 	written map[string]writtenItem // newest write of each item, by sort key
 	last    audit.Event            // newest event

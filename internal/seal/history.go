@@ -85,8 +85,8 @@ const (
 	StateErased  = "erased"
 )
 
-// checkErased returns blue.ErrErased if the key header says that the dialogue
-// is being erased or was erased.
+// checkErased returns blue.ErrErased if the state in the key header is erasing
+// or erased.
 func (s *Store) checkErased(ctx context.Context, dialogue string) error {
 	status, err := s.Ring.Status(ctx, dialogue)
 	switch {

@@ -9,7 +9,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// The attributes that this package writes. The first four are those of RFC 0058,
+// The attributes that this package writes. The first four are defined in RFC 0058,
 // "Encryption Envelope".
 const (
 	attrCiphertext = "content_encrypted"

@@ -23,7 +23,7 @@ func newKeyset(ring *keys.Ring) *keyset {
 	return &keyset{ring: ring, byID: make(map[string]*envelope.Keys)}
 }
 
-// open returns the keys that a key id names. The errors are those of
+// open returns the keys that a key id names. It returns the errors of
 // keys.Ring.Open.
 func (s *keyset) open(ctx context.Context, keyID string) (*envelope.Keys, error) {
 	if k, ok := s.byID[keyID]; ok {
@@ -32,7 +32,7 @@ func (s *keyset) open(ctx context.Context, keyID string) (*envelope.Keys, error)
 	return s.add(s.ring.Open(ctx, keyID))
 }
 
-// active returns the keys that encrypt new items. The errors are those of
+// active returns the keys that encrypt new items. It returns the errors of
 // keys.Ring.Active.
 func (s *keyset) active(ctx context.Context, dialogue string) (*envelope.Keys, error) {
 	return s.add(s.ring.Active(ctx, dialogue))
@@ -73,7 +73,7 @@ func (s *Store) checkLineage(ctx context.Context, dialogue string, remembered *f
 	}
 	public, err := hex.DecodeString(remembered.Key)
 	if err != nil || len(public) != envelope.PublicSize {
-		return fmt.Errorf("%w: the freshness record of dialogue %s names no valid key; if you trust the store as it is, run again with --accept-rollback", blue.ErrTampered, dialogue)
+		return fmt.Errorf("%w: the freshness record of dialogue %s names no valid key. If you trust the store as it is, run again with --accept-rollback", blue.ErrTampered, dialogue)
 	}
 	return s.Ring.Follows(ctx, dialogue, remembered.KeyVersion, [envelope.PublicSize]byte(public), k)
 }

@@ -91,7 +91,7 @@ func (s *Store) load(ctx context.Context, ks *keyset, o *Operation, q record.Que
 
 // A confirmation decides whether an inconsistent read is real damage or a
 // commit in progress. One read is enough on a store that reads a snapshot. A
-// record.Unsteady store says how many equal reads are needed, and over how long
+// record.Unsteady store sets how many equal reads are needed, and over how long
 // a time.
 type confirmation struct {
 	reads  int
@@ -110,7 +110,7 @@ func newConfirmation(records record.Store) *confirmation {
 }
 
 // recordDamage counts consecutive reads that reported the same damage.
-// unchanged says whether meta was the same before and after the read. If the
+// unchanged reports whether meta was the same before and after the read. If the
 // damage is not yet confirmed, recordDamage waits until the next read is due.
 func (c *confirmation) recordDamage(ctx context.Context, damage []blue.Damage, unchanged bool) (confirmed bool, err error) {
 	switch {
@@ -175,7 +175,7 @@ func (s *Store) checkRetired(dialogue string, items []record.Record, remembered 
 	if remembered == nil || s.AcceptRollback || !errors.Is(cause, blue.ErrSealed) || meta.Key.Item == "" || version >= remembered.Version {
 		return cause
 	}
-	return rolledBack(dialogue, "version %d is stored, this client has seen version %d; its key is gone", version, remembered.Version)
+	return rolledBack(dialogue, "version %d is stored, this client has seen version %d, and its key is gone", version, remembered.Version)
 }
 
 // checkCopyFinished returns blue.ErrBusy for a partition that internal/copier
@@ -189,7 +189,7 @@ func (s *Store) checkCopyFinished(ctx context.Context, dialogue string, remember
 	if _, err := audit.ReadCommit(ctx, s.Records, dialogue, 1); !errors.Is(err, blue.ErrNotFound) {
 		return nil
 	}
-	return fmt.Errorf("%w: the copy of dialogue %s into this store is not finished; run the same blue-store copy again", blue.ErrBusy, dialogue)
+	return fmt.Errorf("%w: the copy of dialogue %s into this store is not finished: run the same blue-store copy again", blue.ErrBusy, dialogue)
 }
 
 // remembered returns the freshness record of a dialogue, or nil. It must be

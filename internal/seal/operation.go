@@ -45,7 +45,7 @@ import (
 type Operation struct {
 	// KeyID is the key in use, dek#{dialogue}#{version}, as far as it is known.
 	KeyID string
-	// Started says that something was read or changed. A failure after that
+	// Started is true once something was read or changed. A failure after that
 	// leaves an event.
 	Started bool
 
@@ -58,7 +58,7 @@ type Operation struct {
 // Run performs an operation of the given kind. dialogue is "" for an operation
 // that concerns no single dialogue. If work fails, Run stores the event of the
 // failure. The caller must not return any data of the operation if Run fails.
-// The error is that of work, joined with blue.ErrAudit if the event of the
+// The error is the error of work, joined with blue.ErrAudit if the event of the
 // failure cannot be stored.
 func (s *Store) Run(ctx context.Context, name string, kind audit.Operation, dialogue string, work func(context.Context, *Operation) error) error {
 	_, err := run(ctx, s, name, kind, dialogue, func(ctx context.Context, o *Operation) (struct{}, error) { return struct{}{}, work(ctx, o) })

@@ -26,10 +26,10 @@ type Rotation struct {
 	Commits  int
 }
 
-// Limits of one commit of a rotation. They are below those of package record.
+// Limits of one commit of a rotation. They are below the limits of package record.
 const (
 	maxBatchItems = 80
-	maxBatchBytes = 3_000_000 // stored bytes of the items; meta and the event are additional
+	maxBatchBytes = 3_000_000 // stored bytes of the items, without meta and the event
 )
 
 // maxConflicts is the number of consecutive attempts that may be lost to other
@@ -110,7 +110,7 @@ func (r *rotation) makeVersion(ctx context.Context, p *partition) (err error) {
 			return err
 		}
 	}
-	return fmt.Errorf("%w: the keys changed %d times; nothing was changed", blue.ErrBusy, maxConflicts)
+	return fmt.Errorf("%w: the keys changed %d times, and the dialogue was not changed", blue.ErrBusy, maxConflicts)
 }
 
 func (r *rotation) tryMakeVersion(ctx context.Context, p *partition) error {
@@ -189,11 +189,11 @@ func (r *rotation) encryptAll(ctx context.Context, p *partition) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%w: other writers were first %d times; run it again to continue", blue.ErrBusy, maxConflicts)
+	return fmt.Errorf("%w: other writers were first %d times: run it again to continue", blue.ErrBusy, maxConflicts)
 }
 
 // reopenKeys opens every key again, because a rotation can take longer than the
-// ring keeps keys. A user whom the provider denies by then cannot continue.
+// ring keeps keys. A user that the provider denies by then cannot continue.
 // reopenKeys returns the keys of keyID.
 func (r *rotation) reopenKeys(ctx context.Context, p *partition, keyID string) (*envelope.Keys, error) {
 	r.ks.destroy()

@@ -1,8 +1,8 @@
 // Package seal is the record.Store that encrypts and authenticates the items of
 // dialogues on their way to the store below it.
 //
-// It decides when an item is encrypted, which key is used, whether what was
-// read can be trusted, and which audit event an operation leaves. It does not
+// It decides when an item is encrypted, which key is used, whether an item
+// can be trusted, and which audit event an operation leaves. It does not
 // know entities (internal/engine), the bytes of ciphertexts and MACs
 // (envelope), where keys come from (keys), or any backend. Package encrypted is
 // its public form, and package erasure destroys what it stores.
@@ -39,10 +39,10 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// A Config says what a Store works with. Records, Provider, User and Log are
+// A Config holds the parts of a Store. Records, Provider, User and Log are
 // required.
 type Config struct {
-	Records  record.Store  // the store below; Close leaves it open
+	Records  record.Store  // the store below, which Close leaves open
 	Provider keys.Provider // of the master key
 	User     string        // whose keys are used
 	Log      *audit.Log    // gets the event of every operation
@@ -114,7 +114,7 @@ func (s *Store) Index(ctx context.Context, index record.Index, pk string) ([]rec
 }
 
 // Get implements record.Store. It checks the MAC of the item, decrypts it and
-// leaves an event. The errors are those of Query, and blue.ErrNotFound.
+// leaves an event. It returns the errors of Query, and blue.ErrNotFound.
 func (s *Store) Get(ctx context.Context, table record.Table, key record.Key) (record.Record, error) {
 	dialogue, err := dialogueOf(table, key.Partition)
 	if err != nil {

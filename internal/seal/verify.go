@@ -67,8 +67,8 @@ func (p *partition) decrypt(ctx context.Context, t trace.Tracer) (opened []recor
 }
 
 // verify checks the MAC of every item, that no two items share a nonce, and
-// number and sum of the items against the sealed root. It reports what is wrong
-// in partition.damage. It returns an error if a check was not possible. The
+// number and sum of the items against the sealed root. It reports damage in
+// partition.damage. It returns an error if a check was not possible. The
 // partition is never nil.
 func (s *Store) verify(ctx context.Context, ks *keyset, dialogue string, items []record.Record) (*partition, error) {
 	p := &partition{items: items, keys: make(map[string]*envelope.Keys, len(items))}
@@ -135,8 +135,8 @@ func (p *partition) openMeta(ctx context.Context, ks *keyset, dialogue string) e
 }
 
 // authenticate opens the keys that an item names and compares the item's MAC.
-// The item is authentic if damage and error are nil. The error says that the
-// keys cannot be opened.
+// The item is authentic if damage and error are nil. It returns an error if
+// the keys cannot be opened.
 func authenticate(ctx context.Context, ks *keyset, dialogue string, r record.Record) (*envelope.Keys, *blue.Damage, error) {
 	damaged := func(class, detail string, args ...any) (*envelope.Keys, *blue.Damage, error) {
 		return nil, damageOf(class, r.Key.Item, detail, args...), nil
@@ -184,7 +184,7 @@ func (p *partition) checkVersion(r record.Record) *blue.Damage {
 
 // diagnoseMissingKey returns damage if meta names a key version that was never
 // made, according to the key table. If the version exists and cannot be opened,
-// it returns cause. It does not ask the provider again, because that can be
+// it returns cause. It does not call the provider, because that can be
 // slow.
 func diagnoseMissingKey(ctx context.Context, ks *keyset, dialogue string, meta record.Record, cause error) (*blue.Damage, error) {
 	if keys.Class(cause) != "missing" || errors.Is(cause, keys.ErrNoKEK) || errors.Is(cause, fs.ErrNotExist) {

@@ -9,14 +9,14 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// crowded is a store in which a stranger's record stands where the first
-// commits of a dialogue put their audit event.
-type crowded struct {
+// crowdedLog is a store in which a record of an unauthorized writer exists at the
+// key of the audit event of the first commits.
+type crowdedLog struct {
 	record.Store
 	times int
 }
 
-func (c *crowded) Commit(ctx context.Context, writes []record.Write) error {
+func (c *crowdedLog) Commit(ctx context.Context, writes []record.Write) error {
 	for _, w := range writes {
 		if writes[0].Table == record.Dialogues && len(w.Fence) > 0 && c.times > 0 {
 			c.times--
@@ -26,12 +26,12 @@ func (c *crowded) Commit(ctx context.Context, writes []record.Write) error {
 	return c.Store.Commit(ctx, writes)
 }
 
-// TestStrangerInTheLog: that the place of an audit event was taken is no word
-// about the dialogue. The request is asked again, under another chain, and is
-// not answered as a conflict.
+// TestStrangerInTheLog: the key of an audit event is in use by another writer.
+// That is not a conflict of the dialogue, so the request is repeated under another
+// chain.
 func TestStrangerInTheLog(t *testing.T) {
-	records := &crowded{Store: memory.New()}
-	store := newHouse(t, records).As("ada")
+	records := &crowdedLog{Store: memory.New()}
+	store := newFixture(t, records).As("ada")
 
 	records.times = 2
 	if _, err := store.Create(t.Context(), tea, blue.NewDialogue{Title: "Tea"}); err != nil {
@@ -42,6 +42,6 @@ func TestStrangerInTheLog(t *testing.T) {
 		t.Errorf("register: %v", err)
 	}
 	if s, err := store.Load(t.Context(), tea); err != nil || len(s.Experts) != 1 {
-		t.Errorf("loading what was written: %v", err)
+		t.Errorf("loading the dialogue: %v", err)
 	}
 }

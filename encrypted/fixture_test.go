@@ -10,23 +10,23 @@ import (
 
 const tea = dialoguetest.Tea
 
-// A house is a fixture with the helpers of these tests.
-type house struct {
+// A fixture is a dialoguetest.Fixture with the helpers of these tests.
+type fixture struct {
 	*dialoguetest.Fixture
 	planted *envelope.Secret // set by plant
 }
 
-func newHouse(t testing.TB, records record.Store) *house {
-	return &house{Fixture: dialoguetest.New(t, records)}
+func newFixture(t testing.TB, records record.Store) *fixture {
+	return &fixture{Fixture: dialoguetest.New(t, records)}
 }
 
 // backends runs a test on every backend in parallel, because the test mostly
 // waits for a disk or a server.
-func backends(t *testing.T, run func(t *testing.T, h *house)) {
+func backends(t *testing.T, run func(t *testing.T, h *fixture)) {
 	for name, records := range dialoguetest.Backends {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			run(t, newHouse(t, records(t)))
+			run(t, newFixture(t, records(t)))
 		})
 	}
 }

@@ -34,26 +34,26 @@ func (s sealedStore) ReplayErasures(ctx context.Context) ([]erasure.DialogueRepo
 	return erasure.New(s.Store, erasure.Options{}).Replay(ctx)
 }
 
-// A house is a fixture with the helpers of these tests.
-type house struct{ *dialoguetest.Fixture }
+// A fixture is a dialoguetest.Fixture with the helpers of these tests.
+type fixture struct{ *dialoguetest.Fixture }
 
-func newHouse(t testing.TB, records record.Store) *house {
-	return &house{dialoguetest.New(t, records)}
+func newFixture(t testing.TB, records record.Store) *fixture {
+	return &fixture{dialoguetest.New(t, records)}
 }
 
-func (h *house) As(user string) sealedStore { return sealedStore{h.Fixture.As(user)} }
+func (h *fixture) As(user string) sealedStore { return sealedStore{h.Fixture.As(user)} }
 
-func (h *house) Over(records record.Store, user string) sealedStore {
+func (h *fixture) Over(records record.Store, user string) sealedStore {
 	return sealedStore{h.Fixture.Over(records, user)}
 }
 
 // backends runs a test on every backend in parallel, because the test mostly
 // waits for a disk or a server.
-func backends(t *testing.T, run func(t *testing.T, h *house)) {
+func backends(t *testing.T, run func(t *testing.T, h *fixture)) {
 	for name, records := range dialoguetest.Backends {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			run(t, newHouse(t, records(t)))
+			run(t, newFixture(t, records(t)))
 		})
 	}
 }
