@@ -12,7 +12,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/view"
 )
 
-// numberedShown is a numbered entity with what points from and to it.
+// numberedShown is a numbered entity with its references and events.
 type numberedShown struct {
 	Kind   blue.Kind      `json:"kind"`
 	Entity map[string]any `json:"entity"` // as in the export
@@ -21,11 +21,11 @@ type numberedShown struct {
 	Events []any          `json:"events"` // as in the export
 }
 
-// endJSON is the far end of a reference.
+// endJSON is the other end of a reference.
 type endJSON struct {
 	Type  blue.RefType  `json:"type"`
 	ID    blue.EntityID `json:"id"`
-	Label *string       `json:"label"` // null: not in the dialogue
+	Label *string       `json:"label"` // null if the entity is not in the dialogue
 }
 
 func (a *app) showNumbered(s *blue.Snapshot, e blue.Contributed, entity map[string]any) error {
@@ -109,7 +109,7 @@ func eventText(w io.Writer, e *blue.Event) {
 	fmt.Fprintln(w)
 }
 
-// field prints one line of a heading, unless there is nothing to say.
+// field prints a name with a value, unless the value is empty.
 func field(w io.Writer, name, value string) {
 	if value != "" {
 		fmt.Fprintf(w, "  %-11s %s\n", name, oneLine(value))
@@ -130,7 +130,7 @@ func expertText(w io.Writer, s *blue.Snapshot, e *blue.Expert) error {
 	return nil
 }
 
-// scoresText is the total and its rounds, e.g. "25 (round 0: 15, round 1: 10)".
+// scoresText returns the total and the rounds, for example "25 (round 0: 15, round 1: 10)".
 func scoresText(e *blue.Expert) string {
 	var parts []string
 	for _, r := range slices.Sorted(maps.Keys(e.Scores)) {
