@@ -26,7 +26,7 @@ func citeCommand(a *app) *cobra.Command {
 				return err
 			}
 			citations := view.Cite(snapshot, args[1:])
-			if err := a.answer(citations, func(w io.Writer) error { return citeText(w, citations) }); err != nil {
+			if err := a.answer(citations, func(w io.Writer) { citeText(w, citations) }); err != nil {
 				return err
 			}
 			return citeError(citations)
@@ -34,7 +34,7 @@ func citeCommand(a *app) *cobra.Command {
 	}
 }
 
-func citeText(w io.Writer, citations []view.Citation) error {
+func citeText(w io.Writer, citations []view.Citation) {
 	for i, c := range citations {
 		if i > 0 {
 			fmt.Fprintln(w)
@@ -52,7 +52,6 @@ func citeText(w io.Writer, citations []view.Citation) error {
 		fmt.Fprintf(w, "  %s\n", oneLine(by))
 		fmt.Fprintln(w, indent(e.Content, "  "))
 	}
-	return nil
 }
 
 // citeError returns the error of the first malformed id, or of the first unknown id.

@@ -109,7 +109,7 @@ const unverified = "(unverified: show and verify check the dialogue)"
 
 // answerRows prints the rows that list returns. store is nil if there is none. No
 // rows are [] in JSON.
-func answerRows[T, K any](ctx context.Context, a *app, store blue.AnalyticsStore, key K, list func(blue.AnalyticsStore, context.Context, K) ([]T, error), text func(io.Writer, []T) error) error {
+func answerRows[T, K any](ctx context.Context, a *app, store blue.AnalyticsStore, key K, list func(blue.AnalyticsStore, context.Context, K) ([]T, error), text func(io.Writer, []T)) error {
 	var rows []T
 	if store != nil {
 		var err error
@@ -117,44 +117,42 @@ func answerRows[T, K any](ctx context.Context, a *app, store blue.AnalyticsStore
 			return err
 		}
 	}
-	return a.answer(append([]T{}, rows...), func(w io.Writer) error {
-		err := text(w, rows)
-		if err == nil && len(rows) > 0 {
-			_, err = fmt.Fprintln(w, unverified)
+	return a.answer(append([]T{}, rows...), func(w io.Writer) {
+		if text(w, rows); len(rows) > 0 {
+			fmt.Fprintln(w, unverified)
 		}
-		return err
 	})
 }
 
 // tableText writes rows with a header, or the line none if there are no rows. cells
 // returns the cells of a row, separated by tabs.
-func tableText[T any](w io.Writer, rows []T, none, header string, cells func(T) string) error {
+func tableText[T any](w io.Writer, rows []T, none, header string, cells func(T) string) {
 	if len(rows) == 0 {
-		_, err := fmt.Fprintln(w, none)
-		return err
+		fmt.Fprintln(w, none)
+		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, header)
 	for _, r := range rows {
 		fmt.Fprintln(t, cells(r))
 	}
-	return t.Flush()
+	t.Flush()
 }
 
-func listText(w io.Writer, rows []blue.Listed) error {
-	return tableText(w, rows, "No dialogues found.", "DIALOGUE\tSTATUS\tROUNDS\tALIGNMENT\tCHANGED (UTC)", func(r blue.Listed) string {
+func listText(w io.Writer, rows []blue.Listed) {
+	tableText(w, rows, "No dialogues found.", "DIALOGUE\tSTATUS\tROUNDS\tALIGNMENT\tCHANGED (UTC)", func(r blue.Listed) string {
 		return fmt.Sprintf("%s\t%s\t%d\t%d\t%s", oneLine(string(r.ID)), r.Status, r.TotalRounds, r.TotalAlignment, seconds(r.UpdatedAt))
 	})
 }
 
-func tensionsText(w io.Writer, rows []blue.ListedTension) error {
-	return tableText(w, rows, "No tensions found.", "DIALOGUE\tTENSION\tSTATUS\tCHANGED (UTC)", func(r blue.ListedTension) string {
+func tensionsText(w io.Writer, rows []blue.ListedTension) {
+	tableText(w, rows, "No tensions found.", "DIALOGUE\tTENSION\tSTATUS\tCHANGED (UTC)", func(r blue.ListedTension) string {
 		return fmt.Sprintf("%s\t%s\t%s\t%s", oneLine(string(r.Dialogue)), r.ID, r.Status, seconds(r.UpdatedAt))
 	})
 }
 
-func activityText(w io.Writer, rows []blue.ListedActivity) error {
-	return tableText(w, rows, "Nothing found.", "DIALOGUE\tROUND\tWHAT\tCHANGED (UTC)", func(r blue.ListedActivity) string {
+func activityText(w io.Writer, rows []blue.ListedActivity) {
+	tableText(w, rows, "Nothing found.", "DIALOGUE\tROUND\tWHAT\tCHANGED (UTC)", func(r blue.ListedActivity) string {
 		what := "on the panel"
 		if r.Kind == blue.KindMove {
 			what = "move: " + oneLine(string(r.MoveType))

@@ -78,7 +78,7 @@ func (a *app) showDialogue(s *blue.Snapshot) error {
 		}
 		delete(doc, "exported_at")
 	}
-	return a.answer(doc, func(w io.Writer) error { return outline(w, s) })
+	return a.answer(doc, func(w io.Writer) { outline(w, s) })
 }
 
 // canNameEntity reports whether a text has the form of an entity's name.
@@ -161,7 +161,7 @@ func (a *app) showEntity(s *blue.Snapshot, name string) error {
 	shown := map[string]any{"kind": found.EntityKind(), "entity": entity}
 	switch e := found.(type) {
 	case *blue.Expert:
-		return a.answer(shown, func(w io.Writer) error { return expertText(w, s, e) })
+		return a.answer(shown, func(w io.Writer) { expertText(w, s, e) })
 	case *blue.RoundRecord:
 		return a.showRound(s, e, shown)
 	case *blue.Verdict:

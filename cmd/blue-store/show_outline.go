@@ -9,7 +9,7 @@ import (
 
 // outline writes the text form of a dialogue: its question, the panel, the rounds
 // with one line for each entity, and the verdicts.
-func outline(w io.Writer, s *blue.Snapshot) error {
+func outline(w io.Writer, s *blue.Snapshot) {
 	d := &s.Dialogue
 	fmt.Fprintf(w, "%s\n", oneLine(d.Title))
 	field(w, "id", string(d.ID))
@@ -38,7 +38,6 @@ func outline(w io.Writer, s *blue.Snapshot) error {
 	if all := s.Contributed(); len(all) > 0 {
 		fmt.Fprintf(w, "\nnext: blue-store show %s %s\n", d.ID, all[0].Common().ID)
 	}
-	return nil
 }
 
 func roundOutline(w io.Writer, s *blue.Snapshot, r *blue.RoundRecord) {
