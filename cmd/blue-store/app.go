@@ -101,16 +101,13 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// answer prints a result: v as JSON, or the output of text.
-func (a *app) answer(v any, text func(w io.Writer) error) error {
+// answer prints a result: v as JSON, or the output of text, which writes to memory.
+func (a *app) answer(v any, text func(w io.Writer)) error {
+	var b bytes.Buffer
 	if !a.isJSON() {
-		var b bytes.Buffer
-		if err := text(&b); err != nil {
-			return err
-		}
+		text(&b)
 		return a.write(b.Bytes())
 	}
-	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
@@ -122,10 +119,7 @@ func (a *app) answer(v any, text func(w io.Writer) error) error {
 
 // answerText prints a result: v as JSON, or text as printable returns it.
 func (a *app) answerText(v any, text string) error {
-	return a.answer(v, func(w io.Writer) error {
-		_, err := io.WriteString(w, printable(text))
-		return err
-	})
+	return a.answer(v, func(w io.Writer) { io.WriteString(w, printable(text)) })
 }
 
 // escapeControls replaces control characters and bidirectional controls in JSON by

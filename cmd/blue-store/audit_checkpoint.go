@@ -90,7 +90,7 @@ func (a *app) auditCheckpoint(ctx context.Context) error {
 	return a.answer(answer, answer.text)
 }
 
-func (c checkpointAnswer) text(w io.Writer) error {
+func (c checkpointAnswer) text(w io.Writer) {
 	for _, s := range c.Signed {
 		fmt.Fprintf(w, "signed: chain %s, %d events\n", s.Chain, s.Size)
 	}
@@ -100,5 +100,4 @@ func (c checkpointAnswer) text(w io.Writer) error {
 	if len(c.Signed)+c.Fresh == 0 {
 		fmt.Fprintln(w, "every event is covered by a checkpoint")
 	}
-	return nil
 }

@@ -111,10 +111,10 @@ func (s *auditSession) event(e audit.Event) eventJSON {
 	}
 }
 
-func (e eventsAnswer) text(w io.Writer) error {
+func (e eventsAnswer) text(w io.Writer) {
 	if len(e.Events) == 0 {
-		_, err := io.WriteString(w, "no event\n")
-		return err
+		io.WriteString(w, "no event\n")
+		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, ev := range e.Events {
@@ -134,5 +134,5 @@ func (e eventsAnswer) text(w io.Writer) error {
 	if e.Omitted > 0 {
 		fmt.Fprintf(t, "(%d older events are not shown; --limit)\n", e.Omitted)
 	}
-	return t.Flush()
+	t.Flush()
 }

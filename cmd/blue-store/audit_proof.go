@@ -75,12 +75,8 @@ func auditExportCommand(a *app) *cobra.Command {
 		Example: "  blue-store audit export --output log.jsonl",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if c.Flags().Changed("output") {
-				target, err := outputFile(output)
-				if err != nil {
-					return err
-				}
-				output = target
+			if err := checkOutput(c, &output); err != nil {
+				return err
 			}
 			return a.auditExport(c.Context(), output)
 		},

@@ -59,7 +59,7 @@ func (a *app) auditReport(ctx context.Context, p *eventFlags) error {
 	return a.answer(answer, answer.text)
 }
 
-func (s summaryAnswer) text(w io.Writer) error {
+func (s summaryAnswer) text(w io.Writer) {
 	fmt.Fprintf(w, "%s: %d events in %d chains", oneLine(s.Store), s.Events, s.Chains)
 	if s.First != "" {
 		fmt.Fprintf(w, ", from %.19sZ to %.19sZ", s.First, s.Last)
@@ -81,12 +81,9 @@ func (s summaryAnswer) text(w io.Writer) error {
 			}
 			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%d×\t%d items\t%.19sZ – %.19sZ\n", oneLine(u.Principal), oneLine(u.Dialogue), oneLine(string(u.Operation)), oneLine(outcome), u.Times, u.Items, u.First, u.Last)
 		}
-		if err := t.Flush(); err != nil {
-			return err
-		}
+		t.Flush()
 	}
 	if s.Unclosed > 0 {
 		fmt.Fprintf(w, "\nunclosed chains: %d (the process was killed, or is still running)\n", s.Unclosed)
 	}
-	return nil
 }

@@ -109,7 +109,7 @@ func (a *app) auditAnswer(report auditor.Report) error {
 	return err
 }
 
-func (r auditReport) text(w io.Writer) error {
+func (r auditReport) text(w io.Writer) {
 	mark := map[string]string{auditor.OK: "✓", auditor.Unproven: "–", auditor.Tampered: "✗"}[r.Verdict]
 	fmt.Fprintf(w, "%s %s  %d events in %d chains, %d checkpoints, %d commits in %d dialogues\n", mark, r.Verdict, r.Events, r.Chains, r.Checkpoints, r.Commits, r.Dialogues)
 	if r.First != "" {
@@ -127,5 +127,4 @@ func (r auditReport) text(w io.Writer) error {
 	if more := r.Unproven - len(r.Tails); more > 0 {
 		fmt.Fprintf(w, "  … and %d more\n", more)
 	}
-	return nil
 }

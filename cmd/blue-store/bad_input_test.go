@@ -45,12 +45,12 @@ func badArguments() []badInput {
 		{name: "missing flags", args: []string{"dialogue", "round-register"}, exit: exitUsage, words: []string{"missing --data, --dialogue-id, --round"}},
 		{name: "missing argument", args: []string{"show"}, exit: exitUsage, words: []string{"see: blue-store show --help"}},
 		{name: "too many arguments", args: []string{"list", "x"}, exit: exitUsage},
-		{name: "no title", args: []string{"dialogue", "create"}, exit: exitUsage, words: []string{"a title is due"}},
+		{name: "no title", args: []string{"dialogue", "create"}, exit: exitUsage, words: []string{"a title is required"}},
 		{name: "empty title", args: []string{"dialogue", "create", " "}, exit: exitUsage, words: []string{"the title is empty"}},
 		{name: "title without letters", args: []string{"dialogue", "create", "!!!"}, exit: exitUsage, words: []string{"--opaque-id"}},
 		{name: "title too long for an id", args: []string{"dialogue", "create", strings.Repeat("x", 513)}, exit: exitUsage, words: []string{"--opaque-id"}},
 		{name: "title not UTF-8", args: []string{"dialogue", "create", "a\xff"}, exit: exitUsage, words: []string{"is not UTF-8"}},
-		{name: "two titles", args: []string{"dialogue", "create", "One", "--data", `{"title":"Two"}`}, exit: exitUsage, words: []string{"give one of them"}},
+		{name: "two titles", args: []string{"dialogue", "create", "One", "--data", `{"title":"Two"}`}, exit: exitUsage, words: []string{"use one of them"}},
 		{name: "json and text", args: []string{"list", "--json", "--text"}, exit: exitUsage, words: []string{"exclude each other"}},
 		{name: "unknown store", args: []string{"list", "--store", "postgres"}, exit: exitUsage, words: []string{`unknown store`}},
 		{name: "store without a path", args: []string{"list", "--store", "sqlite:"}, exit: exitUsage},
@@ -58,7 +58,7 @@ func badArguments() []badInput {
 		{name: "unknown dialogue", args: []string{"show", "no-such"}, exit: exitNotFound, words: []string{"no-such"}},
 		{name: "unknown entity", args: []string{"show", "error-cases", "T0099"}, exit: exitNotFound, words: []string{"has no T0099"}},
 		{name: "lower-case entity", args: []string{"show", "error-cases", "t0001"}, exit: exitNotFound, words: []string{"did you mean T0001?"}},
-		{name: "no entity at all", args: []string{"show", "error-cases", "a/b"}, exit: exitUsage, words: []string{"names no entity"}},
+		{name: "no entity at all", args: []string{"show", "error-cases", "a/b"}, exit: exitUsage, words: []string{"does not name an entity"}},
 		{name: "round that is no number", args: []string{"show", "error-cases", "round:x"}, exit: exitUsage, words: []string{"round:N"}},
 		{name: "slug with a slash", args: expert("a/b", "Core"), exit: exitUsage, words: []string{"a slug is 1 to 64 bytes"}},
 		{name: "slug that is no pastry", args: expert("Bob", "Core"), exit: exitRefused, words: []string{"is not a valid pastry name"}},
@@ -74,7 +74,7 @@ func badArguments() []badInput {
 		{name: "round below 0", args: inRoundFlag("-1"), exit: exitRefused, answered: true},
 	}
 	for _, round := range []string{"1e3", "01 ", "", "x", "1.0", "0x1", "1_0", "9223372036854775808", "２"} {
-		rows = append(rows, badInput{name: fmt.Sprintf("round %q", round), args: inRoundFlag(round), exit: exitUsage, words: []string{"a round is a whole number"}})
+		rows = append(rows, badInput{name: fmt.Sprintf("round %q", round), args: inRoundFlag(round), exit: exitUsage, words: []string{"a round must be an integer"}})
 	}
 	for _, id := range []string{
 		"", strings.Repeat("x", 513), "a/b", "a#b", "a:b", "..", "a\x00b", "a\nb", "a😀b", "a\u202eb", "A", "ÉTÉ", "a b", "a\xffb", "e\u0301", "a_b",
@@ -87,7 +87,7 @@ func badArguments() []badInput {
 	// Decomposed Hangul consists of letters only, so that only normalization
 	// detects it.
 	const decomposed, composed = "\u1112\u1161\u11ab", "\ud55c"
-	rows = append(rows, badInput{name: "id not composed", args: []string{"show", decomposed}, exit: exitUsage, words: []string{"normalisation form C", composed}})
+	rows = append(rows, badInput{name: "id not composed", args: []string{"show", decomposed}, exit: exitUsage, words: []string{"normalization form C", composed}})
 	return rows
 }
 

@@ -15,23 +15,18 @@ import (
 func citeCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "cite DIALOGUE ID...",
-		Short: "Expand cited ids: what P0101 says",
-		Long: "Expands display ids such as P0101, each on its own. The dialogue is loaded and verified whole.\n" +
-			"Every id is answered; the exit code is that of the worst answer.",
+		Short: "Print the text behind display ids such as P0101",
+		Long: "Prints the text behind display ids such as P0101. The whole dialogue is loaded and verified.\n" +
+			"The answer contains every id. The exit code is the code of the worst result.",
 		Example: "  blue-store cite which-cache P0101 T0002",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			s, id, err := a.openDialogue(c.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			snapshot, err := s.store.Load(c.Context(), id)
+			snapshot, err := a.loadOnce(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			citations := view.Cite(snapshot, args[1:])
-			if err := a.answer(citations, func(w io.Writer) error { return citeText(w, citations) }); err != nil {
+			if err := a.answer(citations, func(w io.Writer) { citeText(w, citations) }); err != nil {
 				return err
 			}
 			return citeError(citations)
@@ -39,7 +34,7 @@ func citeCommand(a *app) *cobra.Command {
 	}
 }
 
-func citeText(w io.Writer, citations []view.Citation) error {
+func citeText(w io.Writer, citations []view.Citation) {
 	for i, c := range citations {
 		if i > 0 {
 			fmt.Fprintln(w)
@@ -57,10 +52,9 @@ func citeText(w io.Writer, citations []view.Citation) error {
 		fmt.Fprintf(w, "  %s\n", oneLine(by))
 		fmt.Fprintln(w, indent(e.Content, "  "))
 	}
-	return nil
 }
 
-// citeError returns the first malformed id's error, else the first unknown's.
+// citeError returns the error of the first malformed id, or of the first unknown id.
 func citeError(citations []view.Citation) error {
 	var unknown error
 	for _, c := range citations {
@@ -82,8 +76,8 @@ func joinSlugs(slugs []blue.ExpertSlug) string {
 	return strings.Join(words, ", ")
 }
 
-// indent puts a text of the dialogue below a heading: no line of it can be
-// taken for one of ours.
+// indent indents a text of a dialogue, so that its lines cannot imitate the
+// output of the program.
 func indent(text, by string) string {
 	return by + strings.ReplaceAll(strings.TrimRight(printable(text), "\n"), "\n", "\n"+by)
 }

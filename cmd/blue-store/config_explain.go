@@ -67,7 +67,7 @@ func (a *app) configExplain(ctx context.Context) error {
 		d.region = at.Region
 	}
 	answer := configAnswer{"blue-store/config@1", a.settings(c, d)}
-	return a.answer(answer, func(w io.Writer) error {
+	return a.answer(answer, func(w io.Writer) {
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, s := range answer.Settings {
 			unused := ""
@@ -76,7 +76,7 @@ func (a *app) configExplain(ctx context.Context) error {
 			}
 			fmt.Fprintf(t, "%s\t%s\t%s%s\n", s.Name, oneLine(s.Value), oneLine(s.From), unused)
 		}
-		return t.Flush()
+		t.Flush()
 	})
 }
 

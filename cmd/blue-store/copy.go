@@ -173,6 +173,16 @@ func (s *session) verifyCopy(ctx context.Context, id blue.DialogueID) (verified 
 	return err == nil, "", err
 }
 
+// dialogues returns the named dialogues, or every dialogue of the store if none is
+// named.
+func (s *session) dialogues(ctx context.Context, ids []blue.DialogueID) (all []blue.DialogueID, named bool, err error) {
+	if len(ids) > 0 {
+		return ids, true, nil
+	}
+	all, err = everyDialogue(ctx, s.store, s.config)
+	return all, false, err
+}
+
 // everyDialogue returns the dialogues that the store lists and those that this
 // client has seen in it. The list alone cannot show that a dialogue is missing.
 func everyDialogue(ctx context.Context, store blue.AnalyticsStore, c config) ([]blue.DialogueID, error) {

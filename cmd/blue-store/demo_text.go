@@ -7,7 +7,7 @@ import (
 )
 
 // text writes the answer as text.
-func (d *demoAnswer) text(w io.Writer) error {
+func (d *demoAnswer) text(w io.Writer) {
 	var b strings.Builder
 	key := "already there"
 	if d.Key.New {
@@ -32,6 +32,5 @@ func (d *demoAnswer) text(w io.Writer) error {
 		fmt.Fprintf(&b, "  %s\n", line)
 	}
 	b.WriteString("(in a checkout, type go run ./cmd/blue-store instead of blue-store)\n")
-	_, err := io.WriteString(w, printable(b.String()))
-	return err
+	io.WriteString(w, printable(b.String()))
 }

@@ -1,17 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// dialogueCommand groups what Blue has under `blue dialogue`, under Blue's
-// names, with its flags and answers (Blue, SPEC §12).
+// dialogueCommand returns the commands of `blue dialogue`, with the names, flags and
+// answers of Blue (Blue, SPEC §12).
 func dialogueCommand(a *app) *cobra.Command {
 	return a.group(&cobra.Command{
 		Use:   "dialogue",
@@ -21,29 +22,23 @@ func dialogueCommand(a *app) *cobra.Command {
 	}, dialogueCommands)
 }
 
-// refused prints what Blue answers to a request that a rule refuses, and
-// returns the error that goes to standard error. Blue's exit code is 0 there,
-// so that no script can see it (bug 28); ours is 4.
+// answerRefusal prints Blue's answer to a request that a rule refuses. It returns
+// the error for standard error. The exit code is 4. Blue's exit code is 0, so a
+// script cannot detect the refusal (bug 28).
 func (a *app) answerRefusal(err error) error {
 	if e, ok := errors.AsType[*blue.ValidationError](err); ok {
 		short := fmt.Sprintf("%v: validation failed with %d error(s)", blue.ErrRefused, len(e.Errors))
-		return a.refusal(e, func(w io.Writer) error { return validationText(w, e) }, &shortError{err, short})
+		return cmp.Or(a.answerText(e, validationText(e)), error(&shortError{err, short}))
 	}
 	if e, ok := errors.AsType[*blue.GateError](err); ok {
-		hint := "settle what is open and have every expert converge, or insist with \"force\": true in the data"
-		return a.refusal(e, func(w io.Writer) error { return gateText(w, e) }, withHint(err, hint))
+		hint := "resolve the open tensions and let every expert converge, or set \"force\": true in the data"
+		text := "the dialogue has not converged:\n  " + strings.Join(e.Blockers, "\n  ") + "\n"
+		return cmp.Or(a.answerText(e, text), withHint(err, hint))
 	}
 	return err
 }
 
-func (a *app) refusal(v any, text func(io.Writer) error, err error) error {
-	if failed := a.answer(v, text); failed != nil {
-		return failed
-	}
-	return err
-}
-
-// shortened is an error with another text: the long one was printed already.
+// shortError is an error with a short text, because the answer has the long one.
 type shortError struct {
 	error
 	text string
@@ -52,26 +47,19 @@ type shortError struct {
 func (s *shortError) Error() string { return s.text }
 func (s *shortError) Unwrap() error { return s.error }
 
-func validationText(w io.Writer, e *blue.ValidationError) error {
+func validationText(e *blue.ValidationError) string {
+	var b strings.Builder
 	for i := range e.Errors {
 		f := &e.Errors[i]
-		fmt.Fprintln(w, oneLine(f.Error()))
+		b.WriteString(oneLine(f.Error()) + "\n")
 		if f.Suggestion != nil {
-			fmt.Fprintf(w, "    %s\n", oneLine(*f.Suggestion))
+			fmt.Fprintf(&b, "    %s\n", oneLine(*f.Suggestion))
 		}
 	}
-	return nil
+	return b.String()
 }
 
-func gateText(w io.Writer, e *blue.GateError) error {
-	fmt.Fprintln(w, "the dialogue has not converged:")
-	for _, b := range e.Blockers {
-		fmt.Fprintf(w, "  %s\n", b)
-	}
-	return nil
-}
-
-// warn prints warnings for people. In JSON they stand in the answer.
+// warn prints warnings on standard error. A JSON answer already contains them.
 func (a *app) warn(warnings []blue.Warning) {
 	if a.isJSON() {
 		return
@@ -81,7 +69,7 @@ func (a *app) warn(warnings []blue.Warning) {
 	}
 }
 
-// dialogueFlag adds the flag that names the dialogue, as Blue does.
+// dialogueFlag adds Blue's flag for the id of the dialogue.
 func dialogueFlag(c *cobra.Command, id *string) {
 	c.Flags().StringVar(id, "dialogue-id", "", "the dialogue's `ID` (required)")
 	requiredFlags(c, "dialogue-id")

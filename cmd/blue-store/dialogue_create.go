@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -22,31 +21,31 @@ func dialogueCreateCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "create TITLE",
 		Short: "Create an empty dialogue",
-		Long: "Creates an empty dialogue. Its id is made of the title and can be read by whoever holds\n" +
-			"the store; --opaque-id gives one that says nothing.",
+		Long: "Creates an empty dialogue. Its id is made from the title and is readable without a key.\n" +
+			"--opaque-id chooses an id that reveals nothing.",
 		Example: "  blue-store dialogue create \"Which cache?\" --question \"What do we keep in memory?\"\n" +
 			"  blue-store dialogue create \"Which cache?\" --opaque-id\n" +
 			"  blue-store dialogue create --data @dialogue.json",
 		Args: cobra.MaximumNArgs(1),
 	}
 	f := c.Flags()
-	f.StringVar(&question, "question", "", "what the panel is asked")
-	f.StringVar(&outputDir, "output-dir", "", "`folder` where exports go by default")
-	f.BoolVar(&opaque, "opaque-id", false, "an id that says nothing about the dialogue")
+	f.StringVar(&question, "question", "", "the question to the panel")
+	f.StringVar(&outputDir, "output-dir", "", "the default `folder` for exports")
+	f.BoolVar(&opaque, "opaque-id", false, "choose an id that reveals nothing about the dialogue")
 	f.StringVar(&data, "data", "", "all fields as "+dataUsage+": title, question, output_dir, background, domain_id, ethos_id, calibrated")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		members := givenMembers(c, map[string]string{"question": "question", "output-dir": "output_dir"})
 		if len(args) == 1 {
 			members = append(members, member{"title", "TITLE", args[0]})
 		} else if data == "" {
-			return &usageError{message: "a title is due", hint: `blue-store dialogue create "TITLE"`}
+			return &usageError{message: "a title is required", hint: `blue-store dialogue create "TITLE"`}
 		}
 		return a.createDialogue(c.Context(), data, members, opaque)
 	}
 	return c
 }
 
-// givenMembers returns the text flags that were typed, by their JSON names.
+// givenMembers returns the text flags on the command line with their JSON names.
 func givenMembers(c *cobra.Command, keys map[string]string) []member {
 	var members []member
 	for _, flag := range slices.Sorted(maps.Keys(keys)) {
@@ -57,7 +56,7 @@ func givenMembers(c *cobra.Command, keys map[string]string) []member {
 	return members
 }
 
-// withData returns what --data and the flags say together.
+// withData returns the data of --data and the flags as one JSON object.
 func (a *app) withData(ctx context.Context, data string, members []member) ([]byte, error) {
 	var text []byte
 	if data != "" {
@@ -100,13 +99,10 @@ func (a *app) createDialogue(ctx context.Context, data string, members []member,
 	a.noteNewKey(s)
 	a.warn(warnings)
 	answer := createdJSON{id, fmt.Sprintf("Created dialogue '%s'", id), "success", warnings}
-	return a.answer(answer, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "created %s\nnext: blue-store dialogue expert-create --dialogue-id %s --expert-slug Muffin --role … --tier Core --creation-reason … --first-round 0\n", id, id)
-		return err
-	})
+	return a.answerText(answer, fmt.Sprintf("created %s\nnext: blue-store dialogue expert-create --dialogue-id %s --expert-slug Muffin --role … --tier Core --creation-reason … --first-round 0\n", id, id))
 }
 
-// checkTitle refuses a title before anything is made for it.
+// checkTitle checks a title before the store is opened.
 func checkTitle(title string, opaque bool) error {
 	if strings.TrimSpace(title) == "" {
 		return usage("the title is empty")
@@ -118,14 +114,14 @@ func checkTitle(title string, opaque bool) error {
 	if err == nil {
 		_, err = dialogueID(string(id))
 	}
-	return withHint(err, "give another title, or --opaque-id")
+	return withHint(err, "use another title, or --opaque-id")
 }
 
-// create makes the dialogue under the first id that is free. Between looking
-// and creating, another process may take an id; then the next one is tried.
+// createUnderFreeID creates the dialogue with the first free id. If another process
+// uses the id first, it tries the next one.
 func createUnderFreeID(ctx context.Context, s *session, d blue.NewDialogue, opaque bool) (blue.DialogueID, error) {
 	if opaque {
-		// A version 7 UUID begins with the time, which the store shows anyway.
+		// A version 7 UUID begins with the time, which the store reveals in any case.
 		u, err := uuid.NewV7()
 		if err != nil {
 			return "", err

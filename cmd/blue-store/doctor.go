@@ -131,7 +131,7 @@ func rank(err error) int {
 	return len(kinds)
 }
 
-func (h *healthCheck) text(w io.Writer) error {
+func (h *healthCheck) text(w io.Writer) {
 	for _, f := range h.findings {
 		mark := "ok"
 		if !f.OK {
@@ -142,7 +142,6 @@ func (h *healthCheck) text(w io.Writer) error {
 			fmt.Fprintf(w, "    %-10s hint: %s\n", "", oneLine(f.Hint))
 		}
 	}
-	return nil
 }
 
 // minSQLite is the first version of SQLite with the fixes that the store needs.

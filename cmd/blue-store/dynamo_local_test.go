@@ -51,7 +51,7 @@ func TestDynamoDBStore(t *testing.T) {
 	says(run(exitUnavailable, "doctor"), "blue-store table create")
 	run(exitOK, "table", "create")
 	says(run(exitOK, "doctor", "--text"), "tables as defined", "dummies (local/local)", "not there yet")
-	says(run(exitOK, "dialogue", "create", "Which cache?"), "a new key was made")
+	says(run(exitOK, "dialogue", "create", "Which cache?"), "a new key was created")
 	run(exitOK, "dialogue", "expert-create", "--dialogue-id", "which-cache", "--expert-slug", "Muffin", "--role", "Baker", "--tier", "Core", "--creation-reason", "to count", "--first-round", "0")
 	run(exitOK, "dialogue", "round-register", "--dialogue-id", "which-cache", "--round", "0",
 		"--data", `{"score": 1, "tensions": [{"label": "a", "description": "b", "contributors": ["Muffin"]}]}`)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"strings"
 
@@ -16,22 +15,22 @@ import (
 	"github.com/superviber/blue-encrypted-store/keys"
 )
 
-// runsAlone marks a command that does something itself and has others below.
+// runsAlone marks a command that has both an action and subcommands.
 const runsAlone = "runs alone"
 
 func eraseCommand(a *app) *cobra.Command {
 	var user, confirm, output string
 	c := &cobra.Command{
 		Use:   "erase DIALOGUE",
-		Short: "Destroy a dialogue, or a user, for good, and certify it",
-		Long: "Destroys the wrapped keys of the dialogue first, so that nothing of it can be opened, then\n" +
-			"its items, and leaves a tombstone: the id is never given again. It needs no key. Stopped\n" +
-			"anywhere, the same command finishes; run once more, it gives the certificate again.\n\n" +
-			"With --user: what that user holds alone is erased, what others hold too is taken from them,\n" +
-			"then their own key goes, and when the certificate is written, their name in the audit log's\n" +
-			"directory. Of a user of whom nothing is known, or who was erased already, exit 3 says so.\n\n" +
-			"The certificate is signed with the audit log's key and lists the copies that could still bring\n" +
-			"the keys back. It takes the name once more, typed on a terminal or as --confirm.",
+		Short: "Permanently destroy a dialogue or a user, and issue a certificate",
+		Long: "Destroys the wrapped keys of the dialogue first, so that no data can be decrypted, then its\n" +
+			"items. It leaves a tombstone, so that the id is never used again. It needs no key. If it is\n" +
+			"stopped, the same command completes the erasure. A repeated command issues the certificate again.\n\n" +
+			"With --user, it erases the dialogues that only this user holds and revokes the user's access to\n" +
+			"the others. Then it destroys the user's own key. After the certificate is written, it deletes\n" +
+			"the user's name from the directory of the audit log. An unknown or erased user is exit 3.\n\n" +
+			"The key of the audit log signs the certificate. The certificate lists the copies that could\n" +
+			"still restore the keys. You must confirm the name, on a terminal or with --confirm.",
 		Example: "  blue-store erase which-cache\n" +
 			"  blue-store erase which-cache --confirm which-cache --output which-cache.cert\n" +
 			"  blue-store erase --user ada --confirm ada",
@@ -42,55 +41,51 @@ func eraseCommand(a *app) *cobra.Command {
 			if byUser == (len(args) == 1) {
 				return &usageError{"name one dialogue, or a user with --user", "blue-store erase DIALOGUE --confirm DIALOGUE"}
 			}
-			if c.Flags().Changed("output") {
-				path, err := outputFile(output)
-				if err != nil {
-					return err
-				}
-				output = path
+			if err := checkOutput(c, &output); err != nil {
+				return err
 			}
 			return a.erase(c.Context(), cmp.Or(user, strings.Join(args, "")), byUser, confirm, output)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&user, "user", "", "erase this `USER` instead of a dialogue")
-	f.StringVar(&confirm, "confirm", "", "the `NAME` of the dialogue or user once more, where nobody can be asked")
-	f.StringVarP(&output, "output", "o", "", "`FILE` for the signed certificate; its text for people goes to FILE.txt")
+	f.StringVar(&confirm, "confirm", "", "the `NAME` of the dialogue or user again, instead of the question on a terminal")
+	f.StringVarP(&output, "output", "o", "", "`FILE` for the signed certificate; FILE.txt receives its text form")
 	for _, add := range []func(*app) *cobra.Command{eraseReplayCommand, eraseVerifyCommand, eraseFinalizeCommand} {
 		c.AddCommand(add(a))
 	}
 	return c
 }
 
-// eraseAnswer is what erase says, schema blue-store/erase@1.
+// eraseAnswer is the answer of erase, schema blue-store/erase@1.
 type eraseAnswer struct {
 	Schema      string                  `json:"schema"`
 	Dialogue    *erasure.DialogueReport `json:"dialogue,omitempty"`
 	User        *erasure.UserReport     `json:"user,omitempty"`
-	State       string                  `json:"state"` // of the certificate
+	State       string                  `json:"state"` // state of the certificate
 	Files       []string                `json:"files,omitempty"`
-	Certificate string                  `json:"certificate,omitempty"` // the signed note, unless it went into a file
+	Certificate string                  `json:"certificate,omitempty"` // the signed note, unless it is in a file
 
-	summary string // the certificate's text for people
+	summary string // the text form of the certificate
 }
 
 // erase erases a dialogue or a user after a confirmation, and writes and prints
 // the certificate.
 func (a *app) erase(ctx context.Context, name string, byUser bool, confirm, output string) error {
-	warning, argument := "This destroys for good what the user "+name+" holds alone, and takes the rest from them.", "--user "+name
+	warning, argument := "This permanently destroys every dialogue that only the user "+name+" holds, and revokes their access to the others.", "--user "+name
 	err := keys.CheckUser(name)
 	var id blue.DialogueID
 	if !byUser {
 		id, err = dialogueID(name)
 		name = string(id)
-		warning, argument = "This destroys the dialogue "+name+" for good.", name
+		warning, argument = "This permanently destroys the dialogue "+name+".", name
 	}
 	if err != nil {
 		return err
 	}
 	err = a.confirm(ctx, confirmation{
 		given: confirm, name: name, warning: warning,
-		wants: "erase wants the name once more", hint: "blue-store erase " + argument + " --confirm " + name, undone: "erased",
+		wants: "erase requires the name as confirmation", hint: "blue-store erase " + argument + " --confirm " + name, undone: "erased",
 	})
 	if err != nil {
 		return err
@@ -112,17 +107,17 @@ func (a *app) erase(ctx context.Context, name string, byUser bool, confirm, outp
 		if err := answer.deliver(result.Certificate, result.Note, output); err != nil {
 			return err
 		}
-		return a.answer(answer, answer.text)
+		return a.answerText(answer, answer.text())
 	}
 	if byUser {
 		_, err = service.User(ctx, name, deliver)
 	} else {
 		_, err = service.Dialogue(ctx, id, deliver)
 	}
-	hint := "the same command finishes what was begun"
+	hint := "the same command completes the erasure"
 	switch {
 	case errors.Is(err, erasure.ErrNoCertificate):
-		hint = "the same command again issues it"
+		hint = "the same command issues it"
 	case errors.Is(err, erasure.ErrNotForgotten):
 		hint = "the same command continues; it issues the certificate again, unless the name is deleted already"
 	case byUser && errors.Is(err, blue.ErrNotFound):
@@ -131,8 +126,8 @@ func (a *app) erase(ctx context.Context, name string, byUser bool, confirm, outp
 	return withHint(err, keysHint(err, hint))
 }
 
-// notary certifies with this client's signing key, and trusts it and those of
-// BLUE_AUDIT_TRUST.
+// notary returns a notary that signs with this client's key. It trusts this key
+// and the keys in BLUE_AUDIT_TRUST.
 func (a *app) notary(ctx context.Context, c config, records backend) (*erasure.Notary, error) {
 	signer, err := c.audit.signer(ctx)
 	if err != nil {
@@ -145,7 +140,7 @@ func (a *app) notary(ctx context.Context, c config, records backend) (*erasure.N
 	return &erasure.Notary{Store: records, Signer: signer, Verifiers: verifiers}, nil
 }
 
-// deliver puts a certificate into its files, or into the answer.
+// deliver writes a certificate to its files, or into the answer.
 func (r *eraseAnswer) deliver(certificate erasure.Certificate, note, output string) error {
 	r.State, r.summary = certificate.State, certificate.String()
 	if output == "" {
@@ -162,7 +157,7 @@ func (r *eraseAnswer) deliver(certificate erasure.Certificate, note, output stri
 	return nil
 }
 
-func (r eraseAnswer) text(w io.Writer) error {
+func (r eraseAnswer) text() string {
 	var b strings.Builder
 	switch {
 	case r.Dialogue != nil && r.Dialogue.Already:
@@ -170,7 +165,7 @@ func (r eraseAnswer) text(w io.Writer) error {
 	case r.Dialogue != nil:
 		fmt.Fprintf(&b, "erased: %s, %d records and %d wrapped key(s)\n", r.Dialogue.Dialogue, r.Dialogue.Items, len(r.Dialogue.Wraps))
 	case r.User != nil:
-		fmt.Fprintf(&b, "erased: user %s; %d dialogues with them, %d taken from them\n", oneLine(r.User.User), len(r.User.Erased), len(r.User.Revoked))
+		fmt.Fprintf(&b, "erased: user %s; %d dialogues erased, access to %d dialogues revoked\n", oneLine(r.User.User), len(r.User.Erased), len(r.User.Revoked))
 	}
 	fmt.Fprintf(&b, "\n%s", r.summary)
 	if len(r.Files) > 0 {
@@ -178,23 +173,22 @@ func (r eraseAnswer) text(w io.Writer) error {
 	} else {
 		fmt.Fprintf(&b, "\n%s", r.Certificate)
 	}
-	_, err := io.WriteString(w, printable(b.String()))
-	return err
+	return b.String()
 }
 
 func eraseReplayCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "replay",
-		Short: "After a restore of the data: erase again what was erased",
-		Long: "The registry of erasures in the key table says what must not come back. After a restore of\n" +
-			"older data, run replay before anybody uses the store. Run again, it changes nothing.",
+		Short: "After a restore of the data: erase everything again that was erased before",
+		Long: "The registry of erasures in the key table lists all erased dialogues. After a restore of older\n" +
+			"data, run replay before the store is used. A repeated run changes nothing.",
 		Example: "  blue-store erase replay",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.eraseReplay(c.Context()) },
 	}
 }
 
-// replayAnswer is what erase replay says, schema blue-store/erase-replay@1.
+// replayAnswer is the answer of erase replay, schema blue-store/erase-replay@1.
 type replayAnswer struct {
 	Schema    string                   `json:"schema"`
 	Dialogues []erasure.DialogueReport `json:"dialogues"`
@@ -211,34 +205,31 @@ func (a *app) eraseReplay(ctx context.Context) error {
 		return withHint(err, keysHint(err, "the same command continues"))
 	}
 	answer := replayAnswer{"blue-store/erase-replay@1", append([]erasure.DialogueReport{}, done...)}
-	return a.answer(answer, func(w io.Writer) error {
-		for _, d := range answer.Dialogues {
-			verb := "erased again"
-			if d.Already {
-				verb = "still erased"
-			}
-			fmt.Fprintf(w, "%s: %s\n", verb, d.Dialogue)
+	text := ""
+	for _, d := range answer.Dialogues {
+		verb := "erased again"
+		if d.Already {
+			verb = "still erased"
 		}
-		if len(answer.Dialogues) == 0 {
-			fmt.Fprintln(w, "nothing was ever erased here")
-		}
-		return nil
-	})
+		text += fmt.Sprintf("%s: %s\n", verb, d.Dialogue)
+	}
+	return a.answerText(answer, cmp.Or(text, "the store has no erasures\n"))
 }
 
 func eraseVerifyCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify CERT",
-		Short: "Check a certificate against the store: that what it says was erased still is",
-		Long: "Checks the signature, the event and its proof in the audit log, and that no key and no item is\n" +
-			"there. Exit 7 says what fails. BLUE_AUDIT_TRUST names the keys of other clients.",
+		Short: "Check a certificate against the store",
+		Long: "Checks the signature, and the event and its proof in the audit log. It also checks that the store\n" +
+			"has no key and no item of the erased dialogue or user. A failed check is exit 7.\n" +
+			"BLUE_AUDIT_TRUST names the keys of other clients.",
 		Example: "  blue-store erase verify which-cache.cert",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(c *cobra.Command, args []string) error { return a.eraseVerify(c.Context(), args[0]) },
 	}
 }
 
-// certificateAnswer is what erase verify says, schema
+// certificateAnswer is the answer of erase verify, schema
 // blue-store/erase-verify@1.
 type certificateAnswer struct {
 	Schema      string              `json:"schema"`
@@ -259,24 +250,21 @@ func (a *app) eraseVerify(ctx context.Context, path string) error {
 	notary := &erasure.Notary{Store: s.records, Verifiers: verifiers}
 	certificate, err := notary.Verify(ctx, text)
 	if err != nil {
-		return notBelieved(err)
+		return withCertificateHint(err)
 	}
 	answer := certificateAnswer{"blue-store/erase-verify@1", true, certificate}
-	return a.answer(answer, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "✓ holds: %s %s is erased (%s)\n", certificate.Subject.Kind, oneLine(certificate.Subject.ID), certificate.State)
-		return err
-	})
+	return a.answerText(answer, fmt.Sprintf("✓ valid: %s %s is erased (%s)\n", certificate.Subject.Kind, oneLine(certificate.Subject.ID), certificate.State))
 }
 
-// notBelieved says what to do about a certificate that does not hold.
-func notBelieved(err error) error {
+// withCertificateHint adds a hint to the error of a certificate that is not valid.
+func withCertificateHint(err error) error {
 	if !errors.Is(err, blue.ErrTampered) {
 		return err
 	}
-	return withHint(err, "open the store that the certificate was issued in; after older data were put back: blue-store erase replay; else ask whoever gave you the certificate")
+	return withHint(err, "use the store that issued the certificate; after a restore of older data: blue-store erase replay; otherwise contact the issuer of the certificate")
 }
 
-// openCertificate reads a certificate and opens the store below its seal.
+// openCertificate reads a certificate and opens the store for reading.
 func (a *app) openCertificate(ctx context.Context, path string) (string, *auditSession, error) {
 	text, err := readFile(ctx, path)
 	if err != nil {
@@ -290,10 +278,10 @@ func eraseFinalizeCommand(a *app) *cobra.Command {
 	var output string
 	c := &cobra.Command{
 		Use:   "finalize CERT",
-		Short: "Make a certificate final, once no copy that is known can bring the erased back",
-		Long: "A certificate is pending until every copy that it lists has ended. finalize verifies it, asks\n" +
-			"the store for copies once more, and signs it as final; before that, exit 4 names what is in the\n" +
-			"way. It takes the store that the certificate was issued in: in another one, exit 7.",
+		Short: "Make a certificate final after all known copies have expired",
+		Long: "A certificate is pending until every copy that it lists has expired. finalize verifies it, lists\n" +
+			"the copies of the store again, and signs it as final. If a copy still exists, exit 4 names it.\n" +
+			"Use the store that issued the certificate. Another store is exit 7.",
 		Example: "  blue-store erase finalize which-cache.cert",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -307,7 +295,7 @@ func eraseFinalizeCommand(a *app) *cobra.Command {
 			return a.eraseFinalize(c.Context(), args[0], path)
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "", "`FILE` for the final certificate (default: in the place of CERT)")
+	c.Flags().StringVarP(&output, "output", "o", "", "`FILE` for the final certificate (default: CERT, which is replaced)")
 	return c
 }
 
@@ -323,7 +311,7 @@ func (a *app) eraseFinalize(ctx context.Context, path, output string) error {
 	}
 	final, err := notary.Finalize(ctx, text)
 	if err != nil {
-		return notBelieved(err)
+		return withCertificateHint(err)
 	}
 	certificate, err := erasure.Open(final, notary.Verifiers)
 	if err != nil {
@@ -333,8 +321,5 @@ func (a *app) eraseFinalize(ctx context.Context, path, output string) error {
 	if err := answer.deliver(certificate, final, filepath.Clean(output)); err != nil {
 		return err
 	}
-	return a.answer(answer, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "final: %s\n", oneLine(strings.Join(answer.Files, ", ")))
-		return err
-	})
+	return a.answerText(answer, fmt.Sprintf("final: %s\n", oneLine(strings.Join(answer.Files, ", "))))
 }

@@ -18,8 +18,8 @@ import (
 // noNotary stops a service between the erasure and its certificate.
 func noNotary(context.Context) (*erasure.Notary, error) { return nil, errors.New("killed") }
 
-// TestEraseOfKilled: a process that was killed when the dialogue was erased and
-// nothing was signed yet leaves an erasure that the same command certifies.
+// TestEraseOfKilled kills a process after it erased a dialogue and before it
+// signed anything. The same command must then issue the certificate.
 func TestEraseOfKilled(t *testing.T) {
 	m := newMachine(t)
 	m.must("dialogue", "create", "Which cache?")
@@ -41,9 +41,9 @@ func TestEraseOfKilled(t *testing.T) {
 	m.must("erase", "verify", cert)
 }
 
-// TestEraseUserOfKilled: a process that was killed when the user was erased, and
-// before anybody had the certificate, leaves an erasure that the same command
-// does, and certifies, as a whole.
+// TestEraseUserOfKilled kills a process after it erased a user and before it
+// delivered the certificate. The same command must then repeat and certify the
+// whole erasure.
 func TestEraseUserOfKilled(t *testing.T) {
 	m := newMachine(t)
 	m.must("dialogue", "create", "Which cache?")
@@ -66,16 +66,16 @@ func TestEraseUserOfKilled(t *testing.T) {
 	m.must("erase", "--user", "ada", "--confirm", "ada", "--output", cert)
 	text, err := os.ReadFile(cert)
 	if err != nil || !strings.Contains(string(text), done.Wraps[0]) || !strings.Contains(string(text), done.StartedAt) {
-		t.Errorf("the certificate does not say what was done, %v: %s", err, text)
+		t.Errorf("the certificate does not describe the erasure, %v: %s", err, text)
 	}
 	m.must("erase", "verify", cert)
 	if o := m.run("erase", "--user", "ada", "--confirm", "ada"); o.code != exitNotFound {
-		t.Errorf("once more: exit %d\n%s", o.code, o.stdout)
+		t.Errorf("second run: exit %d\n%s", o.code, o.stdout)
 	}
 }
 
-// TestCertificateRefused: erase verify ends with exit code 7 and the reason,
-// also where whoever holds the signing key signed what is not so.
+// TestCertificateRefused checks that erase verify exits with 7 and the reason,
+// even if the holder of the signing key signed a false certificate.
 func TestCertificateRefused(t *testing.T) {
 	m := newMachine(t)
 	m.must("dialogue", "create", "Which cache?")

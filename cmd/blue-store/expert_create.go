@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -22,7 +21,7 @@ func expertCreateCommand(a *app) *cobra.Command {
 		Use:   "expert-create",
 		Short: "Add an expert to a dialogue's panel",
 		Example: "  blue-store dialogue expert-create --dialogue-id which-cache --expert-slug Muffin \\\n" +
-			"    --role Economist --tier Core --creation-reason \"Somebody has to count\" --first-round 0\n" +
+			"    --role Economist --tier Core --creation-reason \"The panel needs numbers\" --first-round 0\n" +
 			"  blue-store dialogue expert-create --dialogue-id which-cache --data @muffin.json",
 		Args: cobra.NoArgs,
 	}
@@ -34,13 +33,13 @@ func expertCreateCommand(a *app) *cobra.Command {
 		f.String(flag, "", usage)
 	}
 	text("expert-slug", "expert_slug", "a pastry's `name` such as Muffin, or Pastry and a number")
-	text("role", "role", "what the expert knows")
+	text("role", "role", "the expertise of the expert")
 	text("tier", "tier", "Core, Adjacent or Wildcard")
-	text("creation-reason", "creation_reason", "why the panel needs the expert")
-	text("focus", "focus", "what the expert looks at")
-	text("description", "description", "who the expert is")
+	text("creation-reason", "creation_reason", "the reason why the panel needs the expert")
+	text("focus", "focus", "the focus of the expert")
+	text("description", "description", "a description of the expert")
 	text("color", "color", "a `colour` for drawings")
-	f.Float64Var(&relevance, "relevance", 0, "how near to the subject, a `number`")
+	f.Float64Var(&relevance, "relevance", 0, "the relevance to the subject, a `number`")
 	f.Var(&firstRound, "first-round", "the round in which the expert joins")
 	f.StringVar(&data, "data", "", "the same fields as "+dataUsage+"; also source")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -56,7 +55,7 @@ func expertCreateCommand(a *app) *cobra.Command {
 	return c
 }
 
-// requiredOfExpert are the fields that Blue wants of an expert-create.
+// requiredOfExpert lists the fields that Blue requires for expert-create.
 var requiredOfExpert = []string{"expert_slug", "role", "tier", "creation_reason", "first_round"}
 
 func (a *app) createExpert(ctx context.Context, dialogue, data string, members []member) error {
@@ -88,14 +87,12 @@ func (a *app) createExpert(ctx context.Context, dialogue, data string, members [
 		return a.answerRefusal(err)
 	}
 	a.warn(warnings)
-	return a.answer(newExpertJSON(&added.Value, warnings), func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "added %s (%s) to %s\nnext: blue-store dialogue round-register --dialogue-id %s --round %d --data @round.json\n",
-			added.Value.Slug, oneLine(added.Value.Role), id, id, *e.FirstRound)
-		return err
-	})
+	return a.answerText(newExpertJSON(&added.Value, warnings),
+		fmt.Sprintf("added %s (%s) to %s\nnext: blue-store dialogue round-register --dialogue-id %s --round %d --data @round.json\n",
+			added.Value.Slug, oneLine(added.Value.Role), id, id, *e.FirstRound))
 }
 
-// checkExpertData reports every field that is due and absent, at once.
+// checkExpertData returns one error that names every missing field.
 func checkExpertData(text []byte) error {
 	var given map[string]json.RawMessage
 	if err := json.Unmarshal(text, &given); err != nil {
@@ -113,14 +110,15 @@ func checkExpertData(text []byte) error {
 	return nil
 }
 
-// pastries are the names Blue gives to experts.
+// pastries lists Blue's names for experts.
 var pastries = []string{
 	"Muffin", "Cupcake", "Scone", "Eclair", "Donut", "Brioche", "Croissant", "Macaron", "Cannoli", "Strudel",
 	"Beignet", "Churro", "Profiterole", "Tartlet", "Galette", "Palmier", "Kouign", "Sfogliatella", "Financier", "Religieuse",
 }
 
-// checkPastry is Blue's rule for experts made on the command line, in Blue's
-// words: one of the pastries, or Pastry and digits for the twenty-first.
+// checkPastry applies Blue's rule for experts that are created on the command
+// line. The name must be one of the pastries, or Pastry and digits. The error text
+// is Blue's.
 func checkPastry(slug blue.ExpertSlug) error {
 	number, extra := strings.CutPrefix(string(slug), "Pastry")
 	if slices.Contains(pastries, string(slug)) || extra && number != "" && strings.Trim(number, "0123456789") == "" {
@@ -131,7 +129,7 @@ func checkPastry(slug blue.ExpertSlug) error {
 		blue.ErrRefused, slug)
 }
 
-// expertJSON is Blue's answer, members in its order.
+// expertJSON is Blue's answer, with its order of members.
 type expertJSON struct {
 	Expert struct {
 		CreationReason string            `json:"creation_reason"`

@@ -24,29 +24,24 @@ func exportCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export DIALOGUE",
 		Short: "Write a whole dialogue as one JSON document",
-		Long: "export writes the dialogue as one JSON document, decrypted. With --output it goes\n" +
-			"into a file that only you can read; the file is there whole or as it was before,\n" +
-			"and folders on the way to it are made.\n\n" +
-			"--salvage writes what verifies of a damaged dialogue and still exits with 7.",
+		Long: "Writes the decrypted dialogue as one JSON document. --output writes it to a file that only you\n" +
+			"can read. The file is replaced atomically, and missing folders are created.\n\n" +
+			"--salvage writes the items of a damaged dialogue that verify. The exit code is still 7.",
 		Example: "  blue-store export ukfs-specification-review --output ukfs.json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if c.Flags().Changed("output") {
-				target, err := outputFile(output)
-				if err != nil {
-					return err
-				}
-				output = target
+			if err := checkOutput(c, &output); err != nil {
+				return err
 			}
 			return a.export(c.Context(), args[0], output, salvage)
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "", "the file to write; standard output if left out")
-	c.Flags().BoolVar(&salvage, "salvage", false, "export what verifies of a damaged dialogue")
+	c.Flags().StringVarP(&output, "output", "o", "", "the output `FILE`; default standard output")
+	c.Flags().BoolVar(&salvage, "salvage", false, "export the items of a damaged dialogue that verify")
 	return c
 }
 
-// exportAnswer says what export --output wrote, schema blue-store/export@1.
+// exportAnswer is the answer of export --output, schema blue-store/export@1.
 type exportAnswer struct {
 	Schema     string        `json:"schema"`
 	DialogueID string        `json:"dialogue_id"`
@@ -78,14 +73,12 @@ func (a *app) export(ctx context.Context, name, output string, salvage bool) err
 		return err
 	}
 	answer := exportAnswer{"blue-store/export@1", string(id), output, b.Len(), snapshot.Version, snapshot.Damage}
-	return errors.Join(damaged, a.answer(answer, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "Exported dialogue '%s' to %s\n", id, printable(output))
-		return err
-	}))
+	return errors.Join(damaged, a.answerText(answer, fmt.Sprintf("Exported dialogue '%s' to %s\n", id, output)))
 }
 
-// loadOrSalvage loads a dialogue, or, if asked to, what verifies of it. Then
-// damaged is the error to end with once the rest has been shown.
+// loadOrSalvage loads a dialogue. With salvage, it loads the items that verify and
+// returns the damage as a second error, which the command must return after it
+// has shown the items.
 func (s *session) loadOrSalvage(ctx context.Context, id blue.DialogueID, salvage bool) (snapshot *blue.Snapshot, damaged, err error) {
 	if !salvage {
 		snapshot, err = s.store.Load(ctx, id)
@@ -98,11 +91,19 @@ func (s *session) loadOrSalvage(ctx context.Context, id blue.DialogueID, salvage
 	return snapshot, damaged, err
 }
 
-// outputFile returns where to write: a link's target, so that the link stays.
-// Only a regular file is ever replaced.
+// checkOutput replaces the value of --output by the path to write to.
+func checkOutput(c *cobra.Command, path *string) (err error) {
+	if c.Flags().Changed("output") {
+		*path, err = outputFile(*path)
+	}
+	return err
+}
+
+// outputFile returns the path to write to. For a symbolic link, it is the target,
+// so that the link stays. Only a regular file can be replaced.
 func outputFile(path string) (string, error) {
 	if path == "" {
-		return "", usage("--output is empty; leave it out to write to standard output")
+		return "", usage("--output is empty; omit it to write to standard output")
 	}
 	info, err := os.Stat(path)
 	switch {
@@ -113,12 +114,12 @@ func outputFile(path string) (string, error) {
 	case info.IsDir():
 		return "", usage("--output: %s is a folder; name a file in it", path)
 	case !info.Mode().IsRegular():
-		return "", usage("--output: %s is not a regular file; leave --output out and redirect standard output", path)
+		return "", usage("--output: %s is not a regular file; omit --output and redirect standard output", path)
 	}
 	return filepath.EvalSymlinks(path)
 }
 
-// replaceFile puts a file in place whole, as writeFile does.
+// replaceFile writes data to a file like writeFile.
 func replaceFile(path string, data []byte) error {
 	return writeFile(path, func(w io.Writer) error {
 		_, err := w.Write(data)
@@ -126,12 +127,12 @@ func replaceFile(path string, data []byte) error {
 	})
 }
 
-// writeFile puts a file in place whole: a temporary one beside it, flushed,
-// then renamed. Nobody but the owner can read it.
+// writeFile replaces a file atomically. It writes and syncs a temporary file in
+// the same folder and renames it. Only the owner can read the file.
 func writeFile(path string, write func(io.Writer) error) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("making the folder of the export: %w", err)
+		return fmt.Errorf("creating the folder of the export: %w", err)
 	}
 	f, err := os.CreateTemp(dir, ".export-*.tmp") // mode 0600
 	if err != nil {

@@ -13,14 +13,14 @@ import (
 	"github.com/superviber/blue-encrypted-store/view"
 )
 
-// graphFormats are the ways to draw a graph.
+// graphFormats lists the values of --format.
 var graphFormats = []string{"text", "dot", "json"}
 
 func graphCommand(a *app) *cobra.Command {
 	var format string
 	c := &cobra.Command{
 		Use:   "graph DIALOGUE",
-		Short: "Draw the argument: entities, their references, what each verdict rests on",
+		Short: "Draw the argument: entities, their references, and the basis of each verdict",
 		Example: "  blue-store graph ukfs-specification-review\n" +
 			"  blue-store graph ukfs-specification-review --format dot | dot -Tsvg > g.svg",
 		Args: cobra.ExactArgs(1),
@@ -40,11 +40,11 @@ func graphCommand(a *app) *cobra.Command {
 			return a.write(b.Bytes())
 		},
 	}
-	c.Flags().StringVar(&format, "format", "", "text (the default on a terminal), json (the default elsewhere) or dot")
+	c.Flags().StringVar(&format, "format", "", "text (the default on a terminal), json (the default otherwise) or dot")
 	return c
 }
 
-// graphWriter returns what writes the format that was asked for.
+// graphWriter returns a function that writes the selected format.
 func (a *app) graphWriter(format string) (func(*view.Graph, io.Writer) error, error) {
 	switch {
 	case format != "" && !slices.Contains(graphFormats, format):
@@ -63,7 +63,7 @@ func (a *app) graphWriter(format string) (func(*view.Graph, io.Writer) error, er
 	return func(g *view.Graph, w io.Writer) error { return g.WriteText(w, 0) }, nil
 }
 
-// loadOnce opens the store, loads one dialogue and closes the store again.
+// loadOnce opens the store, loads one dialogue and closes the store.
 func (a *app) loadOnce(ctx context.Context, name string) (*blue.Snapshot, error) {
 	s, id, err := a.openDialogue(ctx, name)
 	if err != nil {

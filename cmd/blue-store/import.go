@@ -21,12 +21,12 @@ func importCommand(a *app) *cobra.Command {
 	var opaque, dry bool
 	c := &cobra.Command{
 		Use:   "import PATH",
-		Short: "Import a dialogue: an operations file (.json), or a folder of Markdown",
-		Long: "import replays a recorded dialogue into the store, one commit for each operation.\n\n" +
-			"PATH is an operations file, or the folder of a dialogue kept as Markdown\n" +
-			"(round-0/muffin.md, scoreboard.md, tensions.md, verdict.md, …). An operation that a\n" +
-			"rule refuses is recorded and listed, and the import goes on. Interrupted, the same\n" +
-			"command goes on where it stopped; run again to its end, it changes nothing.",
+		Short: "Import a dialogue from an operations file (.json) or a folder of Markdown",
+		Long: "Stores a recorded dialogue, with one commit for each operation.\n\n" +
+			"PATH is an operations file, or a folder with a dialogue in Markdown (round-0/muffin.md,\n" +
+			"scoreboard.md, tensions.md, verdict.md, …). An operation that a rule refuses is recorded and\n" +
+			"listed, and the import continues. If the command is interrupted, the same command resumes at\n" +
+			"that point. After the end, it changes nothing.",
 		Example: "  blue-store import dialogue/inputs.json\n" +
 			"  blue-store import --dry-run .blue/dialogues/my-dialogue",
 		Args: cobra.ExactArgs(1),
@@ -36,7 +36,8 @@ func importCommand(a *app) *cobra.Command {
 				return err
 			}
 			if dry {
-				return a.answerImport(dryRun(src, opaque))
+				answer := dryRun(src, opaque)
+				return a.answerText(answer, answer.text())
 			}
 			s, err := a.open(c.Context())
 			if err != nil {
@@ -47,16 +48,16 @@ func importCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.answerImport(answer)
+			return a.answerText(answer, answer.text())
 		},
 	}
-	c.Flags().BoolVar(&opaque, "opaque-id", false, "give the dialogue an id that says nothing about its title")
-	c.Flags().BoolVar(&dry, "dry-run", false, "show what would be stored and what has no place; write nothing")
+	c.Flags().BoolVar(&opaque, "opaque-id", false, "choose an id that reveals nothing about the title")
+	c.Flags().BoolVar(&dry, "dry-run", false, "show the result and the parts that cannot be stored, and write nothing")
 	return c
 }
 
-// readSource reads a dialogue from a path, without touching the store. Whatever
-// cannot become a dialogue is an input error.
+// readSource reads a dialogue from a path. It does not open the store. A source that
+// cannot become a dialogue is a usageError.
 func readSource(ctx context.Context, path string, opaque bool) (*importer.Source, error) {
 	src, err := readPath(ctx, path)
 	switch {
@@ -71,7 +72,7 @@ func readSource(ctx context.Context, path string, opaque bool) (*importer.Source
 	}
 	first := src.Ops[0]
 	if first.Dialogue == nil {
-		return nil, usage("%s: the dialogue cannot be made: %v", path, first.Err)
+		return nil, usage("%s: the dialogue cannot be created: %v", path, first.Err)
 	}
 	if _, err := blue.SlugID(first.Dialogue.Title); err != nil && !opaque {
 		return nil, usage("%s: %s", path, err)
@@ -99,17 +100,18 @@ func readPath(ctx context.Context, path string) (*importer.Source, error) {
 	return importer.ReadOperations(data)
 }
 
-// importAnswer is what import says, schema blue-store/import@1.
+// importAnswer is the answer of import, schema blue-store/import@1.
 type importAnswer struct {
 	Schema     string `json:"schema"`
 	Status     string `json:"status"` // imported, resumed, already imported, dry run
 	DialogueID string `json:"dialogue_id"`
 	Title      string `json:"title"`
 	Source     string `json:"source"` // SHA-256, 64 hex digits
-	// Operations counts the source's operations, Done those taken or refused.
+	// Operations is the number of operations in the source. Done is the number of
+	// stored and refused operations.
 	Operations int `json:"operations"`
 	Done       int `json:"done"`
-	// Found counts what the source holds, Stored what the dialogue holds now.
+	// Found has the counts of the source, Stored the counts of the stored dialogue.
 	Found   map[string]int       `json:"found"`
 	Stored  map[string]int       `json:"stored,omitempty"`
 	Version uint64               `json:"version,omitempty"`
@@ -132,8 +134,8 @@ func newImportAnswer(src *importer.Source, status string) *importAnswer {
 	}
 }
 
-// dryRun says what an import would store. Rules are asked by the store alone,
-// so only operations that cannot be read are listed as refused.
+// dryRun returns the answer of a dry run. It applies no rules, because only the store
+// does. So it lists only malformed operations as refused.
 func dryRun(src *importer.Source, opaque bool) *importAnswer {
 	answer := newImportAnswer(src, statusDryRun)
 	for _, op := range src.Ops {
@@ -147,7 +149,7 @@ func dryRun(src *importer.Source, opaque bool) *importAnswer {
 	return answer
 }
 
-// importSource runs the import and reads the dialogue back, verified.
+// importSource runs the import, and then loads and verifies the dialogue.
 func (a *app) importSource(ctx context.Context, s *session, src *importer.Source, opaque bool) (*importAnswer, error) {
 	p := a.progress()
 	taken := 0
@@ -167,13 +169,13 @@ func (a *app) importSource(ctx context.Context, s *session, src *importer.Source
 	if err != nil {
 		if res != nil && res.Done > 0 {
 			a.note("%d of %d operations are stored in %s", res.Done, len(src.Ops), res.Dialogue)
-			err = withHint(err, "the same command goes on where this one stopped")
+			err = withHint(err, "the same command resumes at this point")
 		}
 		return nil, err
 	}
 	snapshot, err := s.store.Load(ctx, res.Dialogue)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s back: %w", res.Dialogue, err)
+		return nil, fmt.Errorf("loading %s after the import: %w", res.Dialogue, err)
 	}
 	status := statusImported
 	switch {
@@ -190,12 +192,12 @@ func (a *app) importSource(ctx context.Context, s *session, src *importer.Source
 	return answer, nil
 }
 
-// opaqueForm is the form of the ids that --opaque-id gives.
+// opaqueForm matches the ids that --opaque-id chooses.
 var opaqueForm = regexp.MustCompile(`^d-[0-9a-f]{32}$`)
 
-// opaqueID returns the dialogue under an opaque id that holds the source, or
-// a new random id. An id made of the source itself would tell whoever has the
-// source which dialogue it is.
+// opaqueID returns the id of the dialogue with an opaque id that was imported from
+// the source, or a new random id. The id is random, because a person with the
+// source could compute an id that depends on it.
 func (a *app) opaqueID(ctx context.Context, s *session, digest string) (blue.DialogueID, error) {
 	rows, err := s.store.List(ctx)
 	if err != nil {
@@ -208,7 +210,7 @@ func (a *app) opaqueID(ctx context.Context, s *session, digest string) (blue.Dia
 		snapshot, err := s.store.Load(ctx, row.ID)
 		switch {
 		case errors.Is(err, blue.ErrTampered), errors.Is(err, blue.ErrSealed), errors.Is(err, blue.ErrErased), errors.Is(err, blue.ErrNotFound):
-			a.note("looking for an earlier import: %s was passed over: %s", row.ID, err)
+			a.note("searching for an earlier import: skipped %s: %s", row.ID, err)
 			continue
 		case err != nil:
 			return "", err
@@ -222,7 +224,7 @@ func (a *app) opaqueID(ctx context.Context, s *session, digest string) (blue.Dia
 	return blue.DialogueID("d-" + hex.EncodeToString(id[:])), nil
 }
 
-// countsOf counts what a dialogue holds, by the names of importer.Source.Found.
+// countsOf returns the counts of a dialogue by the names in importer.Source.Found.
 func countsOf(s *blue.Snapshot) map[string]int {
 	signals, updates, scores := 0, 0, 0
 	for _, r := range s.Rounds {

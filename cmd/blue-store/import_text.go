@@ -3,21 +3,13 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"strings"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/internal/importer"
 )
 
-func (a *app) answerImport(answer *importAnswer) error {
-	return a.answer(answer, func(w io.Writer) error {
-		_, err := io.WriteString(w, printable(answer.text()))
-		return err
-	})
-}
-
-// text is the answer for people.
+// text returns the answer as text.
 func (r *importAnswer) text() string {
 	var b strings.Builder
 	title := r.Title

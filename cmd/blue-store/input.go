@@ -19,9 +19,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/wire"
 )
 
-// input returns JSON that was given as an argument, as @FILE, or as - for
-// standard input: at most wire.MaxJSONBytes. It gives up when ctx ends, also
-// on an input that never does.
+// input returns the JSON in an argument, in @FILE, or for - on standard input. The
+// limit is wire.MaxJSONBytes. It returns when ctx ends, even if the input blocks.
 func (a *app) input(ctx context.Context, value string) ([]byte, error) {
 	path, isFile := strings.CutPrefix(value, "@")
 	switch {
@@ -30,7 +29,7 @@ func (a *app) input(ctx context.Context, value string) ([]byte, error) {
 	case isFile && path != "":
 		return readFile(ctx, path)
 	case value == "" || isFile:
-		return nil, &usageError{message: "no data", hint: "give JSON, @FILE, or - for standard input"}
+		return nil, &usageError{message: "no data", hint: "use JSON, @FILE, or - for standard input"}
 	case len(value) > wire.MaxJSONBytes:
 		return nil, tooLong("the argument")
 	}
@@ -38,7 +37,7 @@ func (a *app) input(ctx context.Context, value string) ([]byte, error) {
 }
 
 func readFile(ctx context.Context, path string) ([]byte, error) {
-	// Opening a pipe waits for its other end, so it may not keep us.
+	// Opening a pipe can block until its other end is opened.
 	return readWithin(ctx, func() ([]byte, error) {
 		f, err := os.Open(path)
 		if err != nil {
@@ -64,8 +63,8 @@ func read(r io.Reader, name string) ([]byte, error) {
 	return data, nil
 }
 
-// readWithin runs a read that cannot be called off and leaves it when ctx ends.
-// The program ends then too.
+// readWithin calls read, which cannot be cancelled, and returns when ctx ends. Then the
+// program ends too.
 func readWithin(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	type result struct {
 		data []byte
@@ -88,7 +87,8 @@ func tooLong(name string) error {
 	return fmt.Errorf("%w: %s is longer than %d bytes", blue.ErrInvalid, name, wire.MaxJSONBytes)
 }
 
-// unreadable names the file and the cause, without the call that failed.
+// unreadable returns an error with the file and the cause, without the name of the
+// failed system call.
 func unreadable(name string, err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err
@@ -96,16 +96,16 @@ func unreadable(name string, err error) error {
 	return fmt.Errorf("%w: %s cannot be read: %w", blue.ErrInvalid, name, err)
 }
 
-// member is one value that a flag gave, by its name in the JSON data.
+// member is one value from a flag, with its name in the JSON data.
 type member struct {
 	key   string
-	flag  string // as typed, for messages
+	flag  string // the name of the flag, for messages
 	value any
 }
 
-// merged puts what the flags say into the data. Saying one thing in both
-// places is fine if they agree, and refused if not: neither wins (Blue lets
-// the data win, bug 4). Nil data are an empty object.
+// mergeMembers adds the values of flags to the data. It returns a usageError if a
+// flag and the data have different values for the same name. In Blue, the data
+// win (bug 4). Nil data count as an empty object.
 func mergeMembers(data []byte, members []member) ([]byte, error) {
 	object := map[string]json.RawMessage{}
 	if data != nil {
@@ -125,14 +125,14 @@ func mergeMembers(data []byte, members []member) ([]byte, error) {
 			return nil, usage("%s: %v", m.flag, err)
 		}
 		if other, given := object[m.key]; given && !isSameValue(other, text) {
-			return nil, usage("%s and %q of the data differ; give one of them", m.flag, m.key)
+			return nil, usage("%s and %q of the data differ; use one of them", m.flag, m.key)
 		}
 		object[m.key] = text
 	}
 	return json.Marshal(object)
 }
 
-// sameValue compares two JSON values as a reader sees them.
+// isSameValue reports whether two JSON texts have the same value.
 func isSameValue(a, b []byte) bool {
 	var x, y any
 	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
@@ -143,17 +143,18 @@ func isSameValue(a, b []byte) bool {
 	return bytes.Equal(one, other)
 }
 
-// dialogueID checks an id as typed, before any store is opened.
+// dialogueID parses the id of a dialogue.
 func dialogueID(text string) (blue.DialogueID, error) {
 	id, err := blue.ParseDialogueID(text)
 	if composed := norm.NFC.String(text); err == nil && composed != text {
-		err = fmt.Errorf("%w: dialogue id %q is not in Unicode normalisation form C; %q is", blue.ErrInvalid, clip(text), clip(composed))
+		err = fmt.Errorf("%w: dialogue id %q is not in Unicode normalization form C; use %q", blue.ErrInvalid, clip(text), clip(composed))
 	}
 	return id, err
 }
 
-// roundFlag is a round's number as a flag: decimal digits, not the octal or
-// hexadecimal that pflag would take. Whether it is in range is for the rules.
+// roundFlag is the number of a round as a flag. It accepts only decimal digits,
+// while an integer of pflag can be octal or hexadecimal. The rules of package blue
+// check the range.
 type roundFlag struct {
 	round blue.Round
 	given bool
@@ -171,7 +172,7 @@ func (f *roundFlag) Type() string { return "N" }
 func (f *roundFlag) Set(text string) error {
 	n, err := strconv.ParseInt(text, 10, 32)
 	if err != nil {
-		return errors.New("a round is a whole number from 0 to 99")
+		return errors.New("a round must be an integer from 0 to 99")
 	}
 	f.round, f.given = blue.Round(n), true
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/engine"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -102,7 +103,7 @@ func (a *app) inspect(ctx context.Context, name, entity string) (*inspection, er
 // inspectItem returns both forms of the entity with the given name.
 func inspectItem(s *blue.Snapshot, items []record.Record, entity string) (inspectedItem, error) {
 	for _, e := range entitiesOf(s) {
-		sk := sortKeyOf(e)
+		sk := engine.SortKey(e)
 		if !slices.Contains(namesOf(e, sk), entity) {
 			continue
 		}
@@ -146,28 +147,6 @@ func appendEntities[E blue.Entity](all []blue.Entity, list []E) []blue.Entity {
 		all = append(all, e)
 	}
 	return all
-}
-
-// sortKeyOf returns the sort key of an entity (RFC 0058, "DynamoDB Schema").
-func sortKeyOf(e blue.Entity) string {
-	switch e := e.(type) {
-	case *blue.Dialogue:
-		return record.Meta
-	case *blue.Expert:
-		return "expert#" + e.Slug.Key()
-	case *blue.RoundRecord:
-		return fmt.Sprintf("round#%02d", int(e.Round))
-	case *blue.Verdict:
-		return "verdict#" + string(e.ID)
-	case *blue.Move:
-		return fmt.Sprintf("move#%02d#%s#%02d", int(e.Round), e.Expert.Key(), int(e.Seq))
-	case *blue.Event:
-		return fmt.Sprintf("event#%s#%s#%s", e.Of.Kind, e.Of, e.Stamp)
-	case blue.Contributed:
-		id := e.Common().ID
-		return fmt.Sprintf("%s#%02d#%02d", id.Kind, int(id.Round), int(id.Seq))
-	}
-	return ""
 }
 
 // storedOf returns the stored attributes of an item, its key first.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/superviber/blue-encrypted-store/internal/engine"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -47,7 +48,7 @@ func TestSortKeyOf(t *testing.T) {
 	snapshot := b.load()
 	found := map[string]bool{}
 	for _, e := range entitiesOf(snapshot) {
-		found[sortKeyOf(e)] = true
+		found[engine.SortKey(e)] = true
 	}
 	for sk := range b.intact {
 		if !found[sk] {
@@ -65,7 +66,7 @@ func TestSalvage(t *testing.T) {
 	b := newBench(t, demoFolder(t))
 	snapshot := b.load()
 	lost := snapshot.Tensions()[0]
-	sk := sortKeyOf(lost)
+	sk := engine.SortKey(lost)
 	attrs := maps.Clone(b.intact[sk])
 	attrs["status"] = record.S("open")
 	b.put(b.with(map[string]record.Attrs{sk: attrs}))

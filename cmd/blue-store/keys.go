@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,7 +13,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/encrypted"
 )
 
-// keysCommands lists the commands below keys.
+// keysCommands lists the subcommands of keys.
 var keysCommands = []func(*app) *cobra.Command{
 	keysStatusCommand,
 	keysRotateCommand,
@@ -26,9 +26,9 @@ func keysCommand(a *app) *cobra.Command {
 	return a.group(&cobra.Command{
 		Use:   "keys",
 		Short: "Show, rotate and share the keys of dialogues",
-		Long: "Each dialogue has a secret of its own, wrapped for each of its users under the user's key,\n" +
-			"which the master key gives: a file, or a key in AWS KMS (BLUE_KMS_KEY_ARN). With a file,\n" +
-			"whoever holds it is every user; KMS tells users apart.",
+		Long: "Each dialogue has its own secret. The store contains one wrapped copy of it for each user. The\n" +
+			"user's key comes from the master key, which is a file or a key in AWS KMS (BLUE_KMS_KEY_ARN).\n" +
+			"Anyone with the key file can act as any user. KMS separates the users.",
 		Example: "  blue-store keys status\n  blue-store keys rotate which-cache\n  blue-store keys grant which-cache ada",
 	}, keysCommands)
 }
@@ -37,11 +37,11 @@ func keysRotateCommand(a *app) *cobra.Command {
 	var all bool
 	c := &cobra.Command{
 		Use:   "rotate [DIALOGUE…]",
-		Short: "Seal dialogues anew under a new key, and destroy the keys before",
-		Long: "Makes a new key version, seals every item under it, and destroys the wrapped keys of the\n" +
-			"versions before. Reading and writing go on meanwhile. Stopped anywhere, nothing is lost: run\n" +
-			"again, it finishes what was begun instead of making one more version. After an error in one\n" +
-			"dialogue it goes on with the others; --all passes over what was erased.",
+		Short: "Re-encrypt dialogues under a new key, and destroy the previous keys",
+		Long: "Creates a new key version, re-encrypts every item under it, and destroys the wrapped keys of the\n" +
+			"previous versions. The dialogue can be read and written at the same time. If the command is\n" +
+			"stopped, nothing is lost, and a second run completes the rotation without another version. After\n" +
+			"an error in one dialogue, it continues with the others. --all skips erased dialogues.",
 		Example: "  blue-store keys rotate which-cache\n  blue-store keys rotate --all",
 		RunE: func(c *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
@@ -54,11 +54,11 @@ func keysRotateCommand(a *app) *cobra.Command {
 			return a.keysRotate(c.Context(), ids)
 		},
 	}
-	c.Flags().BoolVar(&all, "all", false, "rotate every dialogue that is listed or remembered")
+	c.Flags().BoolVar(&all, "all", false, "rotate every dialogue that the store lists or that this client has seen in it")
 	return c
 }
 
-// rotateAnswer is what keys rotate and keys revoke say, schema
+// rotateAnswer is the answer of keys rotate and keys revoke, schema
 // blue-store/keys-rotate@1.
 type rotateAnswer struct {
 	Schema    string               `json:"schema"`
@@ -72,11 +72,9 @@ func (a *app) keysRotate(ctx context.Context, ids []blue.DialogueID) error {
 		return err
 	}
 	defer s.close()
-	named := len(ids) > 0
-	if !named {
-		if ids, err = everyDialogue(ctx, s.store, s.config); err != nil {
-			return err
-		}
+	ids, named, err := s.dialogues(ctx, ids)
+	if err != nil {
+		return err
 	}
 	answer := rotateAnswer{Schema: "blue-store/keys-rotate@1", Dialogues: []encrypted.Rotation{}}
 	p := a.progress()
@@ -96,19 +94,20 @@ func (a *app) keysRotate(ctx context.Context, ids []blue.DialogueID) error {
 	}
 	p.end()
 	if len(failures) == 0 || len(answer.Dialogues) > 0 {
-		failures = append(failures, a.answer(answer, answer.text))
+		failures = append(failures, a.answerText(answer, answer.text()))
 	}
 	err = errors.Join(failures...)
-	return withHint(err, keysHint(err, "what is rotated stays so; the same command goes on"))
+	return withHint(err, keysHint(err, "completed rotations are kept; the same command continues"))
 }
 
-// noMore reports that a dialogue which this client remembers was erased, or is
-// not in this store any more: no reason to stop where nobody named it.
+// isGone reports whether the error means that a dialogue was erased or is not in
+// this store. It is ignored for a dialogue that this client has only seen before.
 func isGone(err error) bool {
 	return errors.Is(err, blue.ErrErased) || errors.Is(err, blue.ErrNotFound)
 }
 
-func (r rotateAnswer) text(w io.Writer) error {
+func (r rotateAnswer) text() string {
+	var b strings.Builder
 	for _, d := range r.Dialogues {
 		verb := "rotated"
 		switch {
@@ -117,40 +116,35 @@ func (r rotateAnswer) text(w io.Writer) error {
 		case d.Resumed:
 			verb = "rotation finished:"
 		}
-		fmt.Fprintf(w, "%s %s  key version %d, %d items sealed anew in %d commits\n", verb, d.Dialogue, d.To, d.Items, d.Commits)
+		fmt.Fprintf(&b, "%s %s  key version %d, %d items re-encrypted in %d commits\n", verb, d.Dialogue, d.To, d.Items, d.Commits)
 	}
 	if len(r.Dialogues) == 0 {
-		fmt.Fprintln(w, "there is no dialogue in this store")
+		b.WriteString("there is no dialogue in this store\n")
 	}
-	return nil
+	return b.String()
 }
 
-// keysHint is an error's own hint, or another one.
-func keysHint(err error, other string) string {
-	if own := hintOf(err); own != "" {
-		return own
-	}
-	return other
-}
+// keysHint returns the hint of an error, or another hint if it has none.
+func keysHint(err error, other string) string { return cmp.Or(hintOf(err), other) }
 
 func keysGrantCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "grant DIALOGUE USER",
 		Short: "Let another user read and write a dialogue",
-		Long: "Wraps the keys of the dialogue for the user too. Under KMS the wrap opens for a principal\n" +
-			"that may decrypt as that user, and not for you. Nothing of the dialogue changes.",
+		Long: "Wraps the keys of the dialogue for the user. With KMS, only a principal with the permissions of\n" +
+			"that user can unwrap them. The dialogue does not change.",
 		Example: "  blue-store keys grant which-cache ada",
 		Args:    cobra.ExactArgs(2),
 		RunE:    func(c *cobra.Command, args []string) error { return a.keysGrant(c.Context(), args[0], args[1]) },
 	}
 }
 
-// grantAnswer is what keys grant says, schema blue-store/keys-grant@1.
+// grantAnswer is the answer of keys grant, schema blue-store/keys-grant@1.
 type grantAnswer struct {
 	Schema   string          `json:"schema"`
 	Dialogue blue.DialogueID `json:"dialogue"`
 	User     string          `json:"user"`
-	Granted  bool            `json:"granted"` // false: they held every key already
+	Granted  bool            `json:"granted"` // false: the user had every key already
 }
 
 func (a *app) keysGrant(ctx context.Context, name, user string) error {
@@ -164,27 +158,24 @@ func (a *app) keysGrant(ctx context.Context, name, user string) error {
 		return err
 	}
 	if !s.config.kms.isSet() {
-		a.note("note: keys come from a file; whoever holds it is every user already")
+		a.note("note: keys come from a file; anyone with the file can already act as any user")
 	}
-	answer := grantAnswer{"blue-store/keys-grant@1", id, user, granted}
-	return a.answer(answer, func(w io.Writer) error {
-		verb := "granted"
-		if !granted {
-			verb = "already granted"
-		}
-		_, err := fmt.Fprintf(w, "%s: %s may read and write %s\n", verb, oneLine(user), id)
-		return err
-	})
+	verb := "granted"
+	if !granted {
+		verb = "already granted"
+	}
+	return a.answerText(grantAnswer{"blue-store/keys-grant@1", id, user, granted}, fmt.Sprintf("%s: %s may read and write %s\n", verb, oneLine(user), id))
 }
 
 func keysRevokeCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "revoke DIALOGUE USER",
-		Short: "Take a dialogue from a user, and seal it under a new key",
-		Long: "Deletes the user's wraps in the commit that makes a new key version for everybody else, then\n" +
-			"seals every item under it. What the user has read they keep, and a process of theirs that runs\n" +
-			"opens what is not sealed anew yet, for the time of its cache at most. Run again, it makes one\n" +
-			"more version. Versions and wraps that no holder of the key made are taken away too.",
+		Short: "Revoke a user's access to a dialogue, and re-encrypt it under a new key",
+		Long: "Deletes the user's wrapped keys in the commit that creates a new key version for the other users.\n" +
+			"Then it re-encrypts every item under the new key. The user keeps everything that they have read.\n" +
+			"A running process of the user can decrypt the remaining items until its key cache expires. A\n" +
+			"repeated run creates another version. It also deletes versions and wrapped keys that no holder\n" +
+			"of the key created.",
 		Example: "  blue-store keys revoke which-cache ada",
 		Args:    cobra.ExactArgs(2),
 		RunE:    func(c *cobra.Command, args []string) error { return a.keysRevoke(c.Context(), args[0], args[1]) },
@@ -199,11 +190,11 @@ func (a *app) keysRevoke(ctx context.Context, name, user string) error {
 	defer s.close()
 	done, err := s.store.Revoke(ctx, id, user)
 	if err != nil {
-		return withHint(err, keysHint(err, "the same command goes on where this one stopped"))
+		return withHint(err, keysHint(err, "the same command continues at this point"))
 	}
 	if !done.Held {
-		a.note("note: no key of %s stood there; the dialogue was sealed anew all the same, in case they have kept one", oneLine(user))
+		a.note("note: the store had no key of %s; the dialogue was re-encrypted nevertheless, because the user can have a copy", oneLine(user))
 	}
 	answer := rotateAnswer{"blue-store/keys-rotate@1", strings.TrimSpace(oneLine(user)), []encrypted.Rotation{done}}
-	return a.answer(answer, answer.text)
+	return a.answerText(answer, answer.text())
 }

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"iter"
 
 	"github.com/spf13/cobra"
@@ -16,23 +16,23 @@ func keysRewrapCommand(a *app) *cobra.Command {
 	var from string
 	c := &cobra.Command{
 		Use:   "rewrap",
-		Short: "After a change of the KMS key: put your own keys under the new one",
-		Long: "BLUE_KMS_KEY_ARN names the new key. rewrap opens your own key, and what others granted to\n" +
-			"you, with the KMS key that was used until now, and wraps them under the new one. No dialogue is\n" +
-			"touched. Each user does so for themselves, while both keys can be used; the policy in deploy/iam\n" +
-			"is due for both. Automatic rotation within one KMS key needs none of this.",
+		Short: "After a change of the KMS key: wrap your own keys with the new one",
+		Long: "BLUE_KMS_KEY_ARN names the new key. rewrap decrypts your own key and the keys that other users\n" +
+			"granted to you with the previous KMS key, and wraps them with the new one. Dialogues do not\n" +
+			"change. Each user must run it while both keys are usable. Both keys need the policy in\n" +
+			"deploy/iam. Automatic rotation inside one KMS key needs no action.",
 		Example: "  blue-store keys rewrap\n  blue-store keys rewrap --from arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.keysRewrap(c.Context(), from) },
 	}
-	c.Flags().StringVar(&from, "from", "", "`ARN` of the KMS key until now (default: the one your stored key names, or named until it was rewrapped)")
+	c.Flags().StringVar(&from, "from", "", "`ARN` of the previous KMS key (default: the key that your stored key names, or named before it was rewrapped)")
 	return c
 }
 
-// rewrapAnswer is what keys rewrap says, schema blue-store/keys-rewrap@1.
+// rewrapAnswer is the answer of keys rewrap, schema blue-store/keys-rewrap@1.
 type rewrapAnswer struct {
 	Schema string `json:"schema"`
-	From   string `json:"from"` // "" if everything lies under the new key already
+	From   string `json:"from"` // the previous key
 	To     string `json:"to"`
 	encrypted.Rewrapping
 }
@@ -44,7 +44,7 @@ func (a *app) keysRewrap(ctx context.Context, from string) error {
 	}
 	defer s.close()
 	if !s.config.kms.isSet() {
-		return &usageError{"keys rewrap is for KMS, and BLUE_KMS_KEY_ARN is not set; a key file is never changed", "to change a dialogue's own key: blue-store keys rotate"}
+		return &usageError{"keys rewrap is for KMS, but BLUE_KMS_KEY_ARN is not set; a key file never changes", "to change the key of a dialogue: blue-store keys rotate"}
 	}
 	answer := rewrapAnswer{Schema: "blue-store/keys-rewrap@1", From: from, To: s.config.kms.arn}
 	if from == "" {
@@ -56,11 +56,11 @@ func (a *app) keysRewrap(ctx context.Context, from string) error {
 		if err != nil {
 			return err
 		}
-		if answer.From = own.UMK; answer.From == answer.To { // by a run that may have been stopped before the grants
+		if answer.From = own.UMK; answer.From == answer.To { // a previous run can have stopped before the granted keys
 			answer.From = own.Before
 		}
 		if answer.From == "" || answer.From == answer.To {
-			return &usageError{"your own key names no other KMS key", "if only grants of others lie under another one: --from ARN"}
+			return &usageError{"your own key names no other KMS key", "if only granted keys are wrapped with another KMS key: --from ARN"}
 		}
 	}
 	old := s.config.kms
@@ -69,29 +69,25 @@ func (a *app) keysRewrap(ctx context.Context, from string) error {
 	if err != nil {
 		return err
 	}
-	// Not the audit log, which a user may not read (deploy/iam/user.json).
+	// A user has no permission to read the audit log (deploy/iam/user.json).
 	ids, err := everyDialogue(ctx, s.store, s.config)
 	if err != nil {
 		return err
 	}
 	if answer.Rewrapping, err = s.store.Rewrap(ctx, source, sequence(ids)); err != nil {
-		return withHint(err, keysHint(err, "both KMS keys open what each wraps; the same command goes on"))
+		return withHint(err, keysHint(err, "each KMS key still opens the keys that it wraps; the same command continues"))
 	}
-	return a.answer(answer, func(w io.Writer) error {
-		if answer.Own {
-			fmt.Fprintf(w, "rewrapped: the key of %s, now under %s\n", oneLine(s.config.user), answer.To)
-		}
-		for id, n := range answer.Granted {
-			fmt.Fprintf(w, "rewrapped: %d granted key(s) of %s\n", n, id)
-		}
-		if !answer.Own && len(answer.Granted) == 0 {
-			fmt.Fprintln(w, "there was nothing to rewrap")
-		}
-		return nil
-	})
+	text := ""
+	if answer.Own {
+		text = fmt.Sprintf("rewrapped: the key of %s, now under %s\n", oneLine(s.config.user), answer.To)
+	}
+	for id, n := range answer.Granted {
+		text += fmt.Sprintf("rewrapped: %d granted key(s) of %s\n", n, id)
+	}
+	return a.answerText(answer, cmp.Or(text, "there was nothing to rewrap\n"))
 }
 
-// each yields dialogues that are known.
+// sequence returns the dialogues as a sequence without errors.
 func sequence(ids []blue.DialogueID) iter.Seq2[blue.DialogueID, error] {
 	return func(yield func(blue.DialogueID, error) bool) {
 		for _, id := range ids {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -22,11 +21,11 @@ import (
 func keysStatusCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status [DIALOGUE…]",
-		Short: "Show the tree of keys: master key, user, key versions of each dialogue and who holds them",
-		Long: "Shows where the master key is, what it says of itself, the key of this user, and for each\n" +
-			"dialogue the state of its keys: versions, how many items each seals, who holds them. Each with\n" +
-			"its age: a key file's is that of its last change, a version's that of its earliest wrap. No key\n" +
-			"is opened, and nothing of this is verified.",
+		Short: "Show the tree of keys: master key, user, and the key versions of each dialogue with holders",
+		Long: "Shows the location and state of the master key, the key of this user, and the keys of each\n" +
+			"dialogue: their versions, the number of items under each, and their holders. It prints the age of\n" +
+			"each. A key file is as old as its last change, and a version as old as its first wrapped key. It\n" +
+			"decrypts no key and verifies nothing.",
 		Example: "  blue-store keys status\n  blue-store keys status which-cache",
 		RunE: func(c *cobra.Command, args []string) error {
 			ids, err := parseDialogues(args)
@@ -38,18 +37,18 @@ func keysStatusCommand(a *app) *cobra.Command {
 	}
 }
 
-// keysAnswer is what keys status says, schema blue-store/keys-status@1.
+// keysAnswer is the answer of keys status, schema blue-store/keys-status@1.
 type keysAnswer struct {
 	Schema    string                `json:"schema"`
 	Source    string                `json:"source"`            // key file or KMS
-	UMK       string                `json:"umk"`               // fingerprint of the file, or the ARN; "" if it cannot be had
+	UMK       string                `json:"umk"`               // fingerprint of the file, or the ARN; "" if unknown
 	Where     string                `json:"where"`             // path of the file, or the server
-	State     string                `json:"state"`             // of the key in KMS; ok for a file; else what is wrong
-	UMKMade   string                `json:"umk_created_at"`    // last change of the file, or what KMS says; "" if unknown
-	CacheTTL  int                   `json:"cache_ttl_seconds"` // how long a process keeps an opened key: the revocation delay
-	User      string                `json:"user"`              // of this run
-	UserKey   string                `json:"user_key"`          // derived; else the KMS key it is stored under, "" if there is none yet
-	UserWrap  string                `json:"user_key_wrap"`     // of a stored one: SHA-256 of the wrapped key, 64 hex digits
+	State     string                `json:"state"`             // state of the key in KMS, ok for a file, or the error
+	UMKMade   string                `json:"umk_created_at"`    // last change of the file, or creation in KMS; "" if unknown
+	CacheTTL  int                   `json:"cache_ttl_seconds"` // the maximum time that a process keeps an opened key
+	User      string                `json:"user"`              // the user of this run
+	UserKey   string                `json:"user_key"`          // derived, or the KMS key that wraps it; "" if there is none yet
+	UserWrap  string                `json:"user_key_wrap"`     // SHA-256 of the wrapped user key, 64 hex digits
 	UserMade  string                `json:"user_key_created_at"`
 	Dialogues []encrypted.KeyStatus `json:"dialogues"`
 	now       time.Time
@@ -68,27 +67,26 @@ func (a *app) keysStatus(ctx context.Context, ids []blue.DialogueID) error {
 	if err := a.describeMasterKey(ctx, s, &answer); err != nil {
 		return err
 	}
-	named := len(ids) > 0
-	if !named {
-		if ids, err = everyDialogue(ctx, s.store, s.config); err != nil {
-			return err
-		}
+	ids, named, err := s.dialogues(ctx, ids)
+	if err != nil {
+		return err
 	}
 	for _, id := range ids {
 		st, err := s.store.KeyStatus(ctx, id)
 		if !named && errors.Is(err, blue.ErrNotFound) {
-			continue // this client remembers one that is gone
+			continue // this client has seen the dialogue, but it is gone
 		}
 		if err != nil {
 			return err
 		}
 		answer.Dialogues = append(answer.Dialogues, st)
 	}
-	return a.answer(answer, answer.text)
+	return a.answerText(answer, answer.text())
 }
 
-// master describes the master key and the user's. A master key that cannot be
-// had is part of the answer: it is when one looks here.
+// describeMasterKey adds the master key and the user key to the answer. A missing
+// master key is part of the answer and not an error, because this command is for
+// that case.
 func (a *app) describeMasterKey(ctx context.Context, s *session, answer *keysAnswer) error {
 	c := s.config
 	if !c.kms.isSet() {
@@ -99,7 +97,7 @@ func (a *app) describeMasterKey(ctx context.Context, s *session, answer *keysAns
 		}
 		if info, err := os.Lstat(c.umk); err == nil && info.Mode().IsRegular() {
 			answer.UMKMade = formatTime(info.ModTime())
-			answer.UserMade = answer.UMKMade // what is derived is as old
+			answer.UserMade = answer.UMKMade // derived keys have the age of the key file
 		}
 		return nil
 	}
@@ -124,24 +122,23 @@ func (a *app) describeMasterKey(ctx context.Context, s *session, answer *keysAns
 		answer.UMKMade = formatTime(status.Created)
 	}
 	if !status.Deletion.IsZero() {
-		answer.State += ", gone on " + status.Deletion.UTC().Format(time.DateOnly)
+		answer.State += ", with deletion on " + status.Deletion.UTC().Format(time.DateOnly)
 	}
 	return nil
 }
 
-// stored writes a time as the tables do.
+// formatTime returns a time in the form of the tables.
 func formatTime(at time.Time) string { return at.UTC().Format(record.TimeLayout) }
 
-func (k keysAnswer) text(w io.Writer) error {
+func (k keysAnswer) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "UMK %s  %s %s, %s, %s\n", cmp.Or(k.UMK, "?"), k.Source, k.Where, k.State, k.age(k.UMKMade))
-	fmt.Fprintf(&b, "    opened keys stay in a process for %s at most: that is the delay of a revocation\n", time.Duration(k.CacheTTL)*time.Second)
+	fmt.Fprintf(&b, "    a process keeps opened keys for at most %s; revoked access ends after that time\n", time.Duration(k.CacheTTL)*time.Second)
 	fmt.Fprintf(&b, "└ KEK of %s  %s\n", k.User, k.userKey())
 	for _, d := range k.Dialogues {
 		k.dialogue(&b, d)
 	}
-	_, err := io.WriteString(w, printable(b.String()))
-	return err
+	return b.String()
 }
 
 func (k keysAnswer) userKey() string {
@@ -154,11 +151,11 @@ func (k keysAnswer) userKey() string {
 	case k.UMK:
 		return "stored, opened by KMS, " + kept
 	}
-	return "stored under " + k.UserKey + ", " + kept + "; blue-store keys rewrap brings it here"
+	return "stored under " + k.UserKey + ", " + kept + "; run blue-store keys rewrap"
 }
 
 func (k keysAnswer) dialogue(b *strings.Builder, d encrypted.KeyStatus) {
-	fmt.Fprintf(b, "  └ %s  %s", d.Dialogue, cmp.Or(d.State, "no head"))
+	fmt.Fprintf(b, "  └ %s  %s", d.Dialogue, cmp.Or(d.State, "no key header"))
 	if d.State == "active" {
 		fmt.Fprintf(b, ", version %d", d.Active)
 	}
@@ -174,8 +171,7 @@ func (k keysAnswer) dialogue(b *strings.Builder, d encrypted.KeyStatus) {
 	}
 }
 
-// age is how long ago a stored time was: "3 h old". Nothing is guessed where
-// nobody says.
+// age returns the age of a stored time, for example "3 h old".
 func (k keysAnswer) age(created string) string {
 	at, err := time.Parse(time.RFC3339Nano, created)
 	if err != nil {

@@ -191,7 +191,7 @@ func TestKMS(t *testing.T) {
 			o.want(exitOK, "ada", nil, "table", "create")
 		}
 		imported := o.want(exitOK, "ada", nil, "import", source)
-		if strings.Contains(imported.stderr, "a new key was made") {
+		if strings.Contains(imported.stderr, "a new key was created") {
 			t.Error("a key file is spoken of")
 		}
 		o.want(exitOK, "ada", []string{"Enabled", "stored in blue_keys", "for 5m0s at most", "AWS_ACCESS_KEY_ID"}, "doctor", "--text")

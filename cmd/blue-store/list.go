@@ -17,10 +17,10 @@ func listCommand(a *app) *cobra.Command {
 	var l listing
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List dialogues, tensions or an expert's moves, without any key",
-		Long: "Lists what the store's indexes hold: the dialogues, those of one --status, the --tensions\n" +
-			"of one status in all dialogues, or the places and moves of one --expert. No key is read,\n" +
-			"and nothing is verified: a row is a hint until its dialogue is loaded (show, verify).",
+		Short: "List dialogues, tensions or an expert's moves, without a key",
+		Long: "Lists rows of the store's indexes: all dialogues, the dialogues with one --status, the --tensions\n" +
+			"with one status in all dialogues, or the panels and moves of one --expert. It reads no key and\n" +
+			"verifies nothing. Use show or verify to check a row.",
 		Example: "  blue-store list\n  blue-store list --status converging\n" +
 			"  blue-store list --tensions\n  blue-store list --tensions addressed --json\n  blue-store list --expert muffin",
 		Args: cobra.MaximumNArgs(1),
@@ -33,9 +33,9 @@ func listCommand(a *app) *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&l.status, "status", "", "only dialogues with this `STATUS`: "+oneOf(blue.KindDialogue.Statuses()))
-	f.StringVar(&l.tensions, "tensions", "", "the tensions of all dialogues with this `STATUS` (open if left out): "+oneOf(blue.KindTension.Statuses()))
+	f.StringVar(&l.tensions, "tensions", "", "the tensions of all dialogues with this `STATUS` (default open): "+oneOf(blue.KindTension.Statuses()))
 	f.Lookup("tensions").NoOptDefVal = string(blue.StatusOpen)
-	f.StringVar(&l.expert, "expert", "", "the panels that the expert `SLUG` is on, and the expert's moves")
+	f.StringVar(&l.expert, "expert", "", "the panels and moves of the expert `SLUG`")
 	return c
 }
 
@@ -47,11 +47,11 @@ func oneOf[T ~string](list []T) string {
 	return strings.Join(words, ", ")
 }
 
-// listing is what is asked for: at most one of them.
+// listing contains the filters of list. At most one is set.
 type listing struct{ status, tensions, expert string }
 
-// check refuses two filters at once, and one that is given but empty. A word
-// behind --tensions, as in "--tensions addressed", is its value.
+// check returns a usageError for two filters, and for an empty one. A word after
+// --tensions, as in "--tensions addressed", is its value.
 func (l *listing) check(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		if f := c.Flags().Lookup("tensions"); !f.Changed || f.Value.String() != f.NoOptDefVal {
@@ -81,94 +81,78 @@ func (l *listing) check(c *cobra.Command, args []string) error {
 }
 
 func (a *app) list(ctx context.Context, l listing) error {
-	var lister blue.AnalyticsStore = nothing{}
+	var store blue.AnalyticsStore
 	s, err := a.openExisting(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
 		defer s.close()
-		lister = s.store
-	}
-	if errors.Is(err, blue.ErrNotFound) { // no store yet, so no dialogue either
+		store = s.store
+	case errors.Is(err, blue.ErrNotFound): // a missing store has no rows
 		a.note("%s; %s", err, hintOf(err))
-		err = nil
-	}
-	if err != nil {
+	default:
 		return err
 	}
 	switch {
 	case l.tensions != "":
-		rows, err := lister.ListTensions(ctx, blue.Status(l.tensions))
-		return answerRows(a, rows, err, tensionsText)
+		return answerRows(ctx, a, store, blue.Status(l.tensions), blue.AnalyticsStore.ListTensions, tensionsText)
 	case l.expert != "":
-		rows, err := lister.ListExpert(ctx, blue.ExpertSlug(l.expert))
-		return answerRows(a, rows, err, activityText)
+		return answerRows(ctx, a, store, blue.ExpertSlug(l.expert), blue.AnalyticsStore.ListExpert, activityText)
 	case l.status != "":
-		rows, err := lister.ListStatus(ctx, blue.Status(l.status))
-		return answerRows(a, rows, err, listText)
+		return answerRows(ctx, a, store, blue.Status(l.status), blue.AnalyticsStore.ListStatus, listText)
 	}
-	rows, err := lister.List(ctx)
-	return answerRows(a, rows, err, listText)
+	all := func(s blue.AnalyticsStore, ctx context.Context, _ string) ([]blue.Listed, error) { return s.List(ctx) }
+	return answerRows(ctx, a, store, "", all, listText)
 }
 
-// nothing is what lists say where there is no store.
-type nothing struct{ blue.AnalyticsStore }
+// unverified is printed below the rows of every list.
+const unverified = "(unverified: show and verify check the dialogue)"
 
-func (nothing) List(context.Context) ([]blue.Listed, error) { return nil, nil }
-func (nothing) ListStatus(context.Context, blue.Status) ([]blue.Listed, error) {
-	return nil, nil
-}
-func (nothing) ListTensions(context.Context, blue.Status) ([]blue.ListedTension, error) {
-	return nil, nil
-}
-func (nothing) ListExpert(context.Context, blue.ExpertSlug) ([]blue.ListedActivity, error) {
-	return nil, nil
-}
-
-// unverified stands below the rows of every list.
-const unverified = "(unverified: hints until the dialogue is opened)"
-
-// answerRows prints rows; none are [] in JSON.
-func answerRows[T any](a *app, rows []T, err error, text func(io.Writer, []T) error) error {
-	if err != nil {
-		return err
-	}
-	return a.answer(append([]T{}, rows...), func(w io.Writer) error {
-		err := text(w, rows)
-		if err == nil && len(rows) > 0 {
-			_, err = fmt.Fprintln(w, unverified)
+// answerRows prints the rows that list returns. store is nil if there is none. No
+// rows are [] in JSON.
+func answerRows[T, K any](ctx context.Context, a *app, store blue.AnalyticsStore, key K, list func(blue.AnalyticsStore, context.Context, K) ([]T, error), text func(io.Writer, []T)) error {
+	var rows []T
+	if store != nil {
+		var err error
+		if rows, err = list(store, ctx, key); err != nil {
+			return err
 		}
-		return err
+	}
+	return a.answer(append([]T{}, rows...), func(w io.Writer) {
+		if text(w, rows); len(rows) > 0 {
+			fmt.Fprintln(w, unverified)
+		}
 	})
 }
 
-// tableText writes rows under a header, or the line none. cells returns a
-// row's cells, tabs between them.
-func tableText[T any](w io.Writer, rows []T, none, header string, cells func(T) string) error {
+// tableText writes rows with a header, or the line none if there are no rows. cells
+// returns the cells of a row, separated by tabs.
+func tableText[T any](w io.Writer, rows []T, none, header string, cells func(T) string) {
 	if len(rows) == 0 {
-		_, err := fmt.Fprintln(w, none)
-		return err
+		fmt.Fprintln(w, none)
+		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, header)
 	for _, r := range rows {
 		fmt.Fprintln(t, cells(r))
 	}
-	return t.Flush()
+	t.Flush()
 }
 
-func listText(w io.Writer, rows []blue.Listed) error {
-	return tableText(w, rows, "No dialogues found.", "DIALOGUE\tSTATUS\tROUNDS\tALIGNMENT\tCHANGED (UTC)", func(r blue.Listed) string {
+func listText(w io.Writer, rows []blue.Listed) {
+	tableText(w, rows, "No dialogues found.", "DIALOGUE\tSTATUS\tROUNDS\tALIGNMENT\tCHANGED (UTC)", func(r blue.Listed) string {
 		return fmt.Sprintf("%s\t%s\t%d\t%d\t%s", oneLine(string(r.ID)), r.Status, r.TotalRounds, r.TotalAlignment, seconds(r.UpdatedAt))
 	})
 }
 
-func tensionsText(w io.Writer, rows []blue.ListedTension) error {
-	return tableText(w, rows, "No tensions found.", "DIALOGUE\tTENSION\tSTATUS\tCHANGED (UTC)", func(r blue.ListedTension) string {
+func tensionsText(w io.Writer, rows []blue.ListedTension) {
+	tableText(w, rows, "No tensions found.", "DIALOGUE\tTENSION\tSTATUS\tCHANGED (UTC)", func(r blue.ListedTension) string {
 		return fmt.Sprintf("%s\t%s\t%s\t%s", oneLine(string(r.Dialogue)), r.ID, r.Status, seconds(r.UpdatedAt))
 	})
 }
 
-func activityText(w io.Writer, rows []blue.ListedActivity) error {
-	return tableText(w, rows, "Nothing found.", "DIALOGUE\tROUND\tWHAT\tCHANGED (UTC)", func(r blue.ListedActivity) string {
+func activityText(w io.Writer, rows []blue.ListedActivity) {
+	tableText(w, rows, "Nothing found.", "DIALOGUE\tROUND\tWHAT\tCHANGED (UTC)", func(r blue.ListedActivity) string {
 		what := "on the panel"
 		if r.Kind == blue.KindMove {
 			what = "move: " + oneLine(string(r.MoveType))
@@ -179,7 +163,7 @@ func activityText(w io.Writer, rows []blue.ListedActivity) error {
 	})
 }
 
-// seconds cuts a time's fraction off.
+// seconds returns a time without fractions of a second.
 func seconds(t string) string {
 	whole, _, _ := strings.Cut(t, ".")
 	return oneLine(whole)

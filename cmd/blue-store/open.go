@@ -22,15 +22,15 @@ type backend = bluestore.Records
 type session struct {
 	config  config
 	store   *encrypted.Store
-	records backend // below the seal, for inspect, doctor and copy
+	records backend // the encrypted records, for inspect, doctor and copy
 	log     *audit.Log
 	keyless bool // keys come from a key file, and there was none when the store was opened
 
-	closed func(error) // is told how the log was closed
+	closed func(error) // receives the result of closing the log
 }
 
-// open opens the store that the flags and the environment name. A command
-// that only reads does not create a store: see openExisting.
+// open opens the store that the flags and the environment name. It creates a
+// missing SQLite store. Commands that only read use openExisting.
 func (a *app) open(ctx context.Context) (*session, error) {
 	c, err := a.config()
 	if err != nil {
@@ -43,8 +43,8 @@ func (a *app) open(ctx context.Context) (*session, error) {
 	return a.seal(ctx, c, records)
 }
 
-// openRecords opens the store below the seal. One that was asked for and does
-// not answer is an error: nothing takes its place.
+// openRecords opens the record store. There is no fallback if it cannot be
+// reached.
 func (a *app) openRecords(ctx context.Context, c config, readOnly bool) (backend, error) {
 	address, opts := "sqlite:"+c.database, &bluestore.Options{ReadOnly: readOnly}
 	if c.kind == kindDynamoDB {
@@ -57,7 +57,8 @@ func (a *app) openRecords(ctx context.Context, c config, readOnly bool) (backend
 	return bluestore.OpenRecords(ctx, address, opts)
 }
 
-// seal puts the encrypted store over open records, which it closes if it fails.
+// seal opens the encrypted store over open records. If it fails, it closes the
+// records.
 func (a *app) seal(ctx context.Context, c config, records backend) (*session, error) {
 	provider, err := a.provider(ctx, c, records)
 	if err != nil {
@@ -76,36 +77,37 @@ func (a *app) seal(ctx context.Context, c config, records backend) (*session, er
 	return &session{c, store, records, log, keyless, a.logClosed}, nil
 }
 
+// isMissing reports whether nothing exists at a path.
 func isMissing(path string) bool {
 	_, err := os.Lstat(path)
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// noteNewKey warns once, in the run that made the key: local data are not
-// durable (RFC 0058, "Documentation requirement").
+// noteNewKey prints a warning in the run that created the key, because local
+// data is not durable (RFC 0058, "Documentation requirement").
 func (a *app) noteNewKey(s *session) {
-	if _, err := os.Lstat(s.config.umk); !s.keyless || err != nil {
+	if !s.keyless || isMissing(s.config.umk) {
 		return
 	}
 	s.keyless = false
-	a.note("note: a new key was made: %s\n"+
-		"warning: local data is not durable. That file is the only way to read this store;\n"+
-		"         whoever loses it loses every dialogue. Copy it to a safe place now.", s.config.umk)
+	a.note("note: a new key was created: %s\n"+
+		"warning: local data is not durable. Without this file, no dialogue of the store can be\n"+
+		"         decrypted. Copy it to a safe place now.", s.config.umk)
 }
 
-// openExisting opens a store that must be there already.
+// openExisting opens a store. It returns ErrNotFound if there is none.
 func (a *app) openExisting(ctx context.Context) (*session, error) {
 	c, err := a.config()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = c.checkExists()
 	}
-	if err := c.checkExists(); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return a.open(ctx)
 }
 
-// openDialogue opens a store that must be there already for a dialogue by name.
+// openDialogue checks the id of a dialogue and opens an existing store.
 func (a *app) openDialogue(ctx context.Context, name string) (*session, blue.DialogueID, error) {
 	id, err := dialogueID(name)
 	if err != nil {
@@ -115,39 +117,40 @@ func (a *app) openDialogue(ctx context.Context, name string) (*session, blue.Dia
 	return s, id, err
 }
 
-// present is ErrNotFound where there is no SQLite file. What of DynamoDB is
-// there shows with the first request.
+// checkExists returns ErrNotFound if there is no SQLite store. A missing
+// DynamoDB table is reported by the first request.
 func (c config) checkExists() error {
-	if c.kind == kindSQLite && isMissing(c.database) && isMissing(c.database+".keys") { // keys alone are lost data: open says so
+	if c.kind == kindSQLite && isMissing(c.database) && isMissing(c.database+".keys") { // if only the keys exist, open reports lost data
 		return withHint(notFound("there is no store at %s", c.database), "blue-store demo, or blue-store dialogue create TITLE")
 	}
 	return nil
 }
 
-// closeWithin bounds the closing of the audit log, which an interrupt does not
-// cut short: a log that is not closed leaves a chain that nobody can tell from
-// a cut one.
-const closeWithin = 15 * time.Second
+// closeTimeout is the maximum time for closing the audit log. An interrupt does
+// not shorten it, because a chain that is not closed cannot be distinguished
+// from a shortened one.
+const closeTimeout = 15 * time.Second
 
-// close ends the audit log, the keys and the store. Commands defer it; what
-// became of the log shows in the exit code all the same.
+// close closes the audit log, the keys and the store. An error of the log also
+// changes the exit code, so that commands can defer the call.
 func (s *session) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	err := s.log.Close(ctx)
 	s.closed(err)
 	return errors.Join(err, s.store.Close(), s.records.Close())
 }
 
-// logClosed keeps the error of a log that could not be closed for the exit.
+// logClosed stores an error of closing the audit log for withLogError.
 func (a *app) logClosed(err error) {
 	if err != nil {
 		a.closing = errors.Join(a.closing, fmt.Errorf("closing the audit log: %w", err))
 	}
 }
 
-// ended adds to the error of a command that the audit log could not be closed.
-// A store that cannot be reached has been reported, and its log is in it.
+// withLogError adds the error of closing the audit log to the error of a
+// command. It adds nothing if the store is unreachable, because the log is in
+// the same store.
 func (a *app) withLogError(err error) error {
 	if errors.Is(err, blue.ErrUnavailable) {
 		return err

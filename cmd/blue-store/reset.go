@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,26 +19,26 @@ func resetCommand(a *app) *cobra.Command {
 	var confirm string
 	c := &cobra.Command{
 		Use:   "reset",
-		Short: "Remove a local store whose key is lost: all its dialogues, and what this client knows of it",
-		Long: "Removes the SQLite files of the store, its keys, the memory of this client and the anchors of\n" +
-			"its audit log. Nothing of it can be read again. A master key that is a proper one stays, since\n" +
-			"other stores may be sealed under it; a file that can be no key is renamed, and the next write\n" +
-			"makes a fresh key. Where that cannot be told, nothing is removed. It asks for the name of the\n" +
-			"database file on a terminal; elsewhere --confirm must give it. DynamoDB is never reset.",
+		Short: "Remove a local store whose key is lost, with all its dialogues and this client's records of it",
+		Long: "Permanently removes the SQLite files of the store, its keys, the freshness records of this client\n" +
+			"and the anchors of the audit log. A valid master key stays, because other stores can depend on\n" +
+			"it. A file that cannot be a key is renamed, and the next write creates a new key. If the file can\n" +
+			"be a key but is not usable, nothing is removed. You must confirm the name of the database file, on\n" +
+			"a terminal or with --confirm. DynamoDB is never reset.",
 		Example: "  blue-store reset\n  blue-store reset --confirm blue.db",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.reset(c.Context(), confirm) },
 	}
-	c.Flags().StringVar(&confirm, "confirm", "", "the `NAME` of the database file, where nobody can be asked")
+	c.Flags().StringVar(&confirm, "confirm", "", "the `NAME` of the database file, instead of the question on a terminal")
 	return c
 }
 
-// resetAnswer is what reset says, schema blue-store/reset@1.
+// resetAnswer is the answer of reset, schema blue-store/reset@1.
 type resetAnswer struct {
 	Schema  string   `json:"schema"`
 	Store   string   `json:"store"`
 	Removed []string `json:"removed"`
-	Renamed string   `json:"renamed,omitempty"` // the unusable master key, where it is now
+	Renamed string   `json:"renamed,omitempty"` // the new path of the unusable master key
 }
 
 func (a *app) reset(ctx context.Context, confirm string) error {
@@ -56,8 +54,8 @@ func (a *app) reset(ctx context.Context, confirm string) error {
 	}
 	name := filepath.Base(c.database)
 	err = a.confirm(ctx, confirmation{
-		given: confirm, name: name, warning: "This removes every dialogue in " + c.database + " for good.",
-		wants: "reset wants the name of the database file", hint: "blue-store reset --confirm " + name, undone: "removed",
+		given: confirm, name: name, warning: "This permanently removes every dialogue in " + c.database + ".",
+		wants: "reset requires the name of the database file as confirmation", hint: "blue-store reset --confirm " + name, undone: "removed",
 	})
 	if err != nil {
 		return err
@@ -66,13 +64,13 @@ func (a *app) reset(ctx context.Context, confirm string) error {
 	if err != nil {
 		return err
 	}
-	return a.answer(answer, answer.text)
+	return a.answerText(answer, answer.text())
 }
 
-// wipe removes the files of the store, data first: what is left by a crash in
-// between is a store without data, which another reset removes.
+// wipe removes the files of the store, data first. After a crash, another reset
+// removes the remaining files.
 func (c config) wipe(ctx context.Context) (*resetAnswer, error) {
-	aside, err := c.isUnusableKey(ctx)
+	isUnusable, err := c.isUnusableKey(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -92,26 +90,26 @@ func (c config) wipe(ctx context.Context) (*resetAnswer, error) {
 			continue
 		}
 		if err := os.RemoveAll(folder); err != nil {
-			return nil, fmt.Errorf("%w: removing what this client knows of the store: %w", blue.ErrUnavailable, err)
+			return nil, fmt.Errorf("%w: removing the records of this client: %w", blue.ErrUnavailable, err)
 		}
 		answer.Removed = append(answer.Removed, folder)
 	}
-	if !aside {
+	if !isUnusable {
 		return answer, nil
 	}
 	answer.Renamed = c.umk + ".unusable-" + time.Now().UTC().Format("20060102T150405Z")
 	if err := os.Rename(c.umk, answer.Renamed); err != nil {
-		return nil, fmt.Errorf("%w: the store is removed, but the unusable key is in the way: %w", blue.ErrUnavailable, err)
+		return nil, fmt.Errorf("%w: the store is removed; renaming the unusable key: %w", blue.ErrUnavailable, err)
 	}
 	return answer, nil
 }
 
-// noKey reports whether what lies in the place of the master key can be none,
-// so that it is put aside. A file that is refused and may be a key all the same
-// is an error: other stores may be sealed under it, and this one too.
+// isUnusableKey reports whether the file at the path of the master key cannot be a
+// key. It returns an error if the file is refused but can still be a key, because
+// this and other stores can depend on it.
 func (c config) isUnusableKey(ctx context.Context) (bool, error) {
 	if c.kms.isSet() {
-		return false, nil // it is not even looked at
+		return false, nil // the key file is not used
 	}
 	_, err := localfile.Open(c.umk, nil).Fingerprint(ctx)
 	file, refused := errors.AsType[*localfile.FileError](err)
@@ -121,25 +119,22 @@ func (c config) isUnusableKey(ctx context.Context) (bool, error) {
 	case refused && file.NoKey:
 		return true, nil
 	}
-	return false, withHint(fmt.Errorf("nothing was removed, for the key file may be a proper key: %w", err),
-		"put it in order first (blue-store doctor says what is wrong with it, blue-store doctor --fix takes access away from others), or move it to a safe place")
+	return false, withHint(fmt.Errorf("nothing was removed, because the key file can be a valid key: %w", err),
+		"repair the key file first (blue-store doctor reports the error, blue-store doctor --fix revokes the access of others), or move it to a safe place")
 }
 
-func (r *resetAnswer) text(w io.Writer) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "removed: the store %s (%d files and folders)\n", r.Store, len(r.Removed))
+func (r *resetAnswer) text() string {
+	text := fmt.Sprintf("removed: the store %s (%d files and folders)\n", r.Store, len(r.Removed))
 	if r.Renamed != "" {
-		fmt.Fprintf(&b, "renamed: the unusable key is now %s\n", r.Renamed)
+		text += fmt.Sprintf("renamed: the unusable key is now %s\n", r.Renamed)
 	}
-	b.WriteString("the next write makes a new store\n")
-	_, err := io.WriteString(w, printable(b.String()))
-	return err
+	return text + "the next write creates a new store\n"
 }
 
-// offerReset asks the RFC's question after a command that met a lost or
-// replaced key (RFC 0058, "Key Loss Behavior"): only on a terminal, only where
-// nothing in the store can be opened with the key file that is there, and never
-// after an integrity failure, which must not lead anyone to destroy a store.
+// offerReset asks the question of RFC 0058, "Key Loss Behavior", after a command
+// that found a lost or replaced key. It asks only on a terminal, and only if the
+// current key file opens nothing in the store. It never asks after an integrity
+// error, because the user must not destroy a damaged store.
 func (a *app) offerReset(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil || errors.Is(err, blue.ErrTampered) {
 		return err
@@ -151,22 +146,22 @@ func (a *app) offerReset(ctx context.Context, err error) error {
 	if hint := c.resetObstacle(ctx); hint != "" {
 		return withHint(err, hint)
 	}
-	typed, asked, askErr := a.ask(ctx, fmt.Sprintf("error: %v\nLocal encryption key changed. Reset database? [y/N] ", err))
+	typed, canAsk, askErr := a.ask(ctx, fmt.Sprintf("error: %v\nLocal encryption key changed. Reset database? [y/N] ", err))
 	switch {
-	case !asked:
-		return withHint(err, "put the right key back at "+c.umk+"; if it is lost for good, so is what it sealed: blue-store reset")
+	case !canAsk:
+		return withHint(err, "restore the right key at "+c.umk+"; if it is lost, its dialogues are lost too: blue-store reset")
 	case askErr != nil:
 		return errors.Join(err, askErr)
 	case typed != "y" && typed != "Y" && typed != "yes":
-		return withHint(err, "nothing was changed. Put the right key back at "+c.umk+", or run blue-store reset")
+		return withHint(err, "nothing was changed. Restore the right key at "+c.umk+", or run blue-store reset")
 	}
-	if err := c.stillLost(ctx, err); err != nil {
-		return err
+	if hint := c.resetObstacle(ctx); hint != "" { // the store changed after the question
+		return withHint(fmt.Errorf("nothing was removed, because the store has changed: %w", err), hint)
 	}
 	answer, wipeErr := c.wipe(ctx)
 	if wipeErr != nil {
 		return errors.Join(err, wipeErr)
 	}
 	a.note("removed: the store %s (%d files and folders)", answer.Store, len(answer.Removed))
-	return withHint(fmt.Errorf("%w: the old dialogues are gone with their key", blue.ErrSealed), "the store is empty now; run the command again")
+	return withHint(fmt.Errorf("%w: the dialogues of the lost key are removed", blue.ErrSealed), "the store is empty now; run the command again")
 }

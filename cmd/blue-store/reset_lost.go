@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/superviber/blue-encrypted-store/keys"
@@ -12,9 +11,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
 
-// keyLost reports whether a command met a key file that is missing beside a
-// sealed store, or a dialogue that is sealed under another key. Of the other
-// dialogues neither says anything: see remains.
+// isKeyLost reports whether an error means that the key file of an encrypted store
+// is missing, or that a dialogue needs another key. It does not check the other
+// dialogues. resetObstacle does that.
 func (c config) isKeyLost(err error) bool {
 	if _, wrong := errors.AsType[*keys.WrongKeyError](err); wrong {
 		return true
@@ -23,37 +22,37 @@ func (c config) isKeyLost(err error) bool {
 	return ok && file.Path == c.umk && isMissing(c.umk)
 }
 
-// remains says, as a hint, why the store must not be offered for removal
-// although a key was lost: something in it may be opened yet, or is damaged. ""
-// if all of it names another key than the one that is there, or there is no key
-// file and all of it is as it was written, as far as that shows without one.
+// resetObstacle returns a hint why the store must not be offered for removal after
+// the loss of a key: some dialogue can still be decrypted, or is damaged. It
+// returns "" if all dialogues need another key than the current key file, or if
+// there is no key file and no damage is visible.
 func (c config) resetObstacle(ctx context.Context) string {
-	back := "put the right key back at " + c.umk
+	restore := "restore the right key at " + c.umk
 	found, err := c.checkWraps(ctx)
 	switch {
 	case err != nil:
-		return back + "; the keys of the store cannot be looked through, so nothing is known of its other dialogues"
+		return restore + "; the keys of the store cannot be read, so the state of its other dialogues is unknown"
 	case found.arn != "":
-		return "set BLUE_KMS_KEY_ARN to the key in KMS that is named: " + found.arn
+		return "set BLUE_KMS_KEY_ARN to the key that the store names: " + found.arn
 	case found.fits:
-		return "this says nothing of the other dialogues: the key file that is there opens some, or they name it. " +
-			"If this one was copied from another store, it needs that store's key; there is nothing to reset"
+		return "other dialogues of the store use the current key file. " +
+			"If this one was copied from another store, it needs the key of that store; there is nothing to reset"
 	case found.damaged:
-		return "if the key file was lost or replaced, " + back + ". What a store says of its key is no proof: it may have been altered instead. " +
-			"blue-store reset removes the store, whatever the cause"
+		return "if the key file was lost or replaced, " + restore + ". The store can be damaged instead, because the key that it names is not proven. " +
+			"blue-store reset removes the store in either case"
 	}
 	return ""
 }
 
-// keysFound is what the wrapped keys of a store say of the key file.
+// keysFound is the result of checking the wrapped keys of a store.
 type keysFound struct {
-	fits    bool   // one opens under the key file, or names it
-	arn     string // one names this key in KMS
-	damaged bool   // one is not what was written
+	fits    bool   // the key file unwraps a key, or a key names it
+	arn     string // a key names this key in KMS
+	damaged bool   // a key is malformed
 }
 
-// lookThrough asks every wrapped key until one fits. It never makes a key file,
-// and finds none that fits where there is none.
+// checkWraps checks every wrapped key until one fits the key file. It never creates
+// a key file. If there is none, no key fits.
 func (c config) checkWraps(ctx context.Context) (found keysFound, err error) {
 	s, err := sqlite.Open(ctx, c.database, &sqlite.Options{ReadOnly: true})
 	if err != nil {
@@ -80,7 +79,7 @@ func (c config) checkWraps(ctx context.Context) (found keysFound, err error) {
 	return found, nil
 }
 
-// add judges one wrap. umk is nil where there is no key file.
+// add checks one wrapped key. umk is nil if there is no key file.
 func (f *keysFound) add(ctx context.Context, p *localfile.Provider, umk keys.UMK, w record.Record) {
 	dialogue, _ := w.Key.Partition.Dialogue()
 	b := keys.Binding{User: w.Attrs["user"].Str(), Dialogue: dialogue, Version: uint32(w.Attrs["version"].Int())}
@@ -95,6 +94,7 @@ func (f *keysFound) add(ctx context.Context, p *localfile.Provider, umk keys.UMK
 	}
 }
 
+// canUnwrap reports whether the key file unwraps a wrapped key.
 func canUnwrap(ctx context.Context, p *localfile.Provider, umk keys.UMK, b keys.Binding, w keys.Wrapped) bool {
 	kek, err := p.DeriveKEK(ctx, umk, b.User)
 	if err != nil {
@@ -107,13 +107,4 @@ func canUnwrap(ctx context.Context, p *localfile.Provider, umk keys.UMK, b keys.
 	}
 	secret.Destroy()
 	return true
-}
-
-// stillLost is the refusal of a removal that was agreed to, where what was true
-// when it was asked for is true no more; nil otherwise.
-func (c config) stillLost(ctx context.Context, err error) error {
-	if hint := c.resetObstacle(ctx); hint != "" {
-		return withHint(fmt.Errorf("nothing was removed, for something changed meanwhile: %w", err), hint)
-	}
-	return nil
 }

@@ -28,14 +28,14 @@ func TestRemains(t *testing.T) {
 		remove bool                 // the key file
 		want   string               // beginning of the hint, "" if there is no offer
 	}{
-		"nothing":                      {nil, false, "this says nothing of the other dialogues"},
-		"one of two":                   {[]func(record.Attrs){both}, false, "this says nothing of the other dialogues"},
-		"both, that open all the same": {[]func(record.Attrs){named, named}, false, "this says nothing of the other dialogues"},
-		"both, that name the key":      {[]func(record.Attrs){bytes, bytes}, false, "this says nothing of the other dialogues"},
+		"nothing":                      {nil, false, "other dialogues of the store use the current key file"},
+		"one of two":                   {[]func(record.Attrs){both}, false, "other dialogues of the store use the current key file"},
+		"both, that open all the same": {[]func(record.Attrs){named, named}, false, "other dialogues of the store use the current key file"},
+		"both, that name the key":      {[]func(record.Attrs){bytes, bytes}, false, "other dialogues of the store use the current key file"},
 		"both":                         {[]func(record.Attrs){both, both}, false, ""},
 		"another user":                 {[]func(record.Attrs){both, func(a record.Attrs) { both(a); a["user"] = record.S("x") }}, false, "if the key file was lost or replaced"},
 		"one without a name":           {[]func(record.Attrs){both, func(a record.Attrs) { both(a); delete(a, "umk") }}, false, "if the key file was lost or replaced"},
-		"one of KMS":                   {[]func(record.Attrs){both, inKMS}, false, "set BLUE_KMS_KEY_ARN to the key in KMS that is named: arn:aws:kms:x:1:key/k"},
+		"one of KMS":                   {[]func(record.Attrs){both, inKMS}, false, "set BLUE_KMS_KEY_ARN to the key that the store names: arn:aws:kms:x:1:key/k"},
 		"the key file":                 {nil, true, ""},
 		"the key file, one of KMS":     {[]func(record.Attrs){inKMS}, true, "set BLUE_KMS_KEY_ARN"},
 		"the key file, one damaged":    {[]func(record.Attrs){func(a record.Attrs) { delete(a, "umk") }}, true, "if the key file was lost or replaced"},
@@ -74,7 +74,7 @@ func TestRemainsUnread(t *testing.T) {
 	if err := os.WriteFile(conf.database, []byte("no database"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := conf.resetObstacle(t.Context()); !strings.Contains(got, "cannot be looked through") {
+	if got := conf.resetObstacle(t.Context()); !strings.Contains(got, "keys of the store cannot be read") {
 		t.Errorf("%q", got)
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -19,10 +18,10 @@ func roundRegisterCommand(a *app) *cobra.Command {
 	var round roundFlag
 	c := &cobra.Command{
 		Use:   "round-register",
-		Short: "Store a whole round: all of it, or nothing",
-		Long: "Validates and numbers a whole round and stores it in one commit: scores, entities, their\n" +
-			"references, tension updates, expert scores, moves. The same round again is answered again and\n" +
-			"changes nothing; a round with other content is a conflict.",
+		Short: "Store a whole round in one commit",
+		Long: "Validates and numbers a round and stores all of it in one commit: scores, entities with their\n" +
+			"references, tension updates, expert scores and moves. The same round again gives the same answer\n" +
+			"and changes nothing. Different content for a stored round is a conflict.",
 		Example: "  blue-store dialogue round-register --dialogue-id which-cache --round 0 --data @round0.json\n" +
 			"  judge | blue-store dialogue round-register --dialogue-id which-cache --round 1 --data -",
 		Args: cobra.NoArgs,
@@ -42,7 +41,7 @@ func (a *app) registerRound(ctx context.Context, dialogue string, round blue.Rou
 	r, err := openRegistration(ctx, a, dialogue, data, func(id blue.DialogueID, text []byte) (blue.RoundBatch, []blue.Warning, error) {
 		batch, warnings, err := wire.ParseRoundBatch(id, round, text)
 		if err == nil {
-			err = batch.Validate() // before the dialogue is looked for, as Blue does
+			err = batch.Validate() // before the store is opened, as in Blue
 		}
 		return batch, warnings, err
 	})
@@ -56,22 +55,20 @@ func (a *app) registerRound(ctx context.Context, dialogue string, round blue.Rou
 	}
 	warnings := append(r.warnings, done.Value.Warnings...)
 	a.warn(warnings)
-	return a.answer(newRoundJSON(r.id, &done.Value, warnings), func(w io.Writer) error {
-		return roundText(w, r.id, &done.Value)
-	})
+	return a.answerText(newRoundJSON(r.id, &done.Value, warnings), roundText(r.id, &done.Value))
 }
 
-// roundJSON is Blue's answer, members in its order, with its refs counted
-// (bug 6) and its expert_scores those that were stored (bug 7).
+// roundJSON is Blue's answer, with its order of members. Unlike Blue, it counts the
+// references (bug 6) and lists the stored expert scores (bug 7).
 type roundJSON struct {
 	DialogueID blue.DialogueID `json:"dialogue_id"`
 	Message    string          `json:"message"`
-	Registered map[string]any  `json:"registered"`         // by name: the kinds, expert_scores, refs, moves (ours)
-	Repeated   bool            `json:"repeated,omitempty"` // ours
+	Registered map[string]any  `json:"registered"`         // by name: the kinds, expert_scores, refs and moves; Blue has no moves
+	Repeated   bool            `json:"repeated,omitempty"` // not in Blue
 	Round      blue.Round      `json:"round"`
 	Score      int64           `json:"score"`
 	Status     string          `json:"status"`
-	Warnings   []blue.Warning  `json:"warnings,omitempty"` // ours
+	Warnings   []blue.Warning  `json:"warnings,omitempty"` // not in Blue
 }
 
 type numberedJSON struct {
@@ -106,28 +103,29 @@ func newRoundJSON(id blue.DialogueID, r *blue.Registered, warnings []blue.Warnin
 	}
 }
 
-func roundText(w io.Writer, id blue.DialogueID, r *blue.Registered) error {
+func roundText(id blue.DialogueID, r *blue.Registered) string {
+	var b strings.Builder
 	word := "registered"
 	if r.Repeated {
 		word = "unchanged, registered before:"
 	}
-	fmt.Fprintf(w, "%s round %d of %s, score %d\n", word, r.Round, id, r.Score)
+	fmt.Fprintf(&b, "%s round %d of %s, score %d\n", word, r.Round, id, r.Score)
 	for _, kind := range blue.NumberedKinds() {
 		if given := r.Entities[kind]; len(given) > 0 {
-			fmt.Fprintf(w, "  %-16s %s\n", kind.Plural(), idRange(given))
+			fmt.Fprintf(&b, "  %-16s %s\n", kind.Plural(), idRange(given))
 		}
 	}
 	if r.References > 0 {
-		fmt.Fprintf(w, "  %-16s %d\n", "references", r.References)
+		fmt.Fprintf(&b, "  %-16s %d\n", "references", r.References)
 	}
 	if r.Moves > 0 {
-		fmt.Fprintf(w, "  %-16s %d\n", "moves", r.Moves)
+		fmt.Fprintf(&b, "  %-16s %d\n", "moves", r.Moves)
 	}
-	_, err := fmt.Fprintf(w, "next: blue-store show %s round:%d\n", id, r.Round)
-	return err
+	fmt.Fprintf(&b, "next: blue-store show %s round:%d\n", id, r.Round)
+	return b.String()
 }
 
-// idRange lists few ids and names the ends of many.
+// idRange returns up to six ids, or the first and the last of more.
 func idRange(given []blue.Numbered) string {
 	const few = 6
 	if len(given) > few {

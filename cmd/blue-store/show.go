@@ -20,16 +20,16 @@ func showCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show DIALOGUE [ENTITY]",
 		Short: "Show a dialogue, or one entity of it with its references and history",
-		Long: "Loads a dialogue, verifies it whole, and shows it as an outline, or one entity of it:\n" +
-			"a display id (P0101), an expert's slug (Muffin), a verdict's id (V01) or round:N. Where two\n" +
-			"have one name, expert:NAME and verdict:NAME tell them apart. As JSON the dialogue is the\n" +
-			"document that export writes.",
+		Long: "Loads and verifies a dialogue and shows it as an outline. ENTITY selects one entity: a display id\n" +
+			"(P0101), an expert's slug (Muffin), a verdict's id (V01) or round:N. If an expert and a verdict\n" +
+			"have the same name, use expert:NAME or verdict:NAME. The JSON form of a dialogue is the document\n" +
+			"of export.",
 		Example: "  blue-store show which-cache\n" +
 			"  blue-store show which-cache T0101\n" +
 			"  blue-store show which-cache round:0",
 		Args: cobra.RangeArgs(1, 2),
 	}
-	c.Flags().BoolVar(&salvage, "salvage", false, "show what verifies of a damaged dialogue; the exit code stays 7")
+	c.Flags().BoolVar(&salvage, "salvage", false, "show the items of a damaged dialogue that verify; the exit code is still 7")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		id, err := dialogueID(args[0])
 		if err != nil {
@@ -52,11 +52,7 @@ func showCommand(a *app) *cobra.Command {
 }
 
 func (a *app) show(ctx context.Context, s *session, id blue.DialogueID, entity string, salvage bool) error {
-	load := s.store.Load
-	if salvage {
-		load = s.store.Salvage
-	}
-	snapshot, err := load(ctx, id)
+	snapshot, damaged, err := s.loadOrSalvage(ctx, id, salvage)
 	if err != nil {
 		return err
 	}
@@ -65,13 +61,12 @@ func (a *app) show(ctx context.Context, s *session, id blue.DialogueID, entity s
 	} else {
 		err = a.showEntity(snapshot, entity)
 	}
-	if len(snapshot.Damage) == 0 || err != nil && !errors.Is(err, blue.ErrNotFound) {
+	if damaged == nil || err != nil && !errors.Is(err, blue.ErrNotFound) {
 		return err
 	}
-	// What is not found may be what did not verify.
+	// An entity that is not found can be one that did not verify.
 	a.note("salvaged: %d item(s) did not verify and are left out", len(snapshot.Damage))
-	return withHint(&blue.TamperError{Dialogue: id, Damage: snapshot.Damage},
-		"what was shown verifies; the rest is lost unless a backup has it")
+	return withHint(damaged, "the shown items verify; the other items are lost, unless a backup contains them")
 }
 
 func (a *app) showDialogue(s *blue.Snapshot) error {
@@ -83,10 +78,10 @@ func (a *app) showDialogue(s *blue.Snapshot) error {
 		}
 		delete(doc, "exported_at")
 	}
-	return a.answer(doc, func(w io.Writer) error { return outline(w, s) })
+	return a.answer(doc, func(w io.Writer) { outline(w, s) })
 }
 
-// nameable reports whether a text can name an entity at all.
+// canNameEntity reports whether a text has the form of an entity's name.
 func canNameEntity(name string) bool {
 	kind, rest, prefixed := strings.Cut(name, ":")
 	if prefixed {
@@ -107,11 +102,12 @@ func canNameEntity(name string) bool {
 }
 
 func badEntity(name string) error {
-	return fmt.Errorf("%w: %q names no entity; give a display id such as P0101, an expert's slug, a verdict's id, or round:N",
+	return fmt.Errorf("%w: %q does not name an entity; use a display id such as P0101, an expert's slug, a verdict's id, or round:N",
 		blue.ErrInvalid, clip(name))
 }
 
-// find looks a name up: a display id first, then a verdict, then an expert.
+// findEntity returns the entity with a name: a display id, a verdict or an expert,
+// in this order.
 func findEntity(s *blue.Snapshot, name string) (blue.Entity, error) {
 	kind, rest, prefixed := strings.Cut(name, ":")
 	if prefixed && kind == "round" {
@@ -165,7 +161,7 @@ func (a *app) showEntity(s *blue.Snapshot, name string) error {
 	shown := map[string]any{"kind": found.EntityKind(), "entity": entity}
 	switch e := found.(type) {
 	case *blue.Expert:
-		return a.answer(shown, func(w io.Writer) error { return expertText(w, s, e) })
+		return a.answer(shown, func(w io.Writer) { expertText(w, s, e) })
 	case *blue.RoundRecord:
 		return a.showRound(s, e, shown)
 	case *blue.Verdict:

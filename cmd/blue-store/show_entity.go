@@ -12,7 +12,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/view"
 )
 
-// numberedShown is a numbered entity with what points from and to it.
+// numberedShown is a numbered entity with its references and events.
 type numberedShown struct {
 	Kind   blue.Kind      `json:"kind"`
 	Entity map[string]any `json:"entity"` // as in the export
@@ -21,11 +21,11 @@ type numberedShown struct {
 	Events []any          `json:"events"` // as in the export
 }
 
-// endJSON is the far end of a reference.
+// endJSON is the other end of a reference.
 type endJSON struct {
 	Type  blue.RefType  `json:"type"`
 	ID    blue.EntityID `json:"id"`
-	Label *string       `json:"label"` // null: not in the dialogue
+	Label *string       `json:"label"` // null if the entity is not in the dialogue
 }
 
 func (a *app) showNumbered(s *blue.Snapshot, e blue.Contributed, entity map[string]any) error {
@@ -48,7 +48,7 @@ func (a *app) showNumbered(s *blue.Snapshot, e blue.Contributed, entity map[stri
 			shown.Events = append(shown.Events, event)
 		}
 	}
-	return a.answer(shown, func(w io.Writer) error { return numberedText(w, s, e, shown) })
+	return a.answer(shown, func(w io.Writer) { numberedText(w, s, e, shown) })
 }
 
 func refEnd(s *blue.Snapshot, t blue.RefType, id blue.EntityID) endJSON {
@@ -59,7 +59,7 @@ func refEnd(s *blue.Snapshot, t blue.RefType, id blue.EntityID) endJSON {
 	return e
 }
 
-func numberedText(w io.Writer, s *blue.Snapshot, e blue.Contributed, shown *numberedShown) error {
+func numberedText(w io.Writer, s *blue.Snapshot, e blue.Contributed, shown *numberedShown) {
 	c := e.Common()
 	fmt.Fprintf(w, "%s %s, %s, round %d\n", c.ID, c.ID.Kind, e.Common().Status, c.ID.Round)
 	field(w, "label", c.Label)
@@ -85,7 +85,6 @@ func numberedText(w io.Writer, s *blue.Snapshot, e blue.Contributed, shown *numb
 			eventText(w, ev)
 		}
 	}
-	return nil
 }
 
 func endText(e endJSON) string {
@@ -109,14 +108,14 @@ func eventText(w io.Writer, e *blue.Event) {
 	fmt.Fprintln(w)
 }
 
-// field prints one line of a heading, unless there is nothing to say.
+// field prints a name with a value, unless the value is empty.
 func field(w io.Writer, name, value string) {
 	if value != "" {
 		fmt.Fprintf(w, "  %-11s %s\n", name, oneLine(value))
 	}
 }
 
-func expertText(w io.Writer, s *blue.Snapshot, e *blue.Expert) error {
+func expertText(w io.Writer, s *blue.Snapshot, e *blue.Expert) {
 	fmt.Fprintf(w, "%s, %s expert, %s\n", e.Slug, e.Tier, e.Source)
 	field(w, "role", e.Role)
 	field(w, "focus", e.Focus)
@@ -127,10 +126,9 @@ func expertText(w io.Writer, s *blue.Snapshot, e *blue.Expert) error {
 	}
 	field(w, "score", scoresText(e))
 	field(w, "said", strings.Join(saidBy(s, e), " "))
-	return nil
 }
 
-// scoresText is the total and its rounds, e.g. "25 (round 0: 15, round 1: 10)".
+// scoresText returns the total and the rounds, for example "25 (round 0: 15, round 1: 10)".
 func scoresText(e *blue.Expert) string {
 	var parts []string
 	for _, r := range slices.Sorted(maps.Keys(e.Scores)) {
@@ -160,10 +158,7 @@ func (a *app) showRound(s *blue.Snapshot, r *blue.RoundRecord, shown map[string]
 		}
 	}
 	shown["registered"] = ids
-	return a.answer(shown, func(w io.Writer) error {
-		roundOutline(w, s, r)
-		return nil
-	})
+	return a.answer(shown, func(w io.Writer) { roundOutline(w, s, r) })
 }
 
 func (a *app) showVerdict(s *blue.Snapshot, v *blue.Verdict, shown map[string]any) error {
@@ -172,10 +167,10 @@ func (a *app) showVerdict(s *blue.Snapshot, v *blue.Verdict, shown map[string]an
 		return err
 	}
 	shown["provenance"] = rests
-	return a.answer(shown, func(w io.Writer) error { return verdictText(w, v, rests) })
+	return a.answer(shown, func(w io.Writer) { verdictText(w, v, rests) })
 }
 
-func verdictText(w io.Writer, v *blue.Verdict, rests *view.Provenance) error {
+func verdictText(w io.Writer, v *blue.Verdict, rests *view.Provenance) {
 	forced := ""
 	if v.Forced {
 		forced = ", forced"
@@ -206,7 +201,6 @@ func verdictText(w io.Writer, v *blue.Verdict, rests *view.Provenance) error {
 	}
 	field(w, "evidence", joinIDs(rests.Evidence))
 	field(w, "claims", joinIDs(rests.Claims))
-	return nil
 }
 
 func joinIDs(ids []blue.EntityID) string {

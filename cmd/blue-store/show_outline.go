@@ -7,9 +7,9 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// outline writes a dialogue for reading: its question, the panel, each round
-// with one line for each entity, the verdicts.
-func outline(w io.Writer, s *blue.Snapshot) error {
+// outline writes the text form of a dialogue: its question, the panel, the rounds
+// with one line for each entity, and the verdicts.
+func outline(w io.Writer, s *blue.Snapshot) {
 	d := &s.Dialogue
 	fmt.Fprintf(w, "%s\n", oneLine(d.Title))
 	field(w, "id", string(d.ID))
@@ -33,12 +33,11 @@ func outline(w io.Writer, s *blue.Snapshot) error {
 		fmt.Fprintf(w, "  %-12s %s, round %d: %s\n", v.ID, v.Type, v.Round, oneLine(v.Recommendation))
 	}
 	for _, sk := range s.Unknown {
-		fmt.Fprintf(w, "\nan item of a newer version is kept: %s\n", oneLine(sk))
+		fmt.Fprintf(w, "\nan item of a newer version of the program: %s\n", oneLine(sk))
 	}
 	if all := s.Contributed(); len(all) > 0 {
 		fmt.Fprintf(w, "\nnext: blue-store show %s %s\n", d.ID, all[0].Common().ID)
 	}
-	return nil
 }
 
 func roundOutline(w io.Writer, s *blue.Snapshot, r *blue.RoundRecord) {

@@ -23,8 +23,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 )
 
-// storedStore is a copy of a store that an earlier version of the program
-// wrote (tests/fixtures/stored), and a way to run the program on it.
+// storedStore is a copy of a store that an earlier version of the program wrote
+// (tests/fixtures/stored). It runs the program on the copy.
 type storedStore struct {
 	t    *testing.T
 	home string
@@ -41,8 +41,8 @@ func copyStored(t *testing.T) *storedStore {
 	return s
 }
 
-// copyStoredSQLite copies the databases too, and what the client remembers of
-// them: that is in folders whose name is made of the database's path.
+// copyStoredSQLite also copies the databases and the freshness records of the
+// client. The name of their folder depends on the path of the database.
 func copyStoredSQLite(t *testing.T) *storedStore {
 	t.Helper()
 	s := copyStored(t)
@@ -68,13 +68,13 @@ func copyStoredSQLite(t *testing.T) *storedStore {
 	return s
 }
 
-// location is the name of this store in the folders of the home.
+// location returns the name of this store's folders in the home.
 func (s *storedStore) location() string {
 	sum := sha256.Sum256([]byte(filepath.Join(s.home, "db", "blue.db")))
 	return hex.EncodeToString(sum[:8])
 }
 
-// put copies a file of the fixture to a place in the home.
+// put copies a file of the fixture into the home.
 func (s *storedStore) put(from, to string) {
 	s.t.Helper()
 	to = filepath.Join(s.home, filepath.FromSlash(to))
@@ -111,7 +111,7 @@ func (s *storedStore) run(want int, user string, args ...string) string {
 	return out.String()
 }
 
-// tester runs a command that has to succeed.
+// tester runs a command that must succeed.
 func (s *storedStore) tester(args ...string) string {
 	s.t.Helper()
 	return s.run(exitOK, "tester", args...)
@@ -163,7 +163,7 @@ func (s *storedStore) isVerified(exports string) {
 
 var exportedAt = regexp.MustCompile(`(?m)^(  "exported_at": ").*("[,]?)$`)
 
-// timeless is an export without the time at which it was made.
+// timeless returns an export without its time.
 func timeless(export string) string { return exportedAt.ReplaceAllString(export, "$1$2") }
 
 // isAudited verifies the audit log.
@@ -182,7 +182,7 @@ func (s *storedStore) isAudited() {
 	}
 }
 
-// write writes to a dialogue in each way and verifies the whole store.
+// write writes to a dialogue in every way and verifies the whole store.
 func (s *storedStore) write(id string) {
 	s.t.Helper()
 	s.tester("dialogue", "expert-create", "--dialogue-id", id, "--expert-slug", "Scone", "--role", "Archivist", "--tier", "Adjacent", "--creation-reason", "A store of another version", "--first-round", "2")
@@ -199,11 +199,12 @@ func (s *storedStore) write(id string) {
 	s.isAudited()
 }
 
-// TestStored: a store of an earlier version opens, verifies and exports as it
-// was written, and takes further writes.
+// TestStored checks that a store of an earlier version opens, verifies, exports
+// the same document and accepts writes.
 func TestStored(t *testing.T) {
 	s := copyStoredSQLite(t)
-	// The log comes first: every other command adds events to it.
+	// The log must be checked first, because every other command adds events to
+	// it.
 	if diff := cmp.Diff(string(storedFile(t, "audit-log.jsonl")), s.tester("audit", "export")); diff != "" {
 		t.Errorf("the audit log (-stored +now):\n%s", diff)
 	}
@@ -216,15 +217,15 @@ func TestStored(t *testing.T) {
 		t.Errorf("show: %s", out)
 	}
 	s.tester("show", "references-inline-or-as-items")
-	s.run(exitOK, "ada", "show", "which-cache") // granted after a rotation
+	s.run(exitOK, "ada", "show", "which-cache") // access was granted after a rotation
 	s.run(exitKey, "ada", "show", "revoked")
 	s.run(exitErased, "tester", "show", "erased")
 	s.tester("erase", "verify", fixtures.Path(t, "stored", "erased.cert"))
 	s.write("which-cache")
 }
 
-// TestStoredHeads: what the client of an earlier version remembers still shows
-// that the store was rolled back.
+// TestStoredHeads checks that the freshness records of an earlier version detect
+// a rollback of the store.
 func TestStoredHeads(t *testing.T) {
 	s := copyStoredSQLite(t)
 	sum := sha256.Sum256([]byte("which-cache"))
@@ -244,8 +245,8 @@ func TestStoredHeads(t *testing.T) {
 	s.tester("verify", "revoked")
 }
 
-// TestStoredDamage: the checks above can fail. One changed byte of a stored
-// item and one changed event are found.
+// TestStoredDamage shows that the checks above can fail. They find one changed
+// byte of a stored item and one changed event.
 func TestStoredDamage(t *testing.T) {
 	log := storedFile(t, "audit-log.jsonl")
 	i := bytes.Index(log, []byte(`"success"`))
@@ -263,7 +264,7 @@ func TestStoredDamage(t *testing.T) {
 	s.run(exitIntegrity, "tester", "erase", "verify", bent)
 }
 
-// TestStoredDynamoDB: the same for the items of three DynamoDB tables.
+// TestStoredDynamoDB checks the same for the items of three DynamoDB tables.
 func TestStoredDynamoDB(t *testing.T) {
 	for _, name := range awsNames {
 		if name != "DYNAMODB_ENDPOINT" {

@@ -60,7 +60,7 @@ func (a *app) tables(ctx context.Context, ask func(*tables.Tables) ([]tables.Sta
 	return admin.Check(found)
 }
 
-func (t tablesJSON) text(w io.Writer) error {
+func (t tablesJSON) text(w io.Writer) {
 	for _, table := range t.Tables {
 		state := string(table.State)
 		if table.Created {
@@ -74,5 +74,4 @@ func (t tablesJSON) text(w io.Writer) error {
 			fmt.Fprintf(w, "%-10s   not supported here: %s\n", "", oneLine(n))
 		}
 	}
-	return nil
 }

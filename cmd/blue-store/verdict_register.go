@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,9 +17,9 @@ func verdictRegisterCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verdict-register",
 		Short: "Store a verdict; a final one must pass the convergence gate",
-		Long: "Stores a verdict. A final one converges the dialogue: it is refused until the last round's\n" +
-			"velocity is 0 and every expert has converged, unless the data say \"force\": true. What the\n" +
-			"verdict claims to rest on is compared with the stored references; differences are warnings.",
+		Long: "Stores a verdict. A final verdict converges the dialogue. It is refused until the velocity of\n" +
+			"the last round is 0 and every expert has converged, unless the data contain \"force\": true. The\n" +
+			"claims of the verdict are compared with the stored references. Differences are warnings.",
 		Example: "  blue-store dialogue verdict-register --dialogue-id which-cache --data @verdict.json",
 		Args:    cobra.NoArgs,
 	}
@@ -46,21 +45,19 @@ func (a *app) registerVerdict(ctx context.Context, dialogue, data string) error 
 	warnings = append(warnings, a.checkClaims(ctx, r.session, id, v)...)
 	a.warn(warnings)
 	answer := newVerdictJSON(id, v, &decided.Value, warnings)
-	return a.answer(answer, func(w io.Writer) error {
-		if answer.Warning != "" {
-			fmt.Fprintln(w, answer.Warning)
-		}
-		word := "registered"
-		if answer.Repeated {
-			word = "unchanged, registered before:"
-		}
-		_, err := fmt.Fprintf(w, "%s %s verdict %s of %s\nnext: blue-store show %s %s\n", word, v.Type, v.ID, id, id, v.ID)
-		return err
-	})
+	word := "registered"
+	if answer.Repeated {
+		word = "unchanged, registered before:"
+	}
+	text := fmt.Sprintf("%s %s verdict %s of %s\nnext: blue-store show %s %s\n", word, v.Type, v.ID, id, id, v.ID)
+	if answer.Warning != "" {
+		text = answer.Warning + "\n" + text
+	}
+	return a.answerText(answer, text)
 }
 
-// checkClaims compares what the author says with what the graph shows. The
-// verdict stands already, so whatever goes wrong here is only told.
+// checkClaims compares the claims of the author with the graph. The verdict is
+// already stored, so an error here is only a note.
 func (a *app) checkClaims(ctx context.Context, s *session, id blue.DialogueID, v blue.NewVerdict) []blue.Warning {
 	if v.TensionsResolved == nil && v.KeyEvidence == nil && v.KeyClaims == nil {
 		return nil
@@ -73,18 +70,18 @@ func (a *app) checkClaims(ctx context.Context, s *session, id blue.DialogueID, v
 	return view.CheckClaims(v, snapshot)
 }
 
-// verdictJSON is Blue's answer, members in its order.
+// verdictJSON is Blue's answer, with its order of members.
 type verdictJSON struct {
 	DialogueID blue.DialogueID  `json:"dialogue_id"`
 	Forced     bool             `json:"forced,omitempty"`
 	Message    string           `json:"message"`
-	Repeated   bool             `json:"repeated,omitempty"` // ours
+	Repeated   bool             `json:"repeated,omitempty"` // not in Blue
 	Round      blue.Round       `json:"round"`
 	Status     string           `json:"status"`
 	ID         blue.VerdictID   `json:"verdict_id"`
 	Type       blue.VerdictType `json:"verdict_type"`
 	Warning    string           `json:"warning,omitempty"`
-	Warnings   []blue.Warning   `json:"warnings,omitempty"` // ours
+	Warnings   []blue.Warning   `json:"warnings,omitempty"` // not in Blue
 }
 
 func newVerdictJSON(id blue.DialogueID, v blue.NewVerdict, d *blue.Decided, warnings []blue.Warning) *verdictJSON {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,12 +15,12 @@ func verifyCommand(a *app) *cobra.Command {
 	var all, salvage bool
 	c := &cobra.Command{
 		Use:   "verify [DIALOGUE…]",
-		Short: "Check every item of one, several or all dialogues against its seal",
-		Long: "verify loads each dialogue, checks every item, their number and sum against the\n" +
-			"sealed root, and the root against the audit log. One that is damaged is reported\n" +
-			"item by item, the others are checked all the same, and the exit code is 7.\n\n" +
-			"Without arguments it checks what the store lists, and what this client remembers; what was\n" +
-			"erased is named, and is no failure.",
+		Short: "Verify every item of one, several or all dialogues",
+		Long: "Loads each dialogue and verifies every item, the set of items against the encrypted root, and\n" +
+			"the root against the audit log. It lists the damaged items of a dialogue, continues with the\n" +
+			"other dialogues, and exits with 7.\n\n" +
+			"The default is every dialogue that the store lists or that this client has seen in it. An erased\n" +
+			"dialogue is listed and is not an error.",
 		Example: "  blue-store verify\n  blue-store verify ukfs-specification-review --salvage",
 		RunE: func(c *cobra.Command, args []string) error {
 			if all && len(args) > 0 {
@@ -40,7 +39,7 @@ func verifyCommand(a *app) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "check every dialogue (the default without arguments)")
-	c.Flags().BoolVar(&salvage, "salvage", false, "say how much of a damaged dialogue still verifies")
+	c.Flags().BoolVar(&salvage, "salvage", false, "count the items of a damaged dialogue that verify")
 	return c
 }
 
@@ -55,33 +54,30 @@ func parseDialogues(names []string) ([]blue.DialogueID, error) {
 	return ids, nil
 }
 
-// verifyAnswer is what verify says, schema blue-store/verify@1.
+// verifyAnswer is the answer of verify, schema blue-store/verify@1.
 type verifyAnswer struct {
 	Schema    string         `json:"schema"`
 	OK        bool           `json:"ok"`
 	Dialogues []verifyResult `json:"dialogues"`
-	Erased    []string       `json:"erased,omitempty"` // of those that this client remembers
+	Erased    []string       `json:"erased,omitempty"` // of the dialogues that this client has seen
 }
 
-// verified is the finding about one dialogue.
+// verifyResult is the result for one dialogue.
 type verifyResult struct {
 	DialogueID string        `json:"dialogue_id"`
 	OK         bool          `json:"ok"`
 	Items      int           `json:"items,omitempty"`    // of an intact dialogue
 	Version    uint64        `json:"version,omitempty"`  // of an intact dialogue
-	Salvaged   *int          `json:"salvaged,omitempty"` // with --salvage: items that verify
+	Salvaged   *int          `json:"salvaged,omitempty"` // with --salvage: number of items that verify
 	Damage     []blue.Damage `json:"damage,omitempty"`
-	Kind       string        `json:"kind,omitempty"` // of the error, as in exit.go
+	Kind       string        `json:"kind,omitempty"` // of the error, see kinds
 	Message    string        `json:"message,omitempty"`
 }
 
 func (a *app) verify(ctx context.Context, s *session, ids []blue.DialogueID, salvage bool) error {
-	named := len(ids) > 0
-	if !named {
-		var err error
-		if ids, err = everyDialogue(ctx, s.store, s.config); err != nil {
-			return err
-		}
+	ids, named, err := s.dialogues(ctx, ids)
+	if err != nil {
+		return err
 	}
 	answer := verifyAnswer{Schema: "blue-store/verify@1", OK: true, Dialogues: []verifyResult{}}
 	var failures []error
@@ -102,14 +98,10 @@ func (a *app) verify(ctx context.Context, s *session, ids []blue.DialogueID, sal
 		}
 		answer.Dialogues = append(answer.Dialogues, v)
 	}
-	err := a.answer(answer, func(w io.Writer) error {
-		_, err := io.WriteString(w, printable(answer.text()))
-		return err
-	})
-	return errors.Join(append(failures, err)...)
+	return errors.Join(append(failures, a.answerText(answer, answer.text()))...)
 }
 
-// verifyOne checks one dialogue; the error is also told in the finding.
+// verifyOne verifies one dialogue. The result also contains the error.
 func (s *session) verifyOne(ctx context.Context, id blue.DialogueID, salvage bool) (verifyResult, error) {
 	v := verifyResult{DialogueID: string(id)}
 	snapshot, err := s.store.Verify(ctx, id)
@@ -131,11 +123,11 @@ func (s *session) verifyOne(ctx context.Context, id blue.DialogueID, salvage boo
 	return v, err
 }
 
-// itemsOf counts the items that a snapshot was made of.
+// itemsOf returns the number of items of a snapshot.
 func itemsOf(s *blue.Snapshot) int {
 	n := len(s.Experts) + len(s.Rounds) + len(s.Contributed()) + len(s.Moves) + len(s.Events) + len(s.Verdicts) + len(s.Unknown)
 	if !s.Dialogue.CreatedAt.IsZero() {
-		n++ // meta, unless it was not salvaged
+		n++ // meta is missing if it did not verify
 	}
 	return n
 }

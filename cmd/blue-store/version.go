@@ -33,7 +33,7 @@ func versionCommand(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := buildVersion()
-			return a.answer(v, func(w io.Writer) error { return versionText(w, v) })
+			return a.answer(v, func(w io.Writer) { versionText(w, v) })
 		},
 	}
 }
@@ -61,7 +61,7 @@ func buildVersion() versionJSON {
 	return v
 }
 
-func versionText(w io.Writer, v versionJSON) error {
+func versionText(w io.Writer, v versionJSON) {
 	fmt.Fprintf(w, "blue-store %s\n", v.Version)
 	if v.Revision != "" {
 		changed := ""
@@ -70,6 +70,5 @@ func versionText(w io.Writer, v versionJSON) error {
 		}
 		fmt.Fprintf(w, "revision %s%s\n", v.Revision, changed)
 	}
-	_, err := fmt.Fprintf(w, "format %d\nsqlite %s\n%s %s\n", v.Format, v.SQLite, v.Go, v.Platform)
-	return err
+	fmt.Fprintf(w, "format %d\nsqlite %s\n%s %s\n", v.Format, v.SQLite, v.Go, v.Platform)
 }

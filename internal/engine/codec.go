@@ -250,8 +250,8 @@ func entryOfKind(kind blue.Kind) *entry {
 	return nil
 }
 
-// sortKey returns the sort key of a valid entity.
-func sortKey(e blue.Entity) string {
+// SortKey returns the sort key of a valid entity.
+func SortKey(e blue.Entity) string {
 	en, key := entryOfKind(e.EntityKind()), e.EntityKey()
 	rest, _ := en.rest(key.Key) // a slug in lower case need not be a slug: "i̇" is of "İ"
 	return en.prefix + rest
@@ -296,7 +296,7 @@ func encode(id blue.DialogueID, e blue.Entity, before *record.Record) (record.Re
 		return record.Record{}, err
 	}
 	attrs[contentAttr] = record.B(text)
-	return record.Record{Key: record.Key{Partition: partition(id), Item: sortKey(e)}, Attrs: attrs}, nil
+	return record.Record{Key: record.Key{Partition: partition(id), Item: SortKey(e)}, Attrs: attrs}, nil
 }
 
 // carryUnknown copies the attributes that this version does not write.

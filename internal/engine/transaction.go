@@ -56,7 +56,7 @@ func (tx *transaction) isUnchanged() bool { return len(tx.put) == 0 && !tx.touch
 // add puts an entity that must not exist yet. It returns blue.ErrConflict if
 // the entity exists.
 func (tx *transaction) add(e blue.Entity) error {
-	sk := sortKey(e)
+	sk := SortKey(e)
 	if _, pending := tx.places[sk]; pending || tx.before[sk] != nil {
 		return fmt.Errorf("%w: dialogue %s already has %s with other content; nothing was written", blue.ErrConflict, tx.id, sk)
 	}
@@ -69,7 +69,7 @@ func (tx *transaction) add(e blue.Entity) error {
 // it.
 func (tx *transaction) keep(e blue.Entity) {
 	reflect.ValueOf(e).Elem().FieldByName("UpdatedAt").Set(reflect.ValueOf(tx.now))
-	sk := sortKey(e)
+	sk := SortKey(e)
 	if i, ok := tx.places[sk]; ok {
 		tx.put[i] = e
 		return
@@ -126,7 +126,7 @@ func (tx *transaction) writes() ([]record.Write, error) {
 	writes := make([]record.Write, 0, len(entities))
 	for _, e := range entities {
 		w := record.Write{Table: record.Dialogues}
-		before := tx.before[sortKey(e)]
+		before := tx.before[SortKey(e)]
 		var err error
 		if w.Record, err = encode(tx.id, e, before); err != nil {
 			return nil, err

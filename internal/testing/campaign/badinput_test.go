@@ -45,7 +45,7 @@ var badInputs = []struct {
 		{"standard input closed, empty, huge, binary, endless, interrupt", []string{"internal/testing/campaign/rows_unix_test.go: stdin-closed", cli + `at("empty"`, cli + `at("over 16 MiB"`, cli + `at("binary"`,
 			cli + "func TestUnendingInput(", "cmd/blue-store/exit_test.go: func TestInterrupted("}, ""},
 		{"standard output closed, or on a full disk", []string{"cmd/blue-store/exit_test.go: func TestClosedOutput(", "internal/testing/campaign/surroundings_unix_test.go: func TestFullOutput("}, ""},
-		{"erase, reset, audit forget without the explicit flag", []string{"cmd/blue-store/testdata/erase.txt: erase wants the name once more", "cmd/blue-store/testdata/reset.txt: reset wants the name of the database file"}, "the program has no other destructive command, and none that repairs"},
+		{"erase, reset, audit forget without the explicit flag", []string{"cmd/blue-store/testdata/erase.txt: erase requires the name as confirmation", "cmd/blue-store/testdata/reset.txt: reset requires the name of the database file"}, "the program has no other destructive command, and none that repairs"},
 		{"the same write twice", []string{"internal/testing/campaign/kill_unix_test.go: func (d *killed) again(", cli + "other round of the number"}, ""},
 	}},
 	{"JSON", []badInput{
@@ -79,7 +79,7 @@ var badInputs = []struct {
 			keyFile + "func TestBadKeyFile(", row(keyFile, "empty"), row(keyFile, "31 bytes"), row(keyFile, "33 bytes with a newline"), row(keyFile, "64 hexadecimal characters"), row(keyFile, "44 base64 characters"),
 			row(keyFile, "all zero"), row(keyFile, "a directory"), row(keyFile, "a named pipe"), row(keyFile, "a device"), row(keyFile, "a link to the key"), row(keyFile, "a link to a device"), row(keyFile, "mode 0644"),
 			row(keyFile, "another owner"), keyFile + "func TestUnreadableKeyFile(", "cmd/blue-store/testdata/doctor.txt: stdout '^ok  fixed      .*umk.key: 0644 is now 0600$'",
-			"cmd/blue-store/testdata/reset.txt: nothing was removed, for the key file may be a proper key"},
+			"cmd/blue-store/testdata/reset.txt: nothing was removed, because the key file can be a valid key"},
 			"exit 6, without a write. The message names the reason: empty, another length, a trailing newline, hexadecimal or base64 text, zeros, a folder, a pipe, a device, a link, a mode that others can read, another owner, no permission, or a network file system. " +
 				"The last one is tested only in keys/localfile, with a probe, because no test can mount such a disk. Only doctor --fix changes a mode"},
 		{"another valid key in its place", []string{row(keyFile, "another key"), "cmd/blue-store/testdata/reset.txt: wrapped by umk:[0-9a-f]+, you have umk:e1a2fa0236a99da8", "cmd/blue-store/testdata/reset.txt: ttyout 'wrapped by umk:",

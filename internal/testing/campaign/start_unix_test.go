@@ -82,7 +82,7 @@ func start(t *testing.T, n int, title func(int) string) startFigures {
 		}
 		decode(t, r.stdout, &created)
 		ids[created.ID]++
-		if strings.Contains(r.stderr, "a new key was made") {
+		if strings.Contains(r.stderr, "a new key was created") {
 			f.Warned++
 		}
 	}
