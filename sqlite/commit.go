@@ -99,7 +99,7 @@ func (b *batch) check(ctx context.Context, writes []record.Write) error {
 			continue
 		}
 		conflict := &record.ConflictError{Table: w.Table, Key: w.Record.Key}
-		if !conflict.OnHead() {
+		if !conflict.OnMeta() {
 			return conflict
 		}
 		onHead = conflict

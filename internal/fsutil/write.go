@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 )
 
-// A Mode says what WriteFile does if the file exists.
+// A Mode selects what WriteFile does with an existing file.
 type Mode int
 
 // The modes of WriteFile.
@@ -15,7 +15,7 @@ const (
 	Create              // link(2): an existing file is left as it is, with the error fs.ErrExist
 )
 
-// A Sync says what WriteFile flushes to disk.
+// A Sync selects what WriteFile flushes to disk.
 type Sync int
 
 // The levels of Sync.
