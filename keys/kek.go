@@ -14,7 +14,7 @@ import (
 // provider. It prints as "[redacted]". All methods may be called
 // concurrently.
 type KEK struct {
-	Redacted
+	envelope.Redacted
 	user   string
 	umk    string
 	former []string // master keys that it was under before

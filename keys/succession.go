@@ -141,7 +141,7 @@ func (r *Ring) endorsed(ctx context.Context, dialogue string, from uint32, publi
 		}
 		link := links[(v-first)*linkSize:][:linkSize]
 		next := [envelope.PublicSize]byte(link)
-		if !envelope.Endorsed(w.public, dialogue, uint32(v), next, link[envelope.PublicSize:]) {
+		if !envelope.IsEndorsed(w.public, dialogue, uint32(v), next, link[envelope.PublicSize:]) {
 			return w, stranger(dialogue, v, "is not endorsed by a holder of the version before")
 		}
 		w.version, w.public = uint32(v), next

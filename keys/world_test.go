@@ -75,7 +75,7 @@ func newFakeProvider(t *testing.T, name string) *fakeProvider {
 }
 
 type fakeUMK struct {
-	Redacted
+	envelope.Redacted
 	name string
 }
 

@@ -232,7 +232,7 @@ func (x *examination) key(ctx context.Context, s backend) {
 
 // memory says where keys are while they are used. Either is fine.
 func (x *examination) memory() {
-	if envelope.Guarded() {
+	if envelope.IsGuarded() {
 		x.fine("memory", "keys are made and opened in runtime/secret, and zeroed after use")
 		return
 	}

@@ -120,7 +120,7 @@ func New(arn string, api API, store record.Store, opts *Options) (*Provider, err
 
 // handle names a key in KMS. It holds no secret.
 type handle struct {
-	keys.Redacted
+	envelope.Redacted
 	arn       string
 	destroyed atomic.Bool
 }

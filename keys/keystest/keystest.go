@@ -259,7 +259,7 @@ func wrongKey(t *testing.T, w *world) {
 }
 
 // stranger is a handle that no provider has returned.
-type stranger struct{ keys.Redacted }
+type stranger struct{ envelope.Redacted }
 
 func (stranger) Fingerprint() string { return "umk:0000000000000000" }
 func (stranger) Destroy()            {}

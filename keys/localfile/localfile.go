@@ -146,7 +146,7 @@ func (p *Provider) Grant(ctx context.Context, b keys.Binding, secret *envelope.S
 
 // masterKey is the handle of a key that was read.
 type masterKey struct {
-	keys.Redacted
+	envelope.Redacted
 	fingerprint string
 	secret      *envelope.Secret
 }

@@ -99,7 +99,7 @@ type row struct {
 
 // build returns the name of this build.
 func build() string {
-	if envelope.Guarded() {
+	if envelope.IsGuarded() {
 		return "runtimesecret"
 	}
 	return "default"
