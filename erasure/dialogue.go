@@ -103,7 +103,7 @@ func (r *dialogueErasure) run(ctx context.Context, o *seal.Operation) error {
 	if err := retryLost(ctx, func() error { return r.putTombstone(ctx) }); err != nil {
 		return err
 	}
-	if err := r.s.Ring.Destroy(ctx, r.id); err != nil {
+	if err := r.s.Ring.DestroyWraps(ctx, r.id); err != nil {
 		return err
 	}
 	if err := r.deleteItems(ctx); err != nil {
@@ -145,7 +145,7 @@ func (r *dialogueErasure) readState(ctx context.Context) (isDone bool, err error
 	if err != nil && !isDamaged {
 		return false, err
 	}
-	if status.State == seal.StateErased && len(status.Standing()) == 0 && len(items) == 1 && record.IsErased(items[0]) {
+	if status.State == seal.StateErased && len(status.Fingerprints()) == 0 && len(items) == 1 && record.IsErased(items[0]) {
 		if left, err := leftovers(ctx, r.s.Records, items[0].Key.Partition); err != nil || left > 0 {
 			return false, err
 		}

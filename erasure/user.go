@@ -175,7 +175,7 @@ func (r *userErasure) readTrace(ctx context.Context) (userTrace, error) {
 			return t, err
 		}
 	}
-	if t.stored, err = r.s.Ring.Stored(ctx, r.user); err != nil {
+	if t.stored, err = r.s.Ring.StoredKeyHashes(ctx, r.user); err != nil {
 		return t, err
 	}
 	if r.directory == nil || slices.Contains(t.names, r.user) {
@@ -213,7 +213,7 @@ func (r *userErasure) taskOf(ctx context.Context, id string) (t task, isConcerne
 		return task{}, false, err
 	}
 	plan, holders, strays := r.trace.plan, status.Users(), status.StraysOf(r.user)
-	t = task{dialogue: blue.DialogueID(id), wraps: append(status.Wraps(r.user), strays...), hasStrays: len(strays) > 0}
+	t = task{dialogue: blue.DialogueID(id), wraps: append(status.WrapsOf(r.user), strays...), hasStrays: len(strays) > 0}
 	var (
 		isHeld      = len(t.wraps) > 0
 		isShared    = slices.ContainsFunc(holders, func(holder string) bool { return holder != r.user })
@@ -280,7 +280,7 @@ func (r *userErasure) try(ctx context.Context, t task) (done DialogueReport, err
 		return eraseDialogue(ctx, r.s, t.dialogue, r.user)
 	}
 	if t.hasStrays {
-		if err := r.s.Ring.DropStrays(ctx, string(t.dialogue), r.user); err != nil {
+		if err := r.s.Ring.DeleteStrays(ctx, string(t.dialogue), r.user); err != nil {
 			return done, err
 		}
 	}
@@ -385,8 +385,8 @@ func (r *userErasure) checkFinished(ctx context.Context) error {
 		if err != nil && !errors.Is(err, blue.ErrNotFound) {
 			return err
 		}
-		isErased := status.State == seal.StateErased && len(status.Standing()) == 0
-		isHeld := len(status.Wraps(r.user))+len(status.StraysOf(r.user)) > 0
+		isErased := status.State == seal.StateErased && len(status.Fingerprints()) == 0
+		isHeld := len(status.WrapsOf(r.user))+len(status.StraysOf(r.user)) > 0
 		if isHeld || !isErased && slices.Contains(plan.erase, id) {
 			return fmt.Errorf("%w: their erasure is not finished: dialogue %s", blue.ErrConflict, id)
 		}

@@ -36,7 +36,7 @@ func (x *examination) kms(ctx context.Context, s backend) {
 	if s == nil {
 		return
 	}
-	own, err := p.Stored(ctx, x.config.user)
+	own, err := p.StoredKey(ctx, x.config.user)
 	switch {
 	case err != nil:
 		x.wrong("user key", err)

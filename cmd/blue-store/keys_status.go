@@ -107,7 +107,7 @@ func (a *app) master(ctx context.Context, s *session, answer *keysAnswer) error 
 		return err
 	}
 	answer.UMK, answer.Where = c.kms.arn, c.kms.where()
-	own, err := p.Stored(ctx, c.user)
+	own, err := p.StoredKey(ctx, c.user)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (s *Store) checkLineage(ctx context.Context, dialogue string, remembered *f
 	if err != nil || len(public) != envelope.PublicSize {
 		return fmt.Errorf("%w: the freshness record of dialogue %s names no valid key; if you trust the store as it is, run again with --accept-rollback", blue.ErrTampered, dialogue)
 	}
-	return s.Ring.Follows(ctx, dialogue, remembered.KeyVersion, [envelope.PublicSize]byte(public), k)
+	return s.Ring.CheckSuccession(ctx, dialogue, remembered.KeyVersion, [envelope.PublicSize]byte(public), k)
 }
 
 // checkNextKey returns *blue.TamperError if the active key does not descend
@@ -59,5 +59,5 @@ func (s *Store) checkDescends(ctx context.Context, ks *keyset, dialogue string, 
 	if err != nil {
 		return err
 	}
-	return s.Ring.Follows(ctx, dialogue, inUse.Version(), public, k)
+	return s.Ring.CheckSuccession(ctx, dialogue, inUse.Version(), public, k)
 }
