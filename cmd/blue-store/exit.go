@@ -80,7 +80,7 @@ func classify(err error) (code int, kind string) {
 		return exitUsage, "usage"
 	}
 	for _, k := range kinds {
-		if k.err == blue.ErrAudit && (dynamo.Unreachable(err) || sqlite.Unreachable(err)) {
+		if k.err == blue.ErrAudit && (dynamo.Unreachable(err) || sqlite.IsUnreachable(err)) {
 			continue // the log is in the store that is gone, and to bring that back is what helps
 		}
 		if errors.Is(err, k.err) {

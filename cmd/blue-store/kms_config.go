@@ -74,7 +74,7 @@ func (k kmsAt) where() string {
 // key file. Neither takes the other's place. Nothing is sent yet.
 func (a *app) provider(ctx context.Context, c config, records backend) (keys.Provider, error) {
 	if !c.kms.used() {
-		return localfile.Open(c.umk, &localfile.Options{MayCreate: records.Empty, SealedWith: records.SealedWith}), nil
+		return localfile.Open(c.umk, &localfile.Options{MayCreate: records.IsEmpty, SealedWith: records.SealedWith}), nil
 	}
 	return a.kmsProvider(ctx, c.kms, records)
 }

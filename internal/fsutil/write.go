@@ -47,10 +47,9 @@ type WriteOptions struct {
 // error of the file system, wrapped in *fs.PathError or *os.LinkError.
 // Processes may call it concurrently for one path.
 func WriteFile(path string, o WriteOptions, write func(temp *os.File) error) error {
-	step := func(name string) {
-		if o.Step != nil {
-			o.Step(name)
-		}
+	step := o.Step
+	if step == nil {
+		step = func(string) {}
 	}
 	folder := filepath.Dir(path)
 	temp, err := os.CreateTemp(folder, o.Temp) // mode 0600, less the umask
