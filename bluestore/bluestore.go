@@ -48,8 +48,8 @@ type Options struct {
 // Records is a record store that a new master key can be made for.
 type Records interface {
 	record.Store
-	// Empty reports whether the store holds no dialogue and no key.
-	Empty(ctx context.Context) (bool, error)
+	// IsEmpty reports whether the store holds no dialogue and no key.
+	IsEmpty(ctx context.Context) (bool, error)
 	// SealedWith returns the fingerprint of the master key that encrypts the
 	// store's keys, or "" if it is not known. It is not authenticated.
 	SealedWith(ctx context.Context) string
@@ -62,7 +62,7 @@ type KeySource func(records Records) (keys.Provider, error)
 // created when it is missing and the store is empty.
 func KeyFile(path string) KeySource {
 	return func(records Records) (keys.Provider, error) {
-		return localfile.Open(path, &localfile.Options{MayCreate: records.Empty, SealedWith: records.SealedWith}), nil
+		return localfile.Open(path, &localfile.Options{MayCreate: records.IsEmpty, SealedWith: records.SealedWith}), nil
 	}
 }
 
@@ -149,5 +149,5 @@ func OpenRecords(ctx context.Context, address string, opts *Options) (Records, e
 // inMemory is a memory store. It is new, so no other master key is in use.
 type inMemory struct{ *memory.Store }
 
-func (inMemory) Empty(context.Context) (bool, error) { return true, nil }
-func (inMemory) SealedWith(context.Context) string   { return "" }
+func (inMemory) IsEmpty(context.Context) (bool, error) { return true, nil }
+func (inMemory) SealedWith(context.Context) string     { return "" }

@@ -47,10 +47,10 @@ func (c *client) peek(ctx context.Context, table record.Table, prefix string, li
 	}
 }
 
-// Empty reports whether there is neither a record of a dialogue, logs included,
+// IsEmpty reports whether there is neither a record of a dialogue, logs included,
 // nor a key of one: a store that a new master key takes nothing from. The audit
 // log and the directory of its principals are under no such key.
-func (s *Store) Empty(ctx context.Context) (bool, error) {
+func (s *Store) IsEmpty(ctx context.Context) (bool, error) {
 	p, ok := s.api.(peeker)
 	if !ok {
 		return false, fmt.Errorf("%w: dynamo: this store cannot be looked through", record.ErrInvalid)

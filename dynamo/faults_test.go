@@ -371,7 +371,7 @@ func TestScanIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if empty, err := s.Empty(t.Context()); empty || !errors.Is(err, record.ErrUnavailable) || !strings.Contains(hintOf(err), "dynamodb:") || !strings.Contains(hintOf(err), "Scan before the first key") {
+	if empty, err := s.IsEmpty(t.Context()); empty || !errors.Is(err, record.ErrUnavailable) || !strings.Contains(hintOf(err), "dynamodb:") || !strings.Contains(hintOf(err), "Scan before the first key") {
 		t.Errorf("empty %v: %v, hint %q", empty, err, hintOf(err))
 	}
 }

@@ -68,7 +68,7 @@ func (s *Store) big(ctx context.Context, writes []record.Write) error {
 		err = s.settle(ctx, writes, markPending(final, p))
 	}
 	if err != nil {
-		if c, ok := errors.AsType[*record.ConflictError](err); errors.Is(err, record.ErrBusy) || ok && c.OnHead() {
+		if c, ok := errors.AsType[*record.ConflictError](err); errors.Is(err, record.ErrBusy) || ok && c.OnMeta() {
 			s.lost(ctx, pk, p)
 		}
 		return err

@@ -158,11 +158,11 @@ func TestPagesEmptyOrSmall(t *testing.T) {
 // is made: it is not taken for an empty one.
 func TestScanThatLoops(t *testing.T) {
 	p := newPaged(t, true, pageOf{nil, keyOf("a")})
-	if empty, err := p.store(t).Empty(t.Context()); empty || !errors.Is(err, record.ErrUnavailable) || !strings.Contains(err.Error(), "table blue_dialogues do not advance") {
+	if empty, err := p.store(t).IsEmpty(t.Context()); empty || !errors.Is(err, record.ErrUnavailable) || !strings.Contains(err.Error(), "table blue_dialogues do not advance") {
 		t.Errorf("empty %v, %v", empty, err)
 	}
 	p = newPaged(t, false, pageOf{nil, keyOf("a")}, pageOf{[]string{"b"}, nil})
-	if empty, err := p.store(t).Empty(t.Context()); empty || err != nil {
+	if empty, err := p.store(t).IsEmpty(t.Context()); empty || err != nil {
 		t.Errorf("an empty first page: empty %v, %v", empty, err)
 	}
 }

@@ -40,7 +40,7 @@ func (s *Store) settle(ctx context.Context, writes []record.Write, actions []act
 		if !unmet {
 			return conflict
 		}
-		if c.OnHead() {
+		if c.OnMeta() {
 			again, waitErr := s.unblock(ctx, actions)
 			if waitErr != nil {
 				err = waitErr

@@ -33,7 +33,7 @@ func TestPlantedVersion(t *testing.T) {
 		"Rotate": func() error { _, err := h.As("ada").Rotate(ctx, tea); return err },
 		"Verify": func() error { _, err := h.As("ada").Verify(ctx, tea); return err },
 	} {
-		if err := try(); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "key version 2 carries no endorsement") {
+		if err := try(); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "key version 2 has no endorsement") {
 			t.Errorf("%s under a planted key: %v", name, err)
 		}
 	}
@@ -119,7 +119,7 @@ func TestAnotherSuccession(t *testing.T) {
 	}
 	dialoguetest.Must(t)(mallory.Rotate(ctx, tea))
 	copyTables(t, fork.Records, h.Records)
-	if _, err := ada.Load(ctx, tea); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "not endorsed") {
+	if _, err := ada.Load(ctx, tea); !errors.Is(err, blue.ErrTampered) || !strings.Contains(err.Error(), "is not signed") {
 		t.Errorf("version 3 after another version 2: %v", err)
 	}
 	if _, err := h.As("ada").Load(ctx, tea); err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/envelope"
 )
 
-// The vectors hold the table of good and bad addresses and key ids; here
-// stands what holds for all of them.
+// The vectors contain the tables of valid and invalid addresses and key ids. These
+// tests check properties of all of them.
 
 // ids draws dialogue ids as wide as the format allows.
 func ids() *rapid.Generator[string] {
@@ -32,7 +32,8 @@ func sortKeys() *rapid.Generator[string] {
 	)
 }
 
-// TestAddressesAreInjective reads the address back; so no two items share one.
+// TestAddressesAreInjective parses the address back, which shows that no two items
+// have the same address.
 func TestAddressesAreInjective(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		dialogue, sk := ids().Draw(t, "dialogue"), sortKeys().Draw(t, "sk")
@@ -46,7 +47,7 @@ func TestAddressesAreInjective(t *testing.T) {
 	})
 }
 
-// readAddress undoes ItemAddress.
+// readAddress reverses ItemAddress.
 func readAddress(addr string) (dialogue, sk string) {
 	dialogue, rest, _ := strings.Cut(strings.TrimPrefix(addr, "dialogue:"), "/entity:")
 	if rest == "dialogue/meta" {
@@ -56,7 +57,7 @@ func readAddress(addr string) (dialogue, sk string) {
 	return dialogue, kind + "#" + rest
 }
 
-func TestAddressRefusesWhatIsNotUTF8(t *testing.T) {
+func TestAddressRefusesInvalidUTF8(t *testing.T) {
 	for _, at := range [][2]string{{"a\xff", "meta"}, {"a", "tension#\xff"}, {"a", "\xff#1"}} {
 		if a, err := envelope.ItemAddress(at[0], at[1]); !errors.Is(err, blue.ErrInvalid) {
 			t.Errorf("ItemAddress(%q, %q) = %q, %v; want ErrInvalid", at[0], at[1], a, err)
@@ -106,7 +107,7 @@ func FuzzParseKeyID(f *testing.F) {
 		dialogue, version, err := envelope.ParseKeyID(s)
 		if err != nil {
 			if dialogue != "" || version != 0 || !errors.Is(err, blue.ErrInvalid) {
-				t.Fatalf("%q, %d, %v; want ErrInvalid alone", dialogue, version, err)
+				t.Fatalf("%q, %d, %v; want only ErrInvalid", dialogue, version, err)
 			}
 			return
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// sealedItems returns n items of about 600 bytes as a store would hold them.
+// sealedItems returns n sealed items of about 600 bytes.
 func sealedItems(tb testing.TB, k *envelope.Keys, n int) ([]envelope.Address, []record.Record) {
 	tb.Helper()
 	payload := []byte(`{"content":"` + strings.Repeat("x", 586) + `"}`)
@@ -37,7 +37,7 @@ func BenchmarkSealOpen(b *testing.B) {
 	addrs, records := sealedItems(b, k, 1000)
 	payload, err := k.Open(addrs[0], records[0].Attrs["content_encrypted"].Bin(), records[0].Attrs["content_nonce"].Bin())
 	if err != nil || len(payload) != 600 {
-		b.Fatalf("a payload of %d bytes, %v", len(payload), err)
+		b.Fatalf("the payload has %d bytes: %v", len(payload), err)
 	}
 	b.Run("seal", func(b *testing.B) {
 		b.SetBytes(600)

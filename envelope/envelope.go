@@ -1,12 +1,23 @@
-// Package envelope turns bytes into sealed bytes and back: canonical address,
-// associated data, padding, AES-256-GCM, the per-item MAC, the sealed root and
-// the wrap of a dialogue's secret.
+// Package envelope converts bytes to sealed bytes and back. It defines the
+// canonical address of an item, the associated data, the padding, AES-256-GCM,
+// the MAC of an item, the sealed root, and the wrap of a dialogue's secret.
 //
-// What belongs here: everything that a reader in another language has to
-// rebuild bit by bit. What does not: where keys come from (keys), when an item
-// is sealed and what a failure means for a dialogue (encrypted), the shape of
-// a record (record), the fields of a payload (internal/engine). Nothing here
-// does I/O, takes a context or keeps state beyond key schedules.
+// A reader in another language must rebuild all of this bit by bit. The package
+// has no I/O, no context and no state other than key schedules. These are in
+// other packages:
+//
+//   - Package keys decides where keys come from and who may use them.
+//   - Package encrypted decides when an item is sealed and what a failure
+//     means for a dialogue.
+//   - Package record defines the attributes of a record, and internal/engine
+//     the fields of a payload.
+//
+// # Sealing an item
+//
+// [DeriveKeys] derives the [Keys] of one dialogue and version from the
+// dialogue's [Secret]. [Keys.Seal] encrypts a payload for one [Address], and
+// [Keys.ItemMAC] authenticates the record that holds it. A reader must compare
+// the MAC before it calls [Keys.Open].
 //
 // # Format
 //
@@ -35,14 +46,13 @@
 //	wrap     nonce ‖ AES-256-GCM(K_wrap, R, SHA-256(LP("blue/1/wrap") ‖ LP(user) ‖ LP(dialogue) ‖ LP(version))),
 //	         60 bytes
 //
-// Versions are shortest decimal. AES-GCM alone does not commit to its key
-// (two keys can open one ciphertext); item_mac, under a key derived from the
-// same R, does. It is to be checked before Open.
+// Versions are in shortest decimal. AES-GCM alone does not commit to its key:
+// two keys can open one ciphertext. item_mac does, because its key is derived
+// from the same R.
 //
-// The only AEAD in use is cipher.NewGCMWithRandomNonce, so that the package
-// works under GODEBUG=fips140=only and no caller can choose a nonce. One key
-// seals at most 2^32 messages (NIST SP 800-38D, section 8.3); counting them is
-// the caller's work.
+// The only AEAD in use is cipher.NewGCMWithRandomNonce. It works under
+// GODEBUG=fips140=only, and no caller can choose a nonce. One key must seal at
+// most 2^32 messages (NIST SP 800-38D, section 8.3). The caller must count them.
 package envelope
 
 import (
@@ -52,26 +62,28 @@ import (
 	"errors"
 )
 
-// ErrOpen is the one answer to everything that does not open: a wrong key,
-// address, nonce, tag, length or padding. From outside they look alike.
+// ErrOpen is the only error for a ciphertext that does not open, so that an
+// attacker cannot distinguish a wrong key, address, nonce, tag, length or
+// padding.
 var ErrOpen = errors.New("cannot open the envelope")
 
+// Sizes in bytes.
 const (
-	NonceSize = 12 // bytes of content_nonce (NIST SP 800-38D, section 5.2.1.1)
-	TagSize   = 16 // bytes of the tag at the end of every ciphertext
-	WrapSize  = 60 // bytes of a wrapped secret: nonce, 32, tag
+	NonceSize = 12 // NonceSize is the size of content_nonce (NIST SP 800-38D, section 5.2.1.1).
+	TagSize   = 16 // TagSize is the size of the tag at the end of every ciphertext.
+	WrapSize  = 60 // WrapSize is the size of a wrapped secret: nonce 12, ciphertext 32, tag 16.
 
-	// MaxPayload is the largest payload, in bytes, that is sure to leave
-	// room for 47 KiB of other attributes in a record (record.MaxRecord).
-	// It is advice: the limit that holds is the record's.
+	// MaxPayload is the largest payload that leaves 47 KiB of a record for
+	// other attributes. Advisory; record.MaxRecord is the enforced limit.
 	MaxPayload = 350 << 10
 )
 
-// newAEAD builds AES-256-GCM, whose Seal draws the nonce and puts it first.
+// newAEAD returns AES-256-GCM. Its Seal puts a random nonce before the
+// ciphertext.
 func newAEAD(key *[secretSize]byte) cipher.AEAD {
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
-		panic("envelope: " + err.Error()) // 32 bytes always are a key
+		panic("envelope: " + err.Error()) // cannot happen with 32 bytes
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
@@ -80,8 +92,8 @@ func newAEAD(key *[secretSize]byte) cipher.AEAD {
 	return aead
 }
 
-// open joins what a record keeps apart and opens it. ErrOpen; lengths are
-// looked at before anything is allocated.
+// open opens a ciphertext whose nonce is stored apart. It returns ErrOpen, and
+// checks the lengths before it allocates memory.
 func open(aead cipher.AEAD, nonce, ciphertext, aad []byte) ([]byte, error) {
 	if len(nonce) != NonceSize || len(ciphertext) < TagSize {
 		return nil, ErrOpen
@@ -95,12 +107,10 @@ func open(aead cipher.AEAD, nonce, ciphertext, aad []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// openJoined opens nonce ‖ ciphertext ‖ tag and leaves it as it is. ErrOpen.
-func openJoined(aead cipher.AEAD, sealed, aad []byte) ([]byte, error) {
-	if len(sealed) < NonceSize+TagSize {
-		return nil, ErrOpen
-	}
-	return open(aead, sealed[:NonceSize], sealed[NonceSize:], aad)
+// cutNonce splits nonce ‖ ciphertext. The nonce is too short if sealed is.
+func cutNonce(sealed []byte) (nonce, ciphertext []byte) {
+	n := min(NonceSize, len(sealed))
+	return sealed[:n], sealed[n:]
 }
 
 // appendLP appends LP(x).

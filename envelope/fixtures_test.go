@@ -62,8 +62,8 @@ func addressOf(t testing.TB, dialogue, sk string) envelope.Address {
 	return a
 }
 
-// python returns a command for a script of this repository, or skips if
-// python3 lacks the module it needs; with CI=true that is a failure.
+// python returns a command for a script of this repository. It skips the test if
+// python3 or the module is missing, and fails it if CI=true.
 func python(t *testing.T, module, script string, args ...string) *exec.Cmd {
 	t.Helper()
 	if out, err := exec.Command("python3", "-B", "-c", "import "+module).CombinedOutput(); err != nil {

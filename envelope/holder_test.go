@@ -13,8 +13,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/envelope"
 )
 
-// The proof is what the format says, computed here by other means, and differs
-// for another secret, user, dialogue and version.
+// TestHolderProof computes the proof by the formula of the format. The proof of
+// another secret, user, dialogue or version must differ.
 func TestHolderProof(t *testing.T) {
 	secret, other := secretOf(t, 1), secretOf(t, 2)
 	key, err := hkdf.Key(sha256.New, slices.Repeat([]byte{1}, 32), nil, "blue/1/holder/tea/7", 32)
@@ -28,7 +28,7 @@ func TestHolderProof(t *testing.T) {
 	}
 	got, err := envelope.HolderProof(secret, "ada", "tea", 7)
 	if err != nil || !slices.Equal(got[:], mac.Sum(nil)) {
-		t.Fatalf("another proof, or %v", err)
+		t.Fatalf("the proof differs from the formula: %v", err)
 	}
 	for name, p := range map[string]func() ([32]byte, error){
 		"secret":   func() ([32]byte, error) { return envelope.HolderProof(other, "ada", "tea", 7) },
@@ -37,7 +37,7 @@ func TestHolderProof(t *testing.T) {
 		"version":  func() ([32]byte, error) { return envelope.HolderProof(secret, "ada", "tea", 8) },
 	} {
 		if proof, err := p(); err != nil || proof == got {
-			t.Errorf("another %s has the same proof, or %v", name, err)
+			t.Errorf("another %s has the same proof: %v", name, err)
 		}
 	}
 	if _, err := envelope.HolderProof(secret, "ada", "tea", 0); !errors.Is(err, blue.ErrInvalid) {

@@ -4,122 +4,103 @@ import (
 	"crypto/cipher"
 	"crypto/sha256"
 	"fmt"
-	"strconv"
 	"sync"
 )
 
-// Keys are the keys of one dialogue and version, ready to use: DEK for
-// payloads, K_item for item MACs, K_root for elements and tags, K_seal for the
-// root, and a pair that endorses the keys of the version after (Endorse). All methods may be called concurrently. Like a Secret they print as
-// [redacted] and must not be copied.
+// Keys are the keys of one dialogue and version: the DEK for payloads, K_item
+// for item MACs, K_root for elements and tags, K_seal for the root, and a key
+// pair that endorses the next version. Keys print as [redacted] and must not be
+// copied. All methods may be called concurrently.
 //
-// After Destroy, Seal, Open, SealRoot, OpenRoot, Public and Endorse return blue.ErrSealed.
-// ItemMAC, Element and Tag have no error to return and panic, because a MAC
-// under no key would read as damage: who destroys Keys must be their last user.
+// After Destroy, the methods that return an error return blue.ErrSealed.
+// ItemMAC, Element and Tag panic, because a MAC under no key would be reported
+// as damage. A caller of Destroy must be the last user of the Keys.
 type Keys struct {
-	redacted
+	Redacted
 	id      string
 	version uint32
 
 	mu   sync.RWMutex
-	dek  cipher.AEAD // nil once destroyed
+	dek  cipher.AEAD // nil after Destroy
 	seal cipher.AEAD
 	item *macs
 	root *macs
-	next [32]byte // seed of the pair that endorses the version after
+	next [32]byte // seed of the key pair that endorses the next version
 }
 
-// DeriveKeys derives the keys from the dialogue's secret R, which may be
-// destroyed afterwards. ErrInvalid for an id that no key id can hold and for
-// version 0, blue.ErrSealed for a destroyed secret.
-func DeriveKeys(r *Secret, dialogue string, version uint32) (k *Keys, err error) {
-	guard(func() { k, err = deriveKeys(r, dialogue, version) })
-	return k, err
-}
-
-func deriveKeys(r *Secret, dialogue string, version uint32) (*Keys, error) {
-	if err := checkVersion(dialogue, version); err != nil {
-		return nil, err
-	}
-	var derived [5]*Secret
-	for i, purpose := range [...]string{"dek", "item", "root", "seal", "next"} {
-		s, err := r.Derive("blue/1/" + purpose + "/" + dialogue + "/" + strconv.FormatUint(uint64(version), 10))
-		if err != nil {
+// DeriveKeys derives the keys from the dialogue's secret R, which the caller may
+// destroy afterwards. It returns blue.ErrInvalid for version 0 and for an id that
+// a key id cannot contain, and blue.ErrSealed for a destroyed secret.
+func DeriveKeys(r *Secret, dialogue string, version uint32) (*Keys, error) {
+	return guarded(func() (*Keys, error) {
+		if err := checkVersion(dialogue, version); err != nil {
 			return nil, err
 		}
-		defer s.Destroy()
-		derived[i] = s
-	}
-	dek, item, root, seal, next := derived[0], derived[1], derived[2], derived[3], derived[4]
-	return &Keys{
-		id:      keyID(dialogue, version),
-		version: version,
-		dek:     newAEAD(dek.key),
-		seal:    newAEAD(seal.key),
-		item:    newMACs(item.key),
-		root:    newMACs(root.key),
-		next:    [32]byte(next.key[:]),
-	}, nil
+		var derived [5]*Secret
+		for i, purpose := range [...]string{"dek", "item", "root", "seal", "next"} {
+			s, err := r.Derive("blue/1/" + purpose + "/" + dialogue + "/" + decimal(version))
+			if err != nil {
+				return nil, err
+			}
+			defer s.Destroy()
+			derived[i] = s
+		}
+		dek, item, root, seal, next := derived[0], derived[1], derived[2], derived[3], derived[4]
+		return &Keys{
+			id:      keyID(dialogue, version),
+			version: version,
+			dek:     newAEAD(dek.key),
+			seal:    newAEAD(seal.key),
+			item:    newMACs(item.key),
+			root:    newMACs(root.key),
+			next:    [32]byte(next.key[:]),
+		}, nil
+	})
 }
 
 // ID returns the attribute key_id, "dek#{dialogue}#{version}".
 func (k *Keys) ID() string { return k.id }
 
-// Version returns the version, at least 1.
+// Version returns the key version, at least 1.
 func (k *Keys) Version() uint32 { return k.version }
 
-// Seal pads a payload, a JSON object, and encrypts it for one address. The
-// ciphertext ends with the 16-byte tag; the nonce is 12 random bytes. Sealing
-// twice gives different bytes. ErrInvalid if the payload is not an object.
+// Seal pads a payload and encrypts it for one address. The ciphertext ends with
+// the 16-byte tag. The nonce is 12 random bytes, so two calls return different
+// bytes. Seal returns blue.ErrInvalid if the payload is not a JSON object, and
+// blue.ErrSealed after Destroy.
 func (k *Keys) Seal(addr Address, payload []byte) (ciphertext, nonce []byte, err error) {
-	sealed, err := k.sealWith(func() cipher.AEAD { return k.dek }, payload, addr.AAD())
+	sealed, err := k.sealWith(&k.dek, payload, addr.AAD())
 	if err != nil {
 		return nil, nil, err
 	}
 	return sealed[NonceSize:], sealed[:NonceSize:NonceSize], nil
 }
 
-// Open returns the payload that was sealed for the address, without its
-// padding. ErrOpen; the caller has checked the item's MAC before. Neither
-// argument is kept or changed.
+// Open returns the payload that was sealed for the address, without padding. The
+// caller must have compared the item's MAC. Open neither keeps nor changes its
+// arguments. It returns [ErrOpen], or blue.ErrSealed after Destroy.
 func (k *Keys) Open(addr Address, ciphertext, nonce []byte) ([]byte, error) {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	if k.dek == nil {
-		return nil, errDestroyed
-	}
-	aad := addr.AAD()
-	padded, err := open(k.dek, nonce, ciphertext, aad[:])
-	if err != nil {
-		return nil, err
-	}
-	return unpad(padded)
+	return k.openWith(&k.dek, nonce, ciphertext, addr.AAD())
 }
 
 // SealRoot seals the JSON object of a dialogue's root for the address of its
-// meta and one root_version: nonce ‖ ciphertext ‖ tag, padded like a payload.
-// ErrInvalid if root is not an object.
+// meta item and one root_version. It returns nonce ‖ ciphertext ‖ tag, padded
+// like a payload. It returns blue.ErrInvalid if root is not a JSON object, and
+// blue.ErrSealed after Destroy.
 func (k *Keys) SealRoot(addr Address, version uint64, root []byte) ([]byte, error) {
-	return k.sealWith(func() cipher.AEAD { return k.seal }, root, rootAAD(addr, version))
+	return k.sealWith(&k.seal, root, rootAAD(addr, version))
 }
 
-// OpenRoot returns the root that was sealed for the address and version. ErrOpen.
+// OpenRoot returns the root that was sealed for the address and version. It
+// returns [ErrOpen], or blue.ErrSealed after Destroy.
 func (k *Keys) OpenRoot(addr Address, version uint64, sealed []byte) ([]byte, error) {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	if k.seal == nil {
-		return nil, errDestroyed
-	}
-	aad := rootAAD(addr, version)
-	padded, err := openJoined(k.seal, sealed, aad[:])
-	if err != nil {
-		return nil, err
-	}
-	return unpad(padded)
+	nonce, ciphertext := cutNonce(sealed)
+	return k.openWith(&k.seal, nonce, ciphertext, rootAAD(addr, version))
 }
 
-// sealWith returns nonce ‖ ciphertext ‖ tag; the cipher is read under the lock.
-func (k *Keys) sealWith(aead func() cipher.AEAD, payload []byte, aad [32]byte) ([]byte, error) {
+// sealWith returns nonce ‖ ciphertext ‖ tag of the padded payload. It reads the
+// cipher under the lock.
+func (k *Keys) sealWith(aead *cipher.AEAD, payload []byte, aad [32]byte) ([]byte, error) {
 	padded, err := pad(payload)
 	if err != nil {
 		return nil, err
@@ -127,22 +108,35 @@ func (k *Keys) sealWith(aead func() cipher.AEAD, payload []byte, aad [32]byte) (
 	defer clear(padded)
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	c := aead()
-	if c == nil {
+	if *aead == nil {
 		return nil, errDestroyed
 	}
-	return c.Seal(nil, nil, padded, aad[:]), nil
+	return (*aead).Seal(nil, nil, padded, aad[:]), nil
 }
 
-// rootAAD binds a root to its dialogue and its place in time.
+// openWith reverses sealWith.
+func (k *Keys) openWith(aead *cipher.AEAD, nonce, ciphertext []byte, aad [32]byte) ([]byte, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if *aead == nil {
+		return nil, errDestroyed
+	}
+	padded, err := open(*aead, nonce, ciphertext, aad[:])
+	if err != nil {
+		return nil, err
+	}
+	return unpad(padded)
+}
+
+// rootAAD returns the associated data of a root, which binds it to its dialogue
+// and version.
 func rootAAD(addr Address, version uint64) [32]byte {
 	return sha256.Sum256(fmt.Appendf(nil, "%s/root/%d", addr, version))
 }
 
-// Destroy overwrites the MAC keys with zeros and drops the ciphers once calls
-// under way have ended. Key schedules inside the standard library's ciphers
-// cannot be overwritten; they go with the garbage collector. It may be called
-// more than once.
+// Destroy waits for running calls, overwrites the MAC keys with zeros and drops
+// the ciphers. The key schedules inside the standard library's ciphers cannot be
+// overwritten. The garbage collector frees them. Destroy may be called again.
 func (k *Keys) Destroy() {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -40,7 +40,7 @@ func TestSealOpenRoundTrip(t *testing.T) {
 			rt.Fatal(err)
 		}
 		if len(nonce) != 12 || len(ciphertext) != envelope.PaddedLen(len(payload))+16 {
-			rt.Fatalf("a nonce of %d and a ciphertext of %d bytes for a payload of %d", len(nonce), len(ciphertext), len(payload))
+			rt.Fatalf("the nonce has %d bytes and the ciphertext %d for a payload of %d", len(nonce), len(ciphertext), len(payload))
 		}
 		was := slices.Concat(ciphertext, nonce)
 		got, err := k.Open(addr, ciphertext, nonce)
@@ -61,8 +61,8 @@ func TestSealOpenRoundTrip(t *testing.T) {
 	})
 }
 
-// TestEverySingleBitCounts flips each bit of ciphertext, nonce and associated
-// data of one item, and of one root and one wrap.
+// TestEverySingleBitCounts flips each bit of the ciphertext, nonce and associated
+// data of an item, a root and a wrap. None of the results may open.
 func TestEverySingleBitCounts(t *testing.T) {
 	k, addr := keysOf(t, 1, "a", 1), addressOf(t, "a", "tension#00#01")
 	ciphertext, nonce, err := k.Seal(addr, []byte(`{"label":"x"}`))
@@ -72,7 +72,7 @@ func TestEverySingleBitCounts(t *testing.T) {
 	tried := 0
 	refused := func(what string, err error) {
 		tried++
-		if err != envelope.ErrOpen { //nolint:errorlint // exactly ErrOpen, nothing around it
+		if err != envelope.ErrOpen { //nolint:errorlint // exactly ErrOpen, not wrapped
 			t.Errorf("%s: %v, want ErrOpen", what, err)
 		}
 	}
@@ -145,12 +145,12 @@ func TestAnyBitOfAnyItem(t *testing.T) {
 		}
 		other := addressOf(t, ids().Draw(rt, "other dialogue"), sortKeys().Draw(rt, "other sk"))
 		if _, err := k.Open(other, ciphertext, nonce); other != addr && !errors.Is(err, envelope.ErrOpen) {
-			rt.Fatalf("%s opened what was sealed for %s", other, addr)
+			rt.Fatalf("%s opened an item that was sealed for %s", other, addr)
 		}
 	})
 }
 
-func TestSealRefusesWhatIsNoObject(t *testing.T) {
+func TestSealRefusesNonObjects(t *testing.T) {
 	k, addr := keysOf(t, 1, "a", 1), addressOf(t, "a", "meta")
 	for _, payload := range []string{"", "{", "}", "null", "[]", `"x"`, "{} ", " {}", "{}\n"} {
 		if _, _, err := k.Seal(addr, []byte(payload)); !errors.Is(err, blue.ErrInvalid) {
@@ -235,7 +235,7 @@ func TestDestroyedKeys(t *testing.T) {
 	}
 }
 
-// TestKeysAreSafeForConcurrentUse is for the race detector as well.
+// TestKeysAreSafeForConcurrentUse also serves the race detector.
 func TestKeysAreSafeForConcurrentUse(t *testing.T) {
 	k, addr := keysOf(t, 1, "a", 1), addressOf(t, "a", "meta")
 	r := record.Record{Key: record.Key{Partition: "dialogue#a", Item: "meta"}, Attrs: record.Attrs{"status": record.S("open")}}
@@ -262,7 +262,7 @@ func TestKeysAreSafeForConcurrentUse(t *testing.T) {
 }
 
 func FuzzOpen(f *testing.F) {
-	// The genuine item is a vector's: every fuzzing process must have the same.
+	// The genuine item comes from a vector, so that every fuzzing process has the same.
 	vectors := loadVectors(f).Vectors
 	v := vectors[slices.IndexFunc(vectors, func(v vector) bool { return v.Name == "item/tension" })]
 	attrs := recordOf(f, v.Item).Attrs

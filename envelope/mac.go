@@ -12,16 +12,17 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// macAttr is the attribute that holds an item's MAC, 32 bytes.
+// macAttr is the attribute with an item's MAC, 32 bytes.
 const macAttr = "item_mac"
 
-// ItemMAC returns the MAC of a record in a logical table, over its key and
-// every attribute but item_mac and those whose names begin with '_' (a store's
-// own). The formula stands in the package's doc. Compare with hmac.Equal.
+// ItemMAC returns the MAC of a record in a logical table. It covers the key and
+// every attribute except item_mac and those that belong to a backend, whose names
+// begin with '_'. The package documentation has the formula. The caller must
+// compare MACs with hmac.Equal. ItemMAC panics after Destroy.
 func (k *Keys) ItemMAC(table record.Table, r record.Record) [32]byte {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	return macsOf(k.item).sum(func(m *mac) {
+	return k.item.sum(func(m *mac) {
 		b := appendLP(m.buf, "blue/1/item")
 		b = appendLP(b, string(table))
 		b = appendLP(b, r.Key.Partition)
@@ -30,23 +31,24 @@ func (k *Keys) ItemMAC(table record.Table, r record.Record) [32]byte {
 	})
 }
 
-// Element returns an item's summand in the root's Sum. itemMAC has 32
-// bytes, so that the end of the sort key is certain.
+// Element returns the element of an item in a [Sum]. itemMAC must have 32 bytes,
+// so that the end of the sort key is unambiguous. Element panics after Destroy.
 func (k *Keys) Element(sk string, itemMAC []byte) [32]byte {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	return macsOf(k.root).sum(func(m *mac) {
+	return k.root.sum(func(m *mac) {
 		m.buf = append(append(m.buf, sk...), itemMAC...)
 	})
 }
 
-// Tag returns an item's 16-byte mark in an audit event: who holds the keys can
-// tell which version of which item was written. It never equals the head of an
-// Element: that begins with a sort key, this with the zeros of a length.
+// Tag returns the 16-byte mark of an item in an audit event. A holder of the keys
+// can check which version of which item an event describes. The input of a tag
+// begins with the zero bytes of a length and the input of an element with a sort
+// key, so a tag is never the start of an element. Tag panics after Destroy.
 func (k *Keys) Tag(sk string, itemMAC []byte) [16]byte {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	sum := macsOf(k.root).sum(func(m *mac) {
+	sum := k.root.sum(func(m *mac) {
 		b := appendLP(m.buf, "blue/1/tag")
 		b = appendLP(b, sk)
 		m.buf = append(b, itemMAC...)
@@ -54,18 +56,18 @@ func (k *Keys) Tag(sk string, itemMAC []byte) [16]byte {
 	return [16]byte(sum[:16])
 }
 
-// macs hands out HMAC-SHA256 states of one key. Keying costs as much as MACing
-// 256 bytes, so used states are kept.
+// macs computes HMAC-SHA256 under one key. It keeps used states, because keying a
+// state costs as much as a MAC of 256 bytes. A nil *macs is a destroyed key.
 type macs struct {
 	key  [secretSize]byte
 	pool sync.Pool // of *mac
 }
 
-// mac is one state with the memory for its input.
+// mac is one keyed state with memory for its input.
 type mac struct {
 	hash  hash.Hash
 	buf   []byte
-	names []string // of the last item, sorted
+	names []string // attribute names of the last item, sorted
 	out   [sha256.Size]byte
 }
 
@@ -75,8 +77,8 @@ func newMACs(key *[secretSize]byte) *macs {
 	return s
 }
 
-// newHMAC returns a keyed state. Its first Reset puts the state after the key
-// in the place of the padded key, here, where what is left over is erased.
+// newHMAC returns a keyed state. The first Reset replaces the padded key by the
+// state after it. newHMAC calls it inside guard, which erases the padded key.
 func newHMAC(key *[secretSize]byte) (h hash.Hash) {
 	guard(func() {
 		h = hmac.New(sha256.New, key[:])
@@ -85,16 +87,11 @@ func newHMAC(key *[secretSize]byte) (h hash.Hash) {
 	return h
 }
 
-// macsOf is s, or a panic after Destroy.
-func macsOf(s *macs) *macs {
-	if s == nil {
-		panic("envelope: a MAC was asked of destroyed keys")
-	}
-	return s
-}
-
-// sum returns the MAC of what fill leaves in the state's buf.
+// sum returns the MAC of the bytes that fill stores in buf.
 func (s *macs) sum(fill func(*mac)) [32]byte {
+	if s == nil {
+		panic("envelope: a MAC under destroyed keys")
+	}
 	m := s.pool.Get().(*mac)
 	defer s.pool.Put(m)
 	m.buf = m.buf[:0]
@@ -104,10 +101,9 @@ func (s *macs) sum(fill func(*mac)) [32]byte {
 	return [32]byte(m.hash.Sum(m.out[:0]))
 }
 
-// appendAttrs appends the count and the covered attributes in order of names.
-// Items of one kind have the same names, so the last item's order is tried
-// first: that it fits shows while its values are read, and sorting is a quarter
-// of the cost of a MAC.
+// appendAttrs appends the count and the covered attributes in order of names. It
+// tries the names of the last item first, because items of one kind have the same
+// names and sorting is a quarter of the cost of a MAC.
 func (m *mac) appendAttrs(b []byte, attrs record.Attrs) []byte {
 	covered := len(attrs)
 	if _, ok := attrs[macAttr]; ok {
@@ -129,7 +125,8 @@ func (m *mac) appendAttrs(b []byte, attrs record.Attrs) []byte {
 	return all
 }
 
-// tryNames appends count and attributes by m.names; false if one is absent.
+// tryNames appends the count and the attributes of m.names. It returns false if an
+// attribute is missing.
 func (m *mac) tryNames(b []byte, attrs record.Attrs) ([]byte, bool) {
 	b = binary.BigEndian.AppendUint64(b, uint64(len(m.names)))
 	for _, name := range m.names {
@@ -140,7 +137,7 @@ func (m *mac) tryNames(b []byte, attrs record.Attrs) ([]byte, bool) {
 		b = appendLP(b, name)
 		b = append(b, byte(v.Type()))
 		if v.Type() == record.String {
-			b = appendLP(b, v.Str()) // Canonical would copy
+			b = appendLP(b, v.Str()) // Canonical copies
 		} else {
 			b = appendLP(b, v.Canonical())
 		}

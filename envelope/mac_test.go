@@ -32,15 +32,15 @@ func records() *rapid.Generator[record.Record] {
 	})
 }
 
-// TestItemMACCoversEverything changes one thing of a record, any one, and
-// looks whether the MAC follows; names that are outside must not move it.
+// TestItemMACCoversEverything makes one random change to a record. The MAC must
+// change, except for attributes that it does not cover.
 func TestItemMACCoversEverything(t *testing.T) {
 	k := keysOf(t, 1, "a", 1)
 	rapid.Check(t, func(t *rapid.T) {
 		r := records().Draw(t, "record")
 		was := k.ItemMAC(record.Dialogues, r)
 		if k.ItemMAC(record.Dialogues, r.Clone()) != was {
-			t.Fatal("two MACs of one record")
+			t.Fatal("one record has two MACs")
 		}
 		names := r.Names()
 		name := rapid.SampledFrom(names).Draw(t, "name")
@@ -63,17 +63,17 @@ func TestItemMACCoversEverything(t *testing.T) {
 			table = record.Audit
 		}
 		if k.ItemMAC(table, c) == was {
-			t.Fatalf("the MAC does not see %v in %s, from %v", c, table, r)
+			t.Fatalf("the MAC does not cover the change to %v in %s, from %v", c, table, r)
 		}
 		o := r.Clone()
 		o.Attrs["item_mac"], o.Attrs["_pending"] = record.B([]byte("any")), record.S("any")
 		if k.ItemMAC(record.Dialogues, o) != was {
-			t.Fatal("the MAC sees what is outside of it")
+			t.Fatal("the MAC covers an attribute that it must not cover")
 		}
 	})
 }
 
-// TestItemMACIsItsFormula computes the MAC once more, the slow way.
+// TestItemMACIsItsFormula computes the MAC by the formula of the format.
 func TestItemMACIsItsFormula(t *testing.T) {
 	key, err := secretOf(t, 1).Derive("blue/1/item/a/1")
 	if err != nil {
@@ -96,7 +96,7 @@ func TestItemMACIsItsFormula(t *testing.T) {
 			lp(r.Attrs[name].Canonical())
 		}
 		if got := k.ItemMAC(record.Keys, r); !hmac.Equal(got[:], h.Sum(nil)) {
-			t.Fatalf("%x is not the formula's MAC", got)
+			t.Fatalf("%x differs from the MAC of the formula", got)
 		}
 	})
 }
@@ -117,7 +117,7 @@ func TestElementAndTagTakeKeyAndMACTogether(t *testing.T) {
 	}
 	for e := range elements {
 		if tags[[16]byte(e[:16])] {
-			t.Error("a tag is the head of an element")
+			t.Error("a tag is the start of an element")
 		}
 	}
 }

@@ -54,7 +54,7 @@ func TestNISTEncrypt(t *testing.T) {
 
 func TestNISTEncryptForward(t *testing.T) {
 	if fips140.Enforced() {
-		t.Skip("skipped: fips140=only lets nobody choose a nonce, which this direction does; TestNISTEncrypt runs the same cases as Open")
+		t.Skip("skipped: this direction chooses a nonce, which fips140=only forbids; TestNISTEncrypt runs the same cases with Open")
 	}
 	cases := loadNIST(t).Encrypt
 	for _, c := range cases {
@@ -91,7 +91,7 @@ func TestNISTDecrypt(t *testing.T) {
 		}
 	}
 	if len(cases) != 375 || refused != 191 {
-		t.Fatalf("%d cases of which %d must fail, want 375 and 191", len(cases), refused)
+		t.Fatalf("%d cases, %d of them must fail; want 375 and 191", len(cases), refused)
 	}
 	t.Logf("NIST CAVP: %d decrypt cases, %d refused as they must be", len(cases), refused)
 }

@@ -8,14 +8,15 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// minPadded is the smallest bucket in bytes: most labels look alike.
+// minPadded is the smallest padded length in bytes. Most labels fit it, so they
+// have equal lengths.
 const minPadded = 64
 
-// PaddedLen returns the bucket, in bytes, of a payload of n bytes: at least
-// 64, and beyond that Padmé (Nikitin et al., "Reducing Metadata Leakage from
-// Encrypted Files and Communication with PURBs", 2019): a length keeps as many
-// leading bits as its exponent has bits. Growth is at most 12 %, and an
-// observer learns O(log log n) bits of the length.
+// PaddedLen returns the padded length, in bytes, of a payload of n bytes. It is
+// at least 64. A larger length is rounded up by Padmé (Nikitin et al., "Reducing
+// Metadata Leakage from Encrypted Files and Communication with PURBs", 2019):
+// it keeps as many leading bits as its exponent has bits. The length grows by at
+// most 12 %, and an observer learns O(log log n) bits of it.
 func PaddedLen(n int) int {
 	if n <= minPadded {
 		return minPadded
@@ -25,11 +26,11 @@ func PaddedLen(n int) int {
 	return (n + mask) &^ mask
 }
 
-// pad appends spaces, which every JSON reader skips. The payload must be a
-// JSON object, so that no space of its own is taken for padding; ErrInvalid.
+// pad appends spaces, which every JSON reader skips. It returns blue.ErrInvalid if
+// the payload is not a JSON object, because unpad would remove its own spaces.
 func pad(payload []byte) ([]byte, error) {
 	if !isObject(payload) {
-		return nil, fmt.Errorf("%w: a payload that is not a JSON object", blue.ErrInvalid)
+		return nil, fmt.Errorf("%w: the payload is not a JSON object", blue.ErrInvalid)
 	}
 	padded := make([]byte, PaddedLen(len(payload)))
 	for i := copy(padded, payload); i < len(padded); i++ {
@@ -38,7 +39,7 @@ func pad(payload []byte) ([]byte, error) {
 	return padded, nil
 }
 
-// unpad undoes pad and accepts nothing else. ErrOpen.
+// unpad reverses pad. It returns ErrOpen for anything that pad does not return.
 func unpad(padded []byte) ([]byte, error) {
 	payload := bytes.TrimRight(padded, " ")
 	if !isObject(payload) || len(padded) != PaddedLen(len(payload)) {
@@ -47,7 +48,8 @@ func unpad(padded []byte) ([]byte, error) {
 	return payload, nil
 }
 
-// isObject looks at both ends only: what stands between is the engine's.
+// isObject reports whether a payload begins and ends like a JSON object. The engine
+// checks the rest.
 func isObject(payload []byte) bool {
 	n := len(payload)
 	return n >= 2 && payload[0] == '{' && payload[n-1] == '}'

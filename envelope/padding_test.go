@@ -17,19 +17,19 @@ func TestPaddedLen(t *testing.T) {
 		case p < 64 || p < n || p < last:
 			t.Fatalf("PaddedLen(%d) = %d", n, p)
 		case n > 64 && (p-n)*100 > 12*n:
-			t.Fatalf("PaddedLen(%d) = %d, more than 12 %% on top", n, p)
+			t.Fatalf("PaddedLen(%d) = %d, an increase of more than 12 %%", n, p)
 		case envelope.PaddedLen(p) != p:
-			t.Fatalf("bucket %d of %d is not its own bucket", p, n)
+			t.Fatalf("the padded length %d of %d is padded further", p, n)
 		}
 		last = p
 	}
 	if len(buckets) > 256 {
-		t.Errorf("%d buckets tell lengths apart too well", len(buckets))
+		t.Errorf("%d padded lengths, too many to hide the length", len(buckets))
 	}
 }
 
 func TestMaxPayloadLeavesRoom(t *testing.T) {
 	if room := record.MaxRecord - envelope.PaddedLen(envelope.MaxPayload) - envelope.TagSize; room < 47<<10 {
-		t.Errorf("%d bytes are left beside a payload of MaxPayload", room)
+		t.Errorf("%d bytes remain next to a payload of MaxPayload", room)
 	}
 }

@@ -26,7 +26,7 @@ func TestVectorsAreReproducible(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, fixture(t, name)) {
-			t.Errorf("%s is not what scripts/generate_vectors.py writes; run it, and look at what changed", name)
+			t.Errorf("%s differs from the output of scripts/generate_vectors.py; run the script and compare", name)
 		}
 	}
 }
@@ -37,7 +37,7 @@ func TestNISTFileIsReproducible(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, fixture(t, "nist_kat_aes_gcm.json")) {
-		t.Error("nist_kat_aes_gcm.json is not what scripts/extract_nist_kat.py writes")
+		t.Error("nist_kat_aes_gcm.json differs from the output of scripts/extract_nist_kat.py")
 	}
 }
 
@@ -73,9 +73,9 @@ func dekOf(t *testing.T, r *envelope.Secret, dialogue string, version uint32) st
 	return hex.EncodeToString(dek.InsecureBytes())
 }
 
-// TestRFCReaderOpensWhatSealMade: a reader that knows nothing of item_mac,
-// root, padding or derivation reads what Seal wrote.
-func TestRFCReaderOpensWhatSealMade(t *testing.T) {
+// TestRFCReaderOpensSealedItems opens sealed items with a reader that implements
+// only the RFC: no item_mac, root, padding or derivation.
+func TestRFCReaderOpensSealedItems(t *testing.T) {
 	const dialogue = "größe-der-daten"
 	k := keysOf(t, 7, dialogue, 3)
 	type attr map[string]string
@@ -103,6 +103,6 @@ func TestRFCReaderOpensWhatSealMade(t *testing.T) {
 	items[2]["SK"]["S"] = "round#01"
 	got, stderr, err = rfcReader(t, deks, items)
 	if err == nil || len(got) != 2 || !strings.Contains(stderr, "round#01") {
-		t.Fatalf("a moved item: %v, %d lines, %q; want a failure that names round#01 after 2 lines", err, len(got), stderr)
+		t.Fatalf("a moved item: %v, %d lines, %q; want 2 lines and an error that names round#01", err, len(got), stderr)
 	}
 }

@@ -15,80 +15,76 @@ import (
 
 const secretSize = 32 // bytes
 
-// Secret is 32 bytes that nobody should see: a UMK, a KEK or a dialogue's
-// secret R. Every way of printing it says [redacted]. All methods may be
-// called concurrently. A Secret must not be copied.
+var errDestroyed = fmt.Errorf("%w: the key was destroyed", blue.ErrSealed)
+
+// A Secret is a key of 32 bytes: a UMK, a KEK or a dialogue's secret R. It
+// prints as [redacted] and must not be copied. All methods may be called
+// concurrently.
 type Secret struct {
-	redacted
-	mu  sync.RWMutex
-	key *[secretSize]byte // nil once destroyed; behind a pointer, so that copies of the struct around it stay harmless
+	Redacted
+	mu sync.RWMutex
+	// key is nil after Destroy. It is a pointer, so that a printer that reads
+	// the fields of a struct finds an address only.
+	key *[secretSize]byte
 }
 
-// NewSecret copies 32 bytes; the caller may wipe its own. Another length, and
-// 32 zeros, are no key: blue.ErrSealed.
+// NewSecret returns a secret with a copy of b. The caller may overwrite b. It
+// returns blue.ErrSealed if b is not 32 bytes or is all zeros.
 func NewSecret(b []byte) (*Secret, error) {
 	if len(b) != secretSize {
-		return nil, fmt.Errorf("%w: a key of %d bytes; %d are due", blue.ErrSealed, len(b), secretSize)
+		return nil, fmt.Errorf("%w: the key has %d bytes instead of %d", blue.ErrSealed, len(b), secretSize)
 	}
 	if bytes.Equal(b, make([]byte, secretSize)) {
-		return nil, fmt.Errorf("%w: a key of zeros", blue.ErrSealed)
+		return nil, fmt.Errorf("%w: the key is all zeros", blue.ErrSealed)
 	}
 	key := [secretSize]byte(b)
 	return &Secret{key: &key}, nil
 }
 
-// GenerateSecret draws a new secret from the operating system.
-func GenerateSecret() (s *Secret) {
-	guard(func() { s = generateSecret() })
+// GenerateSecret returns a new random secret.
+func GenerateSecret() *Secret {
+	s, _ := guarded(func() (*Secret, error) {
+		var key [secretSize]byte
+		_, err := rand.Read(key[:]) // the error is always nil, see its documentation
+		return &Secret{key: &key}, err
+	})
 	return s
 }
 
-func generateSecret() *Secret {
-	var key [secretSize]byte
-	_, _ = rand.Read(key[:]) // never returns an error, see its doc
-	return &Secret{key: &key}
+// Derive returns HKDF-SHA256 (RFC 5869) of the secret with an empty salt and the
+// given info, 32 bytes. It returns blue.ErrSealed after Destroy.
+func (s *Secret) Derive(info string) (*Secret, error) {
+	return guarded(func() (*Secret, error) {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		if s.key == nil {
+			return nil, errDestroyed
+		}
+		out, err := hkdf.Key(sha256.New, s.key[:], nil, info, secretSize)
+		if err != nil {
+			return nil, fmt.Errorf("%w: deriving a key: %w", blue.ErrSealed, err)
+		}
+		defer clear(out)
+		return NewSecret(out)
+	})
 }
 
-// Derive returns HKDF-SHA256(secret, salt empty, info), 32 bytes (RFC 5869).
-// blue.ErrSealed after Destroy.
-func (s *Secret) Derive(info string) (derived *Secret, err error) {
-	guard(func() { derived, err = s.derive(info) })
-	return derived, err
+// Clone returns another Secret with the same bytes. It returns blue.ErrSealed
+// after Destroy.
+func (s *Secret) Clone() (*Secret, error) {
+	return guarded(func() (*Secret, error) {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		if s.key == nil {
+			return nil, errDestroyed
+		}
+		return NewSecret(s.key[:])
+	})
 }
 
-func (s *Secret) derive(info string) (*Secret, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.key == nil {
-		return nil, errDestroyed
-	}
-	out, err := hkdf.Key(sha256.New, s.key[:], nil, info, secretSize)
-	if err != nil {
-		return nil, fmt.Errorf("%w: deriving a key: %w", blue.ErrSealed, err)
-	}
-	defer clear(out)
-	return NewSecret(out)
-}
-
-// Clone returns a secret of its own with the same bytes. blue.ErrSealed after
-// Destroy.
-func (s *Secret) Clone() (clone *Secret, err error) {
-	guard(func() { clone, err = s.clone() })
-	return clone, err
-}
-
-func (s *Secret) clone() (*Secret, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.key == nil {
-		return nil, errDestroyed
-	}
-	return NewSecret(s.key[:])
-}
-
-// InsecureBytes returns a copy of the 32 bytes, nil after Destroy. It is the
-// only way to key bytes, for wrapping them elsewhere, for writing a key file
-// and for the readers of tests; the caller wipes the copy.
+// InsecureBytes returns a copy of the 32 bytes, or nil after Destroy. It is the
+// only access to the bytes, for a provider that wraps them, for writing a key
+// file and for tests. The caller must overwrite the copy.
 func (s *Secret) InsecureBytes() []byte {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -98,8 +94,8 @@ func (s *Secret) InsecureBytes() []byte {
 	return bytes.Clone(s.key[:])
 }
 
-// Destroy overwrites the bytes with zeros once calls under way have ended.
-// Later calls find no key. It may be called more than once.
+// Destroy waits for running calls and overwrites the bytes with zeros. Later
+// calls fail. Destroy may be called again.
 func (s *Secret) Destroy() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,27 +105,26 @@ func (s *Secret) Destroy() {
 	}
 }
 
-var errDestroyed = fmt.Errorf("%w: the key was destroyed", blue.ErrSealed)
-
-// redacted is what every printer of a key gets to see.
-type redacted struct{}
+// Redacted makes a type that embeds it print as "[redacted]" with every verb of
+// package fmt, in JSON, as text and in package slog.
+type Redacted struct{}
 
 const redactedText = "[redacted]"
 
-// String returns [redacted].
-func (redacted) String() string { return redactedText }
+// String returns "[redacted]".
+func (Redacted) String() string { return redactedText }
 
-// GoString returns [redacted].
-func (redacted) GoString() string { return redactedText }
+// GoString returns "[redacted]".
+func (Redacted) GoString() string { return redactedText }
 
-// Format prints [redacted] for every verb.
-func (redacted) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, redactedText) }
+// Format writes "[redacted]" for every verb and flag.
+func (Redacted) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, redactedText) }
 
-// MarshalJSON returns "[redacted]" in quotes.
-func (redacted) MarshalJSON() ([]byte, error) { return []byte(`"` + redactedText + `"`), nil }
+// MarshalJSON returns "[redacted]" as a JSON string.
+func (Redacted) MarshalJSON() ([]byte, error) { return []byte(`"` + redactedText + `"`), nil }
 
-// MarshalText returns [redacted].
-func (redacted) MarshalText() ([]byte, error) { return []byte(redactedText), nil }
+// MarshalText returns "[redacted]".
+func (Redacted) MarshalText() ([]byte, error) { return []byte(redactedText), nil }
 
-// LogValue returns [redacted].
-func (redacted) LogValue() slog.Value { return slog.StringValue(redactedText) }
+// LogValue returns "[redacted]" as a string.
+func (Redacted) LogValue() slog.Value { return slog.StringValue(redactedText) }

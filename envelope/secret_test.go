@@ -16,9 +16,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/envelope"
 )
 
-// shows reports whether text holds the first bytes of a key in a spelling that
-// a printer has: as they are, in hex, in spaced hex, in decimal.
-func shows(text string, key []byte) bool {
+// containsKey reports whether text contains the first bytes of a key in a form
+// that a printer uses: raw, hexadecimal, hexadecimal with spaces, or decimal.
+func containsKey(text string, key []byte) bool {
 	head := key[:4]
 	for _, spelling := range []string{string(head), fmt.Sprintf("%x", head), fmt.Sprintf("% x", head), fmt.Sprintf("%#v", head)[7:], strings.Trim(fmt.Sprint(head), "[]")} {
 		if strings.Contains(strings.ToLower(text), strings.ToLower(strings.Trim(spelling, "{}"))) {
@@ -34,8 +34,8 @@ func TestNothingPrintsKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !shows(fmt.Sprintf("%x", raw), raw) || !shows(fmt.Sprint(raw), raw) || !shows(fmt.Sprintf("%v", [32]byte(raw)), raw) {
-		t.Fatal("the test would not see a key")
+	if !containsKey(fmt.Sprintf("%x", raw), raw) || !containsKey(fmt.Sprint(raw), raw) || !containsKey(fmt.Sprintf("%v", [32]byte(raw)), raw) {
+		t.Fatal("containsKey does not find a key")
 	}
 	keys, err := envelope.DeriveKeys(secret, "a", 1)
 	if err != nil {
@@ -52,7 +52,7 @@ func TestNothingPrintsKeys(t *testing.T) {
 	check := func(how, text string, exact bool) {
 		t.Helper()
 		for _, key := range subkeys {
-			if shows(text, key) {
+			if containsKey(text, key) {
 				t.Errorf("%s shows a key: %s", how, text)
 			}
 		}
@@ -63,8 +63,9 @@ func TestNothingPrintsKeys(t *testing.T) {
 	for verb := rune('!'); verb <= '~'; verb++ {
 		for _, flags := range []string{"", "+", "#", "0", " ", "-", "40", ".3"} {
 			format := "%" + flags + string(verb)
-			// fmt answers %p, %T and a misplaced %w itself, past Format: with a place, a type,
-			// and the fields, where a pointer hides the key. %% and digits are no verbs.
+			// Package fmt handles %p, %T and a misplaced %w without calling Format. It prints
+			// an address, a type, and the fields, where the key is behind a pointer.
+			// %% and digits are not verbs.
 			own := !strings.ContainsRune(`pTw%*[.+-#0123456789 `, verb)
 			check(format, fmt.Sprintf(format, secret), own)
 			check(format, fmt.Sprintf(format, keys), own)
@@ -124,11 +125,11 @@ func TestSecretCopiesInAndOut(t *testing.T) {
 	clear(raw)
 	out := s.InsecureBytes()
 	if !bytes.Equal(out, bytes.Repeat([]byte{7}, 32)) {
-		t.Fatalf("the secret followed its source: %x", out)
+		t.Fatalf("the secret changed with its source: %x", out)
 	}
 	clear(out)
 	if !bytes.Equal(s.InsecureBytes(), bytes.Repeat([]byte{7}, 32)) {
-		t.Fatal("the secret followed its copy")
+		t.Fatal("the secret changed with its copy")
 	}
 }
 
@@ -140,7 +141,7 @@ func TestDestroyedSecret(t *testing.T) {
 	s.Destroy()
 	s.Destroy()
 	if b := s.InsecureBytes(); b != nil {
-		t.Errorf("%d bytes are left", len(b))
+		t.Errorf("%d bytes remain", len(b))
 	}
 	_, deriveErr := s.Derive("x")
 	_, keysErr := envelope.DeriveKeys(s, "a", 1)
@@ -154,8 +155,8 @@ func TestDestroyedSecret(t *testing.T) {
 	}
 }
 
-// TestDestroyWaits: a derivation yields the right key or none, never one of a
-// half-wiped secret.
+// TestDestroyWaits destroys a secret during derivations. A derivation must return
+// the correct key or an error, and never a key of a partly overwritten secret.
 func TestDestroyWaits(t *testing.T) {
 	want := derived(t, strings.Repeat("07", 32), "x")
 	for range 200 {
@@ -165,7 +166,7 @@ func TestDestroyWaits(t *testing.T) {
 		group.Go(func() {
 			d, err := s.Derive("x")
 			if err == nil && hex.EncodeToString(d.InsecureBytes()) != want {
-				t.Error("a key was derived from a wiped secret")
+				t.Error("a key was derived from an overwritten secret")
 			}
 		})
 		group.Wait()
@@ -205,6 +206,6 @@ func TestWrapBindsItsNames(t *testing.T) {
 		}
 	}
 	if errors.Is(envelope.ErrOpen, blue.ErrTampered) {
-		t.Error("ErrOpen says more than it may")
+		t.Error("the message of ErrOpen depends on the cause")
 	}
 }

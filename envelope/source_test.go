@@ -10,9 +10,8 @@ import (
 	"testing"
 )
 
-// TestSource keeps two rules that no compiler keeps: the only AEAD is the one
-// that draws its own nonce, and nothing is imported that could do I/O or reach
-// another layer.
+// TestSource checks two rules in the source: the only AEAD is the one that draws
+// its own nonce, and no import has I/O or belongs to another layer.
 func TestSource(t *testing.T) {
 	allowed := map[string]bool{
 		"bytes": true, "crypto/aes": true, "crypto/cipher": true, "crypto/ed25519": true, "crypto/hkdf": true, "crypto/hmac": true, "crypto/rand": true,
@@ -55,6 +54,6 @@ func TestSource(t *testing.T) {
 		})
 	}
 	if constructors != 1 {
-		t.Errorf("%d AEAD constructors, want one place", constructors)
+		t.Errorf("%d places construct an AEAD, want one", constructors)
 	}
 }

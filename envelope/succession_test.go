@@ -9,8 +9,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/envelope"
 )
 
-// The pairs and the signature of R = 00 01 … 1f at version 1 and R = 20 … 3f at
-// version 2 of dialogue which-cache, by Python's cryptography (HKDF, Ed25519).
+// The key pairs and the signature for R = 00 01 … 1f at version 1 and R = 20 … 3f
+// at version 2 of dialogue which-cache, made by the Python package cryptography
+// (HKDF, Ed25519).
 const (
 	public1 = "137893daf01204856e17e7ca56f82d2023b066fd4023762408e7cd77d6a8df5a"
 	public2 = "7819befc603d6a360302564f3e3faa106a0a9b0cb05b6c5c65cd53584f980432"
@@ -43,22 +44,22 @@ func TestEndorse(t *testing.T) {
 			t.Errorf("got %s, want %s", c.got, c.want)
 		}
 	}
-	if !envelope.Endorsed(pa, "which-cache", 2, pb, link[:]) {
-		t.Error("an endorsement does not hold")
+	if !envelope.IsEndorsed(pa, "which-cache", 2, pb, link[:]) {
+		t.Error("a valid endorsement is refused")
 	}
 	bent := link
 	bent[5] ^= 1
 	for name, holds := range map[string]bool{
-		"by another key":      envelope.Endorsed(pb, "which-cache", 2, pb, link[:]),
-		"of another key":      envelope.Endorsed(pa, "which-cache", 2, pa, link[:]),
-		"of another dialogue": envelope.Endorsed(pa, "which-cach", 2, pb, link[:]),
-		"of another version":  envelope.Endorsed(pa, "which-cache", 3, pb, link[:]),
-		"bent":                envelope.Endorsed(pa, "which-cache", 2, pb, bent[:]),
-		"short":               envelope.Endorsed(pa, "which-cache", 2, pb, link[:63]),
-		"none":                envelope.Endorsed(pa, "which-cache", 2, pb, nil),
+		"by another key":      envelope.IsEndorsed(pb, "which-cache", 2, pb, link[:]),
+		"of another key":      envelope.IsEndorsed(pa, "which-cache", 2, pa, link[:]),
+		"of another dialogue": envelope.IsEndorsed(pa, "which-cach", 2, pb, link[:]),
+		"of another version":  envelope.IsEndorsed(pa, "which-cache", 3, pb, link[:]),
+		"bent":                envelope.IsEndorsed(pa, "which-cache", 2, pb, bent[:]),
+		"short":               envelope.IsEndorsed(pa, "which-cache", 2, pb, link[:63]),
+		"none":                envelope.IsEndorsed(pa, "which-cache", 2, pb, nil),
 	} {
 		if holds {
-			t.Errorf("an endorsement %s holds", name)
+			t.Errorf("an endorsement %s is accepted", name)
 		}
 	}
 	a.Destroy()

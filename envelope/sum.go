@@ -1,29 +1,27 @@
 package envelope
 
 import (
-	"crypto/subtle"
 	"encoding/binary"
 	"math/bits"
 )
 
-// Sum is the sum mod 2^256 of the Elements of a dialogue's items, big-endian
-// (MSet-Add-Hash: Clarke et al., "Incremental Multiset Hash Functions and
-// Their Application to Memory Integrity Checking", 2003). A changed item costs
-// one Sub and one Add. Addition, not XOR, and only ever stored sealed: linear
-// relations between visible sums would let an observer pick a set of items
-// that can be rolled back together.
+// A Sum commits to the set of a dialogue's items. It is the sum of their elements
+// (Keys.Element) mod 2^256, big-endian (MSet-Add-Hash: Clarke et al.,
+// "Incremental Multiset Hash Functions and Their Application to Memory Integrity
+// Checking", 2003). A changed item costs one Sub and one Add.
+//
+// A Sum must only be stored sealed, because linear relations between visible sums
+// show which sets of items can be rolled back together.
 type Sum [32]byte
 
-// Add adds the element of an item that is now there.
+// Add adds the element of a new item.
 func (s *Sum) Add(e [32]byte) { s.combine(e, bits.Add64) }
 
-// Sub takes away the element of an item that is gone.
+// Sub subtracts the element of a removed item.
 func (s *Sum) Sub(e [32]byte) { s.combine(e, bits.Sub64) }
 
-// Equal compares in constant time.
-func (s Sum) Equal(t Sum) bool { return subtle.ConstantTimeCompare(s[:], t[:]) == 1 }
-
-// combine runs op over four words, least significant first, with its carry.
+// combine applies op to the four words, the least significant first, and passes
+// the carry on.
 func (s *Sum) combine(e [32]byte, op func(x, y, carry uint64) (uint64, uint64)) {
 	var carry uint64
 	for i := 24; i >= 0; i -= 8 {

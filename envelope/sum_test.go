@@ -9,7 +9,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/envelope"
 )
 
-// elements draws elements with many words of zeros and ones, where carries run.
+// elements draws elements with many words of zeros and ones, which cause carries.
 func elements() *rapid.Generator[[32]byte] {
 	return rapid.Custom(func(t *rapid.T) (e [32]byte) {
 		for i := range e {
@@ -19,7 +19,7 @@ func elements() *rapid.Generator[[32]byte] {
 	})
 }
 
-// TestSumIsArithmeticModulo2To256 compares with math/big, in any order.
+// TestSumIsArithmeticModulo2To256 compares sums in two orders with math/big.
 func TestSumIsArithmeticModulo2To256(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		list := rapid.SliceOfN(elements(), 0, 12).Draw(t, "elements")
@@ -33,21 +33,21 @@ func TestSumIsArithmeticModulo2To256(t *testing.T) {
 		total.Mod(total, new(big.Int).Lsh(big.NewInt(1), 256))
 		var want envelope.Sum
 		total.FillBytes(want[:])
-		if !forward.Equal(want) || !backward.Equal(want) {
+		if forward != want || backward != want {
 			t.Fatalf("sums %x and %x, want %x", forward, backward, want)
 		}
 		for _, e := range list {
 			forward.Sub(e)
 		}
-		if !forward.Equal(envelope.Sum{}) {
-			t.Fatalf("%x is left after everything is taken away", forward)
+		if forward != (envelope.Sum{}) {
+			t.Fatalf("the sum is %x after every element was subtracted", forward)
 		}
 		if len(list) > 0 {
 			one := list[0]
 			sum := backward
 			sum.Sub(one)
-			if sum.Equal(backward) != (one == [32]byte{}) {
-				t.Fatal("taking one away changes nothing")
+			if (sum == backward) != (one == [32]byte{}) {
+				t.Fatal("subtracting an element did not change the sum, or zero did")
 			}
 		}
 	})

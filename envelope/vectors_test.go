@@ -98,11 +98,11 @@ func TestVectorFileIsTheCommittedOne(t *testing.T) {
 	sum := sha256.Sum256(fixture(t, "envelope_vectors.json"))
 	want := hex.EncodeToString(sum[:]) + "  envelope_vectors.json\n"
 	if got := string(fixture(t, "envelope_vectors.json.sha256")); got != want {
-		t.Errorf("the hash beside the vectors is %q, the vectors have %q", got, want)
+		t.Errorf("the recorded hash of the vectors is %q, the vectors have %q", got, want)
 	}
 }
 
-// refusal is the reason for which a reader refuses a vector.
+// refusal is the reason why a reader refuses a vector.
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
@@ -130,7 +130,7 @@ func TestVectors(t *testing.T) {
 		})
 		count[v.Op+" "+v.Expect]++
 		if _, known := file.Reasons[v.Expect]; v.Expect != "ok" && !known {
-			t.Errorf("%s: reason %q is not on the list", v.Name, v.Expect)
+			t.Errorf("%s: the reason %q is unknown", v.Name, v.Expect)
 		}
 	}
 	var ok int
@@ -143,7 +143,7 @@ func TestVectors(t *testing.T) {
 	bad := len(file.Vectors) - ok
 	t.Logf("%d vectors, %d must open, %d must fail", len(file.Vectors), ok, bad)
 	if len(file.Vectors) != file.Count || bad != file.MustFail || file.Count < 60 || bad < 40 {
-		t.Errorf("%d vectors of which %d must fail; the file says %d and %d, and at least 60 and 40 are due", len(file.Vectors), bad, file.Count, file.MustFail)
+		t.Errorf("%d vectors, %d of them must fail; the file states %d and %d, and at least 60 and 40 are required", len(file.Vectors), bad, file.Count, file.MustFail)
 	}
 }
 
@@ -197,7 +197,7 @@ func readVector(t *testing.T, v vector) (map[string]any, error) {
 	return nil, fmt.Errorf("unknown operation %q", v.Op)
 }
 
-// invalid is the refusal, provided the error is blue.ErrInvalid.
+// invalid returns the reason if the error is blue.ErrInvalid, and an error otherwise.
 func invalid(err error, reason refusal) error {
 	if !errors.Is(err, blue.ErrInvalid) {
 		return fmt.Errorf("%w is not ErrInvalid", err)
@@ -255,7 +255,7 @@ func readItem(t *testing.T, v vector) (map[string]any, error) {
 	nonce, ciphertext, aad := r.Attrs["content_nonce"].Bin(), r.Attrs["content_encrypted"].Bin(), addr.AAD()
 	payload, err := k.Open(addr, ciphertext, nonce)
 	if err != nil {
-		return nil, whyNot(t, err, key("dek"), nonce, ciphertext, aad)
+		return nil, reasonOf(t, err, key("dek"), nonce, ciphertext, aad)
 	}
 	element, tag := k.Element(r.Key.Item, stored), k.Tag(r.Key.Item, stored)
 	return map[string]any{
@@ -266,10 +266,11 @@ func readItem(t *testing.T, v vector) (map[string]any, error) {
 	}, nil
 }
 
-// whyNot tells apart what ErrOpen does not: it opens once more, without padding.
-func whyNot(t *testing.T, err error, key string, nonce, ciphertext []byte, aad [32]byte) error {
+// reasonOf returns the reason behind an ErrOpen. It opens the ciphertext without
+// removing the padding.
+func reasonOf(t *testing.T, err error, key string, nonce, ciphertext []byte, aad [32]byte) error {
 	t.Helper()
-	if err != envelope.ErrOpen { //nolint:errorlint // exactly ErrOpen, nothing around it
+	if err != envelope.ErrOpen { //nolint:errorlint // exactly ErrOpen, not wrapped
 		t.Fatalf("refused with %v, not with ErrOpen", err)
 	}
 	if len(nonce) != envelope.NonceSize || len(ciphertext) < envelope.TagSize {
@@ -296,7 +297,7 @@ func readRoot(t *testing.T, v vector) (map[string]any, error) {
 	if err != nil {
 		key := derived(t, v.Secret, fmt.Sprintf("blue/1/seal/%s/%d", v.Dialogue, v.KeyVersion))
 		nonce := v.RootSealed[:min(envelope.NonceSize, len(v.RootSealed))]
-		return nil, whyNot(t, err, key, nonce, v.RootSealed[len(nonce):], aad)
+		return nil, reasonOf(t, err, key, nonce, v.RootSealed[len(nonce):], aad)
 	}
 	return map[string]any{"aad": hex.EncodeToString(aad[:]), "payload": string(payload)}, nil
 }
@@ -304,7 +305,7 @@ func readRoot(t *testing.T, v vector) (map[string]any, error) {
 func readWrap(t *testing.T, v vector) (map[string]any, error) {
 	r, err := envelope.UnwrapSecret(newSecret(t, v.KEK), v.User, v.Dialogue, v.KeyVersion, v.Wrapped)
 	if err != nil {
-		if err != envelope.ErrOpen { //nolint:errorlint // exactly ErrOpen, nothing around it
+		if err != envelope.ErrOpen { //nolint:errorlint // exactly ErrOpen, not wrapped
 			t.Fatalf("refused with %v, not with ErrOpen", err)
 		}
 		if len(v.Wrapped) != envelope.WrapSize {
@@ -312,12 +313,12 @@ func readWrap(t *testing.T, v vector) (map[string]any, error) {
 		}
 		return nil, refusal("aead")
 	}
-	// The associated data is not to be had from outside; that the wrap opens proves it.
+	// The package does not return the associated data. The wrap opens, which proves it.
 	return map[string]any{"aad": v.Want["aad"], "secret": hex.EncodeToString(r.InsecureBytes())}, nil
 }
 
-// TestRFCReaderReadsTheVectors: the RFC-only reader opens every item that must
-// open, and refuses broken seals. (Of MACs and padding it knows nothing.)
+// TestRFCReaderReadsTheVectors checks that the reader of the RFC opens every item
+// that must open, and refuses broken ciphertexts. It knows no MACs and no padding.
 func TestRFCReaderReadsTheVectors(t *testing.T) {
 	deks := map[string]string{}
 	var good, broken []map[string]dynamoValue
@@ -353,7 +354,7 @@ func TestRFCReaderReadsTheVectors(t *testing.T) {
 	for _, item := range broken {
 		lines, stderr, err := rfcReader(t, deks, []any{item})
 		if err == nil || lines[0] != "" || !strings.Contains(stderr, *item["SK"].S) {
-			t.Errorf("read_item.py gave %q, %q, %v for a broken seal", lines, stderr, err)
+			t.Errorf("read_item.py returned %q, %q, %v for a broken ciphertext", lines, stderr, err)
 		}
 	}
 	t.Logf("the RFC-only reader opened %d items and refused %d", len(lines), len(broken))

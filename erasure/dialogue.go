@@ -101,7 +101,7 @@ func (r *dialogueErasure) run(ctx context.Context, o *seal.Operation) error {
 	for _, step := range []func(context.Context) error{
 		func(ctx context.Context) error { _, err := r.s.Ring.BeginErase(ctx, r.id, r.onlyHolder); return err },
 		func(ctx context.Context) error { return retryLost(ctx, r.putTombstone) },
-		func(ctx context.Context) error { return r.s.Ring.Destroy(ctx, r.id) },
+		func(ctx context.Context) error { return r.s.Ring.DestroyWraps(ctx, r.id) },
 		r.deleteItems,
 		r.purge,
 		func(ctx context.Context) error { return scrub(ctx, r.s.Records) },
@@ -143,7 +143,7 @@ func (r *dialogueErasure) readState(ctx context.Context) (isDone bool, err error
 	if err != nil && !isDamaged {
 		return false, err
 	}
-	if status.State == seal.StateErased && len(status.Standing()) == 0 && len(items) == 1 && record.IsErased(items[0]) {
+	if status.State == seal.StateErased && len(status.Fingerprints()) == 0 && len(items) == 1 && record.IsErased(items[0]) {
 		left, err := leftovers(ctx, r.s.Records, items[0].Key.Partition)
 		if err != nil || left > 0 {
 			return false, err

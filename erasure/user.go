@@ -166,7 +166,7 @@ func (r *userErasure) find(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if r.stored, err = r.s.Ring.Stored(ctx, r.user); err != nil {
+	if r.stored, err = r.s.Ring.StoredKeyHashes(ctx, r.user); err != nil {
 		return err
 	}
 	if r.directory == nil || slices.Contains(r.names, r.user) {
@@ -200,7 +200,7 @@ func (r *userErasure) taskOf(ctx context.Context, id string) (t task, isConcerne
 		return task{}, false, err
 	}
 	plan, holders, strays := r.plan, status.Users(), status.StraysOf(r.user)
-	t = task{dialogue: blue.DialogueID(id), wraps: append(status.Wraps(r.user), strays...), hasStrays: len(strays) > 0}
+	t = task{dialogue: blue.DialogueID(id), wraps: append(status.WrapsOf(r.user), strays...), hasStrays: len(strays) > 0}
 	var (
 		isHeld      = len(t.wraps) > 0
 		isShared    = slices.ContainsFunc(holders, func(holder string) bool { return holder != r.user })
@@ -254,7 +254,7 @@ func (r *userErasure) try(ctx context.Context, t task) error {
 		return err
 	}
 	if t.hasStrays {
-		if err := r.s.Ring.DropStrays(ctx, string(t.dialogue), r.user); err != nil {
+		if err := r.s.Ring.DeleteStrays(ctx, string(t.dialogue), r.user); err != nil {
 			return err
 		}
 	}
@@ -327,8 +327,8 @@ func (r *userErasure) checkFinished(ctx context.Context) error {
 		if err != nil && !errors.Is(err, blue.ErrNotFound) {
 			return err
 		}
-		isErased := status.State == seal.StateErased && len(status.Standing()) == 0
-		isHeld := len(status.Wraps(r.user))+len(status.StraysOf(r.user)) > 0
+		isErased := status.State == seal.StateErased && len(status.Fingerprints()) == 0
+		isHeld := len(status.WrapsOf(r.user))+len(status.StraysOf(r.user)) > 0
 		if isHeld || !isErased && slices.Contains(r.plan.erase, id) {
 			return fmt.Errorf("%w: their erasure is not finished: dialogue %s", blue.ErrConflict, id)
 		}

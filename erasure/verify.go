@@ -163,7 +163,7 @@ func checkErased(ctx context.Context, store record.Store, dialogue string) error
 		return wrong("the keys of dialogue %s do not say that it was erased", dialogue)
 	case err != nil:
 		return err
-	case len(status.Standing()) > 0:
+	case len(status.Fingerprints()) > 0:
 		return wrong("dialogue %s has wrapped keys again; run blue-store erase replay", dialogue)
 	case status.State != seal.StateErased:
 		return wrong("the keys of dialogue %s are %.40q, not erased", dialogue, status.State)
@@ -203,7 +203,7 @@ func (c *Certificate) checkUser(ctx context.Context, store record.Store) error {
 			return err
 		}
 	}
-	stored, err := reader(store).Stored(ctx, c.Subject.ID)
+	stored, err := reader(store).StoredKeyHashes(ctx, c.Subject.ID)
 	if err == nil && len(stored) > 0 {
 		err = wrong("a key of user %s is stored", c.Subject.ID)
 	}
@@ -224,7 +224,7 @@ func (c *Certificate) checkHolds(ctx context.Context, store record.Store, dialog
 	if slices.Contains(status.Users(), user) || len(status.StraysOf(user)) > 0 {
 		return wrong("user %s holds a key of dialogue %s", user, dialogue)
 	}
-	for _, hash := range status.Standing() {
+	for _, hash := range status.Fingerprints() {
 		if slices.Contains(c.Keys, hash) {
 			return wrong("the key %.64q is stored again, in dialogue %s", hash, dialogue)
 		}

@@ -12,250 +12,192 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Made is a key version that Advance has made.
-type Made struct {
-	Version uint32
-	Public  [envelope.PublicSize]byte // envelope.Keys.Public of it: keys with another, at its place, are somebody else's
+// A Successor is the key version that Advance created.
+type Successor struct {
+	Version uint32                    // the new version
+	Public  [envelope.PublicSize]byte // its envelope.Keys.Public, which distinguishes it from any other key
 }
 
-// Advance makes the key version after from: a new secret, wrapped for
-// everybody who holds from, and the head's active version raised, in one
-// commit. Users named in except get none and lose their wraps of every version
-// in the same commit, or before it where they are many. Nothing is sealed yet
-// under the new version; encrypted.Rotate does the whole.
+// Advance creates the key version after from. One commit stores a new secret,
+// wrapped for all users who hold version from, and makes it the active version.
+// Users in except get no wrap, and all their existing wraps are deleted. Nothing is
+// sealed under the new version yet: encrypted.Rotate calls Advance and
+// re-encrypts the items.
 //
-// Who holds from is believed by the proof beside the wrap, which only a holder
-// can make (envelope.HolderProof): a line that somebody else put into the table
-// gets no key. It is reported as damage, and goes once anybody is excepted. What
-// stands above the active version, where nobody can hold anything yet, goes too.
+// A user holds version from if the wrap has a valid proof (envelope.HolderProof),
+// which only a holder can make. A wrap without a valid proof was made by an
+// unauthorized writer of the table. Advance reports it as damage, or deletes it if
+// except is not empty. It also deletes wraps above the active version, which
+// no user can hold yet.
 //
-// Errors as of Ring, and: ErrConflict when from is not the active version, so
-// somebody else was faster; ErrRefused when except names the ring's own user;
-// ErrInvalid for a malformed user; ErrSealed when the provider cannot wrap for
-// others (Granter); ErrBusy.
-func (r *Ring) Advance(ctx context.Context, dialogue string, from uint32, except ...string) (made Made, err error) {
-	if err := r.checkExcept(except); err != nil {
-		return Made{}, err
+// In addition to the errors of [Ring], Advance returns blue.ErrConflict if from is
+// not the active version, because another writer was faster. It returns
+// blue.ErrRefused if except contains the Ring's user, blue.ErrSealed if the
+// provider is not a [Granter] and other users hold the dialogue, and blue.ErrBusy
+// if other writers change the keys.
+func (r *Ring) Advance(ctx context.Context, dialogue string, from uint32, except ...string) (next Successor, err error) {
+	for _, user := range except {
+		if err := CheckUser(user); err != nil {
+			return next, err
+		}
+		if user == r.user {
+			return next, fmt.Errorf("%w: user %s cannot revoke their own access; another holder must do it", blue.ErrRefused, user)
+		}
 	}
 	if from == math.MaxUint32 {
-		return Made{}, fmt.Errorf("%w: dialogue %s has used all key versions", blue.ErrInvalid, dialogue)
+		return next, fmt.Errorf("%w: dialogue %s has used all key versions", blue.ErrInvalid, dialogue)
 	}
-	next := Binding{r.user, dialogue, from + 1}
-	err = r.around(ctx, next.event(WrapDEK), func() error {
-		if err := r.clear(ctx, next, except); err != nil {
+	b := Binding{r.user, dialogue, from + 1}
+	err = r.withEvents(ctx, b.newEvent(WrapDEK), func() error {
+		// The commit of the new version has room for a few deletions only.
+		err := r.deleteWraps(ctx, dialogue, maxExtraDeletes, func(p *partition) ([]wrap, error) {
+			_, invalid, err := r.sortHolders(ctx, p, b, except)
+			return invalid, err
+		})
+		if err != nil {
 			return err
 		}
-		return r.change(ctx, dialogue, func(s *shelf) (writes []record.Write, err error) {
-			writes, made, err = r.advance(ctx, s, next, except)
+		return r.change(ctx, dialogue, func(p *partition) (writes []record.Write, err error) {
+			writes, next.Public, err = r.planAdvance(ctx, p, b, except)
 			return writes, err
 		})
 	})
 	if err != nil {
-		return Made{}, fmt.Errorf("making key %d of dialogue %s: %w", next.Version, dialogue, err)
+		return Successor{}, fmt.Errorf("creating key %d of dialogue %s: %w", b.Version, dialogue, err)
 	}
-	return made, nil
+	next.Version = b.Version
+	return next, nil
 }
 
-func (r *Ring) checkExcept(except []string) error {
-	for _, user := range except {
-		if err := CheckUser(user); err != nil {
-			return err
-		}
-		if user == r.user {
-			return fmt.Errorf("%w: user %s cannot take a key from themselves: nobody would be left to seal the rest; let another who holds it do so", blue.ErrRefused, user)
-		}
-	}
-	return nil
-}
-
-// maxBeside is how many wraps are deleted in the commit that makes a version;
-// beside MaxHolders wraps, the head and a check of the own key they fit into one
+// maxExtraDeletes is the number of wraps that the commit of a new version deletes.
+// With maxHolders wraps, the key header and a check of the KEK they fit one
 // transaction.
-const maxBeside = 5
+const maxExtraDeletes = 5
 
-// clear deletes what goes when a version is made, some at a time, until the rest
-// fits into the commit that makes it.
-func (r *Ring) clear(ctx context.Context, next Binding, except []string) error {
-	return r.deleteAll(ctx, next.Dialogue, maxBeside, func(s *shelf) ([]wrap, error) {
-		h, err := r.holders(ctx, s, next, except)
-		return h.doomed, err
-	})
-}
-
-// deleteAll deletes the wraps that choose returns, maxDeletes in a commit, until
-// they are no more than leave.
-func (r *Ring) deleteAll(ctx context.Context, dialogue string, leave int, choose func(*shelf) ([]wrap, error)) error {
-	for more := true; more; {
-		err := r.change(ctx, dialogue, func(s *shelf) ([]record.Write, error) {
-			doomed, err := choose(s)
-			more = len(doomed) > max(leave, maxDeletes)
-			if err != nil || len(doomed) <= leave {
-				return nil, err
-			}
-			writes := []record.Write{s.turn(nil)}
-			for _, w := range doomed[:min(maxDeletes, len(doomed))] {
-				writes = append(writes, w.removal())
-			}
-			return writes, nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// advance returns the writes of Advance on what was read.
-func (r *Ring) advance(ctx context.Context, s *shelf, next Binding, except []string) ([]record.Write, Made, error) {
-	made := Made{Version: next.Version}
-	h, err := r.holders(ctx, s, next, except)
+// planAdvance returns the writes that create version b.Version, and its public key.
+func (r *Ring) planAdvance(ctx context.Context, p *partition, b Binding, except []string) (writes []record.Write, public [envelope.PublicSize]byte, err error) {
+	holders, invalid, err := r.sortHolders(ctx, p, b, except)
 	if err != nil {
-		return nil, made, err
+		return nil, public, err
 	}
-	kek, err := r.ownKEK(ctx)
+	kek, err := r.kekForWrap(ctx)
 	if err != nil {
-		return nil, made, err
+		return nil, public, err
 	}
 	defer kek.Destroy()
-	secret, wrapped, err := r.provider.GenerateDEK(ctx, kek, next)
+	secret, wrapped, err := r.provider.GenerateDEK(ctx, kek, b)
 	if err != nil {
-		return nil, made, err
+		return nil, public, err
 	}
 	defer secret.Destroy()
-	own, err := newWrap(next, kek.UMK(), wrapped, secret, r.now())
+	own, err := newWrap(b, kek.UMK(), wrapped, secret, r.now())
 	if err != nil {
-		return nil, made, err
+		return nil, public, err
 	}
-	links, public, err := r.link(ctx, s, secret, next)
+	links, public, err := r.addLink(ctx, p, secret, b)
 	if err != nil {
-		return nil, made, err
+		return nil, public, err
 	}
-	made.Public = public
 	puts := []record.Write{own}
-	for _, user := range h.others {
-		w, err := r.grant(ctx, Binding{user, next.Dialogue, next.Version}, kek.UMK(), secret)
+	for _, user := range holders {
+		w, err := r.wrapFor(ctx, Binding{user, b.Dialogue, b.Version}, kek.UMK(), secret)
 		if err != nil {
-			return nil, made, err
+			return nil, public, err
 		}
 		puts = append(puts, w)
 	}
-	writes := []record.Write{s.turn(record.Attrs{attrActive: record.N(int64(next.Version)), attrLinks: links})}
-	writes = append(writes, kek.checks()...)
-	for _, w := range h.doomed {
+	writes = []record.Write{p.replaceHeader(record.Attrs{attrActive: record.N(int64(b.Version)), attrLinks: links})}
+	writes = append(writes, kek.checks...)
+	for _, w := range invalid {
 		if i := slices.IndexFunc(puts, func(p record.Write) bool { return p.Record.Key == w.record.Key }); i >= 0 {
-			puts[i].Prev = w.removal().Prev // in its place
+			puts[i].Prev = w.remove().Prev // a new wrap replaces the invalid one
 			continue
 		}
-		writes = append(writes, w.removal())
+		writes = append(writes, w.remove())
 	}
-	return append(writes, puts...), made, nil
+	return append(writes, puts...), public, nil
 }
 
-// link returns the head's links with the endorsement of a new version's secret
-// by the version before, and the new version's public key.
-func (r *Ring) link(ctx context.Context, s *shelf, secret *envelope.Secret, next Binding) (links record.Value, public [envelope.PublicSize]byte, err error) {
-	holder, err := r.open(ctx, Binding{r.user, next.Dialogue, next.Version - 1})
+// sortHolders returns the users who get the version of b, without the Ring's user,
+// and the wraps to delete. It compares proofs under the secret of the active
+// version, so the Ring's user must hold it.
+func (r *Ring) sortHolders(ctx context.Context, p *partition, b Binding, except []string) (holders []string, invalid []wrap, err error) {
+	active, err := p.active()
 	if err != nil {
-		return links, public, err
+		return nil, nil, err
 	}
-	defer holder.Destroy()
-	made, err := envelope.DeriveKeys(secret, next.Dialogue, next.Version)
+	if active != b.Version-1 {
+		return nil, nil, fmt.Errorf("%w: the active key is already version %d", blue.ErrConflict, active)
+	}
+	secret, err := r.openSecret(ctx, Binding{r.user, p.dialogue, active})
 	if err != nil {
-		return links, public, err
-	}
-	defer made.Destroy()
-	if public, err = made.Public(); err != nil {
-		return links, public, err
-	}
-	links, err = s.endorse(holder, public)
-	return links, public, err
-}
-
-// holders says who gets a version that is about to be made, and what goes.
-type holders struct {
-	others []string // who holds the active version, beside the ring's user and the excepted
-	doomed []wrap   // of the excepted, above the active version, and, where anybody is excepted, without a proof
-}
-
-// holders reads the wraps. The proofs are compared under the active version's own
-// secret, so the ring's user must hold it too.
-func (r *Ring) holders(ctx context.Context, s *shelf, next Binding, except []string) (h holders, err error) {
-	active, err := s.active()
-	if err != nil {
-		return h, err
-	}
-	if active != next.Version-1 {
-		return h, fmt.Errorf("%w: the active key is version %d already", blue.ErrConflict, active)
-	}
-	secret, err := r.secret(ctx, Binding{r.user, s.dialogue, active})
-	if err != nil {
-		return h, err
+		return nil, nil, err
 	}
 	defer secret.Destroy()
-	for _, w := range s.wraps {
+	for _, w := range p.wraps {
 		switch {
 		case slices.Contains(except, w.User), w.Version > active:
-			h.doomed = append(h.doomed, w)
+			invalid = append(invalid, w)
 			continue
 		case w.Version != active, w.User == r.user:
 			continue
 		}
-		held, err := w.proven(secret)
+		isHolder, err := w.hasProof(secret.Secret)
 		switch {
 		case err != nil:
-			return h, err
-		case held:
-			h.others = append(h.others, w.User)
+			return nil, nil, err
+		case isHolder:
+			holders = append(holders, w.User)
 		case len(except) == 0:
-			return h, damaged(s.dialogue, record.DamageExtra, w.record.Key.Item, "carries no proof that a holder of the key let this user in; revoke the user, or, if they are known, let them rotate themselves")
+			return nil, nil, newTamperError(p.dialogue, record.DamageExtra, w.record.Key.Item,
+				"has no valid proof that a holder of the key granted it; revoke the user, or, if you know the user, let them rotate the key themselves")
 		default:
-			h.doomed = append(h.doomed, w)
+			invalid = append(invalid, w)
 		}
 	}
-	return h, nil
+	return holders, invalid, nil
 }
 
-// proven reports whether the wrap carries the proof of its user.
-func (w wrap) proven(secret *envelope.Secret) (bool, error) {
+// hasProof reports whether the wrap has the proof of its user.
+func (w wrap) hasProof(secret *envelope.Secret) (bool, error) {
 	want, err := envelope.HolderProof(secret, w.User, w.Dialogue, w.Version)
 	return err == nil && hmac.Equal(want[:], w.record.Attrs[attrProof].Bin()), err
 }
 
-// Retire deletes all wraps of versions below least. Only whoever knows that
-// nothing is sealed under them any more may call it: they cannot be had again.
-// Running it again goes on where it was stopped.
+// RetireBefore deletes all wraps of the versions below least. Nothing must be
+// sealed under these versions, because they cannot be opened again. An interrupted
+// call can be repeated.
 //
-// Errors as of Ring, and ErrInvalid when least is beyond the active version.
-func (r *Ring) Retire(ctx context.Context, dialogue string, least uint32) error {
-	if err := r.check(dialogue); err != nil {
+// In addition to the errors of [Ring], RetireBefore returns blue.ErrInvalid if
+// least is above the active version, and blue.ErrBusy if other writers change the
+// keys.
+func (r *Ring) RetireBefore(ctx context.Context, dialogue string, least uint32) error {
+	if err := r.checkDialogue(dialogue); err != nil {
 		return err
 	}
-	s, err := r.readShelf(ctx, dialogue)
+	p, err := r.readPartition(ctx, dialogue)
 	if err != nil {
 		return fmt.Errorf("retiring keys of dialogue %s: %w", dialogue, err)
 	}
 	var versions []uint32
-	for _, w := range s.wraps {
-		if w.Version > 0 && w.Version < least && !slices.Contains(versions, w.Version) {
+	for _, w := range p.withVersion(func(v uint32) bool { return v > 0 && v < least }) {
+		if !slices.Contains(versions, w.Version) {
 			versions = append(versions, w.Version)
 		}
 	}
-	for _, v := range versions {
-		err := r.around(ctx, Binding{r.user, dialogue, v}.event(DestroyKey), func() error { return r.retire(ctx, dialogue, v, least) })
+	for _, version := range versions {
+		err := r.withEvents(ctx, Binding{r.user, dialogue, version}.newEvent(DestroyKey), func() error {
+			return r.deleteWraps(ctx, dialogue, 0, func(p *partition) ([]wrap, error) {
+				active, err := p.active()
+				if err == nil && least > active {
+					err = fmt.Errorf("%w: keys: version %d does not exist yet", blue.ErrInvalid, least)
+				}
+				return p.withVersion(func(v uint32) bool { return v == version }), err
+			})
+		})
 		if err != nil {
-			return fmt.Errorf("retiring key %d of dialogue %s: %w", v, dialogue, err)
+			return fmt.Errorf("retiring key %d of dialogue %s: %w", version, dialogue, err)
 		}
 	}
 	return nil
-}
-
-// retire deletes the wraps of one version, some at a time.
-func (r *Ring) retire(ctx context.Context, dialogue string, version, least uint32) error {
-	return r.deleteAll(ctx, dialogue, 0, func(s *shelf) ([]wrap, error) {
-		active, err := s.active()
-		if err == nil && least > active {
-			err = fmt.Errorf("%w: keys: version %d is not made yet", blue.ErrInvalid, least)
-		}
-		return s.of(version), err
-	})
 }

@@ -2,23 +2,17 @@ package keys
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"strings"
 	"sync"
 	"time"
-
-	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// cache keeps secrets by id for an absolute time. It hands out copies, which
-// their takers destroy: so an entry can be zeroed the moment it leaves,
-// without counting who still uses it. A copy of 32 bytes costs less than a
-// counter and cannot be wrong.
+// A cache keeps secrets by id until an absolute time. It returns copies, which
+// callers own and must destroy. It can therefore overwrite an entry with zeros at
+// any time.
 //
-// Loads of one id happen one at a time; failures are not kept. An expired
-// entry is zeroed by a timer, of which there is one while anything is held, by a
-// miss on any id before that, or by close.
+// Loads of one id run one at a time, and failures are not kept. An expired entry
+// is destroyed by its timer, by a lookup of any missing id, or by close.
 type cache[V interface{ Destroy() }] struct {
 	now   func() time.Time
 	ttl   time.Duration
@@ -26,112 +20,107 @@ type cache[V interface{ Destroy() }] struct {
 	clone func(V) (V, error)
 
 	mu      sync.Mutex
-	held    map[string]entry[V]
-	flights map[string]*flight
-	uses    uint64 // counts the hits and puts
-	timer   *time.Timer
-	wakes   time.Time // when the timer sweeps; zero: it is stopped
+	entries map[string]*entry[V]
+	loads   map[string]*load
+	uses    uint64 // number of lookups and stores
 	closed  bool
 }
 
 type entry[V any] struct {
 	value V
-	until time.Time // from this moment on it is not served
-	used  uint64    // the last of uses; the least goes first when there are too many
+	until time.Time   // the entry is not returned at or after this time
+	used  uint64      // cache.uses at the last use
+	timer *time.Timer // runs at until
 }
 
-// flight is one load in progress. Its fields are set before done is closed.
-type flight struct {
+// A load is a running call of a loader. Its fields are set before done is closed.
+type load struct {
 	done      chan struct{}
 	err       error
-	abandoned bool // its caller gave up, which says nothing to the others
+	abandoned bool // the context of the caller has ended; other callers try again
 }
 
-// loader fetches a value; until is when it must be gone, zero for a ttl after
-// the load began.
+// A loader returns a value and the time when it must be destroyed. The zero time
+// means one ttl after the start of the load.
 type loader[V any] func(context.Context) (value V, until time.Time, err error)
 
-var errClosed = fmt.Errorf("%w: the key ring is closed", blue.ErrUnavailable)
-
-func newCache[V interface{ Destroy() }](now func() time.Time, ttl time.Duration, most int, clone func(V) (V, error)) *cache[V] {
-	return &cache[V]{now: now, ttl: ttl, max: most, clone: clone, held: map[string]entry[V]{}, flights: map[string]*flight{}}
+func newCache[V interface{ Destroy() }](now func() time.Time, ttl time.Duration, limit int, clone func(V) (V, error)) *cache[V] {
+	return &cache[V]{now: now, ttl: ttl, max: limit, clone: clone, entries: map[string]*entry[V]{}, loads: map[string]*load{}}
 }
 
-// get returns a copy of the value and the moment it expires.
-func (c *cache[V]) get(ctx context.Context, id string, load loader[V]) (V, time.Time, error) {
+// get returns a copy of a value and the time when it expires. It calls fetch if
+// the value is not in the cache and no other call is loading it.
+func (c *cache[V]) get(ctx context.Context, id string, fetch loader[V]) (value V, until time.Time, err error) {
 	for {
-		found, f, leads, err := c.look(id)
-		if err != nil || f == nil {
-			return found.value, found.until, err
+		value, until, l, isFirst, err := c.lookup(id)
+		if err != nil || l == nil {
+			return value, until, err
 		}
-		if leads {
-			return c.lead(ctx, id, f, load)
+		if isFirst {
+			return c.load(ctx, id, l, fetch)
 		}
 		select {
-		case <-f.done:
+		case <-l.done:
 		case <-ctx.Done():
-			return found.value, found.until, ctx.Err()
+			return value, until, ctx.Err()
 		}
-		if f.err != nil && !f.abandoned {
-			return found.value, found.until, f.err
+		if l.err != nil && !l.abandoned {
+			return value, until, l.err
 		}
 	}
 }
 
-// look returns a copy of what is held, or the flight to wait for, or a new
-// flight that the caller leads.
-func (c *cache[V]) look(id string) (found entry[V], f *flight, leads bool, err error) {
+// lookup returns a copy of a cached value. If there is none, it returns the
+// running load of the id, or a new load that the caller must run (isFirst).
+func (c *cache[V]) lookup(id string) (value V, until time.Time, l *load, isFirst bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return found, nil, false, errClosed
+		return value, until, nil, false, errClosed
 	}
 	now := c.now()
-	if e, ok := c.held[id]; ok && before(now, e.until) {
+	if e, ok := c.entries[id]; ok && isBefore(now, e.until) {
 		c.uses++
 		e.used = c.uses
-		c.held[id] = e
-		found.until = e.until
-		found.value, err = c.clone(e.value)
-		return found, nil, false, err
+		value, err = c.clone(e.value)
+		return value, e.until, nil, false, err
 	}
-	c.sweep(now)
-	if f, ok := c.flights[id]; ok {
-		return found, f, false, nil
+	c.removeExpired(now)
+	l, running := c.loads[id]
+	if !running {
+		l = &load{done: make(chan struct{})}
+		c.loads[id] = l
 	}
-	f = &flight{done: make(chan struct{})}
-	c.flights[id] = f
-	return found, f, true, nil
+	return value, until, l, !running, nil
 }
 
-// lead loads, keeps a copy and lets the waiting ones go. The time counts from
-// before the load, for the permission was given no later.
-func (c *cache[V]) lead(ctx context.Context, id string, f *flight, load loader[V]) (value V, until time.Time, err error) {
+// load calls the loader once, caches a copy and wakes the waiting callers. The ttl
+// starts before the call, because the provider checked the permission after that.
+func (c *cache[V]) load(ctx context.Context, id string, l *load, fetch loader[V]) (value V, until time.Time, err error) {
 	defer func() {
 		c.mu.Lock()
-		delete(c.flights, id)
+		delete(c.loads, id)
 		c.mu.Unlock()
-		close(f.done)
+		close(l.done)
 	}()
 	start := c.now()
-	value, until, err = load(ctx)
-	f.err, f.abandoned = err, err != nil && ctx.Err() != nil
-	if err != nil {
-		return value, until, err
-	}
+	value, until, err = fetch(ctx)
 	if until.IsZero() {
 		until = start.Add(c.ttl)
 	}
-	if err := c.keep(id, value, until); err != nil {
-		value.Destroy()
-		f.err = err
-		var none V
-		return none, until, err
+	l.err, l.abandoned = err, err != nil && ctx.Err() != nil
+	if err == nil {
+		if l.err = c.store(id, value, until); l.err != nil {
+			value.Destroy()
+			return *new(V), until, l.err
+		}
 	}
-	return value, until, nil
+	return value, until, err
 }
 
-func (c *cache[V]) keep(id string, value V, until time.Time) error {
+// store caches a copy of a value. It removes the entry that was not used for the
+// longest time if the cache is full.
+func (c *cache[V]) store(id string, value V, until time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -141,106 +130,63 @@ func (c *cache[V]) keep(id string, value V, until time.Time) error {
 	if err != nil {
 		return err
 	}
-	c.drop(id)
-	for len(c.held) >= c.max {
-		c.drop(c.idlest())
+	c.remove(id)
+	for len(c.entries) >= c.max {
+		oldest := ""
+		for other, e := range c.entries {
+			if oldest == "" || e.used < c.entries[oldest].used {
+				oldest = other
+			}
+		}
+		c.remove(oldest)
 	}
 	c.uses++
-	c.held[id] = entry[V]{kept, until, c.uses}
-	if c.wakes.IsZero() || until.Before(c.wakes) {
-		c.wake(until)
-	}
+	c.entries[id] = &entry[V]{kept, until, c.uses, time.AfterFunc(until.Sub(c.now()), func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.removeExpired(c.now())
+	})}
 	return nil
 }
 
-// wake sets the timer for a moment of the cache's clock. Where that clock is
-// not the timer's (tests), it sweeps too late or once more than needed.
-func (c *cache[V]) wake(at time.Time) {
-	c.wakes = at
-	in := at.Sub(c.now())
-	if c.timer == nil {
-		c.timer = time.AfterFunc(in, c.expire)
-		return
-	}
-	c.timer.Reset(in)
-}
-
-// expire sweeps, and sets the timer for what is left.
-func (c *cache[V]) expire() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return
-	}
-	c.sweep(c.now())
-	c.wakes = time.Time{}
-	var next time.Time
-	for _, e := range c.held {
-		if next.IsZero() || e.until.Before(next) {
-			next = e.until
-		}
-	}
-	if !next.IsZero() {
-		c.wake(next)
-	}
-}
-
-func (c *cache[V]) sweep(now time.Time) {
-	maps.DeleteFunc(c.held, func(_ string, e entry[V]) bool {
-		expired := !before(now, e.until)
-		if expired {
-			e.value.Destroy()
-		}
-		return expired
-	})
-}
-
-// before reports whether a moment is before another by both of the machine's
-// clocks: the one that cannot be set, which may stand still while the machine
-// sleeps, and the one on the wall.
-func before(now, until time.Time) bool {
+// isBefore compares two times by the monotonic clock and by the wall clock. The
+// monotonic clock cannot be set, but it can stop while the machine sleeps.
+func isBefore(now, until time.Time) bool {
 	return now.Before(until) && now.Round(0).Before(until.Round(0))
 }
 
-func (c *cache[V]) drop(id string) {
-	if e, ok := c.held[id]; ok {
-		e.value.Destroy()
-		delete(c.held, id)
+func (c *cache[V]) removeExpired(now time.Time) {
+	for id, e := range c.entries {
+		if !isBefore(now, e.until) {
+			c.remove(id)
+		}
 	}
 }
 
-// forget drops what is held under ids with a prefix. A load that is under way
-// still ends in the cache.
+func (c *cache[V]) remove(id string) {
+	if e, ok := c.entries[id]; ok {
+		e.timer.Stop()
+		e.value.Destroy()
+		delete(c.entries, id)
+	}
+}
+
+// forget removes the entries whose ids have a prefix. A running load of such an id
+// still stores its value.
 func (c *cache[V]) forget(prefix string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for id := range c.held {
+	for id := range c.entries {
 		if strings.HasPrefix(id, prefix) {
-			c.drop(id)
+			c.remove(id)
 		}
 	}
 }
 
-// idlest returns the id that has not been used for longest.
-func (c *cache[V]) idlest() string {
-	var id string
-	least := c.uses + 1
-	for other, e := range c.held {
-		if e.used < least {
-			id, least = other, e.used
-		}
-	}
-	return id
-}
-
+// close removes all entries. Later calls of get return errClosed.
 func (c *cache[V]) close() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.closed = true
-	if c.timer != nil {
-		c.timer.Stop()
-	}
-	for id := range c.held {
-		c.drop(id)
-	}
+	c.mu.Unlock()
+	c.forget("")
 }

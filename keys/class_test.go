@@ -14,13 +14,13 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// classed is an error of each class, in the order of docs/format.md.
-var classed = []struct {
+// classes has an error of each class, in the order of docs/format.md.
+var classes = []struct {
 	class string
 	err   error
 }{
 	{"wrong_key", &WrongKeyError{Want: "umk:1", Have: "umk:2"}},
-	{"tampered", damaged("tea", record.DamageChanged, "head", "altered")},
+	{"tampered", newTamperError("tea", record.DamageChanged, "head", "altered")},
 	{"erased", blue.ErrErased},
 	{"denied", ErrDenied},
 	{"missing", ErrNoKEK},
@@ -34,18 +34,18 @@ var classed = []struct {
 	{"other", errors.New("something")},
 }
 
-// TestClass: the class of each error, and of two at once: the one that stands
-// first in the format's table.
+// TestClass checks the class of each error. Two joined errors have the class that
+// comes first in the table of the format.
 func TestClass(t *testing.T) {
-	for i, c := range classed {
+	for i, c := range classes {
 		for _, err := range []error{c.err, fmt.Errorf("opening it: %w", c.err)} {
 			if got := Class(err); got != c.class {
 				t.Errorf("%v is %q, want %q", err, got, c.class)
 			}
 		}
-		for _, later := range classed[i+1:] {
+		for _, later := range classes[i+1:] {
 			if got := Class(errors.Join(later.err, c.err)); got != c.class {
-				t.Errorf("%s and %s at once are %q", c.class, later.class, got)
+				t.Errorf("%s and %s joined are %q", c.class, later.class, got)
 			}
 		}
 	}
@@ -58,13 +58,13 @@ func TestClass(t *testing.T) {
 			t.Errorf("%v is %q, want %q", err, got, want)
 		}
 	}
-	if got := Class(missing("no head")); got != "missing" {
+	if got := Class(newMissingError("no header")); got != "missing" {
 		t.Errorf("a missing record is %q", got)
 	}
 }
 
-// TestClassesDocumented: the format's table has these classes, in this order,
-// after the one that package encrypted adds.
+// TestClassesDocumented: the table of the format has these classes in this order,
+// after the class that package encrypted adds.
 func TestClassesDocumented(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "docs", "format.md"))
 	if err != nil {
@@ -76,7 +76,7 @@ func TestClassesDocumented(t *testing.T) {
 		documented = append(documented, string(row[1]))
 	}
 	want := []string{"rolled_back"}
-	for _, c := range classed {
+	for _, c := range classes {
 		want = append(want, c.class)
 	}
 	if !slices.Equal(documented, want) {

@@ -12,11 +12,11 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// hashes are those of the wraps that lie in the store, ascending.
-func (w *world) hashes(dialogue string) []string {
+// hashes returns the hashes of the stored wraps, ascending.
+func (w *env) hashes(dialogue string) []string {
 	var all []string
 	for key, r := range w.store.records {
-		if key.Partition == record.DialoguePartition(dialogue) && key.Item != headOfTea {
+		if key.Partition == record.DialoguePartition(dialogue) && key.Item != headerOfTea {
 			sum := sha256.Sum256(r.Attrs["wrapped"].Bin())
 			all = append(all, hex.EncodeToString(sum[:]))
 		}
@@ -25,18 +25,18 @@ func (w *world) hashes(dialogue string) []string {
 	return all
 }
 
-// erase runs all three steps and returns the end.
+// erase runs the three steps of an erasure and returns the result of the last one.
 func erase(r *Ring, dialogue string) (Erasure, error) {
 	if _, err := r.BeginErase(ctx, dialogue, ""); err != nil {
 		return Erasure{}, err
 	}
-	if err := r.Destroy(ctx, dialogue); err != nil {
+	if err := r.DestroyWraps(ctx, dialogue); err != nil {
 		return Erasure{}, err
 	}
 	return r.FinishErase(ctx, dialogue)
 }
 
-func wantErased(t *testing.T, w *world, dialogue string) {
+func wantErased(t *testing.T, w *env, dialogue string) {
 	t.Helper()
 	r := w.ring("ada", nil)
 	for verb, call := range calls(r, dialogue) {
@@ -54,16 +54,16 @@ func wantErased(t *testing.T, w *world, dialogue string) {
 }
 
 func TestErase(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	must(t)(w.ring("ada", nil).Create(ctx, "tea"))
 	must(t)(w.ring("ada", nil).Create(ctx, "milk"))
 	w.grant("ada", "tea", "bob")
-	w.advance1("ada", "tea", 1)
+	w.advanceKey("ada", "tea", 1)
 	want := w.hashes("tea")
-	r := w.ring("eve", nil) // whose key opens nothing of it
+	r := w.ring("eve", nil) // eve cannot open the dialogue
 	for verb, early := range map[string]error{
-		"Destroy":     r.Destroy(ctx, "tea"),
-		"FinishErase": func() error { _, err := r.FinishErase(ctx, "tea"); return err }(),
+		"DestroyWraps": r.DestroyWraps(ctx, "tea"),
+		"FinishErase":  func() error { _, err := r.FinishErase(ctx, "tea"); return err }(),
 	} {
 		if !errors.Is(early, blue.ErrConflict) {
 			t.Errorf("%s too early: %v; want ErrConflict", verb, early)
@@ -75,7 +75,7 @@ func TestErase(t *testing.T) {
 	}
 	wantErased(t, w, "tea")
 	if _, err := r.FinishErase(ctx, "tea"); !errors.Is(err, blue.ErrConflict) {
-		t.Errorf("FinishErase before Destroy: %v; want ErrConflict", err)
+		t.Errorf("FinishErase before DestroyWraps: %v; want ErrConflict", err)
 	}
 	done, err := erase(r, "tea")
 	if err != nil || done.State != "erased" || done.StartedAt != begun.StartedAt || done.FinishedAt == "" || !slices.Equal(done.Wraps, want) {
@@ -90,45 +90,46 @@ func TestErase(t *testing.T) {
 	if err != nil || fmt.Sprint(again) != fmt.Sprint(done) {
 		t.Errorf("again: %+v, %v; want %+v", again, err, done)
 	}
-	must(t)(w.ring("ada", nil).Open(ctx, "dek#milk#1")) // untouched
+	must(t)(w.ring("ada", nil).Open(ctx, "dek#milk#1")) // unchanged
 	if all, err := r.Erasures(ctx); err != nil || len(all) != 1 || fmt.Sprint(all[0]) != fmt.Sprint(done) {
 		t.Errorf("registry %+v, %v", all, err)
 	}
 }
 
-// Nothing that was damaged, lost or put back keeps a dialogue from erasure.
-func TestEraseWhatIsLeft(t *testing.T) {
-	for name, spoil := range map[string]func(w *world){
-		"no head":          func(w *world) { w.drop("tea", headOfTea) },
-		"no wrap":          func(w *world) { w.drop("tea", adasWrap) },
-		"nothing":          func(w *world) { w.drop("tea", headOfTea); w.drop("tea", adasWrap) },
-		"head is no head":  func(w *world) { w.edit("tea", headOfTea, without("state")) },
-		"head of before":   func(w *world) { w.edit("tea", headOfTea, without("turn")) },
-		"a wrap is empty":  func(w *world) { w.edit("tea", adasWrap, without("wrapped")) },
-		"a wrap of nobody": func(w *world) { w.move("tea", adasWrap, "tea", "wrap#x") },
-		"a wrap elsewhere": func(w *world) { w.move("tea", adasWrap, "tea", "elsewhere") },
-		"another key file": func(w *world) { w.provider = newFakeProvider(w.t, "umk:b") },
-		"restored": func(w *world) {
+// TestEraseDamaged: records that are damaged, lost or restored do not prevent an
+// erasure.
+func TestEraseDamaged(t *testing.T) {
+	for name, spoil := range map[string]func(w *env){
+		"no header":                  func(w *env) { w.drop("tea", headerOfTea) },
+		"no wrap":                    func(w *env) { w.drop("tea", adasWrap) },
+		"nothing":                    func(w *env) { w.drop("tea", headerOfTea); w.drop("tea", adasWrap) },
+		"malformed header":           func(w *env) { w.edit("tea", headerOfTea, without("state")) },
+		"header of an older version": func(w *env) { w.edit("tea", headerOfTea, without("turn")) },
+		"a wrap is empty":            func(w *env) { w.edit("tea", adasWrap, without("wrapped")) },
+		"a wrap without a user":      func(w *env) { w.move("tea", adasWrap, "tea", "wrap#x") },
+		"a wrap at another key":      func(w *env) { w.move("tea", adasWrap, "tea", "other") },
+		"another key file":           func(w *env) { w.provider = newFakeProvider(w.t, "umk:b") },
+		"restored": func(w *env) {
 			kept := w.store.records[record.Key{Partition: "dialogue#tea", Item: adasWrap}].Clone()
 			if _, err := erase(w.ring("ada", nil), "tea"); err != nil {
 				w.t.Fatal(err)
 			}
 			w.store.records[kept.Key] = kept
 		},
-		"restored with its head": func(w *world) {
+		"restored with its header": func(w *env) {
 			kept := w.store.records[record.Key{Partition: "dialogue#tea", Item: adasWrap}].Clone()
-			head := w.store.records[record.Key{Partition: "dialogue#tea", Item: headOfTea}].Clone()
+			header := w.store.records[record.Key{Partition: "dialogue#tea", Item: headerOfTea}].Clone()
 			if _, err := erase(w.ring("ada", nil), "tea"); err != nil {
 				w.t.Fatal(err)
 			}
-			w.store.records[kept.Key], w.store.records[head.Key] = kept, head
+			w.store.records[kept.Key], w.store.records[header.Key] = kept, header
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			must(t)(w.ring("ada", nil).Create(ctx, "tea"))
 			spoil(w)
-			w.provider.fail.Store(ptr(errors.New("no provider is needed")))
+			w.provider.fail.Store(ptr(errors.New("the provider must not be called")))
 			if e, err := erase(w.ring("ada", nil), "tea"); err != nil || e.State != "erased" {
 				t.Fatalf("%+v, %v", e, err)
 			}
@@ -142,13 +143,14 @@ func TestEraseWhatIsLeft(t *testing.T) {
 
 func ptr[T any](v T) *T { return &v }
 
-// A key put that was planned before the erasure lands never.
-func TestEraseBeatsLatePuts(t *testing.T) {
+// TestEraseStopsLateCommits: a commit of a wrap that was prepared before the erasure
+// fails.
+func TestEraseStopsLateCommits(t *testing.T) {
 	for name, put := range map[string]func(r *Ring) error{
 		"Advance": func(r *Ring) error { _, err := r.Advance(ctx, "tea", 1); return err },
 		"Grant":   func(r *Ring) error { _, err := r.Grant(ctx, "tea", "bob"); return err },
 	} {
-		w := newWorld(t)
+		w := newEnv(t)
 		must(t)(w.ring("ada", nil).Create(ctx, "tea"))
 		begun := false
 		w.store.onCommit = func([]record.Write) {
@@ -164,20 +166,21 @@ func TestEraseBeatsLatePuts(t *testing.T) {
 			t.Errorf("%s: %v; want ErrErased", name, err)
 		}
 		if left := w.hashes("tea"); len(left) != 0 {
-			t.Errorf("%s: %d wraps are there", name, len(left))
+			t.Errorf("%s: %d wraps are stored", name, len(left))
 		}
 	}
 }
 
-// More wraps than one commit deletes, and a stop at every commit.
+// TestEraseStopped erases more wraps than one commit deletes and stops at every
+// commit. A repeated erasure must finish.
 func TestEraseStopped(t *testing.T) {
 	for stop := 1; ; stop++ {
-		w := newWorld(t)
+		w := newEnv(t)
 		must(t)(w.ring("ada", nil).Create(ctx, "tea"))
 		for i := range 45 {
 			w.grant("ada", "tea", fmt.Sprintf("u%02d", i))
 		}
-		w.advance1("ada", "tea", 1) // 92 wraps
+		w.advanceKey("ada", "tea", 1) // 92 wraps
 		want := w.hashes("tea")
 		commits := 0
 		w.store.onCommit = func([]record.Write) {
@@ -194,15 +197,15 @@ func TestEraseStopped(t *testing.T) {
 			return
 		}
 		if e, err := erase(w.ring("ada", nil), "tea"); err != nil || !slices.Equal(e.Wraps, want) || len(w.hashes("tea")) != 0 {
-			t.Errorf("stopped at commit %d, run again: %+v, %v", stop, e, err)
+			t.Errorf("stopped at commit %d, repeated: %+v, %v", stop, e, err)
 		}
 	}
 }
 
-// A grant between the look and the commit that begins the erasure: what was one
-// user's alone is another's too, and stays whole.
+// TestEraseAlone: BeginErase for one user fails without changes if a grant to another
+// user is committed between its read and its commit.
 func TestEraseAlone(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	must(t)(w.ring("ada", nil).Create(ctx, "tea"))
 	granted := false
 	w.store.onCommit = func([]record.Write) {
@@ -223,15 +226,15 @@ func TestEraseAlone(t *testing.T) {
 	if _, err := w.ring("cy", nil).BeginErase(ctx, "tea", "ada"); err != nil {
 		t.Error(err)
 	}
-	if _, err := w.ring("cy", nil).BeginErase(ctx, "tea", "nobody"); err != nil {
-		t.Errorf("one that has begun does not go on: %v", err)
+	if _, err := w.ring("cy", nil).BeginErase(ctx, "tea", "dan"); err != nil {
+		t.Errorf("an erasure that has begun cannot be resumed: %v", err)
 	}
 }
 
-// TestStrays: what stands beside the head at a place that is none of ours is
-// told, and DropStrays takes away those of one user.
+// TestStrays: Status lists records with unknown sort keys, and DeleteStrays deletes
+// the ones of one user.
 func TestStrays(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	must(t)(w.ring("ada", nil).Create(ctx, "tea"))
 	wrapped := w.store.records[record.Key{Partition: "dialogue#tea", Item: adasWrap}]
 	for _, sk := range []string{"wrap#1#bob", "WRAP", "zzz#ada"} {
@@ -245,13 +248,13 @@ func TestStrays(t *testing.T) {
 	}
 	r := w.ring("ada", nil)
 	status, err := r.Status(ctx, "tea")
-	if err != nil || len(status.Strays) != 3 || len(status.Standing()) != 4 || !slices.Equal(status.Users(), []string{"ada"}) || len(status.Wraps("ada")) != 1 {
+	if err != nil || len(status.Strays) != 3 || len(status.Fingerprints()) != 4 || !slices.Equal(status.Users(), []string{"ada"}) || len(status.WrapsOf("ada")) != 1 {
 		t.Fatalf("%+v, %v", status, err)
 	}
 	if n := []int{len(status.StraysOf("bob")), len(status.StraysOf("ada")), len(status.StraysOf("cy"))}; !slices.Equal(n, []int{2, 1, 0}) {
 		t.Errorf("strays of bob, ada and cy: %v", n)
 	}
-	if err := r.DropStrays(ctx, "tea", "bob"); err != nil {
+	if err := r.DeleteStrays(ctx, "tea", "bob"); err != nil {
 		t.Fatal(err)
 	}
 	if status, err = r.Status(ctx, "tea"); err != nil || len(status.Strays) != 1 || status.Strays[0].SK != "zzz#ada" {

@@ -4,93 +4,70 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// Action is what a Ring asked of its provider. The values are those of the
-// audit log's operations (RFC 0058, CryptoOp).
+// An Action is an operation of a Ring that is audited. The values are operations
+// of the audit log (RFC 0058, CryptoOp).
 type Action string
 
+// The actions of a Ring.
 const (
-	DeriveKEK Action = "derive_kek"
-	WrapDEK   Action = "wrap_dek"
-	UnwrapDEK Action = "unwrap_dek"
+	DeriveKEK  Action = "derive_kek"  // DeriveKEK is a call of Provider.DeriveKEK.
+	WrapDEK    Action = "wrap_dek"    // WrapDEK is the creation of a wrap.
+	UnwrapDEK  Action = "unwrap_dek"  // UnwrapDEK is the opening of a wrap.
+	DestroyKey Action = "destroy_key" // DestroyKey is the deletion of wraps.
 )
 
-// Outcome is how it ended. The values are those of the audit log.
+// An Outcome is the result of an Action. The audit log has the same values.
 type Outcome string
 
+// The outcomes of an action.
 const (
-	Intent  Outcome = "intent" // of a wrap, before the key is stored
-	Success Outcome = "success"
-	Failure Outcome = "failure"
-	Denied  Outcome = "denied" // ErrDenied
+	Intent  Outcome = "intent"  // Intent is recorded before wraps are stored or deleted.
+	Success Outcome = "success" // Success is recorded after the action.
+	Failure Outcome = "failure" // Failure is recorded after an error other than ErrDenied.
+	Denied  Outcome = "denied"  // Denied is recorded after ErrDenied.
 )
 
-// KeyEvent is one use of the provider. What a Ring serves from memory is none,
-// and neither is an answer that several callers waited for together.
+// A KeyEvent describes one use of the provider. A key from the cache makes no
+// event, and several callers that wait for one key make one event.
 //
-//	derive_kek  success                 before the key is used
-//	wrap_dek    intent, then an outcome around the commit of head and wrap
-//	unwrap_dek  success                 before the secret is handed out
+//	derive_kek   success                before the KEK is used
+//	wrap_dek     intent, then success   around the commit of key header and wrap
+//	unwrap_dek   success                before the secret is returned
+//	destroy_key  intent, then success   around the deletion of wraps
 //
-// or failure or denied with a Class. A wrap whose answer was lost is a failure
-// of class "unavailable", and its intent says that the key may lie there. An
-// unwrap fails also where the wrap is missing, damaged or not granted, so that
-// the provider is not even asked; not where the store did not answer, for then
-// no key was tried.
+// An action that fails has the outcome failure or denied, and a Class. A wrap
+// whose commit got no response is a failure of class "unavailable". Its intent
+// shows that the wrap can be stored. An unwrap also fails if the wrap is missing,
+// damaged or not granted, so that the provider is not called. There is no event
+// if the store did not respond, because no key was used.
 type KeyEvent struct {
-	Action   Action
-	Outcome  Outcome
-	KeyID    string // of derive_kek the UMK's fingerprint, "" if it could not be had; else dek#{dialogue}#{version}
+	Action  Action
+	Outcome Outcome
+	// KeyID is the fingerprint of the UMK for derive_kek ("" if it is not
+	// available), otherwise dek#{dialogue}#{version}.
+	KeyID    string
 	Dialogue string // "" for derive_kek
-	Class    string // of a failure: Class
+	Class    string // the Class of the error, "" for a success or an intent
 }
 
-// Class names in one word why a key could not be had: the error_class of the
-// audit event. It tells no more than that: "denied", "wrong_key", "missing",
-// "sealed" (another ErrSealed), "tampered", "erased", "conflict",
-// "cancelled", "busy", "unavailable", "too_large", "invalid" or "other"; ""
-// for nil.
-func Class(err error) string {
-	if err == nil {
-		return ""
-	}
-	if _, wrong := errors.AsType[*WrongKeyError](err); wrong {
-		return "wrong_key"
-	}
-	for _, c := range []struct {
-		is    error
-		class string
-	}{
-		{blue.ErrTampered, "tampered"}, {blue.ErrErased, "erased"}, {ErrDenied, "denied"}, {ErrNoKEK, "missing"}, {errMissing, "missing"},
-		{blue.ErrConflict, "conflict"}, {context.Canceled, "cancelled"}, {context.DeadlineExceeded, "cancelled"},
-		{blue.ErrBusy, "busy"}, {blue.ErrUnavailable, "unavailable"}, {blue.ErrTooLarge, "too_large"}, {blue.ErrInvalid, "invalid"},
-	} {
-		if errors.Is(err, c.is) {
-			return c.class
-		}
-	}
-	switch {
-	case errors.Is(err, blue.ErrSealed) && errors.Is(err, fs.ErrNotExist):
-		return "missing" // a key file
-	case errors.Is(err, blue.ErrSealed):
-		return "sealed"
-	}
-	return "other"
+// newEvent returns the event of a successful action on a wrap.
+func (b Binding) newEvent(action Action) KeyEvent {
+	return KeyEvent{Action: action, Outcome: Success, KeyID: fmt.Sprintf("dek#%s#%d", b.Dialogue, b.Version), Dialogue: b.Dialogue}
 }
 
-// patience is how long a Ring tries to record a failure whose caller may have
-// given up already.
-const patience = 5 * time.Second
+// failureEventTimeout is the maximum time to record a failure, whose caller's
+// context can have ended.
+const failureEventTimeout = 5 * time.Second
 
-// note records how an action ended and returns the error of its caller: a
-// success that cannot be recorded is ErrAudit, and a failure that cannot is
-// both.
-func (r *Ring) note(ctx context.Context, e KeyEvent, cause error) error {
+// recordOutcome records an action that ended with the error cause, or succeeded if
+// cause is nil. It returns cause. If the event cannot be stored, it returns
+// blue.ErrAudit too, unless cause already reports that the store is unavailable.
+func (r *Ring) recordOutcome(ctx context.Context, e KeyEvent, cause error) error {
 	if r.record == nil {
 		return cause
 	}
@@ -99,21 +76,26 @@ func (r *Ring) note(ctx context.Context, e KeyEvent, cause error) error {
 		if errors.Is(cause, ErrDenied) {
 			e.Outcome = Denied
 		}
-		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), failureEventTimeout)
 		defer cancel()
-		ctx = late
 	}
 	err := r.record(ctx, e)
-	if err == nil || errors.Is(cause, blue.ErrUnavailable) { // who cannot reach the store has been told
+	if err == nil || errors.Is(cause, blue.ErrUnavailable) {
 		return cause
 	}
 	if !errors.Is(err, blue.ErrAudit) {
-		err = fmt.Errorf("%w: the event of this %s could not be stored: %w", blue.ErrAudit, e.Action, err)
+		err = fmt.Errorf("%w: storing the event of %s: %w", blue.ErrAudit, e.Action, err)
 	}
 	return errors.Join(cause, err)
 }
 
-// event begins the event of a binding.
-func (b Binding) event(action Action) KeyEvent {
-	return KeyEvent{Action: action, Outcome: Success, KeyID: fmt.Sprintf("dek#%s#%d", b.Dialogue, b.Version), Dialogue: b.Dialogue}
+// withEvents records the intent of an action, calls do, and records the outcome.
+func (r *Ring) withEvents(ctx context.Context, e KeyEvent, do func() error) error {
+	intent := e
+	intent.Outcome = Intent
+	if err := r.recordOutcome(ctx, intent, nil); err != nil {
+		return err
+	}
+	return r.recordOutcome(ctx, e, do())
 }

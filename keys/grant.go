@@ -10,54 +10,49 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// MaxHolders bounds the users of one dialogue, so that a new version is one
-// commit (100 actions of a transaction of DynamoDB).
-const MaxHolders = 90
+// maxHolders is the number of users of one dialogue. It keeps a new version within
+// one commit (a transaction of DynamoDB has 100 actions).
+const maxHolders = 90
 
-// Grant lets a user open a dialogue: it wraps for them every version that
-// stands and that the ring's user holds, which must hold the active one. What
-// they hold already stays; granted reports whether anything was missing.
+// Grant gives a user access to a dialogue. It wraps every stored version that the
+// Ring's user holds for the other user. The Ring's user must hold the active one.
+// Existing wraps of the other user are kept. granted is false if none was missing.
 //
-// Errors as of Ring, and: ErrTooLarge beyond MaxHolders; ErrSealed when the
-// provider cannot wrap for others (Granter); ErrBusy.
+// In addition to the errors of [Ring], Grant returns blue.ErrTooLarge beyond 90
+// users, blue.ErrSealed if the provider is not a [Granter], and blue.ErrBusy if
+// other writers change the keys.
 func (r *Ring) Grant(ctx context.Context, dialogue, user string) (granted bool, err error) {
 	if err := CheckUser(user); err != nil {
 		return false, err
 	}
-	if err := r.check(dialogue); err != nil {
+	if err := r.checkDialogue(dialogue); err != nil {
 		return false, err
 	}
-	s, err := r.readShelf(ctx, dialogue)
-	if err != nil {
-		return false, err
-	}
-	active, err := s.active()
-	if err != nil {
-		return false, fmt.Errorf("granting dialogue %s: %w", dialogue, err)
-	}
-	own := Binding{r.user, dialogue, active}
-	err = r.around(ctx, own.event(WrapDEK), func() error {
-		return r.change(ctx, dialogue, func(s *shelf) ([]record.Write, error) {
-			writes, err := r.grants(ctx, s, user)
-			granted = len(writes) > 0
-			return writes, err
+	active, err := r.readActive(ctx, dialogue)
+	if err == nil {
+		err = r.withEvents(ctx, Binding{r.user, dialogue, active}.newEvent(WrapDEK), func() error {
+			return r.change(ctx, dialogue, func(p *partition) ([]record.Write, error) {
+				writes, err := r.planGrant(ctx, p, user)
+				granted = len(writes) > 0
+				return writes, err
+			})
 		})
-	})
+	}
 	if err != nil {
 		return false, fmt.Errorf("granting dialogue %s to user %s: %w", dialogue, user, err)
 	}
 	return granted, nil
 }
 
-// grants returns the writes of Grant on what was read.
-func (r *Ring) grants(ctx context.Context, s *shelf, user string) ([]record.Write, error) {
-	active, err := s.active()
+// planGrant returns the writes of Grant.
+func (r *Ring) planGrant(ctx context.Context, p *partition, user string) ([]record.Write, error) {
+	active, err := p.active()
 	if err != nil {
 		return nil, err
 	}
 	versions := []uint32{active}
 	var holders []string
-	for _, w := range s.wraps {
+	for _, w := range p.wraps {
 		if w.User == r.user && w.Version < active {
 			versions = append(versions, w.Version)
 		}
@@ -65,62 +60,137 @@ func (r *Ring) grants(ctx context.Context, s *shelf, user string) ([]record.Writ
 			holders = append(holders, w.User)
 		}
 	}
-	if !slices.Contains(holders, user) && len(holders) >= MaxHolders {
-		return nil, fmt.Errorf("%w: dialogue %s has %d users; at most %d fit", blue.ErrTooLarge, s.dialogue, len(holders), MaxHolders)
+	if !slices.Contains(holders, user) && len(holders) >= maxHolders {
+		return nil, fmt.Errorf("%w: dialogue %s has %d users, at most %d are allowed", blue.ErrTooLarge, p.dialogue, len(holders), maxHolders)
 	}
 	umk, err := r.provider.UMK(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer umk.Destroy()
-	var puts []record.Write
+	var writes []record.Write
 	for _, version := range versions {
-		put, held, err := r.grantVersion(ctx, s, Binding{user, s.dialogue, version}, umk.Fingerprint())
+		w, err := r.grantVersion(ctx, p, Binding{user, p.dialogue, version}, umk.Fingerprint())
 		if err != nil {
 			return nil, err
 		}
-		if !held {
-			puts = append(puts, put)
-		}
+		writes = append(writes, w...)
 	}
-	if len(puts) == 0 {
+	if len(writes) == 0 {
 		return nil, nil
 	}
-	return append(puts, s.turn(nil)), nil
+	return append(writes, p.replaceHeader(nil)), nil
 }
 
-// grantVersion returns the put of one wrap, held if the user has it. A record
-// without the proof, which no holder made, is replaced.
-func (r *Ring) grantVersion(ctx context.Context, s *shelf, b Binding, umk string) (put record.Write, held bool, err error) {
-	secret, err := r.secret(ctx, Binding{r.user, b.Dialogue, b.Version})
+// grantVersion returns the write of one wrap, or none if the user has a valid one.
+// It replaces a wrap without a valid proof, because no holder made it.
+func (r *Ring) grantVersion(ctx context.Context, p *partition, b Binding, umk string) ([]record.Write, error) {
+	secret, err := r.openSecret(ctx, Binding{r.user, b.Dialogue, b.Version})
 	if err != nil {
-		return put, false, err
+		return nil, err
 	}
 	defer secret.Destroy()
-	found, exists := s.get(b)
-	if exists {
-		held, err = found.proven(secret)
-		held = held || b.User == r.user // it has just been opened
-		if held || err != nil {
-			return put, held, err
+	i := slices.IndexFunc(p.wraps, func(w wrap) bool { return w.Binding == b })
+	if i >= 0 {
+		isValid, err := p.wraps[i].hasProof(secret.Secret)
+		if err != nil || isValid || b.User == r.user { // the Ring has just opened its own wrap
+			return nil, err
 		}
 	}
-	put, err = r.grant(ctx, b, umk, secret)
-	if exists {
-		put.Prev = found.removal().Prev
+	put, err := r.wrapFor(ctx, b, umk, secret.Secret)
+	if i >= 0 {
+		put.Prev = p.wraps[i].remove().Prev
 	}
-	return put, false, err
+	return []record.Write{put}, err
 }
 
-// grant wraps a secret for another user.
-func (r *Ring) grant(ctx context.Context, b Binding, umk string, secret *envelope.Secret) (record.Write, error) {
-	granter, can := r.provider.(Granter)
-	if !can {
-		return record.Write{}, fmt.Errorf("%w: this source of keys cannot wrap for user %s", blue.ErrSealed, b.User)
-	}
-	wrapped, err := granter.Grant(ctx, b, secret)
+// wrapFor returns the write of a new wrap for another user.
+func (r *Ring) wrapFor(ctx context.Context, b Binding, umk string, secret *envelope.Secret) (record.Write, error) {
+	wrapped, err := r.callGranter(ctx, b, secret)
 	if err != nil {
 		return record.Write{}, err
 	}
 	return newWrap(b, umk, wrapped, secret, r.now())
+}
+
+// callGranter calls Granter.Grant. It returns blue.ErrSealed if the provider is not
+// a Granter.
+func (r *Ring) callGranter(ctx context.Context, b Binding, secret *envelope.Secret) (Wrapped, error) {
+	granter, canGrant := r.provider.(Granter)
+	if !canGrant {
+		return nil, fmt.Errorf("%w: this key provider cannot wrap a key for user %s", blue.ErrSealed, b.User)
+	}
+	return granter.Grant(ctx, b, secret)
+}
+
+// RewrapKEK opens the stored KEK of the Ring's user with the provider from and
+// stores it under the Ring's master key. changed is false if it was already there.
+// RewrapKEK returns blue.ErrSealed if the provider is not a [KEKRewrapper], and the
+// errors of its method.
+func (r *Ring) RewrapKEK(ctx context.Context, from Provider) (changed bool, err error) {
+	rewrapper, canRewrap := r.provider.(KEKRewrapper)
+	if !canRewrap {
+		return false, fmt.Errorf("%w: the master key of this key provider never changes", blue.ErrSealed)
+	}
+	defer r.keks.forget("")
+	return rewrapper.RewrapKEK(ctx, from, r.user)
+}
+
+// Rewrap re-encrypts the wraps of a dialogue that were granted to the Ring's user
+// under the Ring's master key. The provider from opens them. Wraps under the KEK
+// of the user need no change. Rewrap returns the number of changed wraps. It can be
+// repeated.
+//
+// In addition to the errors of [Ring], Rewrap returns blue.ErrSealed if the
+// provider is not a [Granter], and blue.ErrBusy if other writers change the keys.
+func (r *Ring) Rewrap(ctx context.Context, dialogue string, from Provider) (changed int, err error) {
+	umk, err := r.provider.UMK(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer umk.Destroy()
+	err = r.change(ctx, dialogue, func(p *partition) ([]record.Write, error) {
+		var writes []record.Write
+		for _, w := range p.wraps {
+			if w.User != r.user || len(w.record.Attrs[attrWrapped].Bin()) <= envelope.WrapSize || w.record.Attrs[attrUMK].Str() == umk.Fingerprint() {
+				continue
+			}
+			put, err := r.rewrap(ctx, w, umk.Fingerprint(), from)
+			if err != nil {
+				return nil, err
+			}
+			writes = append(writes, put)
+		}
+		if changed = len(writes); changed == 0 {
+			return nil, nil
+		}
+		if _, err := p.active(); err != nil { // an erased dialogue gets no wrap
+			return nil, err
+		}
+		return append(writes, p.replaceHeader(nil)), nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("rewrapping the keys of dialogue %s: %w", dialogue, err)
+	}
+	return changed, nil
+}
+
+// rewrap opens a granted wrap with from and grants it again. The proof stays valid.
+func (r *Ring) rewrap(ctx context.Context, w wrap, umk string, from Provider) (record.Write, error) {
+	wrapped, _, err := parseWrap(w.Binding, w.record)
+	if err != nil {
+		return record.Write{}, err
+	}
+	secret, err := from.UnwrapDEK(ctx, nil, w.Binding, wrapped)
+	if err != nil {
+		return record.Write{}, err
+	}
+	defer secret.Destroy()
+	if wrapped, err = r.callGranter(ctx, w.Binding, secret); err != nil {
+		return record.Write{}, err
+	}
+	next := w.record.Clone()
+	next.Attrs[attrWrapped] = record.B(wrapped)
+	next.Attrs[attrUMK] = record.S(umk)
+	return record.Write{Table: record.Keys, Record: next, Prev: w.record.Attrs}, nil
 }

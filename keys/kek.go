@@ -10,61 +10,54 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// KEK is one user's key encryption key, 32 bytes in memory, from whatever
-// provider. It prints as "[redacted]". All methods may be called
+// A KEK is the key encryption key of one user: 32 bytes in memory, whatever
+// provider returned it. It prints as "[redacted]". All methods may be called
 // concurrently.
 type KEK struct {
-	Redacted
+	envelope.Redacted
 	user   string
 	umk    string
-	former []string // master keys that it was under before
+	former []string // fingerprints of earlier master keys
 	secret *envelope.Secret
-	stored *record.Write // see Stored
+	checks []record.Write // conditions of every commit that wraps under the KEK
 }
 
-// NewKEK is for providers: it returns the KEK of a user below the UMK with
-// that fingerprint, and takes the secret over. former are the UMKs it was under
-// before: what was wrapped then names them.
+// NewKEK returns the KEK of a user under the UMK with the given fingerprint. The
+// KEK owns the secret from then on. former are the fingerprints of earlier UMKs,
+// which older wraps name. NewKEK is for providers.
 func NewKEK(user, umk string, secret *envelope.Secret, former ...string) *KEK {
 	return &KEK{user: user, umk: umk, former: former, secret: secret}
 }
 
-// Stored says which record of blue_keys the key was opened from, and what that
-// must still hold for the key to be the user's. What is wrapped anew is put only
-// while it does: a key that was erased meanwhile, or made anew, wraps nothing more
-// although a process holds it yet. For providers that store a KEK.
-func (k *KEK) Stored(at record.Key, holds record.Attrs) *KEK {
-	k.stored = &record.Write{Table: record.Keys, Record: record.Record{Key: at}, Prev: holds, Check: true}
+// StoredAt adds the condition that the record at a key of blue_keys holds the
+// given attributes, and returns k. Every commit that stores a wrap under the KEK
+// then requires it. So a process that still has a KEK in memory cannot wrap under
+// it after it was erased or replaced. StoredAt is for providers that store a KEK.
+func (k *KEK) StoredAt(key record.Key, attrs record.Attrs) *KEK {
+	k.checks = []record.Write{{Table: record.Keys, Record: record.Record{Key: key}, Prev: attrs, Check: true}}
 	return k
 }
 
-// checks are the writes that go with every put of a wrap under the key: none
-// where keys are not stored.
-func (k *KEK) checks() []record.Write {
-	if k.stored == nil {
-		return nil
-	}
-	return []record.Write{*k.stored}
-}
-
-// User returns the user whose key this is.
+// User returns the user of the KEK.
 func (k *KEK) User() string { return k.user }
 
-// UMK returns the fingerprint of the master key above.
+// UMK returns the fingerprint of the master key above the KEK.
 func (k *KEK) UMK() string { return k.umk }
 
-// as returns the UMK as a wrap calls it that may be from before a rewrap.
-func (k *KEK) as(umk string) string {
-	if slices.Contains(k.former, umk) {
-		return umk
+// umkFor returns the fingerprint that a valid wrap has: the one it names if that
+// is an earlier master key, otherwise the current one.
+func (k *KEK) umkFor(named string) string {
+	if slices.Contains(k.former, named) {
+		return named
 	}
 	return k.umk
 }
 
-// Destroy zeroes the key; later uses fail with ErrSealed.
+// Destroy overwrites the key. Later uses return blue.ErrSealed.
 func (k *KEK) Destroy() { k.secret.Destroy() }
 
-// Generate makes a random dialogue secret and wraps it for the binding.
+// Generate generates a random secret of a dialogue and wraps it for the binding.
+// It returns the errors of Wrap.
 func (k *KEK) Generate(b Binding) (*envelope.Secret, Wrapped, error) {
 	r := envelope.GenerateSecret()
 	w, err := k.Wrap(b, r)
@@ -75,9 +68,11 @@ func (k *KEK) Generate(b Binding) (*envelope.Secret, Wrapped, error) {
 	return r, w, nil
 }
 
-// Wrap wraps a dialogue secret for the binding.
+// Wrap wraps the secret of a dialogue for the binding. It returns blue.ErrInvalid
+// for a malformed binding or another user's, and blue.ErrSealed for a destroyed
+// key.
 func (k *KEK) Wrap(b Binding, r *envelope.Secret) (Wrapped, error) {
-	if err := k.check(b); err != nil {
+	if err := k.checkUser(b); err != nil {
 		return nil, err
 	}
 	w, err := envelope.WrapSecret(k.secret, b.User, b.Dialogue, b.Version, r)
@@ -87,20 +82,21 @@ func (k *KEK) Wrap(b Binding, r *envelope.Secret) (Wrapped, error) {
 	return w, nil
 }
 
-// Unwrap opens what Wrap made for the same user, dialogue and version.
-// Otherwise a *blue.TamperError that names the wrap: AES-GCM cannot tell an
-// altered wrap from one of another place or key. A nil KEK opens nothing, and
-// judges a wrap of another size as any other does.
+// Unwrap returns the secret that Wrap wrapped for the same user, dialogue and
+// version. It returns *blue.TamperError with the place of the wrap if the wrap
+// does not open, because AES-GCM cannot distinguish a changed wrap from a wrap of
+// another place or key. It also returns the errors of Wrap. A nil KEK can be
+// used to check the size of a wrap: any other wrap is blue.ErrInvalid.
 func (k *KEK) Unwrap(b Binding, w Wrapped) (*envelope.Secret, error) {
 	if len(w) != envelope.WrapSize {
-		return nil, damaged(b.Dialogue, record.DamageMalformed, wrapKey(b).Item, fmt.Sprintf("wrapped has %d bytes instead of %d", len(w), envelope.WrapSize))
+		return nil, newTamperError(b.Dialogue, record.DamageMalformed, b.SK(), fmt.Sprintf("wrapped has %d bytes instead of %d", len(w), envelope.WrapSize))
 	}
-	if err := k.check(b); err != nil {
+	if err := k.checkUser(b); err != nil {
 		return nil, err
 	}
 	r, err := envelope.UnwrapSecret(k.secret, b.User, b.Dialogue, b.Version, w)
 	if errors.Is(err, envelope.ErrOpen) {
-		return nil, damaged(b.Dialogue, record.DamageChanged, wrapKey(b).Item, "does not open: altered, or made for another user, dialogue, version or key")
+		return nil, newTamperError(b.Dialogue, record.DamageChanged, b.SK(), "does not open: changed, or made for another user, dialogue, version or key")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("unwrapping key %d of dialogue %s: %w", b.Version, b.Dialogue, err)
@@ -108,23 +104,19 @@ func (k *KEK) Unwrap(b Binding, w Wrapped) (*envelope.Secret, error) {
 	return r, nil
 }
 
-// check refuses the binding of another user; package envelope checks the rest.
-func (k *KEK) check(b Binding) error {
+// checkUser returns blue.ErrInvalid for a nil KEK and for the binding of another
+// user. Package envelope checks the rest of the binding.
+func (k *KEK) checkUser(b Binding) error {
 	if k == nil {
 		return fmt.Errorf("%w: keys: no key for a wrap of user %.80q", blue.ErrInvalid, b.User)
 	}
 	if b.User != k.user {
-		return fmt.Errorf("%w: keys: the key of user %.80q for a wrap of user %.80q", blue.ErrInvalid, k.user, b.User)
+		return fmt.Errorf("%w: keys: the key of user %.80q cannot open a wrap of user %.80q", blue.ErrInvalid, k.user, b.User)
 	}
 	return nil
 }
 
 func (k *KEK) clone() (*KEK, error) {
 	secret, err := k.secret.Clone()
-	if err != nil {
-		return nil, err
-	}
-	kek := NewKEK(k.user, k.umk, secret, k.former...)
-	kek.stored = k.stored
-	return kek, nil
+	return &KEK{user: k.user, umk: k.umk, former: k.former, secret: secret, checks: k.checks}, err
 }

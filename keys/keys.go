@@ -1,55 +1,61 @@
-// Package keys says who may open a dialogue: the hierarchy of keys, the
-// interface of those that hold its top (Provider), and the Ring that keeps
-// opened keys for a short while (RFC 0058, "Three-Tier Key Hierarchy").
+// Package keys manages the keys of dialogues: the key hierarchy, the interface of
+// the sources of master keys ([Provider]), and the [Ring] that opens and caches
+// the keys of one user (RFC 0058, "Three-Tier Key Hierarchy").
 //
 //	UMK                    32-byte file, or a KMS key that never leaves KMS
 //	 └ KEK(user)           32 bytes; HKDF of the UMK, or random and opened by KMS
 //	    └ R(dialogue, v)   32 random bytes, wrapped under the KEK: 60 bytes
 //	       └ DEK and the keys of MACs, root and seal (package envelope)
 //
-// What belongs here: the verbs, the handles, the layout of the table
-// blue_keys, the cache, and WrongKeyError. What does not: how bytes are
-// wrapped and derived (envelope), where a UMK comes from (keys/localfile,
-// keys/awskms), what is sealed with a dialogue's keys (encrypted). keystest
-// holds what every Provider must do.
+// These are in other packages:
+//
+//   - Package envelope wraps secrets and derives keys.
+//   - Packages keys/localfile and keys/awskms are the providers. Package
+//     keys/keystest has the cases that every provider must pass.
+//   - Package encrypted seals items with the keys of a dialogue.
 //
 // # The table blue_keys
 //
-// One partition per dialogue, kept apart from the data: other file, other
-// backups, other permissions.
+// Each dialogue has one partition. The table is stored apart from the data, in
+// another file with other backups and permissions.
 //
-//	PK dialogue#{id}   SK head
-//	    active_version  N  1 … 2³²−1, the version that new items are sealed under
+//	PK dialogue#{id}   SK head     the key header
+//	    active_version  N  1 … 2³²−1, the version that seals new items
 //	    state           S  active | erasing | erased
-//	    created_at      S
-//	    links           B  96 for each version after 1, the newest 64: succession.go
-//	    turn            S  random, another after each change of the dialogue's keys
-//	PK dialogue#{id}   SK wrap#{version, ten digits}#{user}
-//	    wrapped         B  nonce 12 ‖ ciphertext 32 ‖ tag 16; longer: a granted wrap
+//	    created_at      S  record.TimeLayout
+//	    links           B  96 bytes for each version after 1, the newest 64: succession.go
+//	    turn            S  random, new with each change of the dialogue's keys
+//	PK dialogue#{id}   SK wrap#{version, ten digits}#{user}     a wrap
+//	    wrapped         B  nonce 12 ‖ ciphertext 32 ‖ tag 16; longer for a granted wrap
 //	    umk             S  fingerprint of the UMK above the wrap
 //	    user            S
 //	    version         N
-//	    proof           B  32, envelope.HolderProof
-//	    created_at      S  UTC, nine digits, Z
-//	PK erased          SK {id}   the registry of erasures (erase.go)
+//	    proof           B  32 bytes, envelope.HolderProof
+//	    created_at      S  record.TimeLayout
+//	PK erased          SK {id}     the registry of erasures: erase.go
 //
-// Every change rewrites the head, conditioned as it was read, so changes take
-// turns. A version lives from Advance to Retire; between them items may be
-// sealed under the one before (encrypted.Rotate).
+// Every change replaces the key header, on the condition that it is unchanged
+// since it was read. This makes changes take turns. [Ring.Advance] creates a
+// version and [Ring.RetireBefore] deletes old ones. In between, items can be
+// sealed under either version (encrypted.Rotate re-encrypts them).
 //
-// Each version is endorsed by the one before it (succession.go), so that nothing
-// is sealed under a key that a stranger put there.
+// The partitions user#{user} belong to providers that store a KEK for each user.
+// Package keys/awskms documents its record.
 //
-// Authenticated is `wrapped`, and with it the user, dialogue and version it was
-// made for; and `proof`, by the secret itself: it says that a holder let the
-// user in, so that no line of a stranger gets the next version. The fingerprint only tells a lost key from damage: one that
-// was altered is reported as damage, since the wrap still opens. A key is put
-// only in a commit that proves the head active, so that nothing can be
-// wrapped any more once an erasure has begun; and, under a KEK that is stored,
-// that this is still the user's (KEK.Stored).
+// # Authentication
 //
-// The partitions user#{user} belong to providers that store a KEK for each
-// user; keys/awskms draws its record.
+// The attribute wrapped authenticates itself and the user, dialogue and version
+// that it was made for. The attribute proof shows that a holder of the secret
+// granted the user access, so that an unauthorized writer of the table does not
+// get the next version. Each version is endorsed by the version before it, so that
+// nothing is sealed under a key that such a writer chose.
+//
+// The attribute umk is not authenticated. It distinguishes a missing master key
+// from damage. A changed umk is reported as damage, because the wrap still opens.
+//
+// A wrap is stored only in a commit that requires the key header to be active, so
+// that none is added after an erasure has begun. If the KEK of the user is
+// stored, the commit also requires that it is unchanged (see [KEK.StoredAt]).
 package keys
 
 import (
@@ -62,82 +68,96 @@ import (
 	"github.com/superviber/blue-encrypted-store/envelope"
 )
 
-// Provider is a source of keys: the four verbs of RFC 0058, "KeyProvider
-// Trait". Generate and unwrap also take what is bound to the wrap, which the
-// RFC's do not. All methods may be called concurrently and more than once.
+// A Provider is a source of master keys with the four operations of RFC 0058,
+// "KeyProvider Trait". In addition to the RFC, GenerateDEK and UnwrapDEK take the
+// binding of the wrap. All methods may be called concurrently.
 //
-// Two kinds of source fit, and everything below the KEK is the same code
-// (KEK.Generate, KEK.Unwrap), so that what is tested is what is shipped:
+// There are two kinds of providers. Both use the same code below the KEK
+// (KEK.Generate and KEK.Unwrap).
 //
-//   - A file: UMK reads it, DeriveKEK is HKDF, both without a network. The
-//     holder of the file is every user.
-//   - KMS: UMK is the key's ARN and holds no secret. DeriveKEK opens a random
-//     KEK that is stored wrapped in blue_keys (the provider is given that
-//     record.Store when it is made) by kms:Decrypt under an encryption
-//     context that names the user. It is made by KEKMaker alone, must-not-exist,
-//     and the loser of a race reads the winner's. DeriveKEK is the one call
-//     that can be denied, so a revoked user keeps a key no longer than a
-//     Ring's TTL. A wrap that another user granted is a KMS ciphertext rather
-//     than 60 bytes, and needs no KEK to be opened: that is why UnwrapDEK is
-//     asked, and not the KEK.
+//   - A file (keys/localfile): UMK reads it and DeriveKEK is HKDF. Anyone with
+//     the file can act as any user.
+//   - KMS (keys/awskms): UMK is the ARN of a KMS key and contains no secret.
+//     DeriveKEK reads a random KEK from blue_keys and opens it with kms:Decrypt
+//     under an encryption context that names the user. KMS can deny this call, so
+//     a user whose access was revoked keeps a key for at most the TTL of a Ring.
+//     A wrap that another user granted is a KMS ciphertext. UnwrapDEK opens it
+//     without a KEK.
 //
-// Errors: ErrSealed where a key is missing, denied or destroyed;
-// *blue.TamperError where a wrap does not open; ErrInvalid for a user that
-// CheckUser refuses, a binding of another user than the KEK's, or a handle of
-// another provider. No error holds key bytes.
+// The methods return blue.ErrSealed if a key is missing, denied or destroyed, and
+// *blue.TamperError if a wrap does not open. They return blue.ErrInvalid for a
+// user that CheckUser refuses, for a binding of another user than the KEK's, and
+// for a UMK of another provider. No error contains key bytes.
 type Provider interface {
-	// UMK returns a handle of the user master key. The caller destroys it.
+	// UMK returns the user master key. The caller must destroy it.
 	UMK(ctx context.Context) (UMK, error)
-	// DeriveKEK returns the key encryption key of one user: the same one
-	// for the same UMK and user, in every process. The caller destroys it.
+	// DeriveKEK returns the key encryption key of a user. It is the same for
+	// one UMK and user in every process. The caller must destroy it.
 	DeriveKEK(ctx context.Context, umk UMK, user string) (*KEK, error)
-	// GenerateDEK makes the random secret of one dialogue and version and
-	// wraps it. Nothing is stored. The caller destroys the secret.
+	// GenerateDEK generates the secret of a dialogue and version and wraps it. It
+	// stores nothing. The caller must destroy the secret.
 	GenerateDEK(ctx context.Context, kek *KEK, b Binding) (*envelope.Secret, Wrapped, error)
-	// UnwrapDEK opens what GenerateDEK, or a Granter, wrapped for the same
-	// binding. kek is that of b.User; nil will do for a wrap longer than
-	// envelope.WrapSize. The caller destroys the secret.
+	// UnwrapDEK returns the secret that GenerateDEK or Granter.Grant wrapped for
+	// the same binding. kek must be the KEK of b.User. It may be nil for a wrap
+	// longer than envelope.WrapSize. The caller must destroy the secret.
 	UnwrapDEK(ctx context.Context, kek *KEK, b Binding, w Wrapped) (*envelope.Secret, error)
-}
-
-// KEKMaker is implemented by providers that store a KEK for each user. Their
-// DeriveKEK answers ErrNoKEK for a user who has none. So a key that was lost is
-// reported and never replaced by looking at what it had wrapped.
-type KEKMaker interface {
-	// MakeKEK makes and stores the user's KEK if there is none. Of many at
-	// once one makes it; that it is there already is no error. A user whose
-	// KEK was erased gets another.
-	MakeKEK(ctx context.Context, umk UMK, user string) error
 }
 
 // Granter is implemented by providers that can wrap for any user.
 type Granter interface {
-	// Grant wraps a dialogue's secret so that b.User can open it and, where
-	// the provider tells users apart, the caller cannot. Nothing is stored.
+	// Grant wraps the secret of a dialogue so that b.User can open it. If the
+	// provider distinguishes users, the caller cannot open the result. Grant
+	// stores nothing.
 	Grant(ctx context.Context, b Binding, secret *envelope.Secret) (Wrapped, error)
 }
 
-// UMK is a handle of a user master key. Only the provider that returned it
-// can use it: it may hold bytes, or nothing but the name of a key elsewhere.
-// An implementation embeds Redacted.
+// KEKMaker is implemented by providers that store a KEK for each user. Their
+// DeriveKEK returns ErrNoKEK for a user without a KEK. It never creates one, so a
+// lost KEK is reported and not replaced.
+type KEKMaker interface {
+	// MakeKEK creates and stores the KEK of a user, if there is none. Of several
+	// concurrent calls one creates it, and all return nil. It also creates
+	// another KEK for a user whose KEK was erased.
+	MakeKEK(ctx context.Context, umk UMK, user string) error
+}
+
+// KEKEraser is implemented by providers that store a KEK for each user.
+type KEKEraser interface {
+	// EraseKEK deletes the stored KEK of a user, so that nothing wrapped under it
+	// opens again. It returns nil if there is none. It does not use the UMK.
+	EraseKEK(ctx context.Context, user string) error
+}
+
+// KEKRewrapper is implemented by providers that store a KEK for each user under
+// a UMK that can be replaced.
+type KEKRewrapper interface {
+	// RewrapKEK opens the stored KEK of a user with the provider from and stores
+	// it under this provider's UMK. The KEK itself does not change. changed is
+	// false if no KEK is stored or it is already under this UMK.
+	RewrapKEK(ctx context.Context, from Provider, user string) (changed bool, err error)
+}
+
+// A UMK is a handle of a user master key: the key itself, or the name of a key in
+// a service. Only the provider that returned it can use it. An implementation
+// must embed envelope.Redacted.
 type UMK interface {
-	// Fingerprint names the key without revealing it, e.g.
-	// "umk:7c1f09aa52e3d410". It is stored beside every wrap.
+	// Fingerprint returns the name of the key, for example
+	// "umk:7c1f09aa52e3d410". It is stored with every wrap and is not secret.
 	Fingerprint() string
-	// Destroy zeroes what the handle holds; later uses fail with ErrSealed.
+	// Destroy overwrites the key. Later uses return blue.ErrSealed.
 	Destroy()
 }
 
-// Binding is what a wrapped secret belongs to. A wrap opens under the very
-// binding it was made for and under no other.
+// A Binding identifies a wrapped secret. A wrap opens only with the binding that
+// it was made for.
 type Binding struct {
-	User     string // see CheckUser
+	User     string // a user name, see CheckUser
 	Dialogue string // a blue.DialogueID
-	Version  uint32 // from 1
+	Version  uint32 // a key version, at least 1
 }
 
-// Check refuses what no wrap can be bound to: a user that CheckUser refuses,
-// an id that is no dialogue's, version 0. ErrInvalid.
+// Check returns blue.ErrInvalid if the user, the dialogue id or the version is
+// malformed.
 func (b Binding) Check() error {
 	if err := CheckUser(b.User); err != nil {
 		return err
@@ -149,38 +169,39 @@ func (b Binding) Check() error {
 	return err
 }
 
-// SK returns the sort key of the binding's wrap in blue_keys.
-func (b Binding) SK() string { return wrapKey(b).Item }
+// SK returns the sort key of the wrap in blue_keys, as drawn in the package
+// documentation.
+func (b Binding) SK() string { return wrapPrefix(b.Version) + b.User }
 
-// Wrapped is an encrypted dialogue secret: envelope.WrapSize bytes under a KEK,
-// or more if a Granter wrapped it by other means.
+// Wrapped is an encrypted secret of a dialogue: envelope.WrapSize bytes under a
+// KEK, or more if a Granter made it.
 type Wrapped []byte
 
-const maxUser = 128
+const maxUser = 128 // bytes
 
-// CheckUser checks a user's name that came from outside: 1 to 128 bytes of
-// printable characters without spaces. ErrInvalid.
+// CheckUser returns blue.ErrInvalid if a user name is not 1 to 128 bytes of
+// printable characters without spaces.
 func CheckUser(user string) error {
-	if why := unprintable(user, maxUser); why != "" {
-		return fmt.Errorf("%w: user name %.80q %s; a name is 1 to %d bytes of printable characters without spaces", blue.ErrInvalid, user, why, maxUser)
+	if problem := findUnprintable(user, maxUser); problem != "" {
+		return fmt.Errorf("%w: user name %.80q %s; a name is 1 to %d bytes of printable characters without spaces", blue.ErrInvalid, user, problem, maxUser)
 	}
 	return nil
 }
 
-// unprintable says why a text is not 1 to most bytes of printable characters
-// without spaces, or "".
-func unprintable(s string, most int) string {
+// findUnprintable returns why a text is not 1 to limit bytes of printable
+// characters without spaces, or "" if it is.
+func findUnprintable(s string, limit int) string {
 	switch {
 	case s == "":
 		return "is empty"
-	case len(s) > most:
+	case len(s) > limit:
 		return fmt.Sprintf("has %d bytes", len(s))
 	case !utf8.ValidString(s):
 		return "is not UTF-8"
 	}
 	for _, r := range s {
 		if r == ' ' || !unicode.IsPrint(r) {
-			return fmt.Sprintf("holds %q", r)
+			return fmt.Sprintf("contains %q", r)
 		}
 	}
 	return ""

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
@@ -15,54 +17,56 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Ring opens the keys of dialogues as one user and keeps their secrets in
-// memory for a short while, so that a provider is not asked for each item.
-// All methods may be called concurrently.
+// A Ring opens the keys of dialogues as one user. It caches opened secrets for a
+// short time, so that it does not call the provider for each item. All methods
+// may be called concurrently.
 //
-// Every call returns keys of the caller's own, which the caller destroys;
-// neither an eviction nor Close touches them. What the ring itself keeps is
-// zeroed when it leaves: after TTL, counted from the provider's answer about
-// the KEK and never extended by use, when more than Max are held (the
-// longest unused goes), and by Close. TTL is thus the time a revoked user can still open keys.
+// Callers own the returned keys and must destroy them. Evictions and Close do not
+// affect them. A cached secret is overwritten with zeros after Options.TTL, when
+// it was not used for the longest time of more than Options.Max secrets, and by
+// Close. The TTL starts with the provider's response about the KEK, and use does
+// not extend it. So it is the longest time that a user can open keys after access
+// was revoked.
 //
-// Errors of all methods: ErrSealed (a key is missing: ErrNoKEK; not granted to
-// the user or denied by the provider: ErrDenied; *WrongKeyError), *blue.TamperError (a
-// record of blue_keys is not what was written), ErrErased, ErrInvalid
-// (malformed user, dialogue or key id), ErrUnavailable (closed), ErrAudit (the
-// event of a key could not be recorded), and the store's own. A failure is
-// never remembered.
+// Every method can return these errors: blue.ErrSealed if a key is missing
+// ([ErrNoKEK]), denied or not granted to the user ([ErrDenied]) or wrapped under
+// another master key ([*WrongKeyError]), *blue.TamperError if a record of
+// blue_keys is not as it was written, blue.ErrErased after the start of an
+// erasure, blue.ErrInvalid for a malformed user, dialogue or key id,
+// blue.ErrUnavailable after Close, blue.ErrAudit if the event of a key cannot be
+// stored, and the errors of the store. Failures are not cached.
 type Ring struct {
-	store    record.Store
+	table    Table
 	provider Provider
 	user     string
 	now      func() time.Time
 	record   func(context.Context, KeyEvent) error
 	tracer   trace.Tracer
 
-	keks    *cache[*KEK] // holds one, under the user's name
-	secrets *cache[*opened]
+	keks    *cache[*KEK] // at most one, its id is the user
+	secrets *cache[*openedSecret]
 }
 
-// Options of a Ring. Nil and zero values work.
+// Options are the options of a Ring. Nil and zero values select the defaults.
 type Options struct {
-	Now func() time.Time // default time.Now, whose clock does not jump
-	TTL time.Duration    // default DefaultTTL
-	Max int              // dialogue keys held at once, default 1000
-	// Record stores the event of each use of the provider. A key whose event
-	// it cannot store is not handed out: ErrAudit. Nil records nothing.
+	Now func() time.Time // the clock, default time.Now
+	TTL time.Duration    // how long a secret is cached, default DefaultTTL
+	Max int              // how many secrets are cached, default 1000
+	// Record stores the event of a use of the provider. The Ring does not return
+	// a key whose event cannot be stored. Nil records nothing.
 	Record func(context.Context, KeyEvent) error
-	// Tracer makes the spans key.derive_kek, key.wrap and key.unwrap. Nil
-	// makes none.
+	// Tracer creates the spans key.derive_kek, key.wrap and key.unwrap. Nil
+	// creates none.
 	Tracer trace.Tracer
 }
 
-// DefaultTTL is how long a ring keeps an opened key.
+// DefaultTTL is the time for which a Ring caches a secret.
 const DefaultTTL = 300 * time.Second
 
 const defaultMax = 1000
 
-// NewRing returns a ring over the table blue_keys of a store. The store and
-// the provider stay the caller's.
+// NewRing returns a Ring over the table blue_keys of a store. Close does not close
+// the store or the provider.
 func NewRing(store record.Store, provider Provider, user string, opts *Options) *Ring {
 	var o Options
 	if opts != nil {
@@ -81,84 +85,84 @@ func NewRing(store record.Store, provider Provider, user string, opts *Options) 
 		o.Tracer = noop.NewTracerProvider().Tracer("")
 	}
 	return &Ring{
-		store: Table(store), provider: provider, user: user, now: o.Now, record: o.Record, tracer: o.Tracer,
+		table: NewTable(store), provider: provider, user: user, now: o.Now, record: o.Record, tracer: o.Tracer,
 		keks:    newCache(o.Now, o.TTL, 1, (*KEK).clone),
-		secrets: newCache(o.Now, o.TTL, o.Max, (*opened).clone),
+		secrets: newCache(o.Now, o.TTL, o.Max, (*openedSecret).clone),
 	}
 }
 
-// Create returns the active keys of a new dialogue and makes version 1 first
-// if there is none. Of many at once one makes it and all return it. A key
-// whose dialogue was never written, left by a crash, is used, so that Create
-// may be repeated. Made keys are read back and opened before they are
-// returned: nothing is sealed under a key that cannot be had again.
+// Create returns the active keys of a new dialogue. It creates version 1 if there
+// is none. Of several concurrent calls one creates it, and all return it. Create
+// can be repeated after a crash. New keys are read back and opened before they are
+// returned, so that nothing is sealed under a key that cannot be opened.
 //
-// Where the provider tells users apart, a key that the user was granted, rather
-// than one wrapped under their own KEK, is none for a new dialogue: whoever may
-// write the table could have put it there and know it. *blue.TamperError.
+// If the provider distinguishes users, Create returns *blue.TamperError for a key
+// that the user was granted, because a new dialogue cannot have been granted. An
+// unauthorized writer of the table could have put the key there and know it.
 func (r *Ring) Create(ctx context.Context, dialogue string) (*envelope.Keys, error) {
-	if err := r.check(dialogue); err != nil {
+	if err := r.checkDialogue(dialogue); err != nil {
 		return nil, err
 	}
-	_, err := r.store.Get(ctx, record.Keys, headKey(dialogue))
+	_, err := r.table.Get(ctx, headerKey(dialogue))
 	if errors.Is(err, record.ErrNotFound) {
-		err = r.make(ctx, dialogue)
+		err = r.createFirstVersion(ctx, dialogue)
 	}
 	if err != nil && !errors.Is(err, record.ErrConflict) {
 		return nil, fmt.Errorf("creating the keys of dialogue %s: %w", dialogue, err)
 	}
-	version, err := r.active(ctx, dialogue)
+	b, err := r.activeBinding(ctx, dialogue)
 	if err != nil {
-		return nil, fmt.Errorf("opening the active key of dialogue %s: %w", dialogue, err)
+		return nil, err
 	}
-	b := Binding{r.user, dialogue, version}
-	o, err := r.held(ctx, b)
+	o, err := r.openSecret(ctx, b)
 	if err != nil {
 		return nil, err
 	}
 	defer o.Destroy()
 	if o.granted {
-		err := damaged(dialogue, record.DamageExtra, b.SK(), "was granted before there is a dialogue: somebody else made this key and may know it; nothing is sealed under it")
+		err := newTamperError(dialogue, record.DamageExtra, b.SK(), "key was granted before the dialogue existed, so another user may know it; refusing to encrypt with it")
 		return nil, fmt.Errorf("creating the keys of dialogue %s: %w", dialogue, err)
 	}
 	return envelope.DeriveKeys(o.Secret, b.Dialogue, b.Version)
 }
 
-// Active returns the keys that new items are sealed under. The head is read
-// each time, so a rotation or an erasure elsewhere is seen at once.
+// Active returns the keys that seal new items. It reads the key header each time,
+// so it sees a rotation or an erasure by another process at once.
 func (r *Ring) Active(ctx context.Context, dialogue string) (*envelope.Keys, error) {
-	if err := r.check(dialogue); err != nil {
+	if err := r.checkDialogue(dialogue); err != nil {
 		return nil, err
 	}
-	version, err := r.active(ctx, dialogue)
+	b, err := r.activeBinding(ctx, dialogue)
 	if err != nil {
-		return nil, fmt.Errorf("opening the active key of dialogue %s: %w", dialogue, err)
+		return nil, err
 	}
-	return r.open(ctx, Binding{r.user, dialogue, version})
+	return r.openKeys(ctx, b)
 }
 
-// Open returns the keys that a key id, dek#{dialogue}#{version}, names. They
-// may come from memory, without a look at the store.
+// Open returns the keys that a key id, dek#{dialogue}#{version}, names. They can
+// come from the cache, without a read of the store.
 func (r *Ring) Open(ctx context.Context, keyID string) (*envelope.Keys, error) {
 	dialogue, version, err := envelope.ParseKeyID(keyID)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.check(dialogue); err != nil {
+	if err := r.checkDialogue(dialogue); err != nil {
 		return nil, err
 	}
-	return r.open(ctx, Binding{r.user, dialogue, version})
+	return r.openKeys(ctx, Binding{r.user, dialogue, version})
 }
 
-// Close zeroes what the ring holds. Later calls fail with ErrUnavailable.
-// The keys handed out stay their takers'.
+// Close destroys the cached secrets. Later calls return blue.ErrUnavailable.
+// Callers own the returned keys and must destroy them; Close does not affect them.
 func (r *Ring) Close() error {
 	r.secrets.close()
 	r.keks.close()
 	return nil
 }
 
-func (r *Ring) check(dialogue string) error {
+// checkDialogue returns blue.ErrInvalid if the Ring's user or the dialogue id is
+// malformed.
+func (r *Ring) checkDialogue(dialogue string) error {
 	if err := CheckUser(r.user); err != nil {
 		return err
 	}
@@ -166,34 +170,51 @@ func (r *Ring) check(dialogue string) error {
 	return err
 }
 
-func (r *Ring) open(ctx context.Context, b Binding) (*envelope.Keys, error) {
-	secret, err := r.secret(ctx, b)
+// activeBinding returns the binding of the user's wrap of the active version.
+func (r *Ring) activeBinding(ctx context.Context, dialogue string) (Binding, error) {
+	version, err := r.readActive(ctx, dialogue)
+	if err != nil {
+		return Binding{}, fmt.Errorf("opening the active key of dialogue %s: %w", dialogue, err)
+	}
+	return Binding{r.user, dialogue, version}, nil
+}
+
+// readActive returns the active version of the stored key header.
+func (r *Ring) readActive(ctx context.Context, dialogue string) (uint32, error) {
+	header, err := r.table.Get(ctx, headerKey(dialogue))
+	if errors.Is(err, record.ErrNotFound) {
+		return 0, missingHeader(dialogue)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return activeVersion(dialogue, header)
+}
+
+func (r *Ring) openKeys(ctx context.Context, b Binding) (*envelope.Keys, error) {
+	o, err := r.openSecret(ctx, b)
 	if err != nil {
 		return nil, err
 	}
-	defer secret.Destroy()
-	return envelope.DeriveKeys(secret, b.Dialogue, b.Version)
+	defer o.Destroy()
+	return envelope.DeriveKeys(o.Secret, b.Dialogue, b.Version)
 }
 
-// opened is a dialogue's secret and what its wrap was.
-type opened struct {
+// An openedSecret is the secret R of a dialogue and version.
+type openedSecret struct {
 	*envelope.Secret
-	granted bool // by means of the provider, rather than wrapped under the user's KEK
+	granted bool // a Granter made the wrap, not the KEK of the user
 }
 
-func (o *opened) clone() (*opened, error) {
+func (o *openedSecret) clone() (*openedSecret, error) {
 	secret, err := o.Secret.Clone()
-	if err != nil {
-		return nil, err
-	}
-	return &opened{secret, o.granted}, nil
+	return &openedSecret{secret, o.granted}, err
 }
 
-// held returns a dialogue's secret of one version, from memory or the provider.
-// The caller destroys it.
-func (r *Ring) held(ctx context.Context, b Binding) (*opened, error) {
-	at := wrapKey(b)
-	o, _, err := r.secrets.get(ctx, at.String(), func(ctx context.Context) (*opened, time.Time, error) {
+// openSecret returns the secret of a dialogue and version from the cache or the
+// provider. The caller must destroy it.
+func (r *Ring) openSecret(ctx context.Context, b Binding) (*openedSecret, error) {
+	o, _, err := r.secrets.get(ctx, wrapKey(b).String(), func(ctx context.Context) (*openedSecret, time.Time, error) {
 		return r.unwrap(ctx, b)
 	})
 	if err != nil {
@@ -202,137 +223,126 @@ func (r *Ring) held(ctx context.Context, b Binding) (*opened, error) {
 	return o, nil
 }
 
-// unwrap fetches one secret and records that.
-func (r *Ring) unwrap(ctx context.Context, b Binding) (o *opened, until time.Time, err error) {
-	ctx, span := r.tracer.Start(ctx, "key.unwrap", b.attributes())
-	defer func() { end(span, err) }()
-	wrapped, umk, err := r.find(ctx, b)
+// unwrap reads and opens a wrap and records the event. until is zero for a granted
+// wrap, because the provider checks the permission for each of them.
+func (r *Ring) unwrap(ctx context.Context, b Binding) (o *openedSecret, until time.Time, err error) {
+	ctx, span := r.startSpan(ctx, "key.unwrap", b)
+	defer func() { endSpan(span, err) }()
+	wrapped, umk, err := r.readWrap(ctx, b)
 	if err != nil {
-		if isVerdict(err) {
-			err = r.note(ctx, b.event(UnwrapDEK), err)
+		// Other errors say nothing about the key, so they make no event.
+		if errors.Is(err, blue.ErrSealed) || errors.Is(err, blue.ErrTampered) || errors.Is(err, blue.ErrErased) {
+			err = r.recordOutcome(ctx, b.newEvent(UnwrapDEK), err)
 		}
 		return nil, until, err
 	}
 	var secret *envelope.Secret
-	byGrant := len(wrapped) > envelope.WrapSize
-	if byGrant {
-		secret, err = r.granted(ctx, b, wrapped, umk)
+	granted := len(wrapped) > envelope.WrapSize
+	if granted {
+		secret, err = r.unwrapGranted(ctx, b, wrapped, umk)
 	} else {
 		var kek *KEK
 		if kek, until, err = r.kek(ctx); err != nil {
-			return nil, until, err // that failure has its own event
+			return nil, until, err // deriveKEK has recorded this failure
 		}
 		defer kek.Destroy()
 		secret, err = r.provider.UnwrapDEK(ctx, kek, b, wrapped)
-		err = judge(b, err, umk, kek.as(umk))
+		err = checkFingerprint(b, err, umk, kek.umkFor(umk))
 	}
-	err = r.note(ctx, b.event(UnwrapDEK), err)
+	err = r.recordOutcome(ctx, b.newEvent(UnwrapDEK), err)
 	if err != nil {
 		if secret != nil {
 			secret.Destroy()
 		}
 		return nil, until, err
 	}
-	return &opened{secret, byGrant}, until, nil
+	return &openedSecret{secret, granted}, until, nil
 }
 
-// find reads a wrap. The head is read after it, so that a wrap that an erasure
-// took away in between is reported as erased.
-func (r *Ring) find(ctx context.Context, b Binding) (w Wrapped, umk string, err error) {
-	wrap, err := r.store.Get(ctx, record.Keys, wrapKey(b))
-	gone := errors.Is(err, record.ErrNotFound)
-	if err != nil && !gone {
+// readWrap reads a wrap. It reads the key header after the wrap, so that a wrap
+// that an erasure deletes in between is reported as erased.
+func (r *Ring) readWrap(ctx context.Context, b Binding) (w Wrapped, umk string, err error) {
+	wrap, err := r.table.Get(ctx, wrapKey(b))
+	isMissing := errors.Is(err, record.ErrNotFound)
+	if err != nil && !isMissing {
 		return nil, "", err
 	}
-	if _, err := r.active(ctx, b.Dialogue); err != nil {
+	if _, err := r.readActive(ctx, b.Dialogue); err != nil {
 		return nil, "", err
 	}
-	if gone {
-		return nil, "", r.missing(ctx, b)
+	if !isMissing {
+		return parseWrap(b, wrap)
 	}
-	return readWrap(b, wrap)
+	all, err := r.table.Query(ctx, record.DialoguePartition(b.Dialogue))
+	if err != nil {
+		return nil, "", err
+	}
+	for _, rec := range all {
+		if strings.HasPrefix(rec.Key.Item, wrapPrefix(b.Version)) {
+			return nil, "", fmt.Errorf("%w: key version %d is not granted to user %s", ErrDenied, b.Version, b.User)
+		}
+	}
+	return nil, "", newMissingError("there is no key version %d: %s is missing", b.Version, b.SK())
 }
 
-// isVerdict reports whether an error says something of the key, rather than of
-// the way to it.
-func isVerdict(err error) bool {
-	return errors.Is(err, blue.ErrSealed) || errors.Is(err, blue.ErrTampered) || errors.Is(err, blue.ErrErased)
-}
-
-// granted opens a wrap that only the provider can open, without the user's
-// KEK: who was granted a dialogue need not have one. The provider is asked for
-// each such dialogue, so its time begins with that question: a TTL from when
-// the load began.
-func (r *Ring) granted(ctx context.Context, b Binding, wrapped Wrapped, umk string) (*envelope.Secret, error) {
+// unwrapGranted opens a wrap that only the provider can open. It does not need the
+// KEK of the user, because a user with granted access need not have one.
+func (r *Ring) unwrapGranted(ctx context.Context, b Binding, wrapped Wrapped, umk string) (*envelope.Secret, error) {
 	master, err := r.provider.UMK(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer master.Destroy()
-	have := master.Fingerprint()
 	secret, err := r.provider.UnwrapDEK(ctx, nil, b, wrapped)
-	if _, tampered := errors.AsType[*blue.TamperError](err); tampered && umk != have {
+	if have := master.Fingerprint(); errors.Is(err, blue.ErrTampered) && umk != have {
 		return secret, &WrongKeyError{Want: umk, Have: have}
 	}
-	return secret, judge(b, err, umk, have)
+	return secret, checkFingerprint(b, err, umk, master.Fingerprint())
 }
 
-// judge tells a wrong key from damage. A wrap that does not open and names
-// another master key was made by that key; one that opens although it names
-// another has had its fingerprint altered, and must not lead anyone to
-// believe that the key is lost.
-func judge(b Binding, err error, want, have string) error {
+// checkFingerprint distinguishes a wrong master key from damage. err is the result
+// of opening a wrap, want the fingerprint that the wrap names, and have the
+// fingerprint of the key that was used. If they differ, a wrap that does not open
+// was made with the other key, and in a wrap that opens the fingerprint was
+// changed. The latter must not be reported as a lost key.
+func checkFingerprint(b Binding, err error, want, have string) error {
 	var tampered *blue.TamperError
 	switch {
 	case want == have:
 		return err
 	case err == nil:
-		return damaged(b.Dialogue, record.DamageChanged, wrapKey(b).Item, "opens under "+have+" but names "+want)
+		return newTamperError(b.Dialogue, record.DamageChanged, b.SK(), "opens under "+have+" but names "+want)
 	case errors.As(err, &tampered) && tampered.Damage[0].Class == record.DamageChanged:
 		return &WrongKeyError{Want: want, Have: have}
-	default:
-		return err
 	}
+	return err
 }
 
-// make commits the first head and wrap of a dialogue together, must-not-exist.
-// The put of the head is the proof that it is active.
-func (r *Ring) make(ctx context.Context, dialogue string) (err error) {
+// createFirstVersion commits the key header and the first wrap of a dialogue, on
+// the condition that neither exists.
+func (r *Ring) createFirstVersion(ctx context.Context, dialogue string) (err error) {
 	b := Binding{r.user, dialogue, 1}
-	ctx, span := r.tracer.Start(ctx, "key.wrap", b.attributes())
-	defer func() { end(span, err) }()
-	kek, err := r.ownKEK(ctx)
+	ctx, span := r.startSpan(ctx, "key.wrap", b)
+	defer func() { endSpan(span, err) }()
+	kek, err := r.kekForWrap(ctx)
 	if err != nil {
-		return err
+		return err // before the intent is recorded
 	}
-	kek.Destroy() // put asks again; a user who has none leaves no intent
-	return r.around(ctx, b.event(WrapDEK), func() error {
+	kek.Destroy()
+	return r.withEvents(ctx, b.newEvent(WrapDEK), func() error {
 		for range maxTries {
-			if err := r.put(ctx, b); !r.stale(err) {
+			err := r.commitFirstVersion(ctx, b)
+			if !isKEKConflict(err) {
 				return err
 			}
+			r.keks.forget("")
 		}
-		return fmt.Errorf("%w: the key of user %s was changed %d times meanwhile; nothing was written", blue.ErrBusy, b.User, maxTries)
+		return fmt.Errorf("%w: the key of user %s was changed %d times in between; nothing was written", blue.ErrBusy, b.User, maxTries)
 	})
 }
 
-// stale reports whether a commit failed because the stored KEK of the user is no
-// longer the one in memory, which it then drops.
-func (r *Ring) stale(err error) bool {
-	lost, conflict := errors.AsType[*record.ConflictError](err)
-	if !conflict {
-		return false
-	}
-	if _, isUser := lost.Key.Partition.User(); !isUser {
-		return false
-	}
-	r.keks.forget("")
-	return true
-}
-
-// put makes a key and commits it with its head.
-func (r *Ring) put(ctx context.Context, b Binding) error {
-	kek, err := r.ownKEK(ctx)
+func (r *Ring) commitFirstVersion(ctx context.Context, b Binding) error {
+	kek, err := r.kekForWrap(ctx)
 	if err != nil {
 		return err
 	}
@@ -347,47 +357,23 @@ func (r *Ring) put(ctx context.Context, b Binding) error {
 	if err != nil {
 		return err
 	}
-	writes := []record.Write{{Table: record.Keys, Record: headRecord(b.Dialogue, now)}, wrap}
-	return r.store.Commit(ctx, append(writes, kek.checks()...))
+	header := record.Write{Table: record.Keys, Record: newHeader(b.Dialogue, now)}
+	return r.table.Commit(ctx, append([]record.Write{header, wrap}, kek.checks...)...)
 }
 
-// active reads the head's version; ErrSealed, ErrErased, *TamperError.
-func (r *Ring) active(ctx context.Context, dialogue string) (uint32, error) {
-	head, err := r.store.Get(ctx, record.Keys, headKey(dialogue))
-	if errors.Is(err, record.ErrNotFound) {
-		return 0, missing("there is no key of dialogue %s: %s is missing", dialogue, headSK)
-	}
-	if err != nil {
-		return 0, err
-	}
-	return readHead(dialogue, head)
-}
-
-// missing says whether a version is gone for all or was not given to us.
-func (r *Ring) missing(ctx context.Context, b Binding) error {
-	all, err := r.store.Query(ctx, record.Query{Table: record.Keys, Partition: partition(b.Dialogue)})
-	if err != nil {
-		return err
-	}
-	for _, rec := range all {
-		if strings.HasPrefix(rec.Key.Item, wrapPrefix(b.Version)) {
-			return fmt.Errorf("%w: key version %d is not granted to user %s", ErrDenied, b.Version, b.User)
-		}
-	}
-	return missing("there is no key version %d: %s is missing", b.Version, wrapKey(b).Item)
-}
-
+// kek returns the KEK of the user from the cache or the provider, and the time
+// when it expires. The caller must destroy it.
 func (r *Ring) kek(ctx context.Context) (*KEK, time.Time, error) {
 	return r.keks.get(ctx, r.user, func(ctx context.Context) (*KEK, time.Time, error) {
-		kek, err := r.derive(ctx)
+		kek, err := r.deriveKEK(ctx)
 		return kek, time.Time{}, err
 	})
 }
 
-// derive asks the provider for the user's key and records that.
-func (r *Ring) derive(ctx context.Context) (kek *KEK, err error) {
+// deriveKEK calls the provider for the KEK of the user and records the event.
+func (r *Ring) deriveKEK(ctx context.Context) (kek *KEK, err error) {
 	ctx, span := r.tracer.Start(ctx, "key.derive_kek")
-	defer func() { end(span, err) }()
+	defer func() { endSpan(span, err) }()
 	e := KeyEvent{Action: DeriveKEK, Outcome: Success}
 	umk, err := r.provider.UMK(ctx)
 	if err == nil {
@@ -395,7 +381,7 @@ func (r *Ring) derive(ctx context.Context) (kek *KEK, err error) {
 		e.KeyID = umk.Fingerprint()
 		kek, err = r.provider.DeriveKEK(ctx, umk, r.user)
 	}
-	err = r.note(ctx, e, err)
+	err = r.recordOutcome(ctx, e, err)
 	if err != nil && kek != nil {
 		kek.Destroy()
 		kek = nil
@@ -403,12 +389,13 @@ func (r *Ring) derive(ctx context.Context) (kek *KEK, err error) {
 	return kek, err
 }
 
-// ownKEK returns the user's KEK for wrapping something new, and makes it first
-// where the provider stores them and there is none.
-func (r *Ring) ownKEK(ctx context.Context) (*KEK, error) {
+// kekForWrap returns the KEK of the user for a new wrap. If the provider stores
+// KEKs and the user has none, it creates one. The outcome of its intent is the
+// event of the derivation.
+func (r *Ring) kekForWrap(ctx context.Context) (*KEK, error) {
 	kek, _, err := r.kek(ctx)
-	maker, stores := r.provider.(KEKMaker)
-	if err == nil || !stores || !errors.Is(err, ErrNoKEK) {
+	maker, canMake := r.provider.(KEKMaker)
+	if err == nil || !canMake || !errors.Is(err, ErrNoKEK) {
 		return kek, err
 	}
 	umk, err := r.provider.UMK(ctx)
@@ -416,13 +403,28 @@ func (r *Ring) ownKEK(ctx context.Context) (*KEK, error) {
 		return nil, err
 	}
 	defer umk.Destroy()
-	e := KeyEvent{Action: DeriveKEK, Outcome: Intent, KeyID: umk.Fingerprint()} // its outcome is that of the derivation below
-	if err := r.note(ctx, e, nil); err != nil {
+	e := KeyEvent{Action: DeriveKEK, Outcome: Intent, KeyID: umk.Fingerprint()}
+	if err := r.recordOutcome(ctx, e, nil); err != nil {
 		return nil, err
 	}
 	if err := maker.MakeKEK(ctx, umk, r.user); err != nil {
-		return nil, r.note(ctx, e, err)
+		return nil, r.recordOutcome(ctx, e, err)
 	}
 	kek, _, err = r.kek(ctx)
 	return kek, err
+}
+
+// startSpan starts a span with the dialogue and the key version. It leaves out the
+// user, because the name identifies a person.
+func (r *Ring) startSpan(ctx context.Context, name string, b Binding) (context.Context, trace.Span) {
+	return r.tracer.Start(ctx, name, trace.WithAttributes(attribute.String("dialogue", b.Dialogue), attribute.Int64("key_version", int64(b.Version))))
+}
+
+// endSpan ends a span with the class of the error. The message is left out, because
+// it can contain a user name or a path.
+func endSpan(span trace.Span, err error) {
+	if err != nil {
+		span.SetStatus(codes.Error, Class(err))
+	}
+	span.End()
 }

@@ -19,10 +19,10 @@ import (
 
 var ctx = context.Background()
 
-// mark tells two sets of keys apart.
+// mark returns a text that is different for different keys.
 func mark(k *envelope.Keys) string { t := k.Tag("x", nil); return k.ID() + " " + string(t[:]) }
 
-// must takes the keys' mark and destroys them.
+// must returns the mark of the keys and destroys them.
 func must(t *testing.T) func(*envelope.Keys, error) string {
 	return func(k *envelope.Keys, err error) string {
 		t.Helper()
@@ -35,7 +35,7 @@ func must(t *testing.T) func(*envelope.Keys, error) string {
 }
 
 func TestCreateOpenActive(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	r := w.ring("ada", nil)
 	made := must(t)(r.Create(ctx, "tea"))
 	if got := must(t)(r.Active(ctx, "tea")); got != made {
@@ -52,9 +52,10 @@ func TestCreateOpenActive(t *testing.T) {
 	}
 }
 
-// The records as the package doc draws them, in one commit, must-not-exist.
+// TestCreateCommit: Create stores the records of the package documentation in one
+// commit, on the condition that they do not exist.
 func TestCreateCommit(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.at = time.Date(2026, 1, 2, 4, 4, 5, 6, time.FixedZone("", 3600))
 	var commits [][]record.Write
 	w.store.onCommit = func(writes []record.Write) { commits = append(commits, writes) }
@@ -62,21 +63,21 @@ func TestCreateCommit(t *testing.T) {
 	if len(commits) != 1 || len(commits[0]) != 2 {
 		t.Fatalf("commits %v; want one of two writes", commits)
 	}
-	head, wrap := commits[0][0], commits[0][1]
+	header, wrap := commits[0][0], commits[0][1]
 	for _, write := range commits[0] {
 		if write.Table != record.Keys || write.Prev != nil || write.Check {
 			t.Errorf("%v: want a put into blue_keys that must not exist", write.Record.Key)
 		}
 	}
-	wantHead := record.Record{Key: record.Key{Partition: "dialogue#tea", Item: "head"}, Attrs: record.Attrs{
+	wantHeader := record.Record{Key: record.Key{Partition: "dialogue#tea", Item: "head"}, Attrs: record.Attrs{
 		"active_version": record.N(1), "state": record.S("active"), "created_at": record.S("2026-01-02T03:04:05.000000006Z"),
-		"turn": head.Record.Attrs["turn"],
+		"turn": header.Record.Attrs["turn"],
 	}}
-	if len(head.Record.Attrs["turn"].Str()) != 26 {
-		t.Errorf("turn is %v; want 26 random characters", head.Record.Attrs["turn"])
+	if len(header.Record.Attrs["turn"].Str()) != 26 {
+		t.Errorf("turn is %v; want 26 random characters", header.Record.Attrs["turn"])
 	}
-	if !head.Record.Equal(wantHead) {
-		t.Errorf("head is %v; want %v", head.Record, wantHead)
+	if !header.Record.Equal(wantHeader) {
+		t.Errorf("the header is %v; want %v", header.Record, wantHeader)
 	}
 	wrapped := wrap.Record.Attrs["wrapped"]
 	if n := len(wrapped.Bin()); n != 60 {
@@ -100,14 +101,14 @@ func TestCreateRace(t *testing.T) {
 		rings int
 	}{{"one process", 1}, {"ten", 10}, {"fifty", 50}} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t)
-			// Hold every goroutine back until all of them have seen that
-			// there is no head, as far as one ring's reads go.
+			w := newEnv(t)
+			// Each goroutine waits until all of them have read that there is
+			// no key header.
 			var seen sync.WaitGroup
 			seen.Add(50)
 			var first sync.Map
 			w.store.onGet = func(ctx context.Context, k record.Key) {
-				if id := ctx.Value(callerKey{}); id != nil && k.Item == headSK {
+				if id := ctx.Value(callerKey{}); id != nil && k.Item == headerSK {
 					if _, twice := first.LoadOrStore(id, true); !twice {
 						seen.Done()
 						seen.Wait()
@@ -136,10 +137,10 @@ func TestCreateRace(t *testing.T) {
 				t.Errorf("50 creators got %d different keys", len(marks))
 			}
 			if n := w.provider.generated.Load(); n != 50 {
-				t.Errorf("%d keys were offered; the race was not run", n)
+				t.Errorf("%d keys were generated; want one for each creator", n)
 			}
 			if all, _ := w.store.Query(ctx, record.Query{Table: record.Keys, Partition: "dialogue#tea"}); len(all) != 2 {
-				t.Errorf("%d records are stored; want head and wrap", len(all))
+				t.Errorf("%d records are stored; want the header and one wrap", len(all))
 			}
 		})
 	}
@@ -148,12 +149,12 @@ func TestCreateRace(t *testing.T) {
 type callerKey struct{}
 
 func TestTTL(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	r := w.ring("ada", nil)
 	must(t)(r.Create(ctx, "a"))
 	must(t)(w.ring("ada", nil).Create(ctx, "b"))
 	if n := w.provider.umks.Load(); n != 2 {
-		t.Fatalf("the master key was asked %d times by two rings", n)
+		t.Fatalf("two rings used the master key %d times", n)
 	}
 	steps := []struct {
 		at    time.Duration
@@ -163,7 +164,7 @@ func TestTTL(t *testing.T) {
 	}{
 		{0, "dek#a#1", 0, 0},
 		{200 * time.Second, "dek#a#1", 0, 0},
-		{200 * time.Second, "dek#b#1", 1, 0}, // b is bounded by the KEK, not by its own 300 s
+		{200 * time.Second, "dek#b#1", 1, 0}, // b expires with the KEK, not after its own 300 s
 		{300*time.Second - 1, "dek#a#1", 1, 0},
 		{300*time.Second - 1, "dek#b#1", 1, 0},
 		{300 * time.Second, "dek#a#1", 2, 1}, // use has not extended it
@@ -184,9 +185,10 @@ func TestTTL(t *testing.T) {
 	}
 }
 
-// When the provider begins to refuse, the keys go with the TTL, not later.
+// TestRevocation: when the provider starts to deny a key, cached secrets are usable
+// until the TTL ends, and no longer.
 func TestRevocation(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	r := w.ring("ada", nil)
 	must(t)(r.Create(ctx, "tea"))
 	denied := fmt.Errorf("%w: denied", blue.ErrSealed)
@@ -197,15 +199,15 @@ func TestRevocation(t *testing.T) {
 	if _, err := r.Open(ctx, "dek#tea#1"); !errors.Is(err, blue.ErrSealed) {
 		t.Errorf("after the TTL: %v; want ErrSealed", err)
 	}
-	if n := len(r.secrets.held) + len(r.keks.held); n != 0 {
-		t.Errorf("%d secrets are still held", n)
+	if n := len(r.secrets.entries) + len(r.keks.entries); n != 0 {
+		t.Errorf("%d secrets are still cached", n)
 	}
-	w.provider.fail.Store(nil) // and the failure is not remembered
+	w.provider.fail.Store(nil) // the failure is not cached
 	must(t)(r.Open(ctx, "dek#tea#1"))
 }
 
 func TestSingleFlight(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	want := must(t)(w.ring("ada", nil).Create(ctx, "tea"))
 	before, umks := w.provider.unwrapped.Load(), w.provider.umks.Load()
 	synctest.Test(t, func(t *testing.T) {
@@ -221,7 +223,7 @@ func TestSingleFlight(t *testing.T) {
 				}
 			}()
 		}
-		synctest.Wait() // all fifty wait: one for the gate, the others for it
+		synctest.Wait() // one goroutine waits for the gate, the others for that one
 		close(gate)
 		synctest.Wait()
 	})
@@ -233,9 +235,10 @@ func TestSingleFlight(t *testing.T) {
 	}
 }
 
-// The one that loads for all gives up: the others do not fail with it.
+// TestLeaderGivesUp: waiting callers do not fail when the caller that loads the key
+// is cancelled.
 func TestLeaderGivesUp(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	must(t)(w.ring("ada", nil).Create(ctx, "tea"))
 	synctest.Test(t, func(t *testing.T) {
 		r := w.ring("ada", nil)
@@ -259,10 +262,10 @@ func TestLeaderGivesUp(t *testing.T) {
 				}
 			}()
 		}
-		impatient, leave := context.WithCancel(t.Context())
+		cancelled, leave := context.WithCancel(t.Context())
 		go func() {
-			if _, err := r.Open(impatient, "dek#tea#1"); !errors.Is(err, context.Canceled) {
-				t.Errorf("a follower that leaves: %v; want Canceled", err)
+			if _, err := r.Open(cancelled, "dek#tea#1"); !errors.Is(err, context.Canceled) {
+				t.Errorf("a cancelled follower: %v; want Canceled", err)
 			}
 		}()
 		synctest.Wait()
@@ -273,9 +276,9 @@ func TestLeaderGivesUp(t *testing.T) {
 	})
 }
 
-// A load that fails or panics leaves nothing behind that others wait for.
+// TestLeaderPanics: a load that panics does not block later callers.
 func TestLeaderPanics(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	r := w.ring("ada", nil)
 	must(t)(r.Create(ctx, "tea"))
 	w.set(w.at.Add(time.Hour))
@@ -283,14 +286,14 @@ func TestLeaderPanics(t *testing.T) {
 	func() {
 		defer func() { _ = recover() }()
 		_, _ = r.Open(ctx, "dek#tea#1")
-		t.Error("the panic was swallowed")
+		t.Error("the panic was recovered")
 	}()
 	w.provider.onUnwrap = nil
 	must(t)(r.Open(ctx, "dek#tea#1"))
 }
 
 func TestMax(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	r := w.ring("ada", &Options{Max: 3, Now: w.now})
 	var held []*envelope.Keys
 	var marks []string
@@ -303,73 +306,73 @@ func TestMax(t *testing.T) {
 		}
 		held, marks = append(held, k), append(marks, mark(k))
 		if first == nil {
-			first = r.secrets.held["dialogue#d0 wrap#0000000001#ada"].value.Secret
+			first = r.secrets.entries["dialogue#d0 wrap#0000000001#ada"].value.Secret
 		}
-		if n := len(r.secrets.held); n != min(i+1, 3) {
-			t.Errorf("after %d dialogues %d are held; want %d", i+1, n, min(i+1, 3))
+		if n := len(r.secrets.entries); n != min(i+1, 3) {
+			t.Errorf("after %d dialogues %d secrets are cached; want %d", i+1, n, min(i+1, 3))
 		}
 	}
 	if first.InsecureBytes() != nil {
 		t.Error("an evicted secret is not zeroed")
 	}
-	for i, k := range held { // most of them evicted long ago
+	for i, k := range held { // most of them are evicted
 		if mark(k) != marks[i] {
-			t.Errorf("the keys of d%d changed in their user's hand", i)
+			t.Errorf("the keys of d%d changed after they were returned", i)
 		}
 	}
 	before := w.provider.unwrapped.Load()
 	must(t)(r.Open(ctx, "dek#d7#1"))
-	must(t)(r.Create(ctx, "d10")) // d8 goes, for d7 was used since
+	must(t)(r.Create(ctx, "d10")) // evicts d8, because d7 was used later
 	must(t)(r.Open(ctx, "dek#d7#1"))
 	must(t)(r.Open(ctx, "dek#d9#1"))
 	if n := w.provider.unwrapped.Load() - before; n != 1 {
-		t.Errorf("%d unwraps; want 1, of d10: one in use was evicted", n)
+		t.Errorf("%d unwraps; want 1, for d10", n)
 	}
 	if must(t)(r.Open(ctx, "dek#d0#1")) != marks[0] {
-		t.Error("an evicted key came back as another")
+		t.Error("an evicted key differs after it is opened again")
 	}
 }
 
 func TestClose(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	r := w.ring("ada", nil)
 	k, err := r.Create(ctx, "tea")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := mark(k)
-	secret := r.secrets.held["dialogue#tea wrap#0000000001#ada"].value.Secret
-	kek := r.keks.held["ada"].value
+	secret := r.secrets.entries["dialogue#tea wrap#0000000001#ada"].value.Secret
+	kek := r.keks.entries["ada"].value
 	if err := errors.Join(r.Close(), r.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if secret.InsecureBytes() != nil || kek.secret.InsecureBytes() != nil {
-		t.Error("Close left a secret")
+		t.Error("Close left a secret in memory")
 	}
 	if mark(k) != want {
-		t.Error("Close touched keys in use")
+		t.Error("Close changed keys in use")
 	}
 	for name, call := range calls(r, "tea") {
 		if _, err := call(); !errors.Is(err, blue.ErrUnavailable) {
 			t.Errorf("%s after Close: %v; want ErrUnavailable", name, err)
 		}
 	}
-	if len(r.secrets.held) != 0 {
-		t.Error("a secret is held after Close")
+	if len(r.secrets.entries) != 0 {
+		t.Error("a secret is cached after Close")
 	}
 }
 
-// A load that is under way when the ring closes leaves nothing in it.
+// TestCloseDuringLoad: a load that ends after Close does not fill the cache.
 func TestCloseDuringLoad(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	must(t)(w.ring("ada", nil).Create(ctx, "tea"))
 	r := w.ring("ada", nil)
 	w.provider.onUnwrap = func(context.Context) { _ = r.Close() }
 	if _, err := r.Open(ctx, "dek#tea#1"); !errors.Is(err, blue.ErrUnavailable) {
 		t.Errorf("got %v; want ErrUnavailable", err)
 	}
-	if len(r.secrets.held)+len(r.keks.held) != 0 {
-		t.Error("a secret is held after Close")
+	if len(r.secrets.entries)+len(r.keks.entries) != 0 {
+		t.Error("a secret is cached after Close")
 	}
 }
 
@@ -381,12 +384,12 @@ func calls(r *Ring, dialogue string) map[string]func() (*envelope.Keys, error) {
 	}
 }
 
-// Nothing that a ring holds can be printed.
+// TestRingPrintsNoKeys: printing a Ring shows no key.
 func TestRingPrintsNoKeys(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	r := w.ring("ada", nil)
 	must(t)(r.Create(ctx, "tea"))
-	for _, s := range []*envelope.Secret{r.secrets.held["dialogue#tea wrap#0000000001#ada"].value.Secret, r.keks.held["ada"].value.secret} {
+	for _, s := range []*envelope.Secret{r.secrets.entries["dialogue#tea wrap#0000000001#ada"].value.Secret, r.keks.entries["ada"].value.secret} {
 		b := s.InsecureBytes()
 		for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 			got := fmt.Sprintf(format, r)
@@ -399,9 +402,9 @@ func TestRingPrintsNoKeys(t *testing.T) {
 	}
 }
 
-// Many users of few places: every answer is right, whatever is evicted.
+// TestConcurrent: concurrent callers of a small cache get the right keys.
 func TestConcurrent(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	want := make([]string, 8)
 	for i := range want {
 		want[i] = must(t)(w.ring("ada", nil).Create(ctx, fmt.Sprintf("d%d", i)))
@@ -427,9 +430,9 @@ func TestConcurrent(t *testing.T) {
 	}
 	wg.Wait()
 	if n := failed.Load(); n != 0 {
-		t.Errorf("%d of 3200 calls failed or gave other keys", n)
+		t.Errorf("%d of 3200 calls failed or returned other keys", n)
 	}
-	if n := len(r.secrets.held); n > 3 {
-		t.Errorf("%d secrets are held; want at most 3", n)
+	if n := len(r.secrets.entries); n > 3 {
+		t.Errorf("%d secrets are cached; want at most 3", n)
 	}
 }

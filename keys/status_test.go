@@ -7,16 +7,16 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// TestVersionAge: a version is as old as the earliest wrap of it that stands,
-// whoever comes first in the list.
+// TestVersionAge: the time of a version is the time of its earliest stored wrap,
+// regardless of the order of users.
 func TestVersionAge(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	start := w.now()
 	must(t)(w.ring("bob", nil).Create(ctx, "tea"))
 	w.advance(time.Hour)
 	w.grant("bob", "tea", "ada", "cy")
 	w.advance(time.Hour)
-	w.advance1("bob", "tea", 1)
+	w.advanceKey("bob", "tea", 1)
 	check := func(want ...time.Time) {
 		t.Helper()
 		st, err := w.ring("bob", nil).Status(ctx, "tea")
@@ -30,7 +30,7 @@ func TestVersionAge(t *testing.T) {
 		}
 	}
 	check(start, start.Add(2*time.Hour))
-	w.edit("tea", "wrap#0000000001#bob", without("created_at")) // one that does not say is no reason to say nothing
+	w.edit("tea", "wrap#0000000001#bob", without("created_at")) // a wrap without a time is ignored
 	check(start.Add(time.Hour), start.Add(2*time.Hour))
 	w.edit("tea", "wrap#0000000001#bob", set("created_at", record.S(start.Format(record.TimeLayout))))
 	check(start, start.Add(2*time.Hour))

@@ -19,7 +19,7 @@ import (
 
 var empty = &localfile.Options{MayCreate: func(context.Context) (bool, error) { return true, nil }}
 
-// A ring on a real store and a real key file, from the first run on.
+// TestRingOnStore uses a real store and a real key file, with 50 concurrent creators.
 func TestRingOnStore(t *testing.T) {
 	ctx := t.Context()
 	store := memory.New()
@@ -64,7 +64,7 @@ func TestRingOnStore(t *testing.T) {
 	}
 	wg.Wait()
 	if all, err := store.Query(ctx, record.Query{Table: record.Keys, Partition: "dialogue#tea"}); err != nil || len(all) != 2 {
-		t.Errorf("%d records, %v; want head and wrap", len(all), err)
+		t.Errorf("%d records, %v; want the header and one wrap", len(all), err)
 	}
 	if _, err := ring(home, "bob").Open(ctx, "dek#tea#1"); !errors.Is(err, blue.ErrSealed) {
 		t.Errorf("bob: %v; want ErrSealed", err)
@@ -84,8 +84,8 @@ func ExampleWrongKeyError() {
 	// true false
 }
 
-// A key file that is lost is "missing" in the log, and one that is no key is
-// not: who reads the log must tell the two apart.
+// TestLostKeyFile: the audit log distinguishes a lost key file ("missing") from a
+// file that is not a key ("sealed").
 func TestLostKeyFile(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -93,7 +93,7 @@ func TestLostKeyFile(t *testing.T) {
 		class string
 	}{
 		{"lost", os.Remove, "missing"},
-		{"no key", func(path string) error { return os.WriteFile(path, []byte("x"), 0o600) }, "sealed"},
+		{"not a key", func(path string) error { return os.WriteFile(path, []byte("x"), 0o600) }, "sealed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			store, path := memory.New(), filepath.Join(t.TempDir(), "umk.key")
@@ -117,7 +117,7 @@ func TestLostKeyFile(t *testing.T) {
 				t.Errorf("%v is %q; want ErrSealed of class %q", err, keys.Class(err), c.class)
 			}
 			if want := (keys.KeyEvent{Action: keys.DeriveKEK, Outcome: keys.Failure, Class: c.class}); len(events) != 1 || events[0] != want {
-				t.Errorf("it left %+v; want %+v", events, want)
+				t.Errorf("the events are %+v; want %+v", events, want)
 			}
 		})
 	}

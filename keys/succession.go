@@ -4,151 +4,160 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/envelope"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Whoever may write the table of keys, and wrap for others as a grant does, can
-// put a version there whose secret they drew themselves. So each version carries
-// the endorsement of the one before (envelope.Keys.Endorse), which takes its
-// secret: the attribute `links` of the head, for the newest maxLinks versions,
-// ascending up to the active one, public key 32 ‖ signature 64. Version 1 has
-// none.
+// A writer of the table of keys who can wrap for other users can store a version
+// with a secret of their own. Therefore each version is endorsed by the version
+// before it (envelope.Keys.Endorse), which requires its secret. The attribute links
+// of the key header holds the endorsements of the newest maxLinks versions,
+// ascending up to the active one, each of them public key 32 ‖ signature 64.
+// Version 1 has none.
 const (
 	attrLinks = "links"
-	maxLinks  = 64 // 6 KB; a client that has not looked for more rotations is told so
+	maxLinks  = 64 // 6 KB; a client that missed more rotations gets an error
 	linkSize  = envelope.PublicSize + envelope.EndorsementSize
 )
 
-// endorse returns the head's links with one more, for the version after that of
-// holder, whose public key is given.
-func (s *shelf) endorse(holder *envelope.Keys, public [envelope.PublicSize]byte) (record.Value, error) {
-	signature, err := holder.Endorse(public)
+// addLink returns the attribute links with the endorsement of the version of b,
+// whose secret is given, by the version before, and its public key.
+func (r *Ring) addLink(ctx context.Context, p *partition, secret *envelope.Secret, b Binding) (links record.Value, public [envelope.PublicSize]byte, err error) {
+	previous, err := r.openKeys(ctx, Binding{r.user, b.Dialogue, b.Version - 1})
 	if err != nil {
-		return record.Value{}, err
+		return links, public, err
 	}
-	links := append([]byte(nil), s.head.Attrs[attrLinks].Bin()...)
-	if len(links)%linkSize != 0 {
-		links = nil // nobody can follow them; Follows says so to those who try
+	defer previous.Destroy()
+	next, err := envelope.DeriveKeys(secret, b.Dialogue, b.Version)
+	if err != nil {
+		return links, public, err
 	}
-	links = append(append(links, public[:]...), signature[:]...)
-	return record.B(links[max(0, len(links)-maxLinks*linkSize):]), nil
+	defer next.Destroy()
+	if public, err = next.Public(); err != nil {
+		return links, public, err
+	}
+	signature, err := previous.Endorse(public)
+	if err != nil {
+		return links, public, err
+	}
+	all := append([]byte(nil), p.header.Attrs[attrLinks].Bin()...)
+	if len(all)%linkSize != 0 {
+		all = nil // malformed; CheckSuccession reports it to clients that need these links
+	}
+	all = append(append(all, public[:]...), signature[:]...)
+	return record.B(all[max(0, len(all)-maxLinks*linkSize):]), public, nil
 }
 
-// Follows checks that keys were made by somebody who held version from, with the
-// public key that it had, or are those of version from: that each version
-// between is endorsed by the one before. *blue.TamperError if not.
-func (r *Ring) Follows(ctx context.Context, dialogue string, from uint32, public [envelope.PublicSize]byte, k *envelope.Keys) error {
+// CheckSuccession returns nil if each version after from, up to the version of k,
+// is endorsed by the version before. from had the given public key. Otherwise it
+// returns *blue.TamperError. It also returns the errors of [Ring].
+func (r *Ring) CheckSuccession(ctx context.Context, dialogue string, from uint32, public [envelope.PublicSize]byte, k *envelope.Keys) error {
 	have, err := k.Public()
 	if err != nil {
 		return err
 	}
 	switch {
 	case k.Version() < from:
-		return damaged(dialogue, record.DamageRolledBack, headSK, fmt.Sprintf("version %d is in use, and version %d was before", k.Version(), from))
+		return newTamperError(dialogue, record.DamageRolledBack, headerSK, fmt.Sprintf("version %d is in use, but version %d was in use before", k.Version(), from))
 	case k.Version() == from && have != public:
-		return damaged(dialogue, record.DamageChanged, Binding{r.user, dialogue, from}.SK(), "wraps another secret than version "+strconv.FormatUint(uint64(from), 10)+" had")
+		return newTamperError(dialogue, record.DamageChanged, Binding{r.user, dialogue, from}.SK(), fmt.Sprintf("wraps another secret than version %d had", from))
 	case k.Version() == from:
 		return nil
 	}
-	way, err := r.endorsed(ctx, dialogue, from, public, k.Version())
-	if err == nil && have != way.public {
-		err = stranger(dialogue, int64(k.Version()), "wraps another secret than the one endorsed")
+	c, err := r.followLinks(ctx, dialogue, from, public, k.Version())
+	if err == nil && have != c.public {
+		err = unendorsed(dialogue, int64(k.Version()), "wraps another secret than the endorsed one")
 	}
 	return err
 }
 
-// Discard takes away what stands above the newest version that is endorsed, from
-// the one with the public key given on: somebody put it there who held none of
-// them. The wraps above are deleted and the head says the endorsed version again.
-// discarded reports whether there was any. Nothing may be sealed under a version
-// that is not endorsed.
+// DiscardUnendorsed deletes the versions above the newest endorsed one, and makes
+// that version the active one again. Endorsements count from the given version
+// with the given public key. A writer who held none of these versions stored the
+// deleted ones. Nothing must be sealed under them. discarded is false if there
+// were none.
 //
-// Errors as of Ring, and: ErrConflict where the keys changed meanwhile; ErrBusy.
-func (r *Ring) Discard(ctx context.Context, dialogue string, version uint32, public [envelope.PublicSize]byte) (discarded bool, err error) {
-	way, err := r.endorsed(ctx, dialogue, version, public, 0)
-	if !errors.Is(err, blue.ErrTampered) || way.active <= way.version {
+// In addition to the errors of [Ring], DiscardUnendorsed returns blue.ErrConflict
+// or blue.ErrBusy if other writers change the keys.
+func (r *Ring) DiscardUnendorsed(ctx context.Context, dialogue string, version uint32, public [envelope.PublicSize]byte) (discarded bool, err error) {
+	c, err := r.followLinks(ctx, dialogue, version, public, 0)
+	if !errors.Is(err, blue.ErrTampered) || c.active <= c.version {
 		return false, err
 	}
-	err = r.around(ctx, Binding{r.user, dialogue, way.active}.event(DestroyKey), func() error {
-		if err := r.change(ctx, dialogue, func(s *shelf) ([]record.Write, error) { return s.goBack(way) }); err != nil {
+	err = r.withEvents(ctx, Binding{r.user, dialogue, c.active}.newEvent(DestroyKey), func() error {
+		if err := r.change(ctx, dialogue, c.restoreHeader); err != nil {
 			return err
 		}
-		return r.deleteAll(ctx, dialogue, 0, func(s *shelf) (above []wrap, err error) {
-			active, err := s.active()
-			for _, w := range s.wraps {
-				if w.Version > active {
-					above = append(above, w)
-				}
-			}
-			return above, err
+		return r.deleteWraps(ctx, dialogue, 0, func(p *partition) ([]wrap, error) {
+			active, err := p.active()
+			return p.withVersion(func(v uint32) bool { return v > active }), err
 		})
 	})
 	if err != nil {
-		return false, fmt.Errorf("discarding the keys above version %d of dialogue %s: %w", way.version, dialogue, err)
+		return false, fmt.Errorf("discarding the keys above version %d of dialogue %s: %w", c.version, dialogue, err)
 	}
 	return true, nil
 }
 
-// goBack returns the head as of the version at the end of a way.
-func (s *shelf) goBack(w way) ([]record.Write, error) {
-	active, err := s.active()
-	if err == nil && active != w.active {
-		err = fmt.Errorf("%w: the active key is version %d now", blue.ErrConflict, active)
+// A chain is a sequence of versions, each endorsed by the one before.
+type chain struct {
+	version uint32                    // the last endorsed version
+	public  [envelope.PublicSize]byte // its public key
+	active  uint32                    // the active version of the key header
+}
+
+// restoreHeader returns the write that makes the last endorsed version active.
+func (c chain) restoreHeader(p *partition) ([]record.Write, error) {
+	active, err := p.active()
+	if err == nil && active != c.active {
+		err = fmt.Errorf("%w: the active key is now version %d", blue.ErrConflict, active)
 	}
 	if err != nil {
 		return nil, err
 	}
-	links := s.head.Attrs[attrLinks].Bin()
-	keep := max(0, len(links)/linkSize-int(w.active-w.version))
-	return []record.Write{s.turn(record.Attrs{attrActive: record.N(int64(w.version)), attrLinks: record.B(links[:keep*linkSize])})}, nil
+	links := p.header.Attrs[attrLinks].Bin()
+	keep := max(0, len(links)/linkSize-int(c.active-c.version))
+	return []record.Write{p.replaceHeader(record.Attrs{attrActive: record.N(int64(c.version)), attrLinks: record.B(links[:keep*linkSize])})}, nil
 }
 
-// way is how far endorsements lead.
-type way struct {
-	version uint32                    // the last one that is endorsed, or where the way began
-	public  [envelope.PublicSize]byte // of that one
-	active  uint32
-}
-
-// endorsed goes from link to link, from a version with the public key that it
-// had to another, or to the active one for 0. *blue.TamperError where a link is
-// missing or false; the way then ends before it.
-func (r *Ring) endorsed(ctx context.Context, dialogue string, from uint32, public [envelope.PublicSize]byte, to uint32) (way, error) {
-	w := way{version: from, public: public}
-	head, err := r.store.Get(ctx, record.Keys, headKey(dialogue))
+// followLinks verifies the links from one version, which had the given public key,
+// to another, or to the active one if to is 0. It returns *blue.TamperError if a
+// link is missing or invalid. The chain then ends before that link.
+func (r *Ring) followLinks(ctx context.Context, dialogue string, from uint32, public [envelope.PublicSize]byte, to uint32) (chain, error) {
+	c := chain{version: from, public: public}
+	header, err := r.table.Get(ctx, headerKey(dialogue))
 	if err == nil {
-		w.active, err = readHead(dialogue, head)
+		c.active, err = activeVersion(dialogue, header)
 	}
 	if err != nil {
-		return w, err
+		return c, err
 	}
 	if to == 0 {
-		to = w.active
+		to = c.active
 	}
-	links := head.Attrs[attrLinks].Bin()
-	first := int64(w.active) - int64(len(links)/linkSize) + 1 // the version that the first link is of
+	links := header.Attrs[attrLinks].Bin()
+	first := int64(c.active) - int64(len(links)/linkSize) + 1 // the version of the first link
 	for v := int64(from) + 1; v <= int64(to); v++ {
 		switch {
 		case v < first && len(links) == maxLinks*linkSize:
-			return w, damaged(dialogue, record.DamageRolledBack, headSK, fmt.Sprintf(
-				"version %d of the key is in use, this client last saw version %d, and the %d endorsements that are kept do not reach back to it; if you trust the store as it is, run again with --accept-rollback", w.active, from, maxLinks))
-		case v < first, v > int64(w.active), len(links)%linkSize != 0:
-			return w, stranger(dialogue, v, "carries no endorsement")
+			return c, newTamperError(dialogue, record.DamageRolledBack, headerSK, fmt.Sprintf(
+				"key version %d is in use, but this client last saw version %d, and the %d stored endorsements do not reach back to it; if you trust the store as it is, run again with --accept-rollback", c.active, from, maxLinks))
+		case v < first, v > int64(c.active), len(links)%linkSize != 0:
+			return c, unendorsed(dialogue, v, "has no endorsement")
 		}
 		link := links[(v-first)*linkSize:][:linkSize]
 		next := [envelope.PublicSize]byte(link)
-		if !envelope.Endorsed(w.public, dialogue, uint32(v), next, link[envelope.PublicSize:]) {
-			return w, stranger(dialogue, v, "is not endorsed by a holder of the version before")
+		if !envelope.IsEndorsed(c.public, dialogue, uint32(v), next, link[envelope.PublicSize:]) {
+			return c, unendorsed(dialogue, v, "is not signed by the previous version")
 		}
-		w.version, w.public = uint32(v), next
+		c.version, c.public = uint32(v), next
 	}
-	return w, nil
+	return c, nil
 }
 
-func stranger(dialogue string, version int64, what string) error {
-	return damaged(dialogue, record.DamageExtra, headSK, fmt.Sprintf("key version %d %s: somebody else may have made it; nothing is sealed under it, and revoking whoever that may be takes it away", version, what))
+func unendorsed(dialogue string, version int64, problem string) error {
+	return newTamperError(dialogue, record.DamageExtra, headerSK,
+		fmt.Sprintf("key version %d %s; nothing is encrypted with it; run `keys revoke` for the user who created it", version, problem))
 }

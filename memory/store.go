@@ -1,9 +1,9 @@
-// Package memory is the simplest record.Store: maps under a mutex.
+// Package memory is a record.Store that keeps records in maps under a mutex.
 //
-// It is for tests, and as the reference to read before writing another
-// backend: what differs from it is a property of that backend's service. It
-// keeps nothing beyond the process. What every store must do is in
-// record/recordtest; the store that lasts is sqlite.
+// It serves tests, and it is the reference for authors of other backends. Its
+// records are lost when the process ends. The embedded backend with files is
+// package sqlite. The cases that every backend must pass are in
+// record/recordtest.
 package memory
 
 import (
@@ -18,13 +18,13 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Store is a record.Store. Make one with New.
+// A Store is a record.Store in memory. Create one with [New].
 type Store struct {
 	mu     sync.RWMutex
 	tables map[record.Table]table // nil once closed
 }
 
-// table is PK → SK → attributes.
+// table maps partitions to sort keys to attributes.
 type table map[record.Partition]map[string]record.Attrs
 
 var _ record.Store = (*Store)(nil)
@@ -38,7 +38,7 @@ func New() *Store {
 	}}
 }
 
-// Get implements record.Store.
+// Get implements [record.Store]. The result shares no memory with the store.
 func (s *Store) Get(ctx context.Context, name record.Table, key record.Key) (record.Record, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -53,7 +53,7 @@ func (s *Store) Get(ctx context.Context, name record.Table, key record.Key) (rec
 	return record.Record{Key: key, Attrs: deepCopy(attrs)}, nil
 }
 
-// Query implements record.Store.
+// Query implements [record.Store]. The result shares no memory with the store.
 func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, error) {
 	if err := record.CheckQuery(q); err != nil {
 		return nil, err
@@ -80,8 +80,8 @@ func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, err
 	return records, nil
 }
 
-// Commit implements record.Store. If a condition on the partition's head and
-// another one both fail, the ConflictError names the other.
+// Commit implements [record.Store]. If the condition on the meta item and another
+// condition fail, the ConflictError names the other one.
 func (s *Store) Commit(ctx context.Context, writes []record.Write) error {
 	if err := record.CheckBatch(writes); err != nil {
 		return err
@@ -91,7 +91,7 @@ func (s *Store) Commit(ctx context.Context, writes []record.Write) error {
 	if _, err := s.table(ctx, writes[0].Table); err != nil {
 		return err
 	}
-	if err := s.check(writes); err != nil {
+	if err := s.checkConditions(writes); err != nil {
 		return err
 	}
 	for _, w := range writes {
@@ -100,9 +100,9 @@ func (s *Store) Commit(ctx context.Context, writes []record.Write) error {
 	return nil
 }
 
-// check reads every condition.
-func (s *Store) check(writes []record.Write) error {
-	var onHead error
+// checkConditions returns a *record.ConflictError if a condition does not hold.
+func (s *Store) checkConditions(writes []record.Write) error {
+	var onMeta error
 	for _, w := range writes {
 		k := w.Record.Key
 		attrs, exists := s.tables[w.Table][k.Partition][k.Item]
@@ -110,14 +110,15 @@ func (s *Store) check(writes []record.Write) error {
 			continue
 		}
 		conflict := &record.ConflictError{Table: w.Table, Key: k}
-		if !conflict.OnHead() {
+		if !conflict.OnMeta() {
 			return conflict
 		}
-		onHead = conflict
+		onMeta = conflict
 	}
-	return onHead
+	return onMeta
 }
 
+// apply applies one write. The caller must hold the mutex.
 func (s *Store) apply(w record.Write) {
 	k := w.Record.Key
 	t := s.tables[w.Table]
@@ -136,8 +137,8 @@ func (s *Store) apply(w record.Write) {
 	}
 }
 
-// Index implements record.Store. Binary attributes are left out, so that
-// nobody comes to rely on them.
+// Index implements [record.Store]. It leaves out binary attributes, because other
+// backends do not return them.
 func (s *Store) Index(ctx context.Context, index record.Index, pk string) ([]record.Record, error) {
 	if index != record.ByStatus && index != record.ByTensionStatus && index != record.ByExpert {
 		return nil, fmt.Errorf("%w: record: unknown index %q", record.ErrInvalid, index)
@@ -169,7 +170,7 @@ func (s *Store) Index(ctx context.Context, index record.Index, pk string) ([]rec
 	return records, nil
 }
 
-// Close implements record.Store. What was stored is gone.
+// Close implements [record.Store]. The records are lost.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -177,8 +178,8 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// table returns a table of an open store for a call whose context stands. The
-// caller holds the mutex.
+// table returns a table. It returns an error if the context has ended or the
+// store is closed. The caller must hold the mutex.
 func (s *Store) table(ctx context.Context, name record.Table) (table, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -193,7 +194,8 @@ func (s *Store) table(ctx context.Context, name record.Table) (table, error) {
 	return t, nil
 }
 
-// deepCopy keeps a caller's bytes and the store's apart.
+// deepCopy returns a copy of attributes and bytes, so that the caller and the
+// store share no memory.
 func deepCopy(attrs record.Attrs) record.Attrs {
 	c := make(record.Attrs, len(attrs))
 	for name, v := range attrs {

@@ -6,29 +6,39 @@ import (
 	"unicode/utf8"
 )
 
-// CheckQuery is what every Query does first. ErrInvalid for a part of
-// Dialogues, a negative Limit, or an After that is no sort key.
+// CheckQuery returns ErrInvalid for a query that selects a part of Dialogues,
+// has a negative Limit, or has an After that is not a valid sort key. Every
+// Store calls it first in Query.
 func CheckQuery(q Query) error {
 	switch {
 	case q.Table == Dialogues && (q.After != "" || q.Limit != 0):
-		return fmt.Errorf("%w: record: %s is read whole", ErrInvalid, Dialogues)
+		return fmt.Errorf("%w: record: a partition of %s must be read whole", ErrInvalid, Dialogues)
 	case q.Limit < 0:
-		return fmt.Errorf("%w: record: a query for %d records", ErrInvalid, q.Limit)
+		return fmt.Errorf("%w: record: Limit %d is negative", ErrInvalid, q.Limit)
 	case len(q.After) > MaxItem || !utf8.ValidString(q.After):
-		return fmt.Errorf("%w: record: a query after what is no sort key", ErrInvalid)
+		return fmt.Errorf("%w: record: After is not a valid sort key", ErrInvalid)
 	}
 	return nil
 }
 
-// CheckBatch is what every Commit does first: the rules of Store.Commit and
-// the limits of the strictest store. ErrInvalid is a broken caller,
-// ErrTooLarge is the user's data.
+// CheckBatch checks the writes of a commit. Every Store calls it first in
+// Commit. It returns ErrTooLarge for data beyond a limit, and ErrInvalid if the
+// caller breaks one of these rules:
+//
+//   - There is at least one write, and no two writes have the same key.
+//   - The writes to Dialogues are of one partition, and one of them stores or
+//     deletes its meta item.
+//   - Writes to Keys are not mixed with writes to other tables.
+//   - A check has no attributes, a delete has a Prev, and a write with a Fence
+//     has neither Prev nor Check.
+//   - Keys, names and strings are UTF-8, keys and names are not empty, and a
+//     name is not "PK" or "SK" and does not begin with '_'.
 func CheckBatch(writes []Write) error {
 	if len(writes) == 0 {
-		return fmt.Errorf("%w: record: a commit without writes", ErrInvalid)
+		return fmt.Errorf("%w: record: the commit has no writes", ErrInvalid)
 	}
 	if len(writes) > MaxBatch {
-		return fmt.Errorf("%w: a commit of %d records; at most %d fit", ErrTooLarge, len(writes), MaxBatch)
+		return fmt.Errorf("%w: the commit has %d records, at most %d are allowed", ErrTooLarge, len(writes), MaxBatch)
 	}
 	type place struct {
 		table Table
@@ -37,12 +47,12 @@ func CheckBatch(writes []Write) error {
 	seen := make(map[place]bool, len(writes))
 	var partition Partition
 	var dialogues, keys, changes, bytes int
-	head := false
+	hasMeta := false
 	for _, w := range writes {
 		k := w.Record.Key
 		at := place{w.Table, k}
 		if seen[at] {
-			return fmt.Errorf("%w: record: two writes to %s %s", ErrInvalid, k.Partition, k.Item)
+			return fmt.Errorf("%w: record: two writes to %s", ErrInvalid, k)
 		}
 		seen[at] = true
 		if err := checkWrite(w); err != nil {
@@ -51,11 +61,11 @@ func CheckBatch(writes []Write) error {
 		switch w.Table {
 		case Dialogues:
 			if dialogues > 0 && partition != k.Partition {
-				return fmt.Errorf("%w: record: writes to two partitions", ErrInvalid)
+				return fmt.Errorf("%w: record: the commit writes to two partitions of %s", ErrInvalid, Dialogues)
 			}
 			partition = k.Partition
 			dialogues++
-			head = head || k.Item == Meta && !w.Check
+			hasMeta = hasMeta || k.Item == Meta && !w.Check
 		case Keys:
 			keys++
 		case Audit:
@@ -69,34 +79,36 @@ func CheckBatch(writes []Write) error {
 	}
 	switch {
 	case keys > 0 && keys < len(writes):
-		return fmt.Errorf("%w: record: keys and data in one commit", ErrInvalid)
-	case dialogues > 0 && !head:
-		return fmt.Errorf("%w: record: a commit without the partition's head", ErrInvalid)
+		return fmt.Errorf("%w: record: the commit writes to %s and to another table", ErrInvalid, Keys)
+	case dialogues > 0 && !hasMeta:
+		return fmt.Errorf("%w: record: the commit does not write the meta item", ErrInvalid)
 	case bytes > MaxBatchBytes:
-		return fmt.Errorf("%w: a commit of %d bytes; at most %d fit", ErrTooLarge, bytes, MaxBatchBytes)
+		return fmt.Errorf("%w: the commit has %d bytes, at most %d are allowed", ErrTooLarge, bytes, MaxBatchBytes)
 	case changes > MaxChanges:
-		return fmt.Errorf("%w: a commit that changes %d existing records; at most %d fit", ErrTooLarge, changes, MaxChanges)
+		return fmt.Errorf("%w: the commit changes %d existing records, at most %d are allowed", ErrTooLarge, changes, MaxChanges)
 	}
-	return checkFinal(writes, bytes)
+	return checkTransaction(writes, bytes)
 }
 
-// checkFinal: what a commit holds beside new records must fit one transaction.
-func checkFinal(writes []Write, bytes int) error {
+// checkTransaction checks that the writes that cannot go into log items fit one
+// transaction, see MaxActions.
+func checkTransaction(writes []Write, bytes int) error {
 	if len(writes) <= MaxActions && bytes <= MaxActionBytes {
 		return nil
 	}
-	var actions, finalBytes, logBytes int
+	var actions, actionBytes, logBytes int
 	for _, w := range writes {
 		if w.Table == Dialogues && w.Prev == nil && w.Record.Key.Item != Meta {
 			logBytes += w.Record.LogSize()
 			continue
 		}
 		actions++
-		finalBytes += w.Record.Size()
+		actionBytes += w.Record.Size()
 	}
 	actions += (logBytes + MaxLogChunk - 1) / MaxLogChunk
-	if actions > MaxActions || finalBytes > MaxActionBytes-MaxRecord {
-		return fmt.Errorf("%w: a commit that changes so much (%d bytes) beside %d bytes of new records; it takes %d actions of %d", ErrTooLarge, finalBytes, logBytes, actions, MaxActions)
+	if actions > MaxActions || actionBytes > MaxActionBytes-MaxRecord {
+		return fmt.Errorf("%w: the commit does not fit one transaction: it needs %d of %d actions, and %d bytes without its %d bytes of new records",
+			ErrTooLarge, actions, MaxActions, actionBytes, logBytes)
 	}
 	return nil
 }
@@ -105,48 +117,31 @@ func checkWrite(w Write) error {
 	k := w.Record.Key
 	switch {
 	case k.Partition == "" || k.Item == "":
-		return fmt.Errorf("%w: record: an empty key", ErrInvalid)
+		return fmt.Errorf("%w: record: a key is empty", ErrInvalid)
 	case len(k.Partition) > MaxPartition:
-		return fmt.Errorf("%w: a partition key of %d bytes; at most %d fit", ErrTooLarge, len(k.Partition), MaxPartition)
+		return fmt.Errorf("%w: a partition key has %d bytes, at most %d are allowed", ErrTooLarge, len(k.Partition), MaxPartition)
 	case len(k.Item) > MaxItem:
-		return fmt.Errorf("%w: a sort key of %d bytes; at most %d fit", ErrTooLarge, len(k.Item), MaxItem)
+		return fmt.Errorf("%w: a sort key has %d bytes, at most %d are allowed", ErrTooLarge, len(k.Item), MaxItem)
 	case w.Check && len(w.Record.Attrs) > 0:
-		return fmt.Errorf("%w: record: a check that writes", ErrInvalid)
+		return fmt.Errorf("%w: record: a check has attributes", ErrInvalid)
 	case len(w.Fence) > 0 && (w.Prev != nil || w.Check):
-		return fmt.Errorf("%w: record: a fence on a write that may exist", ErrInvalid)
+		return fmt.Errorf("%w: record: a write with a fence has a Prev or is a check", ErrInvalid)
 	case !w.Check && len(w.Record.Attrs) == 0 && w.Prev == nil:
-		return fmt.Errorf("%w: record: a delete without a condition", ErrInvalid)
+		return fmt.Errorf("%w: record: a delete has no condition", ErrInvalid)
 	}
 	if size := w.Record.Size(); size > MaxRecord {
-		return fmt.Errorf("%w: %s is %d bytes as stored; at most %d fit", ErrTooLarge, k.Item, size, MaxRecord)
+		return fmt.Errorf("%w: %s has %d bytes as stored, at most %d are allowed", ErrTooLarge, k.Item, size, MaxRecord)
 	}
 	if !utf8.ValidString(string(k.Partition)) || !utf8.ValidString(k.Item) {
-		return fmt.Errorf("%w: record: a key that is not UTF-8", ErrInvalid)
+		return fmt.Errorf("%w: record: a key is not UTF-8", ErrInvalid)
 	}
 	for name, v := range w.Record.Attrs {
 		if !utf8.ValidString(name) || !utf8.ValidString(v.str) {
 			return fmt.Errorf("%w: record: attribute %q of %s is not UTF-8", ErrInvalid, name, k.Item)
 		}
 		if v.typ == 0 || name == "" || strings.HasPrefix(name, "_") || name == "PK" || name == "SK" {
-			return fmt.Errorf("%w: record: attribute %q of %s", ErrInvalid, name, k.Item)
+			return fmt.Errorf("%w: record: attribute %q of %s has a reserved name or no value", ErrInvalid, name, k.Item)
 		}
 	}
 	return nil
-}
-
-// Holds reports whether the condition of a write holds for the record found
-// at its key.
-func (w Write) Holds(found Record, exists bool) bool {
-	if w.Prev == nil {
-		return !exists
-	}
-	if !exists {
-		return false
-	}
-	for name, v := range w.Prev {
-		if got, ok := found.Attrs[name]; !ok || !got.Equal(v) {
-			return false
-		}
-	}
-	return true
 }

@@ -1,157 +1,69 @@
-// Package record is the physical contract: keys, records and the one interface
-// that every backend implements.
+// Package record defines the storage contract that every backend implements:
+// keys, records, writes and the interface Store.
 //
-// What belongs here: Key, Value, Record, Write, Store, their sizes and the
-// limits of the strictest store. What does not: any entity (internal/engine),
-// any key or cipher (encrypted, envelope, keys), any client of a database
-// (sqlite, dynamo, memory). recordtest holds what every Store must do.
+// The package also holds the size rules and the limits of the strictest
+// backend, and the checks that every backend makes before a commit. It knows
+// no entity, no cipher and no database client:
+//
+//   - Entities are mapped to records in internal/engine.
+//   - Records are sealed in encrypted, with the keys of package keys and the
+//     format of package envelope.
+//   - The backends are memory, sqlite and dynamo.
+//   - The cases that every backend must pass are in recordtest.
 package record
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
-	"time"
-
-	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// The errors of a Store are the domain's own, so that nobody above needs to
-// know a backend's client.
-var (
-	ErrNotFound    = blue.ErrNotFound
-	ErrConflict    = blue.ErrConflict
-	ErrBusy        = blue.ErrBusy
-	ErrTooLarge    = blue.ErrTooLarge
-	ErrInvalid     = blue.ErrInvalid
-	ErrUnavailable = blue.ErrUnavailable
-)
-
-// ErrDenied: the table is there, and the caller may not do that with it. It is
-// ErrUnavailable.
-var ErrDenied = fmt.Errorf("%w: denied", ErrUnavailable)
-
-// Table is a logical table. A store maps it to a physical one (with a prefix,
-// or a file), which no MAC and no address sees.
+// A Table is a logical table. A backend maps it to a file or a physical table.
+// MACs and addresses cover the logical name only, so a store can be restored
+// under other physical names.
 type Table string
 
+// The tables of a store.
 const (
-	Dialogues Table = "blue_dialogues" // PK dialogue#{id}
-	Audit     Table = "blue_audit"     // committed together with Dialogues
-	Keys      Table = "blue_keys"      // apart: own file or table, own backup, never in the same commit
+	Dialogues Table = "blue_dialogues" // Dialogues holds the items of dialogues, in partitions dialogue#{id}.
+	Audit     Table = "blue_audit"     // Audit holds the events of the audit log. A commit may write it together with Dialogues.
+	Keys      Table = "blue_keys"      // Keys holds the wrapped keys, in a file or table of its own. A commit never writes it together with another table.
 )
 
-// Limits of the strictest store (DynamoDB's, Service Quotas), which are
-// everyone's, with the same error.
+// Limits of the strictest backend, DynamoDB (AWS, "Service, account, and table
+// quotas in Amazon DynamoDB"). Every backend enforces them with the same errors.
 const (
-	MaxPartition  = 2048      // bytes of a partition key
-	MaxItem       = 1024      // bytes of a sort key
-	MaxRecord     = 400 << 10 // bytes of a record by Size
-	MaxBatch      = 10_000    // writes in one commit
-	MaxBatchBytes = 30 << 20  // bytes of all records in one commit
-	MaxChanges    = 90        // writes with a Prev in one commit, the head and checks included
+	MaxPartition  = 2048      // MaxPartition is the size limit of a partition key, in bytes.
+	MaxItem       = 1024      // MaxItem is the size limit of a sort key, in bytes.
+	MaxRecord     = 400 << 10 // MaxRecord is the limit of Record.Size, in bytes.
+	MaxBatch      = 10_000    // MaxBatch is the number of writes in one commit.
+	MaxBatchBytes = 30 << 20  // MaxBatchBytes is the size of all records in one commit, in bytes.
+	MaxChanges    = 90        // MaxChanges is the number of writes with a Prev in one commit, including the meta item and checks.
+)
 
-	// A commit beyond MaxActions writes or MaxActionBytes does not fit one
-	// transaction of DynamoDB (100 actions, 4 MB). Its new records of
-	// Dialogues then go into log items, and all other writes, with an action
-	// for each log item, must fit.
-	MaxActions     = 100
-	MaxActionBytes = 3_800_000
-	MaxLogChunk    = 350 << 10 // bytes of records in a log item
+// A commit beyond MaxActions writes or MaxActionBytes does not fit one
+// transaction of DynamoDB (100 actions, 4 MB). DynamoDB then stores the new
+// records of Dialogues in log items first. All other writes, and one action for
+// each log item, must still fit one transaction.
+const (
+	MaxActions     = 100       // MaxActions is the number of actions in one transaction.
+	MaxActionBytes = 3_800_000 // MaxActionBytes is the size of one transaction, in bytes.
+	MaxLogChunk    = 350 << 10 // MaxLogChunk is the size of the records in one log item, in bytes of Record.LogSize.
 )
 
 // TimeLayout is the layout of every stored time, for time.Time.Format: UTC with
-// nine digits of a second, so that texts sort as times do. MACs cover such
+// nine digits of a second. Its texts sort in the order of time. MACs cover such
 // texts, so the layout must not change.
 const TimeLayout = "2006-01-02T15:04:05.000000000Z"
 
-// A Type is the type of a Value, by DynamoDB's letter.
-type Type byte
-
-const (
-	String Type = 'S'
-	Number Type = 'N' // int64
-	Bytes  Type = 'B'
-	Bool   Type = 'T' // DynamoDB BOOL
-)
-
-// Value is one attribute value. The zero Value is not valid; use S, N, B or T.
-type Value struct {
-	typ Type
-	str string
-	num int64
-	bin []byte
-}
-
-// S returns a string value.
-func S(s string) Value { return Value{typ: String, str: s} }
-
-// N returns a number value.
-func N(n int64) Value { return Value{typ: Number, num: n} }
-
-// B returns a binary value; the bytes are not copied.
-func B(b []byte) Value { return Value{typ: Bytes, bin: b} }
-
-// T returns a boolean value.
-func T(b bool) Value {
-	if b {
-		return Value{typ: Bool, num: 1}
-	}
-	return Value{typ: Bool}
-}
-
-// Type returns the value's type, 0 for the zero Value.
-func (v Value) Type() Type { return v.typ }
-
-// Str returns the text of an S, "" otherwise.
-func (v Value) Str() string { return v.str }
-
-// Int returns the number of an N, 0 otherwise.
-func (v Value) Int() int64 {
-	if v.typ != Number {
-		return 0
-	}
-	return v.num
-}
-
-// Bin returns the bytes of a B, nil otherwise. They are not copied.
-func (v Value) Bin() []byte { return v.bin }
-
-// True reports the truth of a T, false otherwise.
-func (v Value) True() bool { return v.typ == Bool && v.num == 1 }
-
-// Equal reports whether two values have the same type and content.
-func (v Value) Equal(w Value) bool {
-	return v.typ == w.typ && v.str == w.str && v.num == w.num && bytes.Equal(v.bin, w.bin)
-}
-
-// Canonical returns the bytes of the value that are hashed: UTF-8 of an S,
-// shortest decimal of an N, the bytes of a B, "0" or "1" for a T.
-func (v Value) Canonical() []byte {
-	switch v.typ {
-	case String:
-		return []byte(v.str)
-	case Number, Bool:
-		return strconv.AppendInt(nil, v.num, 10)
-	default:
-		return v.bin
-	}
-}
-
-// Attrs are a record's attributes beside its key. Names that begin with '_'
-// belong to a store itself and never cross the interface.
-type Attrs map[string]Value
-
-// Record is one stored item.
+// A Record is one stored item.
 type Record struct {
-	Key   Key
-	Attrs Attrs
+	Key   Key   // the address of the record
+	Attrs Attrs // all attributes other than the key
 }
 
-// Clone returns a record whose attribute map may be changed.
+// Clone returns a record with a copy of the attribute map. The values are shared.
 func (r Record) Clone() Record { return Record{r.Key, maps.Clone(r.Attrs)} }
 
 // Equal reports whether two records have the same key and attributes.
@@ -159,12 +71,13 @@ func (r Record) Equal(o Record) bool {
 	return r.Key == o.Key && maps.EqualFunc(r.Attrs, o.Attrs, Value.Equal)
 }
 
-// Names returns the attribute names in ascending order.
+// Names returns the attribute names in ascending byte order.
 func (r Record) Names() []string { return slices.Sorted(maps.Keys(r.Attrs)) }
 
-// Size returns the record's size in bytes by DynamoDB's rule ("Item sizes and
-// formats"): UTF-8 of names and strings, raw binary, 1 for a boolean, and for
-// a number one byte for two digits, plus one, plus one if negative.
+// Size returns the size of the record in bytes as DynamoDB counts it (AWS,
+// "DynamoDB item sizes and formats"): UTF-8 of names and strings, raw binary,
+// and 1 for a boolean. A number takes one byte for two digits, plus one, plus
+// one if it is negative.
 func (r Record) Size() int {
 	size := len("PK") + len(r.Key.Partition) + len("SK") + len(r.Key.Item)
 	for name, v := range r.Attrs {
@@ -177,7 +90,7 @@ func (r Record) Size() int {
 		case Number:
 			digits := len(strconv.FormatInt(v.num, 10))
 			if v.num < 0 {
-				digits++ // the sign's character becomes a byte of its own
+				digits++ // the minus sign takes a whole byte
 			}
 			size += (digits+1)/2 + 1
 		default:
@@ -187,115 +100,121 @@ func (r Record) Size() int {
 	return size
 }
 
-// Write is one action of a commit.
+// LogSize returns an upper bound of the bytes that the record takes in a log
+// item (dynamo/chunk.go): Size, and the lengths and the type of each attribute.
+func (r Record) LogSize() int { return r.Size() + 5*len(r.Attrs) + 4 }
+
+// A Write is one action of a commit: it stores, deletes or checks one record.
 type Write struct {
 	Table Table
-	// Record is stored whole under its key, replacing what is there.
-	// Without attributes the record at the key is deleted, or, with Check,
-	// left alone.
+	// Record replaces the record at its key. Without attributes, the record
+	// at the key is deleted, or left as it is if Check is set.
 	Record Record
-	// Prev is the condition. Nil: no record may be at the key. Otherwise
-	// one must be there, and every attribute of Prev must be stored as it
-	// is in Prev; other attributes may differ.
+	// Prev is the condition. Nil requires that no record exists at the key.
+	// Otherwise a record must exist and contain every attribute of Prev with
+	// the same value. Other attributes may differ.
 	Prev Attrs
-	// Check makes the write a condition alone.
+	// Check makes the write a condition only.
 	Check bool
-	// Fence, on a write that must not exist, is what a store whose answers
-	// can get lost may put at the key instead, to settle that the commit
-	// has not landed and never can: Commit then answers *VoidedError.
+	// Fence is for backends whose responses can be lost, and only for a write
+	// whose Prev is nil. Such a backend may store Fence at the key, so that
+	// the commit can never be written. Commit then returns a *VoidedError.
 	Fence Attrs
 }
 
-// Query asks for a partition.
+// Holds reports whether the condition of the write is true for the record found
+// at its key. exists is false if no record was found.
+func (w Write) Holds(found Record, exists bool) bool {
+	if w.Prev == nil || !exists {
+		return w.Prev == nil && !exists
+	}
+	for name, v := range w.Prev {
+		if got, ok := found.Attrs[name]; !ok || !got.Equal(v) {
+			return false
+		}
+	}
+	return true
+}
+
+// A Query selects a partition, or a part of it.
 type Query struct {
-	Table     Table
-	Partition Partition
-	// ForUpdate says that the caller will commit on top of what it reads
-	// and hands no content on before; the commit's audit event then stands
-	// for the read too. A backend may ignore it.
+	Table     Table     // the table to read
+	Partition Partition // the partition to read
+	// ForUpdate is a promise: the caller commits on top of the result and passes
+	// none of it to its own caller before that. The audit event of the commit
+	// then also covers the read. A backend may ignore ForUpdate.
 	ForUpdate bool
-	// Exact asks for the records as of one moment even where that costs
-	// more; see Unsteady.
+	// Exact asks for all records as of one moment, even if that takes more
+	// requests; see Unsteady.
 	Exact bool
-	// After and Limit ask for a part of a partition of Audit or Keys: the
-	// first Limit records (0: all) whose SK is greater than After. On
-	// Dialogues, which are read whole, they are ErrInvalid.
+	// After and Limit select a part of a partition of Audit or Keys: the
+	// first Limit records (0 means all) whose sort key is greater than After.
+	// Both are ErrInvalid for Dialogues, which is always read whole.
 	After string
 	Limit int
 }
 
-// Index is one of the three cross-partition indexes (RFC 0058, "Global
-// Secondary Indexes"): records that hold both of its attributes as texts that
-// are not empty, in ascending order of the second, then of the key.
+// An Index is one of the indexes over all partitions of Dialogues (RFC 0058,
+// "Global Secondary Indexes"). Index GSIn lists the records that have both
+// attributes GSInPK and GSInSK as non-empty strings. It orders them by GSInSK
+// and then by key.
 type Index string
 
+// The indexes of Dialogues.
 const (
-	ByStatus        Index = "GSI1" // attributes GSI1PK, GSI1SK
-	ByTensionStatus Index = "GSI2"
-	ByExpert        Index = "GSI3"
+	ByStatus        Index = "GSI1" // ByStatus lists dialogues by status.
+	ByTensionStatus Index = "GSI2" // ByTensionStatus lists tensions by status.
+	ByExpert        Index = "GSI3" // ByExpert lists the records of an expert.
 )
 
-// LogSize bounds the bytes that the record takes in a log item (dynamo/chunk.go):
-// lengths and a type for each attribute beside what Size counts.
-func (r Record) LogSize() int { return r.Size() + 5*len(r.Attrs) + 4 }
+// Attributes returns the names of the attributes that an index entry holds in
+// addition to the keys, if the record has them. They are not sealed. A backend
+// whose index keeps copies (DynamoDB: INCLUDE projection, at most 20 names)
+// copies these. Other backends may return more.
+func (i Index) Attributes() []string {
+	names := []string{"entity_type", "created_at", "updated_at"}
+	switch i {
+	case ByStatus:
+		return append(names, "status", "converged_at", "total_rounds", "total_alignment", "calibrated", "domain_id", "ethos_id")
+	case ByTensionStatus:
+		return append(names, "status")
+	case ByExpert:
+		return append(names, "tier", "source", "relevance", "first_round", "total_score", "move_type")
+	}
+	return nil
+}
 
-// Store keeps records. All methods may be called concurrently.
+// A Store keeps records. All methods may be called concurrently.
 //
-// Consistency: what Commit acknowledged is durable, and every later Get and
-// Query sees it whole, in any process. Index may lag behind and is a hint.
+// After Commit has returned nil, its records are durable, and every later Get
+// and Query in any process returns all of them. Index may lag behind.
+//
+// Besides the errors below, a method returns ErrInvalid for an unknown table or
+// index, ErrBusy while other writers keep the store locked, ErrDenied if the
+// caller lacks permission, ErrUnavailable if the store cannot be used, and the
+// error of the context if it has ended.
 type Store interface {
-	// Get returns one record; ErrNotFound.
+	// Get returns one record, or ErrNotFound.
 	Get(ctx context.Context, table Table, key Key) (Record, error)
-	// Query returns all records of a partition as of one moment, or the part
-	// that q asks for, in ascending byte order of SK; none is not an error.
+	// Query returns the records that q selects, as of one moment, in ascending
+	// byte order of their sort keys. No record is not an error.
 	Query(ctx context.Context, q Query) ([]Record, error)
-	// Commit applies all writes or none. Keys must be distinct; the writes
-	// to Dialogues must be of one partition and hold its Head; Keys never
-	// stands beside another table. A condition that does not hold is a
-	// *ConflictError. Over a limit: ErrTooLarge, before anything is written.
+	// Commit applies all writes or none, under the rules of CheckBatch. It
+	// returns a *ConflictError if a condition does not hold, ErrTooLarge or
+	// ErrInvalid if CheckBatch does, and *VoidedError, see Write.Fence.
 	Commit(ctx context.Context, writes []Write) error
-	// Index returns the records of Dialogues whose index partition is pk.
-	// Only the attributes that index.Attributes names are promised.
+	// Index returns the records whose index partition is pk. Only the
+	// attributes that Index.Attributes names are guaranteed.
 	Index(ctx context.Context, index Index, pk string) ([]Record, error)
-	// Close releases the store. Calls after it fail with ErrUnavailable.
+	// Close releases the store. Later calls return ErrUnavailable.
 	Close() error
 }
 
-// Unsteady is implemented by stores whose plain Query may show part of a
-// commit that is just landing (DynamoDB's Query is read-committed). Whoever
-// finds such a partition inconsistent reads it again, Exact, before believing it.
-type Unsteady interface {
-	// Settle says how often an exact read must show the same, over how
-	// long at least, before an inconsistency is real.
-	Settle() (reads int, over time.Duration)
+// A View describes one kind of record to a backend that can show records to
+// people as a table.
+type View struct {
+	Name    string   // the name of the table, for example "tensions"
+	Prefix  string   // the start of the kind's sort keys, if Exact is empty
+	Exact   string   // the only sort key of the kind
+	Columns []string // the names of the attributes to show, in order
 }
-
-// VoidedError says that a commit whose answer was lost has not landed and
-// never can: its fence stands at the key. It unwraps to ErrBusy; the work may
-// be done again.
-type VoidedError struct {
-	Table Table
-	Key   Key
-}
-
-func (e *VoidedError) Error() string {
-	return "the commit was not written: " + e.Key.String() + " is fenced"
-}
-
-func (e *VoidedError) Unwrap() error { return ErrBusy }
-
-// ConflictError says whose condition failed. It unwraps to ErrConflict.
-type ConflictError struct {
-	Table Table
-	Key   Key
-}
-
-func (e *ConflictError) Error() string {
-	return "another writer was first at " + e.Key.String()
-}
-
-func (e *ConflictError) Unwrap() error { return ErrConflict }
-
-// OnHead reports whether the conflict is on the partition's head alone, so
-// that the caller may read again and redo its work.
-func (e *ConflictError) OnHead() bool { return e.Table == Dialogues && e.Key.Item == Meta }

@@ -12,8 +12,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// TestSize compares with sums made by hand from DynamoDB's rules ("Item sizes
-// and formats"). The key {p, s} with its names counts 6.
+// TestSize compares Size with sums that were calculated by hand from the rules of
+// DynamoDB ("DynamoDB item sizes and formats"). The key {p, s} counts 6.
 func TestSize(t *testing.T) {
 	cases := []struct {
 		name  string
@@ -75,13 +75,13 @@ func TestValues(t *testing.T) {
 		}
 	}
 	if !record.B(nil).Equal(record.B([]byte{})) {
-		t.Error("no bytes and none differ")
+		t.Error("nil and empty bytes differ")
 	}
 	if record.N(1).True() || record.T(true).Int() != 0 || record.N(1).Str() != "" || record.S("x").Bin() != nil || (record.Value{}).Type() != 0 {
-		t.Error("a value answers for another type")
+		t.Error("a getter returns the value of another type")
 	}
 	if !record.T(true).True() || record.N(-3).Int() != -3 || record.S("x").Str() != "x" || !bytes.Equal(record.B([]byte("x")).Bin(), []byte("x")) {
-		t.Error("a value does not answer for its own type")
+		t.Error("a getter does not return the value of its own type")
 	}
 }
 
@@ -108,8 +108,8 @@ func TestConflictError(t *testing.T) {
 	if !errors.Is(err, record.ErrConflict) || !strings.Contains(err.Error(), "tension#00#01") {
 		t.Errorf("the error is %v", err)
 	}
-	if !at(record.Dialogues, record.Meta).OnHead() || at(record.Audit, record.Meta).OnHead() || at(record.Dialogues, "tension#00#01").OnHead() {
-		t.Error("OnHead names another record")
+	if !at(record.Dialogues, record.Meta).OnMeta() || at(record.Audit, record.Meta).OnMeta() || at(record.Dialogues, "tension#00#01").OnMeta() {
+		t.Error("OnMeta is wrong")
 	}
 }
 

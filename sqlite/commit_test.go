@@ -15,8 +15,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
 
-// locked holds the write lock of a file as another process would.
-func locked(t *testing.T, path string) *sql.DB {
+// lockFile takes the write lock of a file, like another process.
+func lockFile(t *testing.T, path string) *sql.DB {
 	t.Helper()
 	db := raw(t, path)
 	if _, err := db.Exec("BEGIN IMMEDIATE"); err != nil {
@@ -29,7 +29,7 @@ func TestBusy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	s := open(t, path, &sqlite.Options{BusyTimeout: 30 * time.Millisecond})
 	mustCommit(t, s, put(record.Meta, generation(0)))
-	other := locked(t, path)
+	other := lockFile(t, path)
 	next := []record.Write{put("a", generation(0)), change(record.Meta, generation(0), generation(1))}
 	if err := s.Commit(t.Context(), next); !errors.Is(err, record.ErrBusy) || errors.Is(err, record.ErrConflict) {
 		t.Errorf("commit: %v, want ErrBusy", err)
@@ -37,7 +37,7 @@ func TestBusy(t *testing.T) {
 	if n := len(query(t, s, record.Dialogues)); n != 1 {
 		t.Errorf("%d records are stored, want 1", n)
 	}
-	mustCommit(t, s, in(record.Keys, put("head", generation(0)))) // another file, another lock
+	mustCommit(t, s, in(record.Keys, put("header", generation(0)))) // the other file has another lock
 
 	patient := open(t, path, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -51,7 +51,7 @@ func TestBusy(t *testing.T) {
 	mustCommit(t, s, next...)
 }
 
-// TestOpenBusy: a fresh file that another process keeps locked.
+// TestOpenBusy opens a new file that another process keeps locked.
 func TestOpenBusy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
@@ -70,8 +70,8 @@ func TestOpenBusy(t *testing.T) {
 	open(t, path, nil)
 }
 
-// TestOpenWaits: another writer keeps a file from going into WAL mode, and then
-// ends. SQLite itself does not wait here, because the switch begins as a read.
+// TestOpenWaits: Open waits for a writer that prevents the switch to WAL mode. SQLite
+// itself does not wait here, because the switch begins with a read lock.
 func TestOpenWaits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	open(t, path, nil).Close()
@@ -100,8 +100,8 @@ func TestOpenWaits(t *testing.T) {
 	}
 }
 
-// TestCancelledCommitIsDefinite cancels commits at any moment: each is stored
-// if it was acknowledged and not stored if it failed.
+// TestCancelledCommitIsDefinite cancels commits at random times. A commit is stored if
+// and only if it was acknowledged.
 func TestCancelledCommitIsDefinite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	s := open(t, path, nil)
@@ -157,18 +157,19 @@ func TestDestroyedKeysAreGone(t *testing.T) {
 		return false
 	}
 	if !onDisk(secret) || !onDisk(kept) {
-		t.Fatal("the wraps are not on the disk as they are")
+		t.Fatal("the wraps are not on disk in plain form")
 	}
 	mustCommit(t, s, in(record.Keys, change("wrap#1", wrap, nil)))
 	if onDisk(secret) {
 		t.Error("a deleted wrap is still in the files")
 	}
 	if !onDisk(kept) {
-		t.Error("the other wrap is gone as well")
+		t.Error("the other wrap is missing too")
 	}
 }
 
-// TestLaterProcessesSeeCommits: two stores on one path, without delay.
+// TestLaterProcessesSeeCommits: a commit of one store is visible in another store on
+// the same path at once.
 func TestLaterProcessesSeeCommits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	stores := []*sqlite.Store{open(t, path, nil), open(t, path, nil)}

@@ -12,8 +12,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// TestKill kills a process in the middle of its commits again and again. All
-// it acknowledged is there, whole, and so is at most one commit more.
+// TestKill kills a process during its commits, many times. Every acknowledged commit is
+// stored completely, and at most one other commit.
 func TestKill(t *testing.T) {
 	kills := 100
 	if testing.Short() {
@@ -32,8 +32,8 @@ func TestKill(t *testing.T) {
 	t.Logf("%d kills, %d commits acknowledged, none lost", kills, acknowledged+1)
 }
 
-// commitAndKill kills after a number of acknowledgements, while the next
-// commits are on their way, and returns the last one that came through.
+// commitAndKill kills the process after a number of acknowledgements, during the next
+// commits. It returns the last acknowledged commit.
 func commitAndKill(t *testing.T, path string, after int) int {
 	t.Helper()
 	cmd := child(t, "commit until killed", path)
@@ -49,7 +49,7 @@ func commitAndKill(t *testing.T, path string, after int) int {
 	for lines.Scan() {
 		n, err := strconv.Atoi(lines.Text())
 		if err != nil {
-			t.Errorf("the child says %q", lines.Text())
+			t.Errorf("the child prints %q", lines.Text())
 			break
 		}
 		last = n
@@ -76,11 +76,11 @@ func verifyAfterKill(t *testing.T, path string, acknowledged int) {
 	records, events, wraps := query(t, s, record.Dialogues), query(t, s, record.Audit), query(t, s, record.Keys)
 	if len(records) == 0 {
 		if acknowledged >= 0 {
-			t.Fatalf("everything is lost, %d commits were acknowledged", acknowledged+1)
+			t.Fatalf("no commit is stored, %d commits were acknowledged", acknowledged+1)
 		}
 		return
 	}
-	stored := len(records) - 2 // the head, and from 0
+	stored := len(records) - 2 // without meta, counted from 0
 	if stored < acknowledged {
 		t.Fatalf("commit %d was acknowledged, the last one stored is %d", acknowledged, stored)
 	}
@@ -92,7 +92,7 @@ func verifyAfterKill(t *testing.T, path string, acknowledged int) {
 			t.Fatalf("at %d: %s and %s", i, records[i].Key.Item, events[i].Key.Item)
 		}
 	}
-	if head := records[len(records)-1]; head.Key.Item != record.Meta || head.Attrs["gen"].Int() != int64(stored) {
-		t.Fatalf("the head is of generation %d, the last record of %d", head.Attrs["gen"].Int(), stored)
+	if meta := records[len(records)-1]; meta.Key.Item != record.Meta || meta.Attrs["gen"].Int() != int64(stored) {
+		t.Fatalf("meta has generation %d, the last record has %d", meta.Attrs["gen"].Int(), stored)
 	}
 }

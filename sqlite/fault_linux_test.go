@@ -13,9 +13,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
 
-// asNobody runs a test function in a thread that even root's rights do not
-// help: the file system sees another user. The thread ends with the function.
-func asNobody(t *testing.T, f func()) {
+// asOtherUser runs a test function in a thread with the file permissions of another
+// user, also if the test runs as root. The thread ends with the function.
+func asOtherUser(t *testing.T, f func()) {
 	t.Helper()
 	done := make(chan struct{})
 	go func() {
@@ -30,8 +30,8 @@ func asNobody(t *testing.T, f func()) {
 	<-done
 }
 
-// within returns a store of three records in a folder that everyone may enter.
-func within(t *testing.T) string {
+// newOpenStore returns a store with three records in a folder that all users can enter.
+func newOpenStore(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
 	for _, f := range []string{filepath.Dir(folder), folder} {
@@ -56,9 +56,9 @@ func chmod(t *testing.T, path string, mode os.FileMode) {
 }
 
 func TestUnreadableFile(t *testing.T) {
-	path := within(t)
+	path := newOpenStore(t)
 	chmod(t, path, 0o000)
-	asNobody(t, func() {
+	asOtherUser(t, func() {
 		_, err := sqlite.Open(t.Context(), path, nil)
 		if !errors.Is(err, record.ErrUnavailable) || !strings.Contains(err.Error(), "cannot be opened") {
 			t.Errorf("open of an unreadable file: %v", err)
@@ -67,11 +67,11 @@ func TestUnreadableFile(t *testing.T) {
 }
 
 func TestWriteProtectedFile(t *testing.T) {
-	path := within(t)
+	path := newOpenStore(t)
 	chmod(t, path, 0o444)
 	chmod(t, path+".keys", 0o444)
-	chmod(t, filepath.Dir(path), 0o777) // the log and its index can be made
-	asNobody(t, func() {
+	chmod(t, filepath.Dir(path), 0o777) // the log and its index can be created
+	asOtherUser(t, func() {
 		s, err := sqlite.Open(t.Context(), path, nil)
 		if err == nil {
 			defer s.Close()
@@ -84,9 +84,9 @@ func TestWriteProtectedFile(t *testing.T) {
 }
 
 func TestWriteProtectedFolder(t *testing.T) {
-	folder := filepath.Dir(within(t))
+	folder := filepath.Dir(newOpenStore(t))
 	chmod(t, folder, 0o555)
-	asNobody(t, func() {
+	asOtherUser(t, func() {
 		_, err := sqlite.Open(t.Context(), filepath.Join(folder, "new.db"), nil)
 		if !errors.Is(err, record.ErrUnavailable) || !strings.Contains(err.Error(), "permission denied") {
 			t.Errorf("open in a write-protected folder: %v", err)

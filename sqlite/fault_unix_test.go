@@ -24,8 +24,8 @@ func addRole(name string, role func(string) error) bool {
 	return true
 }
 
-// TestUnknownOutcome: a commit whose write fails in the file system, which a
-// limit on the size of files stands for.
+// TestUnknownOutcome: the write of a commit fails in the file system, because of a
+// limit on the size of files.
 func TestUnknownOutcome(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	if out, err := child(t, "commit past a limit", path).Output(); err != nil {
@@ -35,7 +35,7 @@ func TestUnknownOutcome(t *testing.T) {
 	if err := s.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
-	// The failed commit is there or not, as a whole.
+	// The failed commit is stored completely or not at all.
 	if n := len(query(t, s, record.Dialogues)); n != 1 && n != 101 {
 		t.Errorf("%d records are stored, want 1 or 101", n)
 	}
@@ -78,7 +78,7 @@ func commitPastLimit(path string) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		return err
 	}
-	// No retry on the same descriptors.
+	// The same descriptors must not be used again.
 	err = s.Commit(ctx, []record.Write{change(record.Meta, generation(0), generation(1))})
 	if !errors.Is(err, record.ErrUnavailable) || !strings.Contains(err.Error(), "open it again") {
 		return fmt.Errorf("the commit after it: %v", err)
@@ -89,11 +89,11 @@ func commitPastLimit(path string) error {
 	return s.Close()
 }
 
-// TestFIFO: nothing waits for a writer at the other end.
+// TestFIFO: Open does not wait for a writer of a named pipe.
 func TestFIFO(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Skipf("no FIFO: %v", err)
 	}
-	refused(t, path, nil, record.ErrUnavailable, "not a file")
+	wantRefused(t, path, nil, record.ErrUnavailable, "not a file")
 }

@@ -15,16 +15,22 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// schemaVersion is what this program writes into user_version and the newest
-// it understands.
+// schemaVersion is the user_version that this program writes, and the newest that it
+// reads.
 const schemaVersion = 1
 
-// kind is one of the two kinds of database file.
-type kind struct {
+// A fileKind is one of the two kinds of database files.
+type fileKind struct {
 	name          string
 	applicationID int64 // PRAGMA application_id, bytes 68 to 71 of the file
+	otherID       int64 // the applicationID of the other kind
 	schema        string
 }
+
+const (
+	dataID = 0x426c7565 // "Blue"
+	keysID = 0x426c754b // "BluK"
+)
 
 var (
 	//go:embed schema.sql
@@ -32,49 +38,48 @@ var (
 	//go:embed schema_keys.sql
 	keysSchema string
 
-	dataFile = kind{name: "data", applicationID: 0x426c7565, schema: dataSchema}
-	keysFile = kind{name: "keys", applicationID: 0x426c754b, schema: keysSchema}
+	dataFile = fileKind{"data", dataID, keysID, dataSchema}
+	keysFile = fileKind{"keys", keysID, dataID, keysSchema}
 )
 
-// file is one database file and this process's connections to it.
+// A file is one database file and the connections of this store to it.
 type file struct {
-	path string
-	kind kind
-	db   *sql.DB
-	busy time.Duration
-	turn chan struct{} // holds one element while a writer of this store is at work
+	path   string
+	kind   fileKind
+	db     *sql.DB
+	busy   time.Duration
+	writer chan struct{} // holds one element while a writer of this store is active
 
-	closed atomic.Bool
-	failed atomic.Bool // a COMMIT failed in the file system; no more writes
+	isClosed  atomic.Bool
+	hasFailed atomic.Bool // a COMMIT failed in the file system, so no more writes are allowed
 }
 
-func newFile(path string, k kind, o Options) *file {
-	return &file{path: path, kind: k, busy: o.BusyTimeout, turn: make(chan struct{}, 1)}
+func newFile(path string, kind fileKind, o Options) *file {
+	return &file{path: path, kind: kind, busy: o.BusyTimeout, writer: make(chan struct{}, 1)}
 }
 
-// open opens a file that is ours, whole and of this schema, and makes it
-// before if it is absent or empty.
+// open opens a file, and creates it first if it is missing or empty.
 func (f *file) open(ctx context.Context, readOnly bool) error {
-	there, err := f.look(ctx) // once more: others may have made it, or spoilt it, since
+	exists, err := f.examine(ctx) // again, because another process may have created or damaged it
 	if err != nil {
 		return err
 	}
-	if !there && !readOnly {
+	if !exists && !readOnly {
 		if err := createFile(f.path); err != nil {
 			return err
 		}
 	}
 	if f.db, err = sql.Open("sqlite", f.dsn(readOnly)); err != nil {
-		return f.fault(ctx, "opening", err)
+		return f.wrapError(ctx, "opening", err)
 	}
-	// A connection keeps up to 2 MB of pages; readers beyond these wait.
+	// A connection caches up to 2 MB of pages. More readers than this wait.
 	f.db.SetMaxOpenConns(8)
 	f.db.SetMaxIdleConns(4)
 	return f.prepare(ctx, readOnly)
 }
 
-// dsn returns the URI with what every connection sets. SQLite itself must
-// never create a file, because it would choose the mode.
+// dsn returns the URI with the settings of every connection. SQLite must not create
+// the file, because it would choose the mode.
 func (f *file) dsn(readOnly bool) string {
 	q := url.Values{
 		"mode":       {"rw"},
@@ -86,18 +91,18 @@ func (f *file) dsn(readOnly bool) string {
 			"foreign_keys(1)",
 			"trusted_schema(0)",
 			"cell_size_check(1)",
-			"secure_delete(1)", // what is deleted is overwritten with zeros; see scrub.go
+			"secure_delete(1)", // overwrites deleted rows with zeros; see scrub.go
 		},
 	}
 	if readOnly {
 		q.Set("mode", "ro")
 	}
-	return uri(f.path, q)
+	return fileURI(f.path, q)
 }
 
-// uri escapes a path for SQLite ("Uniform Resource Identifiers"): '%', '?' and
-// '#' mean something there.
-func uri(path string, q url.Values) string {
+// fileURI returns a file URI of SQLite ("Uniform Resource Identifiers"), in which '%',
+// '?' and '#' of the path are escaped.
+func fileURI(path string, q url.Values) string {
 	slashed := filepath.ToSlash(path)
 	if !strings.HasPrefix(slashed, "/") {
 		slashed = "/" + slashed // C:/… becomes /C:/…
@@ -105,23 +110,23 @@ func uri(path string, q url.Values) string {
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: slashed, RawQuery: q.Encode()}).String()
 }
 
-// prepare brings the file to the schema and into WAL mode. SQLite waits for a
-// lock, but not for a write lock on top of a read lock, as which the switch to
-// WAL begins: a busy answer is tried again.
+// prepare creates the schema and switches the file to WAL mode. SQLite does not wait
+// for other writers in this switch, because it begins with a read lock. So prepare
+// retries it.
 func (f *file) prepare(ctx context.Context, readOnly bool) error {
 	limit, cancel := context.WithTimeout(ctx, f.busy)
 	defer cancel()
-	return untilFree(ctx, limit, func() error {
-		fresh, err := f.inspect(ctx, f.db)
+	return retryBusy(ctx, limit, func() error {
+		isEmpty, err := f.checkSchema(ctx, f.db)
 		switch {
 		case err != nil:
 			return err
-		case fresh && readOnly:
+		case isEmpty && readOnly:
 			return fmt.Errorf("%w: %s has no schema yet; open it for writing first", record.ErrUnavailable, f.path)
 		case readOnly:
 			return nil
-		case fresh:
-			if err := f.write(ctx, f.initialise(ctx)); err != nil {
+		case isEmpty:
+			if err := f.write(ctx, f.createSchema(ctx)); err != nil {
 				return err
 			}
 		}
@@ -129,13 +134,13 @@ func (f *file) prepare(ctx context.Context, readOnly bool) error {
 	})
 }
 
-// initialise makes the schema unless another process has been faster. It runs
-// before the switch to WAL, so that from the first commit on the application
-// id is in the file itself, where look reads it.
-func (f *file) initialise(ctx context.Context) func(*sql.Conn) error {
+// createSchema returns a transaction that creates the schema, unless another process
+// has created it. It runs before the switch to WAL, so that the application id is in
+// the file itself from the first commit on, where examine reads it.
+func (f *file) createSchema(ctx context.Context) func(*sql.Conn) error {
 	return func(conn *sql.Conn) error {
-		fresh, err := f.inspect(ctx, conn)
-		if err != nil || !fresh {
+		isEmpty, err := f.checkSchema(ctx, conn)
+		if err != nil || !isEmpty {
 			return err
 		}
 		_, err = conn.ExecContext(ctx, f.kind.schema)
@@ -145,17 +150,13 @@ func (f *file) initialise(ctx context.Context) func(*sql.Conn) error {
 
 func (f *file) useWAL(ctx context.Context) error {
 	var mode string
-	if err := f.db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
-		return f.fault(ctx, "opening", err)
+	for _, pragma := range []string{"PRAGMA journal_mode", "PRAGMA journal_mode = WAL"} {
+		if err := f.db.QueryRowContext(ctx, pragma).Scan(&mode); err != nil {
+			return f.wrapError(ctx, "opening", err)
+		}
+		if mode == "wal" {
+			return nil
+		}
 	}
-	if mode == "wal" {
-		return nil
-	}
-	if err := f.db.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
-		return f.fault(ctx, "opening", err)
-	}
-	if mode != "wal" {
-		return fmt.Errorf("%w: %s: its file system cannot share memory between processes, which SQLite's log needs; choose a local disk", record.ErrUnavailable, f.path)
-	}
-	return nil
+	return fmt.Errorf("%w: %s: its file system cannot share memory between processes, which SQLite's log needs; choose a local disk", record.ErrUnavailable, f.path)
 }

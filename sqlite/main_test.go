@@ -13,8 +13,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
 
-// The test binary runs itself as the other processes of a test: the variable
-// names the role, the arguments follow the test's own.
+// The test binary runs itself as the other processes of a test. The variable has the
+// role. Its arguments follow the arguments of the test.
 const roleVariable = "BLUE_SQLITE_TEST_ROLE"
 
 var roles = map[string]func(path string) error{
@@ -46,8 +46,8 @@ func child(t *testing.T, role, path string) *exec.Cmd {
 	return cmd
 }
 
-// commitUntilKilled commits generation after generation, each with a record,
-// an audit event and a wrap, and prints each one that is acknowledged.
+// commitUntilKilled commits one generation after another, each with a record, an audit
+// event and a wrap, and prints each acknowledged one.
 func commitUntilKilled(path string) error {
 	ctx := context.Background()
 	s, err := sqlite.Open(ctx, path, nil)
@@ -81,14 +81,14 @@ func commitUntilKilled(path string) error {
 
 func numbered(kind string, n int) string { return fmt.Sprintf("%s#%06d", kind, n) }
 
-// nextGeneration follows the head, and repeats the wrap of its commit if the
-// kill came between the two.
+// nextGeneration returns the generation after the one in meta. It repeats the commit of
+// the wrap if the process was killed before it.
 func nextGeneration(ctx context.Context, s *sqlite.Store) (int, error) {
 	records, err := s.Query(ctx, record.Query{Table: record.Dialogues, Partition: pk})
 	if err != nil || len(records) == 0 {
 		return 0, err
 	}
-	gen := len(records) - 2 // without the head
+	gen := len(records) - 2 // without meta
 	_, err = s.Get(ctx, record.Keys, record.Key{Partition: pk, Item: numbered("wrap", gen)})
 	if err != nil {
 		err = s.Commit(ctx, []record.Write{in(record.Keys, put(numbered("wrap", gen), generation(gen)))})
@@ -96,8 +96,8 @@ func nextGeneration(ctx context.Context, s *sqlite.Store) (int, error) {
 	return gen + 1, err
 }
 
-// openAndCommit waits for the end of its input, so that many start at once,
-// and then creates the store or opens what another has created.
+// openAndCommit waits for the end of its input, so that many processes start at once.
+// Then it creates the store or opens the existing one.
 func openAndCommit(path string) error {
 	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
 
-func TestFilesAreMadePrivate(t *testing.T) {
+func TestFilesArePrivate(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "new", "folder")
 	path := filepath.Join(folder, "store.db")
 	s := open(t, path, nil)
@@ -46,7 +46,7 @@ func TestFilesAreMadePrivate(t *testing.T) {
 	}
 	for _, e := range mustReadDir(t, folder) {
 		if e.Name() != "store.db" && e.Name() != "store.db.keys" {
-			t.Errorf("%s is left after Close", e.Name())
+			t.Errorf("%s exists after Close", e.Name())
 		}
 	}
 }
@@ -74,7 +74,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// raw opens a file as another program would.
+// raw opens a file like another program.
 func raw(t *testing.T, path string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
@@ -99,10 +99,10 @@ func mustExec(t *testing.T, path string, statements ...string) {
 	}
 }
 
-// busyForMany is for machines that are slow with fifty processes.
+// busyForMany is the timeout for machines that are slow with fifty processes.
 const busyForMany = 2 * time.Minute
 
-// TestManyProcesses lets processes create one store at once.
+// TestManyProcesses creates one store from many processes at once.
 func TestManyProcesses(t *testing.T) {
 	const processes = 50
 	path := filepath.Join(t.TempDir(), "folder", "store.db")
@@ -141,12 +141,12 @@ func TestManyProcesses(t *testing.T) {
 	}
 	for _, e := range mustReadDir(t, filepath.Dir(path)) {
 		if !strings.HasPrefix(e.Name(), "store.db") {
-			t.Errorf("%s is left over", e.Name())
+			t.Errorf("%s was not deleted", e.Name())
 		}
 	}
 }
 
-// TestManyOpeners is the same inside one process.
+// TestManyOpeners creates one store from many goroutines at once.
 func TestManyOpeners(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	var group sync.WaitGroup
@@ -192,10 +192,10 @@ func TestOddPaths(t *testing.T) {
 	t.Run("relative", func(t *testing.T) {
 		t.Chdir(t.TempDir())
 		s := open(t, "store.db", nil)
-		t.Chdir(t.TempDir()) // the store stays where it is
+		t.Chdir(t.TempDir()) // the store must not move
 		mustCommit(t, s, put(record.Meta, generation(0)))
 		if len(mustReadDir(t, ".")) != 0 {
-			t.Error("the store followed the working directory")
+			t.Error("the store moved with the working directory")
 		}
 	})
 	for _, path := range []string{"", "a\x00b"} {
@@ -205,7 +205,8 @@ func TestOddPaths(t *testing.T) {
 	}
 }
 
-// TestForeignFiles: what is not ours stays byte for byte, beside no new file.
+// TestForeignFiles: a file of another program is not changed, and no file is created
+// next to it.
 func TestForeignFiles(t *testing.T) {
 	write := func(content string) func(*testing.T, string) {
 		return func(t *testing.T, path string) {
@@ -229,7 +230,7 @@ func TestForeignFiles(t *testing.T) {
 		says string
 	}{
 		{"one byte", write("x"), record.ErrUnavailable, "not an SQLite database"},
-		{"database without tables", func(t *testing.T, path string) { mustExec(t, path, "VACUUM") }, record.ErrUnavailable, "not an SQLite database of ours"},
+		{"database without tables", func(t *testing.T, path string) { mustExec(t, path, "VACUUM") }, record.ErrUnavailable, "not an SQLite database of this program"},
 		{"text", write(strings.Repeat("some notes\n", 1000)), record.ErrUnavailable, "not an SQLite database"},
 		{"zeros", write(strings.Repeat("\x00", 8192)), record.ErrUnavailable, "not an SQLite database"},
 		{"magic alone", write("SQLite format 3\x00"), record.ErrUnavailable, "not an SQLite database"},
@@ -281,28 +282,28 @@ func TestForeignFiles(t *testing.T) {
 	for _, c := range cases {
 		for _, readOnly := range []bool{false, true} {
 			if readOnly && strings.Contains(c.name, "without its file") {
-				continue // then there is no store at all
+				continue // no store exists then
 			}
 			t.Run(fmt.Sprintf("%s, read only %v", c.name, readOnly), func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), "store.db")
 				c.make(t, path)
 				if strings.HasPrefix(c.says, "not an") || strings.HasPrefix(c.says, "another") {
-					// Valid keys beside it, so that the data file is what is refused.
+					// The keys file is valid, so that the data file is refused.
 					elsewhere := filepath.Join(t.TempDir(), "store.db")
 					open(t, elsewhere, nil).Close()
 					if err := os.Rename(elsewhere+".keys", path+".keys"); err != nil {
 						t.Fatal(err)
 					}
 				}
-				refused(t, path, &sqlite.Options{ReadOnly: readOnly}, c.want, c.says)
+				wantRefused(t, path, &sqlite.Options{ReadOnly: readOnly}, c.want, c.says)
 			})
 		}
 	}
 }
 
-// refused expects an error that names the path and says a thing, and that
-// nothing in the folder changed.
-func refused(t *testing.T, path string, opts *sqlite.Options, want error, says string) {
+// wantRefused checks that Open fails with an error that contains the path and a text,
+// and that the folder is unchanged.
+func wantRefused(t *testing.T, path string, opts *sqlite.Options, want error, text string) {
 	t.Helper()
 	before := contents(t, filepath.Dir(path))
 	s, err := sqlite.Open(t.Context(), path, opts)
@@ -312,8 +313,8 @@ func refused(t *testing.T, path string, opts *sqlite.Options, want error, says s
 	if !errors.Is(err, want) {
 		t.Fatalf("open: %v, want %v", err, want)
 	}
-	if !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), path) {
-		t.Errorf("the message names the path or %q not: %v", says, err)
+	if !strings.Contains(err.Error(), text) || !strings.Contains(err.Error(), path) {
+		t.Errorf("the message does not contain the path or %q: %v", text, err)
 	}
 	after := contents(t, filepath.Dir(path))
 	for name, content := range before {
@@ -370,11 +371,11 @@ func TestOtherThanFiles(t *testing.T) {
 		t.Errorf("a dangling link: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(folder, "nowhere")); err == nil {
-		t.Error("a file was made behind a dangling link")
+		t.Error("the target of a dangling link was created")
 	}
 }
 
-func TestEmptyFileIsTaken(t *testing.T) {
+func TestEmptyFileIsUsed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	for _, p := range []string{path, path + ".keys"} {
 		if err := os.WriteFile(p, nil, 0o600); err != nil {
@@ -386,7 +387,7 @@ func TestEmptyFileIsTaken(t *testing.T) {
 
 func TestReadOnly(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
-	refused(t, path, &sqlite.Options{ReadOnly: true}, record.ErrUnavailable, "there is no store")
+	wantRefused(t, path, &sqlite.Options{ReadOnly: true}, record.ErrUnavailable, "there is no store")
 	s := open(t, path, nil)
 	mustCommit(t, s, put(record.Meta, generation(0)))
 	s.Close()

@@ -11,17 +11,16 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// encode returns the columns attrs and blobs of a record (schema.sql). It is
-// exactly invertible: an integer is written in full, and a string as it is but
-// for '"', '\' and the control characters, which JSON wants escaped.
+// encode returns the columns attrs and blobs of a record (schema.sql). decode restores
+// the record exactly. Integers are written in full. In strings only '"', '\' and the
+// control characters are escaped, as JSON requires.
 func encode(r record.Record) (text string, blobs []byte) {
 	object := []byte{'{'}
-	blobs = []byte{} // not nil, which SQL would take for NULL
+	blobs = []byte{} // not nil, which is NULL in SQL
 	for _, name := range r.Names() {
 		v := r.Attrs[name]
 		if v.Type() == record.Bytes {
-			blobs = appendLP(blobs, []byte(name))
-			blobs = appendLP(blobs, v.Bin())
+			blobs = appendLP(appendLP(blobs, []byte(name)), v.Bin())
 			continue
 		}
 		if len(object) > 1 {
@@ -40,11 +39,12 @@ func encode(r record.Record) (text string, blobs []byte) {
 	return string(append(object, '}')), blobs
 }
 
-// appendLP appends the 8-byte big-endian length of x, and x.
+// appendLP appends the length of x as 8 bytes big-endian, and x.
 func appendLP(b, x []byte) []byte {
 	return append(binary.BigEndian.AppendUint64(b, uint64(len(x))), x...)
 }
 
+// appendText appends a JSON string.
 func appendText(b []byte, s string) []byte {
 	b = append(b, '"')
 	for i := range len(s) {
@@ -60,34 +60,32 @@ func appendText(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// decode reverses encode. It reports false for columns that are not the form
-// of a record. The values keep parts of text and blobs.
-func decode(text string, blobs []byte) (record.Attrs, bool) {
+// decode reverses encode. It returns nil for columns that encode does not return. The
+// values share memory with text and blobs.
+func decode(text string, blobs []byte) record.Attrs {
 	attrs := record.Attrs{}
 	if !json.Valid([]byte(text)) || !decodeObject(attrs, text) {
-		return nil, false
+		return nil
 	}
 	last := ""
 	for len(blobs) > 0 {
-		var name, value []byte
-		var ok bool
-		if name, blobs, ok = cutLP(blobs); !ok {
-			return nil, false
+		name, rest, hasName := cutLP(blobs)
+		value, rest, hasValue := cutLP(rest)
+		_, isDuplicate := attrs[string(name)]
+		if !hasName || !hasValue || isDuplicate || string(name) <= last {
+			return nil
 		}
-		if value, blobs, ok = cutLP(blobs); !ok {
-			return nil, false
-		}
-		if _, twice := attrs[string(name)]; twice || string(name) <= last {
-			return nil, false
-		}
-		last = string(name)
+		last, blobs = string(name), rest
 		attrs[last] = record.B(value)
 	}
-	return attrs, len(attrs) > 0
+	if len(attrs) == 0 {
+		return nil
+	}
+	return attrs
 }
 
-// cutLP takes one length-prefixed piece off the front. The piece cannot be
-// appended to in place.
+// cutLP cuts one element of appendLP off the start of b. An append to the element does
+// not change the rest.
 func cutLP(b []byte) (x, rest []byte, ok bool) {
 	if len(b) < 8 {
 		return nil, nil, false
@@ -96,27 +94,27 @@ func cutLP(b []byte) (x, rest []byte, ok bool) {
 	if n > uint64(len(b)-8) {
 		return nil, nil, false
 	}
-	x, rest = b[8:8+n], b[8+n:]
-	return slices.Clip(x), rest, true
+	return slices.Clip(b[8 : 8+n]), b[8+n:], true
 }
 
-// decodeObject reads the flat object of a text that is valid JSON.
+// decodeObject reads a flat object from valid JSON. This is faster than package json,
+// and a query spends half of its time here.
 func decodeObject(attrs record.Attrs, text string) bool {
-	next, rest := token(text)
+	next, rest := cutToken(text)
 	if next != "{" {
 		return false
 	}
 	for {
-		name, after := token(rest)
+		name, after := cutToken(rest)
 		if name == "}" {
 			return true
 		}
 		if name == "," {
-			name, after = token(after)
+			name, after = cutToken(after)
 		}
-		_, after = token(after) // the colon
+		_, after = cutToken(after) // the colon
 		var raw string
-		raw, rest = token(after)
+		raw, rest = cutToken(after)
 		key, ok := unquote(name)
 		if !ok {
 			return false
@@ -127,8 +125,8 @@ func decodeObject(attrs record.Attrs, text string) bool {
 	}
 }
 
-// token cuts the first token off a text that is valid JSON.
-func token(text string) (tok, rest string) {
+// cutToken cuts the first token off valid JSON.
+func cutToken(text string) (token, rest string) {
 	text = strings.TrimLeft(text, " \t\r\n")
 	end := 1
 	switch text[0] {
@@ -153,7 +151,7 @@ func unquote(raw string) (string, bool) {
 	if !strings.Contains(raw, `\`) {
 		return raw[1 : len(raw)-1], true
 	}
-	var s string
+	var s string // not a named result, which would be allocated in each call
 	err := json.Unmarshal([]byte(raw), &s)
 	return s, err == nil
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// TestRowForm pins the stored form that schema.sql describes.
+// TestRowForm checks the stored form that schema.sql describes.
 func TestRowForm(t *testing.T) {
 	r := record.Record{Attrs: record.Attrs{
 		"z": record.S("a\"\\\x00\n<é"), "n": record.N(math.MinInt64), "max": record.N(math.MaxInt64), "t": record.T(true), "f": record.T(false),
@@ -30,8 +30,8 @@ func TestRowForm(t *testing.T) {
 	if text != "{}" {
 		t.Errorf("attrs %s, want {}", text)
 	}
-	if attrs, ok := decode(text, blobs); !ok || len(attrs) != 1 {
-		t.Errorf("decoded %v, %v", attrs, ok)
+	if attrs := decode(text, blobs); len(attrs) != 1 {
+		t.Errorf("decoded %v", attrs)
 	}
 }
 
@@ -50,14 +50,13 @@ func TestRowRoundTrip(t *testing.T) {
 	names := rapid.StringN(1, 10, -1)
 	rapid.Check(t, func(t *rapid.T) {
 		r := record.Record{Attrs: rapid.MapOfN(names, value, 1, 8).Draw(t, "attrs")}
-		attrs, ok := decode(encode(r))
-		if !ok || !r.Equal(record.Record{Attrs: attrs}) {
-			t.Fatalf("%v came back as %v, %v", r.Attrs, attrs, ok)
+		if attrs := decode(encode(r)); !r.Equal(record.Record{Attrs: attrs}) {
+			t.Fatalf("%v is decoded as %v", r.Attrs, attrs)
 		}
 	})
 }
 
-// badRows are columns that encode cannot have written.
+// badRows are columns that encode cannot return.
 var badRows = map[string]struct{ text, blobs string }{
 	"no JSON":             {`{"a":1`, ""},
 	"empty":               {``, ""},
@@ -90,18 +89,18 @@ func lp(s string) string { return string(appendLP(nil, []byte(s))) }
 
 func TestBadRows(t *testing.T) {
 	for name, c := range badRows {
-		if attrs, ok := decode(c.text, []byte(c.blobs)); ok {
+		if attrs := decode(c.text, []byte(c.blobs)); attrs != nil {
 			t.Errorf("%s: decoded as %v", name, attrs)
 		}
 	}
 }
 
-// TestForeignJSON: the same object as another program may have written it.
+// TestForeignJSON decodes an object with the spaces and escapes of another program.
 func TestForeignJSON(t *testing.T) {
-	attrs, ok := decode(" {\n\t\"a\" : \"x\\u00e9\\/\\\"\" ,\"\\u0062\":1\r, \"c\":true } ", nil)
+	attrs := decode(" {\n\t\"a\" : \"x\\u00e9\\/\\\"\" ,\"\\u0062\":1\r, \"c\":true } ", nil)
 	want := record.Record{Attrs: record.Attrs{"a": record.S("xé/\""), "b": record.N(1), "c": record.T(true)}}
-	if !ok || !want.Equal(record.Record{Attrs: attrs}) {
-		t.Errorf("decoded %v, %v", attrs, ok)
+	if !want.Equal(record.Record{Attrs: attrs}) {
+		t.Errorf("decoded %v", attrs)
 	}
 }
 
@@ -112,14 +111,13 @@ func FuzzDecode(f *testing.F) {
 	text, blobs := encode(record.Record{Attrs: record.Attrs{"a": record.S("\x00é"), "n": record.N(-5), "b": record.B([]byte("x"))}})
 	f.Add(text, blobs)
 	f.Fuzz(func(t *testing.T, text string, blobs []byte) {
-		attrs, ok := decode(text, blobs)
-		if !ok {
+		attrs := decode(text, blobs)
+		if attrs == nil {
 			return
 		}
 		r := record.Record{Attrs: attrs}
-		again, ok := decode(encode(r))
-		if !ok || !r.Equal(record.Record{Attrs: again}) {
-			t.Fatalf("%v came back as %v", attrs, again)
+		if again := decode(encode(r)); !r.Equal(record.Record{Attrs: again}) {
+			t.Fatalf("%v is decoded as %v", attrs, again)
 		}
 		if _, b := encode(r); string(b) != string(blobs) {
 			t.Fatalf("two forms of the same blobs: %x and %x", blobs, b)
@@ -127,8 +125,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// TestDamagedRow: it is named by its key, has no attributes, hides no other
-// and can be deleted.
+// TestDamagedRow: a damaged row is returned with its key and without attributes, does
+// not hide other rows, and can be deleted.
 func TestDamagedRow(t *testing.T) {
 	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "store.db"), nil)
 	if err != nil {
@@ -149,18 +147,18 @@ func TestDamagedRow(t *testing.T) {
 	if err != nil || len(records) != 3 || records[0].Key.Item != "a" || len(records[0].Attrs) != 0 || len(records[1].Attrs) != 1 {
 		t.Fatalf("query: %v, %v", records, err)
 	}
-	head := put(record.Meta, one, one)
+	meta := put(record.Meta, one, one)
 	for _, w := range []record.Write{put("a", nil, one), put("a", one, one)} {
-		if err := s.Commit(t.Context(), []record.Write{w, head}); !errors.Is(err, record.ErrConflict) {
+		if err := s.Commit(t.Context(), []record.Write{w, meta}); !errors.Is(err, record.ErrConflict) {
 			t.Errorf("a write with the condition %v: %v, want a conflict", w.Prev, err)
 		}
 	}
-	if err := s.Commit(t.Context(), []record.Write{put("a", record.Attrs{}, nil), head}); err != nil {
+	if err := s.Commit(t.Context(), []record.Write{put("a", record.Attrs{}, nil), meta}); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestDiskFull: a limit on the file's pages gives the error of a full disk.
+// TestDiskFull: a limit on the pages of the file causes the error of a full disk.
 func TestDiskFull(t *testing.T) {
 	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "store.db"), nil)
 	if err != nil {

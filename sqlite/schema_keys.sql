@@ -1,6 +1,5 @@
--- The keys file, schema 1: rows as in schema.sql, in a file of their own so
--- that the wrapped keys can be backed up, kept and destroyed on other terms
--- than the data.
+-- The keys file, schema 1. Its rows are as in schema.sql. It is a separate file, so
+-- that the wrapped keys can be backed up, kept and destroyed apart from the data.
 PRAGMA application_id = 1114404171; -- "BluK"
 PRAGMA user_version = 1;
 

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"github.com/superviber/blue-encrypted-store/internal/failpoint"
@@ -15,21 +14,21 @@ var (
 	_ record.Identified = (*Store)(nil)
 )
 
-// Scrub implements record.Scrubber: each file is written anew (VACUUM) and its
-// log emptied into it, the keys first. secure_delete zeroes deleted rows, but
-// not what lies in pages of the log, nor what SQLite moved between pages in the
-// life of the file. The file system and the disk below may keep more.
+// Scrub implements [record.Scrubber]. It rewrites each file (VACUUM) and empties its
+// log, the keys first. secure_delete overwrites deleted rows with zeros, but not the
+// pages of the log, and not bytes that SQLite moved between pages earlier. The file
+// system and the disk can keep more.
 //
-// ErrBusy while another connection, of this or another process, reads or
-// writes for longer than BusyTimeout; ErrUnavailable for a store that is read
-// only, and when the disk is full: VACUUM takes as much room again.
+// Scrub returns record.ErrBusy if other connections read or write for longer than
+// BusyTimeout. It returns record.ErrUnavailable for a read-only or closed store and if
+// the disk is full, because VACUUM needs as much space as the file uses.
 func (s *Store) Scrub(ctx context.Context) error {
-	if s.closed.Load() {
+	if s.isClosed.Load() {
 		return errClosed
 	}
 	for _, f := range []*file{s.keys, s.data} {
 		if s.readOnly {
-			return fmt.Errorf("%w: %s was opened read only; nothing was written", record.ErrUnavailable, f.path)
+			return f.newReadOnlyError()
 		}
 		if err := f.scrub(ctx); err != nil {
 			return err
@@ -39,46 +38,47 @@ func (s *Store) Scrub(ctx context.Context) error {
 }
 
 func (f *file) scrub(ctx context.Context) error {
-	if err := f.takeTurn(ctx); err != nil {
+	if err := f.lockWriter(ctx); err != nil {
 		return err
 	}
-	defer func() { <-f.turn }()
+	defer func() { <-f.writer }()
 	conn, err := f.db.Conn(ctx)
 	if err != nil {
-		return f.fault(ctx, "scrubbing", err)
+		return f.wrapError(ctx, "scrubbing", err)
 	}
 	defer conn.Close()
 	limit, cancel := context.WithTimeout(ctx, f.busy)
 	defer cancel()
 	failpoint.At("sqlite/scrub")
-	if err := untilFree(ctx, limit, func() error { return f.emptyLog(ctx, conn) }); err != nil {
+	if err := retryBusy(ctx, limit, func() error { return f.emptyLog(ctx, conn) }); err != nil {
 		return err
 	}
 	failpoint.At("sqlite/scrub")
 	if _, err := conn.ExecContext(ctx, "VACUUM"); err != nil {
-		return f.fault(ctx, "scrubbing", err)
+		return f.wrapError(ctx, "scrubbing", err)
 	}
 	failpoint.At("sqlite/scrub")
-	return untilFree(ctx, limit, func() error { return f.emptyLog(ctx, conn) })
+	return retryBusy(ctx, limit, func() error { return f.emptyLog(ctx, conn) })
 }
 
-// emptyLog moves the write-ahead log into the file and cuts it to no bytes.
-// ErrBusy while a reader still needs it.
-func (f *file) emptyLog(ctx context.Context, conn *sql.Conn) error {
+// emptyLog moves the write-ahead log into the file and truncates it. It returns
+// ErrBusy if a reader still needs the log.
+func (f *file) emptyLog(ctx context.Context, db querier) error {
 	var busy, log, moved int
-	err := conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved)
-	if err != nil {
-		return f.fault(ctx, "scrubbing", err)
+	if err := db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved); err != nil {
+		return f.wrapError(ctx, "scrubbing", err)
 	}
 	if busy != 0 {
-		return fmt.Errorf("%w: others read %s, so what was deleted is still in its log; try again", record.ErrBusy, f.path)
+		return fmt.Errorf("%w: other connections read %s, so its log still has deleted bytes; try again", record.ErrBusy, f.path)
 	}
 	return nil
 }
 
-// Copies implements record.Inventory. SQLite knows of none, so nobody can tell.
+// Copies implements [record.Inventory]. SQLite does not know any copies, so the result
+// names only the places where copies can exist. It returns record.ErrUnavailable after
+// Close.
 func (s *Store) Copies(context.Context) ([]record.Copy, error) {
-	if s.closed.Load() {
+	if s.isClosed.Load() {
 		return nil, errClosed
 	}
 	return []record.Copy{
@@ -87,11 +87,11 @@ func (s *Store) Copies(context.Context) ([]record.Copy, error) {
 	}, nil
 }
 
-// Identity implements record.Identified. One file is not told from another: a
-// file may be moved, and a copy of it that takes its place knows of no more
-// copies and of no fewer.
+// Identity implements [record.Identified]. All SQLite stores have the same identity,
+// because a file can be moved, and a copy that replaces it has the same unknown copies.
+// Identity returns record.ErrUnavailable after Close.
 func (s *Store) Identity(context.Context) ([]string, error) {
-	if s.closed.Load() {
+	if s.isClosed.Load() {
 		return nil, errClosed
 	}
 	return []string{"SQLite"}, nil

@@ -14,10 +14,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// TestScrub: after a Scrub no byte of what was deleted is in any file of an
-// open store, of either table, also where it was deleted without
-// secure_delete; the rest is whole. Before it the search finds them, which
-// shows that it can.
+// TestScrub: after Scrub, no file of an open store contains a deleted byte of any
+// table, also if it was deleted without secure_delete. The other records are intact.
+// Before Scrub the search finds the bytes, which shows that it can.
 func TestScrub(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(t.Context(), filepath.Join(dir, "blue.db"), nil)
@@ -42,7 +41,7 @@ func TestScrub(t *testing.T) {
 			}
 		}
 	}
-	for _, f := range []*file{s.data, s.keys} { // another program deletes the rest, and zeroes nothing
+	for _, f := range []*file{s.data, s.keys} { // another program deletes rows without secure_delete
 		db, err := sql.Open("sqlite", f.path+"?_pragma=secure_delete(0)")
 		if err != nil {
 			t.Fatal(err)
@@ -77,13 +76,13 @@ func TestScrub(t *testing.T) {
 		return deleted, kept
 	}
 	if deleted, _ := found(); deleted == 0 {
-		t.Fatal("there is nothing to scrub")
+		t.Fatal("no deleted bytes were found before Scrub")
 	}
 	if err := s.Scrub(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if deleted, kept := found(); deleted != 0 || kept != 2*2*67 {
-		t.Errorf("%d spellings of what was deleted are left, %d of what was not; want 0, %d", deleted, kept, 2*2*67)
+		t.Errorf("%d deleted texts and %d other texts are left; want 0 and %d", deleted, kept, 2*2*67)
 	}
 	if err := s.Check(t.Context()); err != nil {
 		t.Error(err)
@@ -93,15 +92,15 @@ func TestScrub(t *testing.T) {
 			t.Errorf("%d records of %s, %v", len(all), table, err)
 		}
 	}
-	again, err := Open(t.Context(), filepath.Join(dir, "blue.db"), nil) // it is still of our kind
+	again, err := Open(t.Context(), filepath.Join(dir, "blue.db"), nil) // it still has the schema
 	if err != nil {
 		t.Fatal(err)
 	}
 	again.Close()
 }
 
-// TestScrubBusy: a reader that still sees the log keeps Scrub from its end, and
-// is named; when it is gone Scrub ends.
+// TestScrubBusy: Scrub returns ErrBusy while a reader needs the log, and succeeds after
+// the reader has finished.
 func TestScrubBusy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "blue.db")
 	s, err := Open(t.Context(), path, &Options{BusyTimeout: 50 * time.Millisecond})
@@ -126,13 +125,13 @@ func TestScrubBusy(t *testing.T) {
 	}
 	put("b")
 	if err := s.Scrub(t.Context()); !errors.Is(err, record.ErrBusy) {
-		t.Errorf("under a reader: %v", err)
+		t.Errorf("with a reader: %v", err)
 	}
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Scrub(t.Context()); err != nil {
-		t.Errorf("without one: %v", err)
+		t.Errorf("without a reader: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -28,7 +28,7 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// open opens a store that the test closes.
+// open opens a store and closes it at the end of the test.
 func open(t *testing.T, path string, opts *sqlite.Options) *sqlite.Store {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), path, opts)

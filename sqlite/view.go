@@ -10,9 +10,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// viewSQL returns the definition of a view on blue_dialogues: dialogue (the
-// partition key without its prefix), SK, the clear attributes, and
-// sealed_bytes, the size of the binary ones with their names.
+// viewSQL returns the definition of a view on blue_dialogues. Its columns are dialogue
+// (the partition key without its prefix), SK, the clear attributes, and sealed_bytes,
+// the size of the binary attributes with their names.
 func viewSQL(v record.View) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "CREATE VIEW %s AS SELECT substr(PK, %d) AS dialogue, SK", identifier(v.Name), len("dialogue#")+1)
@@ -32,37 +32,32 @@ func viewSQL(v record.View) string {
 func identifier(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 func literal(s string) string    { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// showViews makes the views that are absent or defined otherwise. It takes the
-// write lock only if there is one.
-func (f *file) showViews(ctx context.Context, views []record.View) error {
-	stale, err := f.staleViews(ctx, views)
-	if err != nil || len(stale) == 0 {
-		return err
+// updateViews creates the views that are missing or have another definition. It takes
+// the write lock only if there are any.
+func (f *file) updateViews(ctx context.Context, views []record.View) error {
+	var stale []record.View
+	for _, v := range views {
+		var isCurrent bool
+		err := f.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'view' AND name = ? AND sql = ?)",
+			v.Name, viewSQL(v)).Scan(&isCurrent)
+		if err != nil {
+			return f.wrapError(ctx, "reading", err)
+		}
+		if !isCurrent {
+			stale = append(stale, v)
+		}
+	}
+	if len(stale) == 0 {
+		return nil
 	}
 	return f.write(ctx, func(conn *sql.Conn) error {
 		for _, v := range stale {
 			for _, statement := range []string{"DROP VIEW IF EXISTS " + identifier(v.Name), viewSQL(v)} {
 				if _, err := conn.ExecContext(ctx, statement); err != nil {
-					return fmt.Errorf("making the view %s: %w", v.Name, err)
+					return fmt.Errorf("creating the view %s: %w", v.Name, err)
 				}
 			}
 		}
 		return nil
 	})
-}
-
-func (f *file) staleViews(ctx context.Context, views []record.View) ([]record.View, error) {
-	var stale []record.View
-	for _, v := range views {
-		var there int
-		err := f.db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'view' AND name = ? AND sql = ?",
-			v.Name, viewSQL(v)).Scan(&there)
-		if err != nil {
-			return nil, f.fault(ctx, "reading", err)
-		}
-		if there == 0 {
-			stale = append(stale, v)
-		}
-	}
-	return stale, nil
 }

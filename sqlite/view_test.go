@@ -39,11 +39,12 @@ func TestViews(t *testing.T) {
 	}
 	s.Close()
 
-	// Another definition replaces, the same one does not touch, others stay.
+	// Another definition replaces a view. The same definition and other views do not
+	// change anything.
 	version := schemaOf(t, path)
 	open(t, path, &sqlite.Options{Views: views}).Close()
 	if now := schemaOf(t, path); now != version {
-		t.Error("the same views were made again")
+		t.Error("unchanged views were created again")
 	}
 	views[0].Columns = []string{"round"}
 	open(t, path, &sqlite.Options{Views: views[:1]}).Close()
@@ -51,7 +52,7 @@ func TestViews(t *testing.T) {
 		t.Error(diff)
 	}
 	if n := len(rows(t, path, "dialogues", 4)); n != 1 {
-		t.Errorf("a view that was not named has %d rows", n)
+		t.Errorf("another view has %d rows", n)
 	}
 }
 
@@ -95,13 +96,13 @@ func schemaOf(t *testing.T, path string) (n int) {
 	return n
 }
 
-// TestIndexIsUsed: the lists across dialogues read an index, not the table.
+// TestIndexIsUsed: queries across dialogues read an index and do not scan the table.
 func TestIndexIsUsed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	open(t, path, nil)
 	for i := 1; i <= 3; i++ {
 		pk, sk := fmt.Sprintf("json_extract(attrs, '$.GSI%dPK')", i), fmt.Sprintf("json_extract(attrs, '$.GSI%dSK')", i)
-		plan, err := plan(raw(t, path), "EXPLAIN QUERY PLAN SELECT PK, SK, attrs FROM blue_dialogues WHERE "+pk+" = 'x' AND "+
+		plan, err := plan(raw(t, path), "EXPLAIN QUERY PLAN SELECT PK, SK, attrs, x'' FROM blue_dialogues WHERE "+pk+" = 'x' AND "+
 			fmt.Sprintf("json_type(attrs, '$.GSI%dSK') = 'text'", i)+" ORDER BY "+sk+", PK, SK")
 		if want := fmt.Sprintf("SEARCH blue_dialogues USING INDEX blue_dialogues_gsi%d (<expr>=?)", i); err != nil || plan != want {
 			t.Errorf("the plan is %q, want %q (%v)", plan, want, err)
@@ -109,7 +110,7 @@ func TestIndexIsUsed(t *testing.T) {
 	}
 }
 
-// plan returns the steps of a query; sorting would be one of its own.
+// plan returns the steps of a query. A sort would be a step of its own.
 func plan(db *sql.DB, query string) (string, error) {
 	rows, err := db.Query(query)
 	if err != nil {

@@ -230,7 +230,7 @@ func (h *healthCheck) checkKey(ctx context.Context, s backend) {
 // None of them is an error.
 func (h *healthCheck) checkRuntime() {
 	memory := "plain; keys are zeroed after use (a build with GOEXPERIMENT=runtimesecret uses runtime/secret)"
-	if envelope.Guarded() {
+	if envelope.IsGuarded() {
 		memory = "keys are created and opened in runtime/secret, and zeroed after use"
 	}
 	h.ok("memory", "%s", memory)

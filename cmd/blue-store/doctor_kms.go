@@ -32,7 +32,7 @@ func (h *healthCheck) checkKMS(ctx context.Context, s backend) {
 	if s == nil {
 		return
 	}
-	own, err := p.Stored(ctx, h.config.user)
+	own, err := p.StoredKey(ctx, h.config.user)
 	switch {
 	case err != nil:
 		h.fail("user key", err)

@@ -79,7 +79,7 @@ func classify(err error) (code int, kind string) {
 		return exitUsage, "usage"
 	}
 	for _, k := range kinds {
-		if k.err == blue.ErrAudit && (dynamo.Unreachable(err) || sqlite.Unreachable(err)) {
+		if k.err == blue.ErrAudit && (dynamo.Unreachable(err) || sqlite.IsUnreachable(err)) {
 			continue // the log is in the same store, and the user must repair the store first
 		}
 		if errors.Is(err, k.err) {

@@ -43,7 +43,7 @@ func TestBadKeyFile(t *testing.T) {
 		{"33 bytes with a newline", of(func(key []byte) []byte { return append(key, '\n') }), "PATH has 33 bytes: 32 and a trailing newline"},
 		{"64 hexadecimal characters", of(func(key []byte) []byte { return []byte(hex.EncodeToString(key)) }), "PATH holds 64 hexadecimal characters; a key is 32 raw bytes"},
 		{"44 base64 characters", of(func(key []byte) []byte { return []byte(base64.StdEncoding.EncodeToString(key)) }), "PATH holds 44 base64 characters; a key is 32 raw bytes"},
-		{"all zero", write(make([]byte, 32)), "PATH holds 32 zero bytes, which is no key"},
+		{"all zero", write(make([]byte, 32)), "PATH holds 32 zero bytes, which cannot be a key"},
 		{"another key", write(bytes.Repeat([]byte{7}, 32)), "wrapped by SEALED, you have HAVE"},
 		{"mode 0644", func(path string, key []byte) error {
 			if err := os.WriteFile(path, key, 0o600); err != nil {

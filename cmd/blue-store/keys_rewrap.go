@@ -52,7 +52,7 @@ func (a *app) keysRewrap(ctx context.Context, from string) error {
 		if err != nil {
 			return err
 		}
-		own, err := here.Stored(ctx, s.config.user)
+		own, err := here.StoredKey(ctx, s.config.user)
 		if err != nil {
 			return err
 		}

@@ -106,7 +106,7 @@ func (a *app) describeMasterKey(ctx context.Context, s *session, answer *keysAns
 		return err
 	}
 	answer.UMK, answer.Where = c.kms.arn, c.kms.where()
-	own, err := p.Stored(ctx, c.user)
+	own, err := p.StoredKey(ctx, c.user)
 	if err != nil {
 		return err
 	}

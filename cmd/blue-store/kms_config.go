@@ -51,7 +51,7 @@ func (a *app) kmsAt(prefix string) (kmsAt, error) {
 // file. There is no fallback between them. It sends nothing.
 func (a *app) provider(ctx context.Context, c config, records backend) (keys.Provider, error) {
 	if !c.kms.isSet() {
-		return localfile.Open(c.umk, &localfile.Options{MayCreate: records.Empty, SealedWith: records.SealedWith}), nil
+		return localfile.Open(c.umk, &localfile.Options{MayCreate: records.IsEmpty, SealedWith: records.SealedWith}), nil
 	}
 	return a.kmsProvider(ctx, c.kms, records)
 }

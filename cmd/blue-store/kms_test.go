@@ -382,11 +382,11 @@ func TestKMSFails(t *testing.T) {
 		{kmsfault.PendingDeletion, []string{"the key is pending deletion", "kms:CancelKeyDeletion"}, true},
 		{kmsfault.NotFound, []string{"there is no such key in this region and account", "BLUE_KMS_KEY_ARN"}, true},
 		{kmsfault.WrongRegion, []string{"there is no such key in this region and account"}, true},
-		{kmsfault.Throttled, []string{"KMS is throttling", "asked 3 times", "no other key is used meanwhile"}, true},
-		{kmsfault.Reset, []string{"KMS does not answer", "asked 3 times"}, true},
+		{kmsfault.Throttled, []string{"KMS is throttling", "3 attempts", "no other key is used instead"}, true},
+		{kmsfault.Reset, []string{"KMS does not respond", "3 attempts"}, true},
 		{kmsfault.InvalidCiphertext, []string{"does not open it under this encryption context", "BLUE_USER and BLUE_TABLE_PREFIX"}, false},
-		{kmsfault.Short, []string{"a key of 31 bytes; 32 are due"}, false},
-		{kmsfault.Zeros, []string{"a key of zeros"}, false},
+		{kmsfault.Short, []string{"the key has 31 bytes instead of 32"}, false},
+		{kmsfault.Zeros, []string{"the key is all zeros"}, false},
 	} {
 		t.Run(string(c.answer), func(t *testing.T) {
 			o.t = t
@@ -430,9 +430,9 @@ func TestKMSFails(t *testing.T) {
 	dead := httptest.NewServer(nil)
 	dead.Close()
 	o.env["AWS_ENDPOINT_URL_KMS"] = dead.URL
-	o.want(exitKey, "ada", []string{"KMS does not answer", "asked 3 times"}, "show", "tea")
-	o.want(exitKey, "ada", []string{"KMS does not answer"}, "doctor", "--text")
-	o.want(exitOK, "ada", []string{"KMS does not answer"}, "keys", "status", "--text")
+	o.want(exitKey, "ada", []string{"KMS does not respond", "3 attempts"}, "show", "tea")
+	o.want(exitKey, "ada", []string{"KMS does not respond"}, "doctor", "--text")
+	o.want(exitOK, "ada", []string{"KMS does not respond"}, "keys", "status", "--text")
 
 	delete(o.env, "BLUE_KMS_KEY_ARN") // without the ARN, no key file is created and nothing is deleted
 	o.want(exitKey, "bob", []string{"sealed with key " + o.arn, "set BLUE_KMS_KEY_ARN"}, "show", "tea")
@@ -458,7 +458,7 @@ func slowKMS(t *testing.T) (check func()) {
 	return func() {
 		t.Helper()
 		got := <-done
-		o.check(got, exitKey, []string{"KMS does not answer", "asked 3 times", "no other key is used meanwhile"}, []string{"show tea, of a slow KMS"})
+		o.check(got, exitKey, []string{"KMS does not respond", "3 attempts", "no other key is used instead"}, []string{"show tea, of a slow KMS"})
 		if took > 25*time.Second {
 			t.Errorf("a slow KMS was waited for %s", took)
 		}

@@ -46,7 +46,7 @@ func TestScripts(t *testing.T) {
 			if name != "guarded" {
 				return false, fmt.Errorf("unknown condition %q", name)
 			}
-			return envelope.Guarded(), nil
+			return envelope.IsGuarded(), nil
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})

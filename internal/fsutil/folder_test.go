@@ -42,7 +42,7 @@ func TestMakeFolder(t *testing.T) {
 	}
 }
 
-// TestMakeFolderBelowHere: a relative path, and the folder we are in.
+// TestMakeFolderBelowHere makes relative folders and the current one.
 func TestMakeFolderBelowHere(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, path := range []string{".", "a/b", ""} {
@@ -66,7 +66,7 @@ func TestMakeFolderAtOnce(t *testing.T) {
 	all.Wait()
 }
 
-// TestMakeFolderRefuses: what is no folder is an error and stays.
+// TestMakeFolderRefuses: a file in the way is an error and is left as it is.
 func TestMakeFolderRefuses(t *testing.T) {
 	home := t.TempDir()
 	file := filepath.Join(home, "file")
@@ -90,14 +90,14 @@ func TestMakeFolderRefuses(t *testing.T) {
 		}
 	}
 	if text, err := os.ReadFile(file); err != nil || string(text) != "kept" || mode(t, file) != 0o640 {
-		t.Errorf("the file holds %q, %v", text, err)
+		t.Errorf("the file now contains %q, %v", text, err)
 	}
 	if entries, err := os.ReadDir(home); err != nil || len(entries) != 2 {
-		t.Errorf("left: %v, %v", entries, err)
+		t.Errorf("the folder contains %v, %v", entries, err)
 	}
 }
 
-// TestMakeFolderByLink: a link to a folder is as good as the folder.
+// TestMakeFolderByLink: a link to a folder is accepted in place of the folder.
 func TestMakeFolderByLink(t *testing.T) {
 	home := t.TempDir()
 	real, link := filepath.Join(home, "real"), filepath.Join(home, "link")

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// asNobody runs do as a user who may read nothing of ours, root or not. The
-// thread that became that user ends with its goroutine.
-func asNobody(t *testing.T, do func()) {
+// asOtherUser runs do with the file permissions of another user, if the test runs
+// as root. The thread with these permissions ends with its goroutine.
+func asOtherUser(t *testing.T, do func()) {
 	t.Helper()
 	done := make(chan struct{})
 	go func() {
@@ -20,7 +20,7 @@ func asNobody(t *testing.T, do func()) {
 		if os.Geteuid() == 0 {
 			runtime.LockOSThread()
 			if err := errors.Join(syscall.Setfsgid(65534), syscall.Setfsuid(65534)); err != nil {
-				t.Errorf("becoming nobody: %v", err)
+				t.Errorf("changing the user: %v", err)
 				return
 			}
 		}
@@ -29,9 +29,9 @@ func asNobody(t *testing.T, do func()) {
 	<-done
 }
 
-// TestNameIsFlushed: a folder that can be written to and not opened shows who
-// flushes it. A name that was made there is an error then, at any depth; one
-// that was there before is not.
+// TestNameIsFlushed uses a folder that can be written and not opened, so that a
+// flush of the folder fails. MakeFolder must fail for a name that it creates
+// there, at any depth, and succeed for a name that exists.
 func TestNameIsFlushed(t *testing.T) {
 	closed := filepath.Join(openHome(t), "closed")
 	old := filepath.Join(closed, "old")
@@ -44,10 +44,10 @@ func TestNameIsFlushed(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.Chmod(closed, 0o700) })
-	asNobody(t, func() {
+	asOtherUser(t, func() {
 		for _, path := range []string{"new", "above/below"} {
 			if err := MakeFolder(filepath.Join(closed, path)); !errors.Is(err, fs.ErrPermission) {
-				t.Errorf("%s was made in a folder that cannot be flushed: %v", path, err)
+				t.Errorf("%s was created in a folder that cannot be flushed: %v", path, err)
 			}
 		}
 		for _, path := range []string{"old", "old/new"} {
@@ -58,10 +58,10 @@ func TestNameIsFlushed(t *testing.T) {
 	})
 }
 
-// openHome is a temporary folder that other users can enter.
+// openHome returns a temporary folder that other users can enter.
 func openHome(t *testing.T) string {
 	t.Helper()
-	home, err := os.MkdirTemp("", "durable")
+	home, err := os.MkdirTemp("", "fsutil")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,6 +78,6 @@ func TestSyncFolder(t *testing.T) {
 		t.Error(err)
 	}
 	if err := SyncFolder(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a folder that is not there: %v", err)
+		t.Errorf("a missing folder: %v", err)
 	}
 }

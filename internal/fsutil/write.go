@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 )
 
-// A Mode says what WriteFile does if the file exists.
+// A Mode selects what WriteFile does with an existing file.
 type Mode int
 
 // The modes of WriteFile.
@@ -15,7 +15,7 @@ const (
 	Create              // link(2): an existing file is left as it is, with the error fs.ErrExist
 )
 
-// A Sync says what WriteFile flushes to disk.
+// A Sync selects what WriteFile flushes to disk.
 type Sync int
 
 // The levels of Sync.
@@ -47,10 +47,9 @@ type WriteOptions struct {
 // error of the file system, wrapped in *fs.PathError or *os.LinkError.
 // Processes may call it concurrently for one path.
 func WriteFile(path string, o WriteOptions, write func(temp *os.File) error) error {
-	step := func(name string) {
-		if o.Step != nil {
-			o.Step(name)
-		}
+	step := o.Step
+	if step == nil {
+		step = func(string) {}
 	}
 	folder := filepath.Dir(path)
 	temp, err := os.CreateTemp(folder, o.Temp) // mode 0600, less the umask

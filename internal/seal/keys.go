@@ -75,7 +75,7 @@ func (s *Store) checkLineage(ctx context.Context, dialogue string, remembered *f
 	if err != nil || len(public) != envelope.PublicSize {
 		return fmt.Errorf("%w: the freshness record of dialogue %s names no valid key. If you trust the store as it is, run again with --accept-rollback", blue.ErrTampered, dialogue)
 	}
-	return s.Ring.Follows(ctx, dialogue, remembered.KeyVersion, [envelope.PublicSize]byte(public), k)
+	return s.Ring.CheckSuccession(ctx, dialogue, remembered.KeyVersion, [envelope.PublicSize]byte(public), k)
 }
 
 // checkNextKey returns *blue.TamperError if the active key does not descend
@@ -96,7 +96,7 @@ func (s *Store) checkNextKey(ctx context.Context, dialogue string) error {
 	if err == nil && active.Version() > inUse.Version() {
 		var public [envelope.PublicSize]byte
 		if public, err = inUse.Public(); err == nil {
-			err = s.Ring.Follows(ctx, dialogue, inUse.Version(), public, active)
+			err = s.Ring.CheckSuccession(ctx, dialogue, inUse.Version(), public, active)
 		}
 	}
 	switch keys.Class(err) {

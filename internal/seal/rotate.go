@@ -41,8 +41,8 @@ type rotation struct {
 	s      *Store
 	ks     *keyset
 	o      *Operation
-	revoke string    // the user who gets no new key version, or ""
-	origin keys.Made // the key that every key used by this run must descend from
+	revoke string         // the user who gets no new key version, or ""
+	origin keys.Successor // the key that every key used by this run must descend from
 	report Rotation
 }
 
@@ -83,7 +83,7 @@ func (r *rotation) run(ctx context.Context, o *Operation) error {
 	if err := r.encryptAll(ctx, p); err != nil {
 		return err
 	}
-	if err := r.s.Ring.Retire(ctx, o.dialogue, r.report.To); err != nil {
+	if err := r.s.Ring.RetireBefore(ctx, o.dialogue, r.report.To); err != nil {
 		return err
 	}
 	return o.Record(ctx, audit.Success, details)
@@ -121,7 +121,7 @@ func (r *rotation) tryMakeVersion(ctx context.Context, p *partition) error {
 			return err
 		}
 		r.report.Held = r.report.Held || slices.Contains(status.Users(), r.revoke)
-		if _, err := r.s.Ring.Discard(ctx, r.o.dialogue, r.origin.Version, r.origin.Public); err != nil {
+		if _, err := r.s.Ring.DiscardUnendorsed(ctx, r.o.dialogue, r.origin.Version, r.origin.Public); err != nil {
 			return err
 		}
 		except = []string{r.revoke}
@@ -156,7 +156,7 @@ func (r *rotation) activeKeys(ctx context.Context, p *partition) (*envelope.Keys
 
 // checkOrigin returns *blue.TamperError if keys do not descend from r.origin.
 func (r *rotation) checkOrigin(ctx context.Context, k *envelope.Keys) error {
-	return r.s.Ring.Follows(ctx, r.o.dialogue, r.origin.Version, r.origin.Public, k)
+	return r.s.Ring.CheckSuccession(ctx, r.o.dialogue, r.origin.Version, r.origin.Public, k)
 }
 
 // encryptAll commits batches until everything is under the active key version.

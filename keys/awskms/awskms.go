@@ -1,14 +1,15 @@
-// Package awskms is the keys.Provider over AWS KMS: the user master key never
-// leaves KMS, and who may use it is AWS's to say and to record (RFC 0058,
-// AwsKmsKeyProvider).
+// Package awskms is the key provider for AWS KMS. The user master key never leaves
+// KMS, so AWS decides and records who may use it (RFC 0058, AwsKmsKeyProvider).
 //
-// What belongs here: the stored KEK of each user, the grants, the calls with
-// their time and retries, what each refusal means (Error), and the client's
-// connection. What does not: wrapping below the KEK (keys, envelope), caching
-// (keys.Ring), reading the environment (cmd), and the policies that name these
-// encryption contexts (deploy/iam).
+// The package stores the KEK of each user, wraps secrets for granted users, calls
+// KMS with timeouts and retries, and explains refusals ([Error]). These are in
+// other packages:
 //
-// # The key of a user
+//   - Packages keys and envelope wrap secrets under a KEK and cache keys.
+//   - The command reads the environment. [Connect] takes its configuration.
+//   - deploy/iam has the policies that use the encryption contexts below.
+//
+// # The KEK of a user
 //
 // 32 random bytes, made by kms:GenerateDataKeyWithoutPlaintext and stored in
 // blue_keys as KMS wrapped them:
@@ -19,13 +20,14 @@
 //	    user        S
 //	    tables      S  Options.Tables
 //	    epoch       N  1
-//	    former      S  ARNs of earlier KMS keys, with spaces; absent without (RewrapKEK)
-//	    created_at  S  UTC, nine digits, Z
+//	    former      S  ARNs of earlier KMS keys, joined by spaces; absent if there are none (RewrapKEK)
+//	    created_at  S  record.TimeLayout
 //
-// The erasure of a user deletes the record; what they write after it makes a
-// new key, which opens nothing of before. KMS opens a key only under the
-// encryption context it was made with, which is what a policy can pin to a principal and what
-// CloudTrail shows:
+// The erasure of a user deletes the record. A later write of the user creates
+// another KEK, which opens nothing from before.
+//
+// KMS opens a KEK only with the encryption context that it was made with. A policy
+// can restrict a principal to a context, and CloudTrail logs it:
 //
 //	blue:purpose  kek
 //	blue:user     the user
@@ -33,18 +35,17 @@
 //
 // # A granted wrap
 //
-// A dialogue's secret R for a user B whose KEK nobody else can open:
-// kms:Encrypt(R) under the context below. Whoever may encrypt may grant; only B
-// may decrypt. It is longer than envelope.WrapSize, which tells it from a wrap
-// under a KEK.
+// The secret R of a dialogue for a user B: kms:Encrypt(R) with the context below.
+// Any principal who may encrypt can grant. Only B may decrypt. A granted wrap is
+// longer than envelope.WrapSize, which distinguishes it from a wrap under a KEK.
 //
 //	blue:purpose   grant
 //	blue:user      B
 //	blue:dialogue  the dialogue's id
 //	blue:version   its key version, decimal
 //
-// Plaintexts that KMS returns are overwritten once they are used. The copies
-// inside the HTTP client and the TLS connection cannot be reached.
+// Plaintexts from KMS are overwritten after use. Copies inside the HTTP client and
+// the TLS connection cannot be overwritten.
 package awskms
 
 import (
@@ -59,58 +60,55 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Provider asks KMS each time DeriveKEK is called, or UnwrapDEK for a granted
-// wrap; a keys.Ring does so once per TTL. There is no other source of a key: if
-// KMS says no, or nothing, the call fails. All methods may be called
-// concurrently, and by many processes on one store.
+// A Provider is a keys.Provider for one KMS key. DeriveKEK calls KMS each time, and
+// so does UnwrapDEK for a granted wrap. A keys.Ring calls them once per TTL. If KMS
+// refuses or does not respond, the call fails. All methods may be called
+// concurrently, and several processes can use one store.
 type Provider struct {
 	arn   string
 	api   API
-	store record.Store
+	table keys.Table
 	opts  Options
 }
 
-// Options of a Provider. Nil and zero values work.
+// Options are the options of a Provider. Nil and zero values select the defaults.
 type Options struct {
-	// Tables names the set of tables in the context of each KEK, so that one
-	// KMS key can serve several sets apart. Default "blue". It is a logical
-	// name: tables that are restored under others keep theirs.
+	// Tables names the set of tables in the encryption context of each KEK, so
+	// that one KMS key can serve several sets. The default is "blue". It is a
+	// logical name: tables that are restored under other names keep it.
 	Tables string
-	// Timeout bounds a call of KMS, its repetitions included; each of them
-	// may take a third of it. Default 15 s.
+	// Timeout limits a call of KMS including its retries. One attempt can take a
+	// third of it. The default is 15 s.
 	Timeout time.Duration
-	// Now is the time of created_at. Default time.Now.
+	// Now is the clock of created_at. The default is time.Now.
 	Now func() time.Time
 }
 
-const (
-	defaultTables  = "blue"
-	defaultTimeout = 15 * time.Second
-)
-
 var (
-	_ keys.Provider = (*Provider)(nil)
-	_ keys.KEKMaker = (*Provider)(nil)
-	_ keys.Granter  = (*Provider)(nil)
+	_ keys.Provider     = (*Provider)(nil)
+	_ keys.KEKMaker     = (*Provider)(nil)
+	_ keys.KEKEraser    = (*Provider)(nil)
+	_ keys.KEKRewrapper = (*Provider)(nil)
+	_ keys.Granter      = (*Provider)(nil)
 )
 
-// New returns the provider of the KMS key with that ARN, which keeps the KEKs
-// in the table blue_keys of the store. Nothing is asked before the first call
-// of a method. *Error of reason BadARN for anything but the ARN of a key: an
-// alias can be pointed at another key.
+// New returns the provider of the KMS key with the given ARN. It stores KEKs in the
+// table blue_keys of the store. New sends nothing. It returns an *[Error] with the
+// reason [BadARN] if arn is not the ARN of a key. An alias is not accepted, because
+// it can be changed to another key.
 func New(arn string, api API, store record.Store, opts *Options) (*Provider, error) {
 	if _, err := parseARN(arn); err != nil {
 		return nil, err
 	}
-	p := &Provider{arn: arn, api: api, store: keys.Table(store)}
+	p := &Provider{arn: arn, api: api, table: keys.NewTable(store)}
 	if opts != nil {
 		p.opts = *opts
 	}
 	if p.opts.Tables == "" {
-		p.opts.Tables = defaultTables
+		p.opts.Tables = "blue"
 	}
 	if p.opts.Timeout <= 0 {
-		p.opts.Timeout = defaultTimeout
+		p.opts.Timeout = 15 * time.Second
 	}
 	if p.opts.Now == nil {
 		p.opts.Now = time.Now
@@ -118,45 +116,48 @@ func New(arn string, api API, store record.Store, opts *Options) (*Provider, err
 	return p, nil
 }
 
-// handle names a key in KMS. It holds no secret.
+// handle is the name of a KMS key. It contains no secret.
 type handle struct {
-	keys.Redacted
-	arn       string
-	destroyed atomic.Bool
+	envelope.Redacted
+	arn         string
+	isDestroyed atomic.Bool
 }
 
 func (h *handle) Fingerprint() string { return h.arn }
 
-func (h *handle) Destroy() { h.destroyed.Store(true) }
+func (h *handle) Destroy() { h.isDestroyed.Store(true) }
 
-// UMK returns the ARN as a handle, and asks nobody.
+// UMK returns the ARN as a handle. It sends nothing.
 func (p *Provider) UMK(context.Context) (keys.UMK, error) { return &handle{arn: p.arn}, nil }
 
-// check refuses a handle that is not of this provider, and bad users.
-func (p *Provider) check(umk keys.UMK, user string) error {
+// checkUMK returns blue.ErrInvalid for a malformed user or a handle of another
+// provider, and blue.ErrSealed for a destroyed handle.
+func (p *Provider) checkUMK(umk keys.UMK, user string) error {
 	if err := keys.CheckUser(user); err != nil {
 		return err
 	}
 	h, ok := umk.(*handle)
 	if !ok || h.arn != p.arn {
-		return fmt.Errorf("%w: keys/awskms: a master key of another provider", blue.ErrInvalid)
+		return fmt.Errorf("%w: keys/awskms: the master key is of another provider", blue.ErrInvalid)
 	}
-	if h.destroyed.Load() {
+	if h.isDestroyed.Load() {
 		return fmt.Errorf("%w: the handle of the master key was destroyed", blue.ErrSealed)
 	}
 	return nil
 }
 
-// GenerateDEK is KEK.Generate.
+// GenerateDEK implements keys.Provider with KEK.Generate. It sends nothing.
 func (p *Provider) GenerateDEK(_ context.Context, kek *keys.KEK, b keys.Binding) (*envelope.Secret, keys.Wrapped, error) {
 	return kek.Generate(b)
 }
 
-// UnwrapDEK is KEK.Unwrap, and kms:Decrypt for a granted wrap. One that KMS
-// does not open was altered, or made for another binding: *blue.TamperError.
+// UnwrapDEK implements keys.Provider with KEK.Unwrap, or with kms:Decrypt for a
+// granted wrap. It returns *blue.TamperError for a granted wrap that KMS does not
+// open, because it was changed or made for another binding. It returns *[Error] for
+// any other refusal of KMS.
 func (p *Provider) UnwrapDEK(ctx context.Context, kek *keys.KEK, b keys.Binding, w keys.Wrapped) (*envelope.Secret, error) {
 	if len(w) <= envelope.WrapSize {
 		return kek.Unwrap(b, w)
 	}
-	return p.openGrant(ctx, b, w)
+	return p.unwrapGranted(ctx, b, w)
 }

@@ -2,6 +2,8 @@ package awskms
 
 import (
 	"fmt"
+	"regexp"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -10,34 +12,34 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 )
 
-// Config says where KMS is and who asks. Nothing in it is read from the
-// environment. The region is the ARN's.
+// A Config is the configuration of a KMS client. Connect reads no environment and
+// takes the region from the ARN.
 type Config struct {
-	// Endpoint is the server; the zero value is AWS's own of the region.
-	// Plain http is for this machine alone.
+	// Endpoint is the server. The zero value is the endpoint of AWS in the region.
+	// Plain http is allowed to this machine only.
 	Endpoint awsclient.Endpoint
-	// Insecure allows plain http to another host. No credentials go there:
-	// a dummy signs. But keys do, and can be read on the way.
+	// Insecure allows plain http to another host. Requests are then signed with
+	// dummy credentials. Keys can be read on the way.
 	Insecure bool
-	// Credentials are used as they are, unless what is sent can be read on
-	// the way.
+	// Credentials sign the requests, unless they can be read on the way.
 	Credentials aws.CredentialsProvider
-	// AWS is the SDK's configuration, as config.LoadDefaultConfig returns
-	// it. Its endpoint and region are not used.
+	// AWS is the configuration that config.LoadDefaultConfig returns. Its endpoint
+	// and region are not used.
 	AWS *aws.Config
-	// HTTPClient sends the requests; nil is the SDK's own.
+	// HTTPClient sends the requests. Nil selects the client of the SDK.
 	HTTPClient aws.HTTPClient
 }
 
-// Connect returns a client for the key's region, and sends nothing. *Error for
-// what is no key's ARN; blue.ErrInvalid for plain http to another host.
+// Connect returns a client for the region of the key. It sends nothing. It returns
+// *[Error] with the reason [BadARN] if arn is not the ARN of a key, and
+// blue.ErrInvalid for plain http to another host.
 func Connect(arn string, c Config) (*kms.Client, error) {
 	region, err := parseARN(arn)
 	if err != nil {
 		return nil, err
 	}
 	if c.Endpoint.IsExposed() && !c.Insecure {
-		return nil, fmt.Errorf("%w: the endpoint %s of KMS (from %s) is plain http to another host: keys would be read on the way; nothing was sent", blue.ErrInvalid, c.Endpoint.URL, c.Endpoint.From)
+		return nil, fmt.Errorf("%w: the endpoint %s of KMS (from %s) is plain http to another host, so keys could be read on the way; nothing was sent", blue.ErrInvalid, c.Endpoint.URL, c.Endpoint.From)
 	}
 	var base aws.Config
 	if c.AWS != nil {
@@ -54,4 +56,26 @@ func Connect(arn string, c Config) (*kms.Client, error) {
 			o.BaseEndpoint = aws.String(c.Endpoint.URL)
 		}
 	}), nil
+}
+
+// keyARN matches the ARN of a KMS key: arn:{partition}:kms:{region}:{account}:key/{id}.
+// The id is a UUID, or mrk- and 32 hexadecimal digits for a multi-Region key (AWS
+// KMS Developer Guide, "Key identifiers").
+var keyARN = regexp.MustCompile(`^arn:aws[a-z-]*:kms:([a-z0-9-]{1,32}):[0-9]{12}:key/[A-Za-z0-9-]{1,64}$`)
+
+// parseARN returns the region of a key's ARN. It returns *Error.
+func parseARN(arn string) (region string, err error) {
+	if match := keyARN.FindStringSubmatch(arn); match != nil {
+		return match[1], nil
+	}
+	detail := "it is not of the form arn:aws:kms:REGION:ACCOUNT:key/ID"
+	switch {
+	case arn == "":
+		detail = "it is empty"
+	case strings.Contains(arn, "alias/"):
+		detail = "it is an alias, which can be changed to another key"
+	case !strings.HasPrefix(arn, "arn:"):
+		detail = "it is not an ARN: the region and the account are missing"
+	}
+	return "", &Error{Reason: BadARN, KeyARN: arn, detail: detail}
 }

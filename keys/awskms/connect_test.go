@@ -31,7 +31,7 @@ func TestARN(t *testing.T) {
 		"": "it is empty",
 		"arn:aws:kms:eu-central-1:111122223333:alias/blue": "it is an alias",
 		"alias/blue":                           "it is an alias",
-		"1234abcd-12ab-34cd-56ef-1234567890ab": "it is no ARN",
+		"1234abcd-12ab-34cd-56ef-1234567890ab": "it is not an ARN",
 		"arn:aws:kms::111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab":     "not of the form",
 		"arn:aws:kms:eu-central-1:1111:key/1234abcd-12ab-34cd-56ef-1234567890ab": "not of the form",
 		"arn:aws:s3:eu-central-1:111122223333:key/x":                             "not of the form",
@@ -45,7 +45,7 @@ func TestARN(t *testing.T) {
 			t.Errorf("%q: %v; want %q", bad, err, want)
 		}
 		if _, err := awskms.Connect(bad, awskms.Config{}); !errors.Is(err, blue.ErrSealed) {
-			t.Errorf("%q is connected to: %v", bad, err)
+			t.Errorf("Connect accepts %q: %v", bad, err)
 		}
 	}
 }
@@ -62,10 +62,10 @@ func at(t *testing.T, url string) awsclient.Endpoint {
 	return e
 }
 
-// TestConnect: who signs, and where it goes. Credentials never go to another
-// host by plain http.
+// TestConnect checks the credentials and the endpoint of a client. Credentials are
+// never sent to another host by plain http.
 func TestConnect(t *testing.T) {
-	chain := &aws.Config{Region: "us-east-1", Credentials: kmstest.Credentials("AKIACHAIN"), BaseEndpoint: aws.String("https://elsewhere.example")}
+	chain := &aws.Config{Region: "us-east-1", Credentials: kmstest.Credentials("AKIACHAIN"), BaseEndpoint: aws.String("https://other.example")}
 	own := kmstest.Credentials("AKIAOWN")
 	for _, c := range []struct {
 		url      string
@@ -90,7 +90,7 @@ func TestConnect(t *testing.T) {
 		o := client.Options()
 		found, err := o.Credentials.Retrieve(ctx)
 		if err != nil || found.AccessKeyID != c.key || len(found.SecretAccessKey) < 14 || aws.ToString(o.BaseEndpoint) != c.url || o.Region != "eu-central-1" {
-			t.Errorf("%s: key %s, to %q, region %s, %v", c.url, found.AccessKeyID, aws.ToString(o.BaseEndpoint), o.Region, err)
+			t.Errorf("%s: credentials %s, endpoint %q, region %s, %v", c.url, found.AccessKeyID, aws.ToString(o.BaseEndpoint), o.Region, err)
 		}
 	}
 	if _, err := awskms.Connect(someARN, awskms.Config{Endpoint: at(t, "http://moto.example:5000")}); !errors.Is(err, blue.ErrInvalid) || !strings.Contains(err.Error(), "nothing was sent") {
@@ -101,8 +101,8 @@ func TestConnect(t *testing.T) {
 	}
 }
 
-// TestNoCredentials: none, or a source of them that fails, is said as such, and
-// nothing is sent.
+// TestNoCredentials: missing credentials, or a failing source of credentials, are
+// reported, and nothing is sent.
 func TestNoCredentials(t *testing.T) {
 	asked := false
 	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))

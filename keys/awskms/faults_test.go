@@ -32,8 +32,8 @@ const (
 	generate = "kms:GenerateDataKeyWithoutPlaintext"
 )
 
-// refusals is each trouble of KMS and its exact reason (security.md §4, Keys).
-// text is what the message says after "KMS key ARN: ".
+// refusals lists every kind of failure of KMS with its reason. text is the message
+// after "KMS key ARN: ".
 var refusals = []struct {
 	name   string
 	action string
@@ -57,31 +57,31 @@ var refusals = []struct {
 	{"wrong region", decrypt, kmsfault.WrongRegion, awskms.NotFound, "there is no such key in this region and account: NotFoundException: Invalid arn eu-west-9", 1},
 	{"wrong context", decrypt, kmsfault.InvalidCiphertext, awskms.WrongContext, "KMS does not open it under this encryption context, or it is damaged: InvalidCiphertextException", 1},
 	{"wrong key", decrypt, kmsfault.IncorrectKey, awskms.WrongKey, "it was made under another KMS key: IncorrectKeyException: The key ID in the request does not identify a CMK that can perform this operation.", 1},
-	{"throttled", decrypt, kmsfault.Throttled, awskms.Throttled, "KMS is throttling: ThrottlingException: Rate exceeded (asked 3 times)", 3},
-	{"throttled, making", generate, kmsfault.Throttled, awskms.Throttled, "KMS is throttling: ThrottlingException: Rate exceeded (asked 3 times)", 3},
-	{"internal error", decrypt, kmsfault.Internal, awskms.Unavailable, "KMS does not answer: KMSInternalException (asked 3 times)", 3},
-	{"dependency timeout", decrypt, kmsfault.Dependency, awskms.Unavailable, "KMS does not answer: DependencyTimeoutException (asked 3 times)", 3},
-	{"key unavailable", decrypt, kmsfault.KeyUnavailable, awskms.Unavailable, "KMS does not answer: KeyUnavailableException (asked 3 times)", 3},
-	{"no answer", decrypt, kmsfault.Slow, awskms.Unavailable, "KMS does not answer: no answer within 100ms (asked 3 times)", 3},
-	{"cut off", decrypt, kmsfault.Cut, awskms.Unavailable, "KMS does not answer: its answer was cut off (asked 3 times)", 3},
-	{"cut off, making", generate, kmsfault.Cut, awskms.Unavailable, "KMS does not answer: its answer was cut off (asked 3 times)", 3},
-	{"connection closed", decrypt, kmsfault.Reset, awskms.Unavailable, "KMS does not answer: EOF (asked 3 times)", 3},
-	{"a gateway's page", decrypt, kmsfault.BadGateway, awskms.Unavailable, "KMS does not answer: its answer of status 502 cannot be read (asked 3 times)", 3},
-	{"a page", decrypt, kmsfault.Garbage, awskms.Malformed, "KMS answered something else than it should: it cannot be read", 1},
-	{"an unknown error", decrypt, kmsfault.Unheard, awskms.Malformed, "KMS answered something else than it should: TeapotException: short and stout", 1},
-	{"nothing in it", decrypt, kmsfault.Empty, awskms.Malformed, `KMS answered something else than it should: KMS used the key ""`, 1},
-	{"31 bytes", decrypt, kmsfault.Short, awskms.Malformed, "KMS answered something else than it should: a key of 31 bytes; 32 are due", 1},
-	{"33 bytes", decrypt, kmsfault.Long, awskms.Malformed, "KMS answered something else than it should: a key of 33 bytes; 32 are due", 1},
-	{"zeros", decrypt, kmsfault.Zeros, awskms.Malformed, "KMS answered something else than it should: a key of zeros", 1},
-	{"another key's answer", decrypt, kmsfault.OtherKey, awskms.Malformed, `KMS answered something else than it should: KMS used the key "arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-000000000000"`, 1},
-	{"another key's answer, making", generate, kmsfault.OtherKey, awskms.Malformed, `KMS answered something else than it should: KMS used the key "arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-000000000000"`, 1},
-	{"a huge ciphertext", generate, kmsfault.BigBlob, awskms.Malformed, "KMS answered something else than it should: a ciphertext of 6145 bytes", 1},
-	{"a tiny ciphertext", encrypt, kmsfault.TinyBlob, awskms.Malformed, "KMS answered something else than it should: a ciphertext of 60 bytes", 1},
+	{"throttled", decrypt, kmsfault.Throttled, awskms.Throttled, "KMS is throttling: ThrottlingException: Rate exceeded (3 attempts)", 3},
+	{"throttled, making", generate, kmsfault.Throttled, awskms.Throttled, "KMS is throttling: ThrottlingException: Rate exceeded (3 attempts)", 3},
+	{"internal error", decrypt, kmsfault.Internal, awskms.Unavailable, "KMS does not respond: KMSInternalException (3 attempts)", 3},
+	{"dependency timeout", decrypt, kmsfault.Dependency, awskms.Unavailable, "KMS does not respond: DependencyTimeoutException (3 attempts)", 3},
+	{"key unavailable", decrypt, kmsfault.KeyUnavailable, awskms.Unavailable, "KMS does not respond: KeyUnavailableException (3 attempts)", 3},
+	{"no response", decrypt, kmsfault.Slow, awskms.Unavailable, "KMS does not respond: no response within 100ms (3 attempts)", 3},
+	{"cut off", decrypt, kmsfault.Cut, awskms.Unavailable, "KMS does not respond: the response was cut off (3 attempts)", 3},
+	{"cut off, making", generate, kmsfault.Cut, awskms.Unavailable, "KMS does not respond: the response was cut off (3 attempts)", 3},
+	{"connection closed", decrypt, kmsfault.Reset, awskms.Unavailable, "KMS does not respond: EOF (3 attempts)", 3},
+	{"a gateway's page", decrypt, kmsfault.BadGateway, awskms.Unavailable, "KMS does not respond: the response of status 502 cannot be read (3 attempts)", 3},
+	{"a page", decrypt, kmsfault.Garbage, awskms.Malformed, "KMS returned an invalid response: the response cannot be read", 1},
+	{"an unknown error", decrypt, kmsfault.Unheard, awskms.Malformed, "KMS returned an invalid response: TeapotException: short and stout", 1},
+	{"nothing in it", decrypt, kmsfault.Empty, awskms.Malformed, `KMS returned an invalid response: KMS used the key ""`, 1},
+	{"31 bytes", decrypt, kmsfault.Short, awskms.Malformed, "KMS returned an invalid response: the key has 31 bytes instead of 32", 1},
+	{"33 bytes", decrypt, kmsfault.Long, awskms.Malformed, "KMS returned an invalid response: the key has 33 bytes instead of 32", 1},
+	{"zeros", decrypt, kmsfault.Zeros, awskms.Malformed, "KMS returned an invalid response: the key is all zeros", 1},
+	{"a response of another key", decrypt, kmsfault.OtherKey, awskms.Malformed, `KMS returned an invalid response: KMS used the key "arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-000000000000"`, 1},
+	{"a response of another key, making", generate, kmsfault.OtherKey, awskms.Malformed, `KMS returned an invalid response: KMS used the key "arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-000000000000"`, 1},
+	{"a huge ciphertext", generate, kmsfault.BigBlob, awskms.Malformed, "KMS returned an invalid response: the ciphertext has 6145 bytes", 1},
+	{"a tiny ciphertext", encrypt, kmsfault.TinyBlob, awskms.Malformed, "KMS returned an invalid response: the ciphertext has 60 bytes", 1},
 }
 
 func TestRefusals(t *testing.T) {
-	w := newWorld(t)
-	made(t, w)
+	w := newEnv(t)
+	newProvider(t, w)
 	seen := map[awskms.Reason]bool{awskms.BadARN: true} // TestARN
 	for _, c := range refusals {
 		t.Run(c.name, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestRefusals(t *testing.T) {
 				p = w.provider("ada", nil)
 			}
 			before := w.layer.Calls()[c.action]
-			err := ask(t, p, c.action)
+			err := useAction(t, p, c.action)
 			e, ok := errors.AsType[*awskms.Error](err)
 			if !ok {
 				t.Fatalf("%v; want an *awskms.Error", err)
@@ -103,9 +103,9 @@ func TestRefusals(t *testing.T) {
 				kind = "cannot open the seal: denied: "
 			}
 			got := e.Error()
-			if c.answer == kmsfault.Slow { // how often depends on the machine; TestSlow counts by a clock of its own
-				got, _, _ = strings.Cut(got, " (asked ")
-				c.text, _, _ = strings.Cut(c.text, " (asked ")
+			if c.answer == kmsfault.Slow { // the number of attempts depends on the machine; TestSlow counts them
+				got, _, _ = strings.Cut(got, " (")
+				c.text, _, _ = strings.Cut(c.text, " (")
 			}
 			want := kind + c.action + " with KMS key " + w.arn + ": " + strings.ReplaceAll(c.text, "ARN", w.arn)
 			if e.Reason != c.want || got != want || e.KeyARN != w.arn || e.Action != c.action {
@@ -113,10 +113,10 @@ func TestRefusals(t *testing.T) {
 			}
 			if !errors.Is(err, blue.ErrSealed) || errors.Is(err, keys.ErrDenied) != (c.want == awskms.Denied) ||
 				errors.Is(err, blue.ErrTampered) || errors.Is(err, blue.ErrUnavailable) || errors.Is(err, context.Canceled) {
-				t.Errorf("of another kind: %v", err)
+				t.Errorf("the error has another class: %v", err)
 			}
-			if n := w.layer.Calls()[c.action] - before; n != c.tries && c.answer != kmsfault.Slow || e.Transient() != (c.tries > 1) {
-				t.Errorf("asked %d times, transient %v; want %d", n, e.Transient(), c.tries)
+			if n := w.layer.Calls()[c.action] - before; n != c.tries && c.answer != kmsfault.Slow || e.IsTransient() != (c.tries > 1) {
+				t.Errorf("%d attempts, transient %v; want %d", n, e.IsTransient(), c.tries)
 			}
 			if e.Hint() == "" {
 				t.Error("no hint")
@@ -128,20 +128,20 @@ func TestRefusals(t *testing.T) {
 		awskms.WrongContext, awskms.WrongKey, awskms.Throttled, awskms.Unavailable, awskms.Malformed,
 	} {
 		if !seen[reason] {
-			t.Errorf("no case of %q", reason)
+			t.Errorf("no case has the reason %q", reason)
 		}
 	}
 	if _, err := w.store.Get(ctx, record.Keys, kekKey("bob")); !errors.Is(err, record.ErrNotFound) {
-		t.Errorf("a refused bob has a key, or %v", err)
+		t.Errorf("MakeKEK stored a key of bob, who was refused: %v", err)
 	}
 	w.layer.Clear()
 	if err := derive(t, w.provider("ada", nil), "ada"); err != nil {
-		t.Errorf("afterwards: %v", err)
+		t.Errorf("after the faults: %v", err)
 	}
 }
 
-// ask makes the provider use an action.
-func ask(t *testing.T, p *awskms.Provider, action string) error {
+// useAction calls a method of the provider that needs the action.
+func useAction(t *testing.T, p *awskms.Provider, action string) error {
 	switch action {
 	case decrypt:
 		return derive(t, p, "ada")
@@ -150,15 +150,16 @@ func ask(t *testing.T, p *awskms.Provider, action string) error {
 	}
 	wrapped, err := p.Grant(ctx, keys.Binding{User: "bob", Dialogue: "tea", Version: 1}, envelope.GenerateSecret())
 	if wrapped != nil {
-		t.Errorf("a wrap beside %v", err)
+		t.Errorf("Grant returned a wrap and %v", err)
 	}
 	return err
 }
 
-// TestPassing: what passes is not seen; what does not is not repeated.
-func TestPassing(t *testing.T) {
-	w := newWorld(t)
-	made(t, w)
+// TestTransient: a transient failure is retried until the call succeeds. Other
+// failures are not retried.
+func TestTransient(t *testing.T) {
+	w := newEnv(t)
+	newProvider(t, w)
 	for _, answer := range []kmsfault.Answer{kmsfault.Throttled, kmsfault.Internal, kmsfault.Cut, kmsfault.Reset, kmsfault.BadGateway} {
 		w.layer.Play(kmsfault.Fault{Action: decrypt, Times: 2, Answer: answer})
 		if err := derive(t, w.provider("ada", nil), "ada"); err != nil {
@@ -167,11 +168,11 @@ func TestPassing(t *testing.T) {
 	}
 }
 
-// TestDeletionDate: where KMS says when a key will be gone, so does the error.
+// TestDeletionDate: the error contains the deletion date that KMS returns.
 func TestDeletionDate(t *testing.T) {
-	w := newWorld(t)
-	p := made(t, w)
-	out, err := kmstest.Client(kmstest.Endpoint(t), "admin").ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: aws.String(w.arn[strings.LastIndex(w.arn, "/")+1:]), // moto takes no ARN here
+	w := newEnv(t)
+	p := newProvider(t, w)
+	out, err := kmstest.Client(kmstest.Endpoint(t), "admin").ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: aws.String(w.arn[strings.LastIndex(w.arn, "/")+1:]), // moto does not accept an ARN here
 		PendingWindowInDays: aws.Int32(7)})
 	if err != nil {
 		t.Fatal(err)
@@ -187,10 +188,10 @@ func TestDeletionDate(t *testing.T) {
 	}
 }
 
-// TestGrantRefused: a granted wrap that KMS does not open is damage; a refusal
-// of KMS is none.
+// TestGrantRefused: a granted wrap that KMS does not open is damage. Any other refusal
+// of KMS is not.
 func TestGrantRefused(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	p := w.provider("bob", nil)
 	b := keys.Binding{User: "bob", Dialogue: "tea", Version: 1}
 	wrapped, err := p.Grant(ctx, b, envelope.GenerateSecret())
@@ -216,26 +217,26 @@ func TestGrantRefused(t *testing.T) {
 
 const someARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
-// silent never answers; it counts, and remembers how long it was asked.
-type silent struct {
+// silentAPI never responds. It counts the calls and measures their duration.
+type silentAPI struct {
 	awskms.API
 	calls int
 }
 
-func (s *silent) Decrypt(ctx context.Context, _ *kms.DecryptInput, _ ...func(*kms.Options)) (*kms.DecryptOutput, error) {
+func (s *silentAPI) Decrypt(ctx context.Context, _ *kms.DecryptInput, _ ...func(*kms.Options)) (*kms.DecryptOutput, error) {
 	s.calls++
 	<-ctx.Done()
 	return nil, &smithy.OperationError{ServiceID: "KMS", OperationName: "Decrypt", Err: ctx.Err()}
 }
 
-// TestSlow: a KMS that says nothing costs the timeout and no more.
+// TestSlow: a KMS that does not respond takes the timeout and not longer.
 func TestSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := &silent{}
+		api := &silentAPI{}
 		p := offline(t, api)
 		start := time.Now()
 		err := derive(t, p, "ada")
-		if e, ok := errors.AsType[*awskms.Error](err); !ok || e.Reason != awskms.Unavailable || !strings.Contains(err.Error(), "no answer within 5s") {
+		if e, ok := errors.AsType[*awskms.Error](err); !ok || e.Reason != awskms.Unavailable || !strings.Contains(err.Error(), "no response within 5s") {
 			t.Errorf("%v", err)
 		}
 		if took := time.Since(start); took > 15*time.Second || api.calls != 3 {
@@ -251,7 +252,7 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-// offline is a provider whose store holds a key of ada.
+// offline returns a provider whose store has a KEK of ada.
 func offline(t testing.TB, api awskms.API) *awskms.Provider {
 	t.Helper()
 	store := memory.New()
@@ -265,15 +266,15 @@ func offline(t testing.TB, api awskms.API) *awskms.Provider {
 	return p
 }
 
-// fixed answers with the bytes it is given, and lets a test look at them later.
-type fixed struct {
+// fixedAPI returns the given bytes, which a test can inspect later.
+type fixedAPI struct {
 	awskms.API
 	plain     []byte
 	encrypted []byte
 	retries   int
 }
 
-func (f *fixed) Decrypt(_ context.Context, _ *kms.DecryptInput, opts ...func(*kms.Options)) (*kms.DecryptOutput, error) {
+func (f *fixedAPI) Decrypt(_ context.Context, _ *kms.DecryptInput, opts ...func(*kms.Options)) (*kms.DecryptOutput, error) {
 	var o kms.Options
 	for _, set := range opts {
 		set(&o)
@@ -282,46 +283,46 @@ func (f *fixed) Decrypt(_ context.Context, _ *kms.DecryptInput, opts ...func(*km
 	return &kms.DecryptOutput{KeyId: aws.String(someARN), Plaintext: f.plain}, nil
 }
 
-func (f *fixed) Encrypt(_ context.Context, in *kms.EncryptInput, _ ...func(*kms.Options)) (*kms.EncryptOutput, error) {
+func (f *fixedAPI) Encrypt(_ context.Context, in *kms.EncryptInput, _ ...func(*kms.Options)) (*kms.EncryptOutput, error) {
 	f.encrypted = in.Plaintext
 	return &kms.EncryptOutput{KeyId: aws.String(someARN), CiphertextBlob: make([]byte, 96)}, nil
 }
 
-// TestPlaintextsAreZeroed: whatever KMS returned is overwritten, taken or not;
-// and the client repeats nothing on its own.
+// TestPlaintextsAreZeroed: every plaintext from KMS is overwritten, also one that is
+// refused, and the SDK does not retry.
 func TestPlaintextsAreZeroed(t *testing.T) {
 	for _, n := range []int{0, 31, 32, 33, 4096} {
-		api := &fixed{plain: slices.Repeat([]byte{7}, n)}
+		api := &fixedAPI{plain: slices.Repeat([]byte{7}, n)}
 		if err := derive(t, offline(t, api), "ada"); (err == nil) != (n == 32) {
 			t.Errorf("%d bytes: %v", n, err)
 		}
 		if slices.Contains(api.plain, 7) {
-			t.Errorf("a plaintext of %d bytes is left", n)
+			t.Errorf("a plaintext of %d bytes remains in memory", n)
 		}
 		if api.retries != 1 {
-			t.Errorf("the client may send %d times", api.retries)
+			t.Errorf("the SDK can send a request %d times", api.retries)
 		}
 	}
-	api := &fixed{}
+	api := &fixedAPI{}
 	if _, err := offline(t, api).Grant(ctx, keys.Binding{User: "bob", Dialogue: "tea", Version: 1}, envelope.GenerateSecret()); err != nil {
 		t.Fatal(err)
 	}
 	if len(api.encrypted) != 32 || slices.ContainsFunc(api.encrypted, func(b byte) bool { return b != 0 }) {
-		t.Error("the plaintext of a grant is left")
+		t.Error("the plaintext of a grant remains in memory")
 	}
 }
 
-// failing is an API whose Decrypt fails as told.
-type failing struct {
+// failingAPI is an API whose Decrypt returns a given error.
+type failingAPI struct {
 	awskms.API
 	err error
 }
 
-func (f failing) Decrypt(context.Context, *kms.DecryptInput, ...func(*kms.Options)) (*kms.DecryptOutput, error) {
+func (f failingAPI) Decrypt(context.Context, *kms.DecryptInput, ...func(*kms.Options)) (*kms.DecryptOutput, error) {
 	return nil, f.err
 }
 
-// TestCauses: what the client says is kept, unless it may hold the answer.
+// TestCauses: the error of the SDK is kept, unless it can contain the response.
 func TestCauses(t *testing.T) {
 	snapshot := &smithy.DeserializationError{Err: errors.New("invalid character"), Snapshot: []byte(`{"Plaintext":"c2VjcmV0"}`)}
 	cut := &smithy.DeserializationError{Err: io.ErrUnexpectedEOF, Snapshot: snapshot.Snapshot}
@@ -335,7 +336,7 @@ func TestCauses(t *testing.T) {
 		"disabled":     {&types.DisabledException{Message: aws.String("off")}, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			err := derive(t, offline(t, failing{err: &smithy.OperationError{ServiceID: "KMS", Err: c.err}}), "ada")
+			err := derive(t, offline(t, failingAPI{err: &smithy.OperationError{ServiceID: "KMS", Err: c.err}}), "ada")
 			if _, ours := errors.AsType[*awskms.Error](err); !ours || errors.Is(err, c.err) != c.kept {
 				t.Errorf("%s: %v; cause kept: %v", name, err, errors.Is(err, c.err))
 			}
@@ -343,7 +344,7 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// TestUnreachable: nobody listens.
+// TestUnreachable connects to a closed port.
 func TestUnreachable(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

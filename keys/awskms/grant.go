@@ -12,7 +12,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// grantContext is the encryption context of a granted wrap.
+// grantContext returns the encryption context of a granted wrap.
 func grantContext(b keys.Binding) map[string]string {
 	return map[string]string{
 		"blue:purpose": "grant", "blue:user": b.User,
@@ -20,9 +20,10 @@ func grantContext(b keys.Binding) map[string]string {
 	}
 }
 
-// Grant wraps a dialogue's secret for b.User, whoever asks: the result opens
-// for a principal whose policy allows kms:Decrypt as that user. Errors: *Error,
-// ErrInvalid for a binding that cannot be, ErrSealed for a destroyed secret.
+// Grant implements keys.Granter. A principal whose policy allows kms:Decrypt as
+// b.User can open the result. Grant calls kms:Encrypt. It returns *[Error],
+// blue.ErrInvalid for a malformed binding, blue.ErrSealed for a destroyed secret,
+// or the error of ctx.
 func (p *Provider) Grant(ctx context.Context, b keys.Binding, secret *envelope.Secret) (keys.Wrapped, error) {
 	if err := b.Check(); err != nil {
 		return nil, err
@@ -39,28 +40,24 @@ func (p *Provider) Grant(ctx context.Context, b keys.Binding, secret *envelope.S
 	return blob, nil
 }
 
-// openGrant opens what Grant made for the same binding.
-func (p *Provider) openGrant(ctx context.Context, b keys.Binding, w keys.Wrapped) (*envelope.Secret, error) {
+// unwrapGranted opens a wrap that Grant made for the same binding.
+func (p *Provider) unwrapGranted(ctx context.Context, b keys.Binding, w keys.Wrapped) (*envelope.Secret, error) {
+	tampered := func(class, detail string) error {
+		return &blue.TamperError{Dialogue: blue.DialogueID(b.Dialogue), Damage: []blue.Damage{{Class: class, Item: b.SK(), Detail: detail}}}
+	}
 	if err := b.Check(); err != nil {
 		return nil, err
 	}
 	if len(w) > maxBlob {
-		return nil, damaged(b, record.DamageMalformed, fmt.Sprintf("wrapped has %d bytes", len(w)))
+		return nil, tampered(record.DamageMalformed, fmt.Sprintf("wrapped has %d bytes", len(w)))
 	}
 	secret, err := p.decrypt(ctx, w, grantContext(b))
-	if e, refused := errors.AsType[*Error](err); refused && e.Reason == WrongContext {
-		// Nothing that is configured stands in this context: it is the wrap.
-		return nil, damaged(b, record.DamageChanged, "KMS does not open it: altered, or made for another user, dialogue or version")
+	if e, ok := errors.AsType[*Error](err); ok && e.Reason == WrongContext {
+		// The context contains nothing from the configuration, so the wrap is at fault.
+		return nil, tampered(record.DamageChanged, "KMS does not open it: changed, or made for another user, dialogue or version")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening what was granted to user %s: %w", b.User, err)
+		return nil, fmt.Errorf("opening the granted key of user %s: %w", b.User, err)
 	}
 	return secret, nil
-}
-
-func damaged(b keys.Binding, class, detail string) error {
-	return &blue.TamperError{
-		Dialogue: blue.DialogueID(b.Dialogue),
-		Damage:   []blue.Damage{{Class: class, Item: b.SK(), Detail: detail}},
-	}
 }

@@ -2,15 +2,19 @@ package awskms
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// The layout of a user's key as drawn in the package doc.
+// The layout of a stored KEK as drawn in the package documentation.
 const (
 	kekSK = "kek"
 
@@ -22,69 +26,88 @@ const (
 	attrCreated = "created_at"
 	attrFormer  = "former"
 
-	epoch = 1
-
-	maxBlob = 6144 // bytes of a ciphertext (KMS API, Decrypt: CiphertextBlob)
+	epoch     = 1
+	maxFormer = 16 // earlier KMS keys in a record
 )
 
 func kekKey(user string) record.Key {
 	return record.Key{Partition: record.UserPartition(user), Item: kekSK}
 }
 
-// kekContext is the encryption context of a user's key.
+// kekContext returns the encryption context of a user's KEK.
 func (p *Provider) kekContext(user string) map[string]string {
 	return map[string]string{"blue:purpose": "kek", "blue:user": user, "blue:tables": p.opts.Tables}
 }
 
-// DeriveKEK opens the stored key of a user: one call of KMS.
-//
-// Errors: keys.ErrNoKEK where none is stored (MakeKEK makes it); *Error;
-// *keys.WrongKeyError where it lies under another KMS key; blue.ErrTampered
-// for a record that is not what MakeKEK wrote; the store's own.
-func (p *Provider) DeriveKEK(ctx context.Context, umk keys.UMK, user string) (*keys.KEK, error) {
-	if err := p.check(umk, user); err != nil {
-		return nil, err
+// readKEK returns the stored record of a user's KEK. exists is false if there is
+// none.
+func (p *Provider) readKEK(ctx context.Context, user string) (stored record.Record, exists bool, err error) {
+	if err := keys.CheckUser(user); err != nil {
+		return record.Record{}, false, err
 	}
-	stored, err := p.store.Get(ctx, record.Keys, kekKey(user))
+	stored, err = p.table.Get(ctx, kekKey(user))
 	if errors.Is(err, record.ErrNotFound) {
-		return nil, fmt.Errorf("%w: there is no record %s %s in blue_keys", keys.ErrNoKEK, kekKey(user).Partition, kekSK)
+		return record.Record{}, false, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the key of user %s: %w", user, err)
+		return record.Record{}, false, fmt.Errorf("reading the key of user %s: %w", user, err)
 	}
-	blob, err := p.readKEK(user, stored)
+	return stored, true, nil
+}
+
+// formerOf returns the ARNs of the earlier KMS keys of a record, the oldest first.
+func formerOf(stored record.Record) []string { return strings.Fields(stored.Attrs[attrFormer].Str()) }
+
+// DeriveKEK implements keys.Provider: it opens the stored KEK of a user with
+// kms:Decrypt. It returns keys.ErrNoKEK if none is stored, *keys.WrongKeyError if
+// it is under another KMS key, blue.ErrTampered if the record is not as MakeKEK
+// wrote it, *[Error], blue.ErrInvalid for a malformed user or a foreign handle, and
+// the errors of the store and ctx.
+func (p *Provider) DeriveKEK(ctx context.Context, umk keys.UMK, user string) (*keys.KEK, error) {
+	if err := p.checkUMK(umk, user); err != nil {
+		return nil, err
+	}
+	stored, exists, err := p.readKEK(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	if !exists {
+		return nil, fmt.Errorf("%w: there is no record %s in blue_keys", keys.ErrNoKEK, kekKey(user))
+	}
+	blob, err := p.parseKEK(user, stored)
 	if err != nil {
 		return nil, fmt.Errorf("opening the key of user %s: %w", user, err)
 	}
 	secret, err := p.decrypt(ctx, blob, p.kekContext(user))
-	if err = judge(err, stored.Attrs[attrUMK].Str(), p.arn); err != nil {
+	if err = checkFingerprint(err, stored.Attrs[attrUMK].Str(), p.arn); err != nil {
 		if secret != nil {
 			secret.Destroy()
 		}
 		return nil, fmt.Errorf("opening the key of user %s: %w", user, err)
 	}
-	kek := keys.NewKEK(user, p.arn, secret, formerOf(stored)...)
-	return kek.Stored(stored.Key, record.Attrs{attrWrapped: record.B(blob)}), nil
+	return keys.NewKEK(user, p.arn, secret, formerOf(stored)...).StoredAt(stored.Key, record.Attrs{attrWrapped: record.B(blob)}), nil
 }
 
-// judge tells a key under another KMS key from one whose clear attribute was
-// altered: the latter still opens. A key that names another and is refused under
-// ours is the other's, whichever way KMS refuses it.
-func judge(err error, want, have string) error {
-	switch e, refused := errors.AsType[*Error](err); {
+// checkFingerprint distinguishes a KEK under another KMS key from one whose
+// attribute umk was changed. err is the result of opening the KEK, want the ARN in
+// its record, and have the ARN that was used. A KEK that opens although it names
+// another ARN was changed. A KEK that names another ARN and does not open is under
+// that key, whatever reason KMS gives.
+func checkFingerprint(err error, want, have string) error {
+	switch e, isRefusal := errors.AsType[*Error](err); {
 	case want == have:
 		return err
 	case err == nil:
 		return fmt.Errorf("%w: it opens under %s but names %s", blue.ErrTampered, have, want)
-	case refused && (e.Reason == WrongKey || e.Reason == WrongContext || e.Reason == Denied):
+	case isRefusal && (e.Reason == WrongKey || e.Reason == WrongContext || e.Reason == Denied):
 		return &keys.WrongKeyError{Want: want, Have: have}
 	}
 	return err
 }
 
-// readKEK returns the wrapped key of a record, after its clear attributes have
-// been compared with what is wanted.
-func (p *Provider) readKEK(user string, stored record.Record) ([]byte, error) {
+// parseKEK returns the wrapped KEK of a record, after it has checked the other
+// attributes.
+func (p *Provider) parseKEK(user string, stored record.Record) ([]byte, error) {
 	for _, a := range []struct {
 		name string
 		typ  record.Type
@@ -103,41 +126,132 @@ func (p *Provider) readKEK(user string, stored record.Record) ([]byte, error) {
 		return nil, fmt.Errorf("%w: wrapped has %d bytes", blue.ErrTampered, len(blob))
 	}
 	if tables := stored.Attrs[attrTables].Str(); tables != p.opts.Tables {
-		return nil, p.fail(decryptAction, WrongContext, fmt.Sprintf("the key was made for the tables %.80q, and these are %.80q", tables, p.opts.Tables), nil)
+		return nil, p.newError(decryptAction, WrongContext, fmt.Sprintf("the key was made for the tables %.80q, and these are %.80q", tables, p.opts.Tables), nil)
 	}
 	return blob, nil
 }
 
-// MakeKEK makes the key of a user unless it is there. KMS does not show it: it
-// is seen for the first time when DeriveKEK opens it. Of many at once one is
-// stored and all use it; the ciphertexts of the others are garbage.
-//
-// Errors: *Error; the store's own.
+// MakeKEK implements keys.KEKMaker with kms:GenerateDataKeyWithoutPlaintext. Of
+// several concurrent calls one stores its KEK, and the ciphertexts of the others are
+// dropped. It returns *[Error], blue.ErrInvalid for a malformed user or a foreign
+// handle, and the errors of the store and ctx.
 func (p *Provider) MakeKEK(ctx context.Context, umk keys.UMK, user string) error {
-	if err := p.check(umk, user); err != nil {
+	if err := p.checkUMK(umk, user); err != nil {
 		return err
 	}
-	_, err := p.store.Get(ctx, record.Keys, kekKey(user))
-	if err == nil {
-		return nil
-	}
-	if !errors.Is(err, record.ErrNotFound) {
-		return fmt.Errorf("looking for the key of user %s: %w", user, err)
+	if _, exists, err := p.readKEK(ctx, user); err != nil || exists {
+		return err
 	}
 	blob, err := p.generate(ctx, p.kekContext(user))
 	if err != nil {
-		return fmt.Errorf("making the key of user %s: %w", user, err)
+		return fmt.Errorf("creating the key of user %s: %w", user, err)
 	}
-	err = p.store.Commit(ctx, []record.Write{{Table: record.Keys, Record: record.Record{Key: kekKey(user), Attrs: record.Attrs{
+	err = p.table.Commit(ctx, record.Write{Table: record.Keys, Record: record.Record{Key: kekKey(user), Attrs: record.Attrs{
 		attrWrapped: record.B(blob),
 		attrUMK:     record.S(p.arn),
 		attrUser:    record.S(user),
 		attrTables:  record.S(p.opts.Tables),
 		attrEpoch:   record.N(epoch),
 		attrCreated: record.S(p.opts.Now().UTC().Format(record.TimeLayout)),
-	}}}})
-	if err != nil && !errors.Is(err, record.ErrConflict) { // a conflict: another was first
+	}}})
+	if err != nil && !errors.Is(err, record.ErrConflict) { // another process was first
 		return fmt.Errorf("storing the key of user %s: %w", user, err)
 	}
 	return nil
+}
+
+// EraseKEK implements keys.KEKEraser: it deletes the record of the user's KEK. It
+// sends nothing. Wraps that were granted to the user do not depend on the KEK, so a
+// caller that erases a user must delete them first. EraseKEK returns
+// blue.ErrInvalid for a malformed user, blue.ErrConflict if another writer changed
+// the record, and the errors of the store.
+func (p *Provider) EraseKEK(ctx context.Context, user string) error {
+	stored, exists, err := p.readKEK(ctx, user)
+	if err != nil || !exists {
+		return err
+	}
+	prev := stored.Attrs
+	if prev == nil {
+		prev = record.Attrs{}
+	}
+	if err := p.table.Commit(ctx, record.Write{Table: record.Keys, Record: record.Record{Key: stored.Key}, Prev: prev}); err != nil {
+		return fmt.Errorf("erasing the key of user %s: %w", user, err)
+	}
+	return nil
+}
+
+// RewrapKEK implements keys.KEKRewrapper. It opens the stored KEK of a user with the
+// KMS key of from, and wraps it under its own KMS key. The KEK itself and the wraps
+// under it do not change. The attribute former keeps the earlier ARN, because those
+// wraps name it. RewrapKEK calls kms:Decrypt with the old key and kms:Encrypt with
+// the new one.
+//
+// It returns *[Error], *keys.WrongKeyError if the KEK is under a third KMS key,
+// blue.ErrTampered if the record is not as MakeKEK wrote it, blue.ErrConflict if
+// another writer changed the record, blue.ErrInvalid if from is another kind of
+// provider or has the same KMS key, and the errors of the store and ctx.
+func (p *Provider) RewrapKEK(ctx context.Context, from keys.Provider, user string) (changed bool, err error) {
+	old, ok := from.(*Provider)
+	if !ok || old.arn == p.arn {
+		return false, fmt.Errorf("%w: keys/awskms: rewrapping needs another KMS key", blue.ErrInvalid)
+	}
+	stored, exists, err := p.readKEK(ctx, user)
+	if err != nil || !exists || stored.Attrs[attrUMK].Str() == p.arn {
+		return false, err
+	}
+	if err := p.rewrap(ctx, old, user, stored); err != nil {
+		return false, fmt.Errorf("rewrapping the key of user %s: %w", user, err)
+	}
+	return true, nil
+}
+
+func (p *Provider) rewrap(ctx context.Context, old *Provider, user string, stored record.Record) error {
+	blob, err := old.parseKEK(user, stored)
+	if err != nil {
+		return err
+	}
+	secret, err := old.decrypt(ctx, blob, old.kekContext(user))
+	if secret != nil {
+		defer secret.Destroy()
+	}
+	if err := checkFingerprint(err, stored.Attrs[attrUMK].Str(), old.arn); err != nil {
+		return err
+	}
+	plain := secret.InsecureBytes()
+	defer clear(plain)
+	if blob, err = p.encrypt(ctx, plain, p.kekContext(user)); err != nil {
+		return err
+	}
+	former := append(formerOf(stored), old.arn)
+	former = former[max(0, len(former)-maxFormer):]
+	next := stored.Clone()
+	next.Attrs[attrWrapped] = record.B(blob)
+	next.Attrs[attrUMK] = record.S(p.arn)
+	next.Attrs[attrTables] = record.S(p.opts.Tables)
+	next.Attrs[attrFormer] = record.S(strings.Join(slices.Compact(former), " "))
+	return p.table.Commit(ctx, record.Write{Table: record.Keys, Record: next, Prev: stored.Attrs})
+}
+
+// A StoredKey describes the stored KEK of a user. Its values are not authenticated.
+type StoredKey struct {
+	UMK         string // ARN of the KMS key that wrapped the KEK
+	Before      string // ARN before the last RewrapKEK, "" if there was none
+	Fingerprint string // SHA-256 of the wrapped KEK, 64 hexadecimal digits; RewrapKEK changes it
+	CreatedAt   string // creation of the KEK in record.TimeLayout; RewrapKEK does not change it
+}
+
+// StoredKey returns a description of the stored KEK of a user, or the zero value if
+// there is none. It returns blue.ErrInvalid for a malformed user and the errors of
+// the store.
+func (p *Provider) StoredKey(ctx context.Context, user string) (StoredKey, error) {
+	stored, _, err := p.readKEK(ctx, user)
+	if err != nil || len(stored.Attrs) == 0 {
+		return StoredKey{}, err
+	}
+	hash := sha256.Sum256(stored.Attrs[attrWrapped].Bin())
+	former := formerOf(stored)
+	return StoredKey{
+		UMK: stored.Attrs[attrUMK].Str(), Before: strings.Join(former[max(0, len(former)-1):], ""),
+		Fingerprint: hex.EncodeToString(hash[:]), CreatedAt: stored.Attrs[attrCreated].Str(),
+	}, nil
 }

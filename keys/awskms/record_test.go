@@ -27,8 +27,8 @@ func put(t testing.TB, store record.Store, r record.Record) {
 	}
 }
 
-// copyOf is a new store in which the key of one user stands as another's.
-func copyOf(t testing.TB, w *world, from, to string) record.Store {
+// copyOf returns a new store with the KEK of one user stored as the KEK of another.
+func copyOf(t testing.TB, w *env, from, to string) record.Store {
 	t.Helper()
 	r, err := w.store.Get(ctx, record.Keys, kekKey(from))
 	if err != nil {
@@ -41,9 +41,10 @@ func copyOf(t testing.TB, w *world, from, to string) record.Store {
 	return store
 }
 
-// TestRecord: what is stored is what the package doc draws, and no key bytes.
+// TestRecord: the stored record is as drawn in the package documentation and contains
+// no key bytes.
 func TestRecord(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	p := w.provider("ada", &awskms.Options{Now: w.now, Tables: "staging"})
 	if err := p.MakeKEK(ctx, umkOf(t, p), "ada"); err != nil {
 		t.Fatal(err)
@@ -68,10 +69,10 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// TestSpoiledRecord: each case spoils ada's stored key.
-func TestSpoiledRecord(t *testing.T) {
-	w := newWorld(t)
-	p := made(t, w)
+// TestDamagedRecord: each case damages the stored KEK of ada.
+func TestDamagedRecord(t *testing.T) {
+	w := newEnv(t)
+	p := newProvider(t, w)
 	if err := p.MakeKEK(ctx, umkOf(t, p), "bob"); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +119,7 @@ func TestSpoiledRecord(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := good.Clone()
 			c.spoil(r.Attrs)
-			spoiled := &world{t: t, arn: w.arn, layer: w.layer, url: w.url, store: memory.New()}
+			spoiled := &env{t: t, arn: w.arn, layer: w.layer, url: w.url, store: memory.New()}
 			put(t, spoiled.store, r)
 			err := derive(t, spoiled.provider("ada", nil), "ada")
 			if !c.want(err) || !strings.Contains(err.Error(), c.text) {
@@ -126,13 +127,13 @@ func TestSpoiledRecord(t *testing.T) {
 			}
 			err = spoiled.provider("ada", nil).MakeKEK(ctx, umkOf(t, p), "ada")
 			if now, _ := spoiled.store.Get(ctx, record.Keys, kekKey("ada")); !now.Equal(r) || err != nil {
-				t.Errorf("MakeKEK touched what was there, or %v", err)
+				t.Errorf("MakeKEK changed the stored KEK: %v", err)
 			}
 		})
 	}
 }
 
-// flip flips a bit of the wrapped key, counted from the end.
+// flip flips a bit of the wrapped KEK, counted from the end.
 func flip(at int) func(record.Attrs) {
 	return func(a record.Attrs) {
 		b := append([]byte(nil), a["wrapped"].Bin()...)
@@ -141,9 +142,9 @@ func flip(at int) func(record.Attrs) {
 	}
 }
 
-// TestRace: fifty processes make one key; a loser uses the winner's.
+// TestRace: fifty processes make one KEK, and all use the stored one.
 func TestRace(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {
@@ -158,10 +159,10 @@ func TestRace(t *testing.T) {
 	}
 }
 
-// TestLostKEK: the user's key is gone from blue_keys. That is said; nothing is
-// put in its place by opening.
+// TestLostKEK: a KEK that is missing in blue_keys is reported, and opening a key does
+// not create another one.
 func TestLostKEK(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	if err := destroy(w.ring("ada", "ada").Create(ctx, "tea")); err != nil {
 		t.Fatal(err)
 	}
@@ -176,13 +177,13 @@ func TestLostKEK(t *testing.T) {
 		t.Errorf("%v; want ErrNoKEK", err)
 	}
 	if _, err := w.store.Get(ctx, record.Keys, kekKey("ada")); !errors.Is(err, record.ErrNotFound) {
-		t.Errorf("a key was made, or %v", err)
+		t.Errorf("a KEK was created: %v", err)
 	}
 }
 
-// TestStoreFails: the store's own errors stay its own.
+// TestStoreFails: the errors of the store are returned unchanged.
 func TestStoreFails(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	p := w.provider("ada", nil)
 	w.store.Close()
 	if err := derive(t, p, "ada"); !errors.Is(err, blue.ErrUnavailable) || errors.Is(err, blue.ErrSealed) {
@@ -192,7 +193,7 @@ func TestStoreFails(t *testing.T) {
 		t.Errorf("MakeKEK: %v", err)
 	}
 	if n := len(w.layer.Calls()); n != 0 {
-		t.Errorf("KMS was asked: %v", w.layer.Calls())
+		t.Errorf("KMS was called: %v", w.layer.Calls())
 	}
 	_ = kmsfault.Denied
 }

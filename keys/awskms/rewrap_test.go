@@ -14,10 +14,10 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// TestRewrap: a user's key goes from one KMS key to another and stays the same;
-// a second time changes nothing; a key that was not opened is not replaced.
+// TestRewrap moves the KEK of a user to another KMS key. The KEK stays the same, a
+// second call changes nothing, and a KEK that does not open is not replaced.
 func TestRewrap(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	old := w.provider("ada", nil)
 	must := func(err error) {
 		t.Helper()
@@ -28,16 +28,16 @@ func TestRewrap(t *testing.T) {
 	must(destroy(w.ring("ada", "ada").Create(ctx, "tea")))
 	before, err := w.store.Get(ctx, record.Keys, kekKey("ada"))
 	must(err)
-	stored, err := old.Stored(ctx, "ada")
+	stored, err := old.StoredKey(ctx, "ada")
 	must(err)
 	if hash := sha256.Sum256(before.Attrs["wrapped"].Bin()); stored != (awskms.StoredKey{UMK: w.arn, Fingerprint: hex.EncodeToString(hash[:]), CreatedAt: before.Attrs["created_at"].Str()}) || stored.CreatedAt == "" {
 		t.Errorf("stored: %+v", stored)
 	}
-	if none, err := old.Stored(ctx, "nobody"); err != nil || none != (awskms.StoredKey{}) {
-		t.Errorf("stored for nobody: %+v, %v", none, err)
+	if none, err := old.StoredKey(ctx, "nobody"); err != nil || none != (awskms.StoredKey{}) {
+		t.Errorf("the stored key of a user without one: %+v, %v", none, err)
 	}
 
-	next := &world{t: t, arn: kmstest.Key(t), layer: w.layer, url: w.url, store: w.store, at: w.at}
+	next := &env{t: t, arn: kmstest.Key(t), layer: w.layer, url: w.url, store: w.store, at: w.at}
 	fresh := next.provider("ada", nil)
 	if wrong, ok := errors.AsType[*keys.WrongKeyError](destroy(next.ring("ada", "ada").Open(ctx, "dek#tea#1"))); !ok || wrong.Want != w.arn || wrong.Have != next.arn {
 		t.Fatalf("before: %v", wrong)
@@ -57,15 +57,15 @@ func TestRewrap(t *testing.T) {
 	if err != nil || !changed {
 		t.Fatal(changed, err)
 	}
-	must(destroy(next.ring("ada", "ada").Open(ctx, "dek#tea#1"))) // its wrap names the old key still
+	must(destroy(next.ring("ada", "ada").Open(ctx, "dek#tea#1"))) // its wrap still names the old KMS key
 	if wrong, ok := errors.AsType[*keys.WrongKeyError](destroy(w.ring("ada", "ada").Open(ctx, "dek#tea#1"))); !ok || wrong.Want != next.arn {
 		t.Errorf("the old provider: %v", wrong)
 	}
-	if now, err := fresh.Stored(ctx, "ada"); err != nil || now.UMK != next.arn || now.Before != w.arn || now.Fingerprint == stored.Fingerprint || now.CreatedAt != stored.CreatedAt {
+	if now, err := fresh.StoredKey(ctx, "ada"); err != nil || now.UMK != next.arn || now.Before != w.arn || now.Fingerprint == stored.Fingerprint || now.CreatedAt != stored.CreatedAt {
 		t.Errorf("stored: %+v, %v; before: %+v", now, err, stored)
 	}
-	if none, err := fresh.Stored(ctx, "nobody"); err != nil || none != (awskms.StoredKey{}) {
-		t.Errorf("of nobody: %+v, %v", none, err)
+	if none, err := fresh.StoredKey(ctx, "nobody"); err != nil || none != (awskms.StoredKey{}) {
+		t.Errorf("a user without a KEK: %+v, %v", none, err)
 	}
 	if changed, err := fresh.RewrapKEK(ctx, old, "ada"); changed || err != nil {
 		t.Errorf("again: %v, %v", changed, err)
@@ -77,7 +77,7 @@ func TestRewrap(t *testing.T) {
 		t.Errorf("from itself: %v", err)
 	}
 
-	// A wrap that names a key it was never under is damage as before.
+	// A wrap that names a KMS key that never wrapped it is damaged.
 	wraps, err := w.store.Query(ctx, record.Query{Table: record.Keys, Partition: "dialogue#tea"})
 	must(err)
 	for _, r := range wraps {
@@ -89,6 +89,6 @@ func TestRewrap(t *testing.T) {
 		must(w.store.Commit(ctx, []record.Write{{Table: record.Keys, Record: forged, Prev: r.Attrs}}))
 	}
 	if err := destroy(next.ring("ada", "ada").Open(ctx, "dek#tea#1")); !errors.Is(err, blue.ErrTampered) {
-		t.Errorf("a forged name: %v", err)
+		t.Errorf("a wrong ARN: %v", err)
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// spent returns the calls since the last look.
-func spent(w *world, before map[string]int) string {
+// callsSince returns the calls since before.
+func callsSince(w *env, before map[string]int) string {
 	now := w.layer.Calls()
 	var parts []string
 	for _, action := range slices.Sorted(maps.Keys(now)) {
@@ -30,15 +30,15 @@ func spent(w *world, before map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// TestCalls counts what KMS is asked.
+// TestCalls counts the calls of KMS.
 func TestCalls(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	first := w.ring("ada", "ada")
 	step := func(name, want string, do func()) {
 		t.Helper()
 		before := w.layer.Calls()
 		do()
-		if got := spent(w, before); got != want {
+		if got := callsSince(w, before); got != want {
 			t.Errorf("%s: %q; want %q", name, got, want)
 		}
 	}
@@ -98,10 +98,10 @@ func TestCalls(t *testing.T) {
 	})
 }
 
-// TestGrantedCalls: what was granted costs one call for each dialogue, and no
-// key of the user's own.
+// TestGrantedCalls: a granted key takes one call for each dialogue and does not need
+// the KEK of the user.
 func TestGrantedCalls(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	ada, bob := w.ring("ada", "ada"), w.ring("bob", "bob")
 	for _, dialogue := range []string{"tea", "milk"} {
 		if err := destroy(ada.Create(ctx, dialogue)); err != nil {
@@ -133,7 +133,7 @@ func TestGrantedCalls(t *testing.T) {
 			t.Errorf("after %s, %s: %d calls; want %d", c.after, c.open, n, c.decrypt)
 		}
 	}
-	// Nor is the own key opened by who has one.
+	// A user with a KEK does not open it either.
 	if err := destroy(w.ring("carol", "carol").Create(ctx, "soup")); err != nil {
 		t.Fatal(err)
 	}
@@ -141,18 +141,18 @@ func TestGrantedCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := w.layer.Calls()
-	if err := destroy(w.ring("carol", "carol").Open(ctx, "dek#tea#1")); err != nil || spent(w, before) != "Decrypt 1" {
-		t.Errorf("carol: %s, %v", spent(w, before), err)
+	if err := destroy(w.ring("carol", "carol").Open(ctx, "dek#tea#1")); err != nil || callsSince(w, before) != "Decrypt 1" {
+		t.Errorf("carol: %s, %v", callsSince(w, before), err)
 	}
 	if _, err := w.store.Get(ctx, record.Keys, record.Key{Partition: "user#bob", Item: "kek"}); !errors.Is(err, record.ErrNotFound) {
-		t.Errorf("bob has a key of his own, or %v", err)
+		t.Errorf("bob has a KEK: %v", err)
 	}
 }
 
-// TestDenied: when KMS begins to refuse, nothing opens later than the TTL, and
-// no other key is used in its place.
+// TestDenied: when KMS starts to refuse, no key opens after the TTL, and no other key
+// is used instead.
 func TestDenied(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	ada, bob := w.ring("ada", "ada"), w.ring("bob", "bob")
 	if err := destroy(ada.Create(ctx, "tea")); err != nil {
 		t.Fatal(err)
@@ -188,17 +188,17 @@ func TestDenied(t *testing.T) {
 	if all, err := w.store.Query(ctx, record.Query{Table: record.Keys, Partition: "dialogue#new"}); err != nil || len(all) != 0 {
 		t.Errorf("a refused dialogue has %d records of keys, %v", len(all), err)
 	}
-	w.layer.Clear() // and the refusal is not remembered
+	w.layer.Clear() // the refusal is not cached
 	if err := destroy(ada.Open(ctx, "dek#tea#1")); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestTwoUsers: one table, one KMS key, the shipped policy. Bob, as himself or
-// as ada, cannot open what is ada's; granted, he can; and ada never opens his.
+// TestTwoUsers uses one table, one KMS key and the policy in deploy/iam. Bob cannot
+// open ada's keys as himself or as ada, unless they are granted. Ada cannot open his.
 func TestTwoUsers(t *testing.T) {
-	w := newWorld(t)
-	w.admit("ada", "bob")
+	w := newEnv(t)
+	w.allowUsers("ada", "bob")
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -222,7 +222,7 @@ func TestTwoUsers(t *testing.T) {
 	refused("ada as bob", destroy(w.ring("ada", "bob").Open(ctx, "dek#milk#1")), awskms.Denied)
 	refused("bob as ada, who has no key yet", destroy(w.ring("bob", "carol").Create(ctx, "soup")), awskms.Denied)
 
-	// Bob may write the table: he puts ada's key and wrap into his places.
+	// Bob can write the table. He stores ada's KEK and wrap at his own keys.
 	theft := newTheft(t, w)
 	refused("ada's key as bob's", derive(t, theft.provider("bob", nil), "bob"), awskms.WrongContext)
 
@@ -236,10 +236,10 @@ func TestTwoUsers(t *testing.T) {
 	refused("a principal without a policy", stranger, awskms.Denied)
 }
 
-// newTheft is the same KMS and another table, in which ada's key stands as
-// bob's.
-func newTheft(t *testing.T, w *world) *world {
+// newTheft returns an env with the same KMS and another table, in which ada's KEK is
+// stored as bob's.
+func newTheft(t *testing.T, w *env) *env {
 	t.Helper()
-	theft := &world{t: t, arn: w.arn, layer: w.layer, url: w.url, store: copyOf(t, w, "ada", "bob"), at: w.at}
+	theft := &env{t: t, arn: w.arn, layer: w.layer, url: w.url, store: copyOf(t, w, "ada", "bob"), at: w.at}
 	return theft
 }

@@ -1,6 +1,9 @@
-// Package keystest holds what every keys.Provider must do, wherever its master
-// key is. A provider's own tests call Run, and add what is its own: files,
-// services, denials.
+// Package keystest is the conformance suite of keys.Provider. It has the same cases
+// for every provider, whatever its master key is.
+//
+// The tests of a provider call [Run] and add cases of their own, for example for
+// files, services or denials. users.go has the cases of stored KEKs, grants and
+// rings, and redaction.go the cases of printed handles.
 package keystest
 
 import (
@@ -18,49 +21,49 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Harness says how to get at a provider.
+// A Harness opens providers for the suite.
 type Harness struct {
-	// Provider returns a new provider over the master key of that name: one
-	// name is one key, however often it is asked for, another name another.
-	// store is where a provider that stores keys puts them; a name comes with
-	// one store. It may be called concurrently.
+	// Provider returns a new provider of the master key with a name. Equal names
+	// are the same key, and different names are different keys. A provider that
+	// stores keys must use the given store, which is the same for equal names.
+	// Provider may be called concurrently.
 	Provider func(t testing.TB, master string, store record.Store) keys.Provider
 }
 
-// Run runs the suite.
+// Run runs every case of the suite as a subtest of t.
 func Run(t *testing.T, h Harness) {
 	for _, c := range []struct {
 		name string
-		run  func(*testing.T, *world)
+		run  func(*testing.T, *env)
 	}{
 		{"fingerprint", fingerprint},
 		{"round trip", roundTrip},
-		{"secrets are fresh", fresh},
+		{"secrets are fresh", freshSecrets},
 		{"KEK is the same everywhere", determinism},
-		{"KEK is made once, and never by opening", makingKEKs},
-		{"two users are apart", usersApart},
+		{"KEK is created once, and never by opening", createKEKs},
+		{"two users are separate", separateUsers},
 		{"a wrap is bound to all of its binding", binding},
-		{"a damaged wrap does not open", damage},
+		{"a damaged wrap does not open", damagedWrap},
 		{"another master key opens nothing", wrongKey},
-		{"a wrap that is granted", grants},
+		{"a granted wrap", grants},
 		{"a ring over a store", ring},
 		{"bad arguments", badArguments},
-		{"destroyed handles", destroyed},
-		{"concurrent use", concurrent},
+		{"destroyed handles", destroyedHandles},
+		{"concurrent use", concurrentUse},
 		{"handles are redacted", redaction},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.run(t, &world{h: h, stores: map[string]record.Store{}}) })
+		t.Run(c.name, func(t *testing.T) { c.run(t, &env{h: h, stores: map[string]record.Store{}}) })
 	}
 }
 
-// world is what one test sees: a store for each master key.
-type world struct {
+// env is the state of one case: a store for each master key.
+type env struct {
 	h      Harness
 	mu     sync.Mutex
 	stores map[string]record.Store
 }
 
-func (w *world) store(master string) record.Store {
+func (w *env) store(master string) record.Store {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stores[master] == nil {
@@ -69,7 +72,7 @@ func (w *world) store(master string) record.Store {
 	return w.stores[master]
 }
 
-func (w *world) provider(t testing.TB, master string) keys.Provider {
+func (w *env) provider(t testing.TB, master string) keys.Provider {
 	t.Helper()
 	return w.h.Provider(t, master, w.store(master))
 }
@@ -78,6 +81,7 @@ var ctx = context.Background()
 
 var home = keys.Binding{User: "ada", Dialogue: "naïve-cache", Version: 1}
 
+// umkOf returns the UMK of a provider.
 func umkOf(t testing.TB, p keys.Provider) keys.UMK {
 	t.Helper()
 	umk, err := p.UMK(ctx)
@@ -88,6 +92,7 @@ func umkOf(t testing.TB, p keys.Provider) keys.UMK {
 	return umk
 }
 
+// kekOf returns the KEK of a user, after MakeKEK if the provider stores KEKs.
 func kekOf(t testing.TB, p keys.Provider, user string) *keys.KEK {
 	t.Helper()
 	umk := umkOf(t, p)
@@ -124,11 +129,12 @@ func unwrap(t testing.TB, p keys.Provider, kek *keys.KEK, b keys.Binding, w keys
 	return secret.InsecureBytes()
 }
 
+// refuse fails the test unless UnwrapDEK returns the error want and no secret.
 func refuse(t testing.TB, p keys.Provider, kek *keys.KEK, b keys.Binding, w keys.Wrapped, want error) {
 	t.Helper()
 	secret, err := p.UnwrapDEK(ctx, kek, b, w)
 	if secret != nil {
-		t.Errorf("UnwrapDEK(%v) returned a secret beside %v", b, err)
+		t.Errorf("UnwrapDEK(%v) returned a secret and %v", b, err)
 	}
 	if !errors.Is(err, want) {
 		t.Errorf("UnwrapDEK(%v): %v; want %v", b, err, want)
@@ -139,7 +145,7 @@ func refuse(t testing.TB, p keys.Provider, kek *keys.KEK, b keys.Binding, w keys
 	}
 }
 
-func fingerprint(t *testing.T, w *world) {
+func fingerprint(t *testing.T, w *env) {
 	p := w.provider(t, "a")
 	first := umkOf(t, p).Fingerprint()
 	if first == "" || len(first) > 256 || strings.ContainsAny(first, " \n") {
@@ -153,11 +159,11 @@ func fingerprint(t *testing.T, w *world) {
 	}
 	kek := kekOf(t, p, home.User)
 	if kek.UMK() != first || kek.User() != home.User {
-		t.Errorf("the KEK says master key %s, user %s; want %s, %s", kek.UMK(), kek.User(), first, home.User)
+		t.Errorf("the KEK has master key %s and user %s; want %s and %s", kek.UMK(), kek.User(), first, home.User)
 	}
 }
 
-func roundTrip(t *testing.T, w *world) {
+func roundTrip(t *testing.T, w *env) {
 	p := w.provider(t, "a")
 	for _, b := range []keys.Binding{
 		home,
@@ -168,14 +174,14 @@ func roundTrip(t *testing.T, w *world) {
 		kek := kekOf(t, p, b.User)
 		secret, wrapped := generate(t, p, kek, b)
 		if len(secret) != 32 {
-			t.Errorf("%v: a secret of %d bytes", b, len(secret))
+			t.Errorf("%v: the secret has %d bytes", b, len(secret))
 		}
 		if len(wrapped) != envelope.WrapSize {
-			t.Errorf("%v: a wrap of %d bytes; want %d", b, len(wrapped), envelope.WrapSize)
+			t.Errorf("%v: the wrap has %d bytes; want %d", b, len(wrapped), envelope.WrapSize)
 		}
 		before := slices.Clone(wrapped)
 		if got := unwrap(t, p, kek, b, wrapped); !slices.Equal(got, secret) {
-			t.Errorf("%v: another secret came back", b)
+			t.Errorf("%v: UnwrapDEK returned another secret", b)
 		}
 		if !slices.Equal(before, wrapped) {
 			t.Errorf("%v: unwrapping changed the wrap", b)
@@ -183,7 +189,7 @@ func roundTrip(t *testing.T, w *world) {
 	}
 }
 
-func fresh(t *testing.T, w *world) {
+func freshSecrets(t *testing.T, w *env) {
 	p := w.provider(t, "a")
 	kek := kekOf(t, p, home.User)
 	seen := map[string]bool{}
@@ -191,22 +197,22 @@ func fresh(t *testing.T, w *world) {
 		secret, wrapped := generate(t, p, kek, home)
 		for _, s := range []string{string(secret), string(wrapped), string(wrapped[:12])} {
 			if seen[s] {
-				t.Fatal("a secret, a wrap or a nonce came twice")
+				t.Fatal("two calls returned the same secret, wrap or nonce")
 			}
 			seen[s] = true
 		}
 	}
 }
 
-func determinism(t *testing.T, w *world) {
+func determinism(t *testing.T, w *env) {
 	p, again := w.provider(t, "a"), w.provider(t, "a")
 	secret, wrapped := generate(t, p, kekOf(t, p, home.User), home)
 	if got := unwrap(t, again, kekOf(t, again, home.User), home, wrapped); !slices.Equal(got, secret) {
-		t.Error("the same master key and user gave another secret")
+		t.Error("the same master key and user returned another secret")
 	}
 }
 
-func usersApart(t *testing.T, w *world) {
+func separateUsers(t *testing.T, w *env) {
 	p := w.provider(t, "a")
 	ada, bob := kekOf(t, p, "ada"), kekOf(t, p, "bob")
 	_, wrapped := generate(t, p, ada, home)
@@ -217,7 +223,7 @@ func usersApart(t *testing.T, w *world) {
 	refuse(t, p, ada, swapped, wrapped, blue.ErrInvalid)
 }
 
-func binding(t *testing.T, w *world) {
+func binding(t *testing.T, w *env) {
 	p := w.provider(t, "a")
 	kek := kekOf(t, p, home.User)
 	_, wrapped := generate(t, p, kek, home)
@@ -234,7 +240,7 @@ func binding(t *testing.T, w *world) {
 	}
 }
 
-func damage(t *testing.T, w *world) {
+func damagedWrap(t *testing.T, w *env) {
 	p := w.provider(t, "a")
 	kek := kekOf(t, p, home.User)
 	_, wrapped := generate(t, p, kek, home)
@@ -252,19 +258,19 @@ func damage(t *testing.T, w *world) {
 	refuse(t, p, kek, home, append(slices.Clone(wrapped), 0), blue.ErrTampered)
 }
 
-func wrongKey(t *testing.T, w *world) {
+func wrongKey(t *testing.T, w *env) {
 	a, b := w.provider(t, "a"), w.provider(t, "b")
 	_, wrapped := generate(t, a, kekOf(t, a, home.User), home)
 	refuse(t, b, kekOf(t, b, home.User), home, wrapped, blue.ErrTampered)
 }
 
-// stranger is a handle that no provider has returned.
-type stranger struct{ keys.Redacted }
+// foreignUMK is a handle that no provider returned.
+type foreignUMK struct{ envelope.Redacted }
 
-func (stranger) Fingerprint() string { return "umk:0000000000000000" }
-func (stranger) Destroy()            {}
+func (foreignUMK) Fingerprint() string { return "umk:0000000000000000" }
+func (foreignUMK) Destroy()            {}
 
-func badArguments(t *testing.T, w *world) {
+func badArguments(t *testing.T, w *env) {
 	p := w.provider(t, "a")
 	umk := umkOf(t, p)
 	for _, user := range []string{"", "a b", "a\x00", "a\n", "\xff", "a\u202eb", "\u00a0", strings.Repeat("a", 129)} {
@@ -272,15 +278,15 @@ func badArguments(t *testing.T, w *world) {
 			t.Errorf("DeriveKEK(%q): %v; want ErrInvalid", user, err)
 		}
 	}
-	if kek, err := p.DeriveKEK(ctx, stranger{}, "ada"); kek != nil || !errors.Is(err, blue.ErrInvalid) {
-		t.Errorf("DeriveKEK with a stranger's handle: %v; want ErrInvalid", err)
+	if kek, err := p.DeriveKEK(ctx, foreignUMK{}, "ada"); kek != nil || !errors.Is(err, blue.ErrInvalid) {
+		t.Errorf("DeriveKEK with a foreign handle: %v; want ErrInvalid", err)
 	}
 	if maker, stores := p.(keys.KEKMaker); stores {
 		if err := maker.MakeKEK(ctx, umk, "a b"); !errors.Is(err, blue.ErrInvalid) {
 			t.Errorf("MakeKEK of a bad name: %v; want ErrInvalid", err)
 		}
-		if err := maker.MakeKEK(ctx, stranger{}, "ada"); !errors.Is(err, blue.ErrInvalid) {
-			t.Errorf("MakeKEK with a stranger's handle: %v; want ErrInvalid", err)
+		if err := maker.MakeKEK(ctx, foreignUMK{}, "ada"); !errors.Is(err, blue.ErrInvalid) {
+			t.Errorf("MakeKEK with a foreign handle: %v; want ErrInvalid", err)
 		}
 	}
 	kek := kekOf(t, p, "ada")
@@ -295,7 +301,7 @@ func badArguments(t *testing.T, w *world) {
 	}
 }
 
-func destroyed(t *testing.T, w *world) {
+func destroyedHandles(t *testing.T, w *env) {
 	p := w.provider(t, "a")
 	kek := kekOf(t, p, home.User)
 	secret, wrapped := generate(t, p, kek, home)
@@ -306,9 +312,9 @@ func destroyed(t *testing.T, w *world) {
 	if kek, err := p.DeriveKEK(ctx, umk, home.User); kek != nil || !errors.Is(err, blue.ErrSealed) {
 		t.Errorf("DeriveKEK from a destroyed handle: %v; want ErrSealed", err)
 	}
-	// A KEK outlives the handle it was derived from.
+	// A KEK works after its UMK was destroyed.
 	if got := unwrap(t, p, kek, home, wrapped); !slices.Equal(got, secret) {
-		t.Error("another secret came back")
+		t.Error("UnwrapDEK returned another secret")
 	}
 	kek.Destroy()
 	kek.Destroy()
@@ -316,17 +322,17 @@ func destroyed(t *testing.T, w *world) {
 	if secret, wrapped, err := p.GenerateDEK(ctx, kek, home); secret != nil || wrapped != nil || !errors.Is(err, blue.ErrSealed) {
 		t.Errorf("GenerateDEK under a destroyed KEK: %v; want ErrSealed", err)
 	}
-	// One handle's end is not another's.
+	// Other handles of the same key are not affected.
 	if got := unwrap(t, p, kekOf(t, p, home.User), home, wrapped); !slices.Equal(got, secret) {
-		t.Error("another secret came back")
+		t.Error("UnwrapDEK returned another secret")
 	}
 }
 
-func concurrent(t *testing.T, w *world) {
+func concurrentUse(t *testing.T, w *env) {
 	p := w.provider(t, "a")
 	shared := kekOf(t, p, home.User)
 	want, wrapped := generate(t, p, shared, home)
-	doomed := kekOf(t, p, home.User)
+	destroyedKEK := kekOf(t, p, home.User)
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
@@ -345,21 +351,21 @@ func concurrent(t *testing.T, w *world) {
 			for _, kek := range []*keys.KEK{shared, own} {
 				secret, err := p.UnwrapDEK(ctx, kek, home, wrapped)
 				if err != nil || !slices.Equal(secret.InsecureBytes(), want) {
-					t.Errorf("another secret came back, or %v", err)
+					t.Errorf("UnwrapDEK returned another secret: %v", err)
 				}
 			}
 			if _, _, err := p.GenerateDEK(ctx, shared, home); err != nil {
 				t.Error(err)
 			}
 			if i == 8 {
-				doomed.Destroy()
+				destroyedKEK.Destroy()
 			}
-			secret, err := p.UnwrapDEK(ctx, doomed, home, wrapped)
+			secret, err := p.UnwrapDEK(ctx, destroyedKEK, home, wrapped)
 			if err != nil && !errors.Is(err, blue.ErrSealed) {
-				t.Errorf("a KEK that is destroyed meanwhile: %v; want the secret or ErrSealed", err)
+				t.Errorf("a KEK that is destroyed in parallel: %v; want the secret or ErrSealed", err)
 			}
 			if err == nil && !slices.Equal(secret.InsecureBytes(), want) {
-				t.Error("a KEK that is destroyed meanwhile gave another secret")
+				t.Error("a KEK that is destroyed in parallel returned another secret")
 			}
 		})
 	}

@@ -12,7 +12,7 @@ import (
 
 const redacted = "[redacted]"
 
-func redaction(t *testing.T, w *world) {
+func redaction(t *testing.T, w *env) {
 	p := w.provider(t, "a")
 	kek := kekOf(t, p, home.User)
 	secret, _, err := p.GenerateDEK(ctx, kek, home)
@@ -20,18 +20,17 @@ func redaction(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	for name, handle := range map[string]any{"UMK": umkOf(t, p), "KEK": kek, "secret": secret} {
-		t.Run(name, func(t *testing.T) { Redacted(t, handle) })
+		t.Run(name, func(t *testing.T) { checkRedacted(t, handle) })
 	}
 }
 
-// Redacted checks that a handle shows nothing of itself however it is
-// printed: every verb and flag of fmt, JSON, text, slog, alone and inside of
-// a struct, a slice and a map.
-func Redacted(t *testing.T, handle any) {
+// checkRedacted checks that a handle prints as "[redacted]" with every verb and flag of
+// fmt, in JSON, as text and in slog, alone and inside a struct, a slice and a map.
+func checkRedacted(t *testing.T, handle any) {
 	t.Helper()
 	for verb := rune('A'); verb <= 'z'; verb++ {
 		if verb > 'Z' && verb < 'a' || strings.ContainsRune("Tpw", verb) {
-			continue // no letter; or what fmt prints without asking: type, addresses
+			continue // not a letter, or a verb that fmt handles itself (type, address)
 		}
 		for _, flags := range []string{"", "+", "#", "-", " ", "0", "40", ".3", "+#"} {
 			format := "%" + flags + string(verb)
@@ -58,7 +57,7 @@ func Redacted(t *testing.T, handle any) {
 	}
 	value, ok := handle.(slog.LogValuer)
 	if !ok || value.LogValue().String() != redacted {
-		t.Error("LogValue is missing or shows more")
+		t.Error("LogValue is missing or shows the handle")
 	}
 	object, ok := handle.(json.Marshaler)
 	if !ok {

@@ -12,24 +12,24 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// makingKEKs is for providers that store a key for each user. The others show
-// that they store none.
-func makingKEKs(t *testing.T, w *world) {
+// createKEKs tests the creation of stored KEKs. A provider that is not a KEKMaker must
+// store none.
+func createKEKs(t *testing.T, w *env) {
 	p := w.provider(t, "a")
 	maker, stores := p.(keys.KEKMaker)
 	umk := umkOf(t, p)
 	if !stores {
 		kekOf(t, p, "ada")
-		if n := len(stored(t, w, "a", "ada")); n != 0 {
-			t.Errorf("%d records of ada; the provider is no KEKMaker", n)
+		if n := len(recordsOf(t, w, "a", "ada")); n != 0 {
+			t.Errorf("%d records of ada, but the provider is not a KEKMaker", n)
 		}
 		return
 	}
 	if kek, err := p.DeriveKEK(ctx, umk, "ada"); kek != nil || !errors.Is(err, keys.ErrNoKEK) || !errors.Is(err, blue.ErrSealed) {
-		t.Errorf("DeriveKEK of nobody: %v; want ErrNoKEK", err)
+		t.Errorf("DeriveKEK of a user without a KEK: %v; want ErrNoKEK", err)
 	}
-	if n := len(stored(t, w, "a", "ada")); n != 0 {
-		t.Fatalf("opening made %d records", n)
+	if n := len(recordsOf(t, w, "a", "ada")); n != 0 {
+		t.Fatalf("DeriveKEK stored %d records", n)
 	}
 	var all sync.WaitGroup
 	for range 16 {
@@ -41,22 +41,22 @@ func makingKEKs(t *testing.T, w *world) {
 		})
 	}
 	all.Wait()
-	before := stored(t, w, "a", "ada")
+	before := recordsOf(t, w, "a", "ada")
 	if len(before) != 1 {
 		t.Fatalf("16 makers stored %d records", len(before))
 	}
 	secret, wrapped := generate(t, p, kekOf(t, p, "ada"), home)
 	again := w.provider(t, "a")
 	if got := unwrap(t, again, kekOf(t, again, "ada"), home, wrapped); !slices.Equal(got, secret) {
-		t.Error("two KEKs of one user")
+		t.Error("one user has two KEKs")
 	}
-	if err := maker.MakeKEK(ctx, umk, "ada"); err != nil || !stored(t, w, "a", "ada")[0].Equal(before[0]) {
-		t.Errorf("a second MakeKEK changed the record, or %v", err)
+	if err := maker.MakeKEK(ctx, umk, "ada"); err != nil || !recordsOf(t, w, "a", "ada")[0].Equal(before[0]) {
+		t.Errorf("a second MakeKEK changed the record: %v", err)
 	}
 }
 
-// stored returns the records of a user in blue_keys.
-func stored(t testing.TB, w *world, master, user string) []record.Record {
+// recordsOf returns the records of a user in blue_keys.
+func recordsOf(t testing.TB, w *env, master, user string) []record.Record {
 	t.Helper()
 	found, err := w.store(master).Query(ctx, record.Query{Table: record.Keys, Partition: record.UserPartition(user)})
 	if err != nil {
@@ -65,9 +65,9 @@ func stored(t testing.TB, w *world, master, user string) []record.Record {
 	return found
 }
 
-// opener returns what UnwrapDEK is to be given for a wrap of a user: the KEK,
-// or none where the wrap needs none.
-func opener(t testing.TB, p keys.Provider, user string, w keys.Wrapped) *keys.KEK {
+// kekFor returns the KEK that UnwrapDEK needs for a wrap of a user, or nil if it needs
+// none.
+func kekFor(t testing.TB, p keys.Provider, user string, w keys.Wrapped) *keys.KEK {
 	t.Helper()
 	if len(w) > envelope.WrapSize {
 		return nil
@@ -75,11 +75,11 @@ func opener(t testing.TB, p keys.Provider, user string, w keys.Wrapped) *keys.KE
 	return kekOf(t, p, user)
 }
 
-func grants(t *testing.T, w *world) {
+func grants(t *testing.T, w *env) {
 	p := w.provider(t, "a")
 	granter, ok := p.(keys.Granter)
 	if !ok {
-		t.Fatal("the provider is no Granter")
+		t.Fatal("the provider is not a Granter")
 	}
 	secret := envelope.GenerateSecret()
 	b := keys.Binding{User: "bob", Dialogue: home.Dialogue, Version: 3}
@@ -88,11 +88,11 @@ func grants(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	if len(wrapped) < envelope.WrapSize {
-		t.Fatalf("a wrap of %d bytes", len(wrapped))
+		t.Fatalf("the wrap has %d bytes", len(wrapped))
 	}
 	again := w.provider(t, "a")
-	if got := unwrap(t, again, opener(t, again, "bob", wrapped), b, wrapped); !slices.Equal(got, secret.InsecureBytes()) {
-		t.Error("another secret came back")
+	if got := unwrap(t, again, kekFor(t, again, "bob", wrapped), b, wrapped); !slices.Equal(got, secret.InsecureBytes()) {
+		t.Error("UnwrapDEK returned another secret")
 	}
 	for _, change := range []func(*keys.Binding){
 		func(b *keys.Binding) { b.User = "ada" },
@@ -103,16 +103,16 @@ func grants(t *testing.T, w *world) {
 	} {
 		other := b
 		change(&other)
-		refuse(t, p, opener(t, p, other.User, wrapped), other, wrapped, blue.ErrTampered)
+		refuse(t, p, kekFor(t, p, other.User, wrapped), other, wrapped, blue.ErrTampered)
 	}
 	for i := range wrapped {
 		flipped := slices.Clone(wrapped)
 		flipped[i] ^= 1
-		if secret, err := p.UnwrapDEK(ctx, opener(t, p, "bob", wrapped), b, flipped); secret != nil || !errors.Is(err, blue.ErrTampered) && !errors.Is(err, blue.ErrSealed) {
-			t.Errorf("byte %d flipped: %v; want ErrTampered, or ErrSealed where it names the key", i, err)
+		if secret, err := p.UnwrapDEK(ctx, kekFor(t, p, "bob", wrapped), b, flipped); secret != nil || !errors.Is(err, blue.ErrTampered) && !errors.Is(err, blue.ErrSealed) {
+			t.Errorf("byte %d flipped: %v; want ErrTampered, or ErrSealed if the byte is in the name of the key", i, err)
 		}
 	}
-	refuse(t, p, opener(t, p, "bob", wrapped), b, wrapped[:20], blue.ErrTampered)
+	refuse(t, p, kekFor(t, p, "bob", wrapped), b, wrapped[:20], blue.ErrTampered)
 	for _, bad := range []keys.Binding{{User: "b b", Dialogue: "d", Version: 1}, {User: "bob", Version: 1}, {User: "bob", Dialogue: "d"}} {
 		if wrapped, err := granter.Grant(ctx, bad, secret); wrapped != nil || !errors.Is(err, blue.ErrInvalid) {
 			t.Errorf("Grant(%v): %v; want ErrInvalid", bad, err)
@@ -124,9 +124,9 @@ func grants(t *testing.T, w *world) {
 	}
 }
 
-// ring: a ring makes, opens and refuses, whatever the provider stores.
-func ring(t *testing.T, w *world) {
-	of := func(master, user string) *keys.Ring {
+// ring creates and opens keys with Rings over the provider.
+func ring(t *testing.T, w *env) {
+	newRing := func(master, user string) *keys.Ring {
 		r := keys.NewRing(w.store("a"), w.h.Provider(t, master, w.store("a")), user, nil)
 		t.Cleanup(func() { _ = r.Close() })
 		return r
@@ -135,7 +135,7 @@ func ring(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := of("a", "ada").Create(ctx, "tea")
+	made, err := newRing("a", "ada").Create(ctx, "tea")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,26 +144,26 @@ func ring(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, err := of("a", "ada").Open(ctx, "dek#tea#1")
+	opened, err := newRing("a", "ada").Open(ctx, "dek#tea#1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer opened.Destroy()
 	if _, err := opened.Open(addr, sealed, nonce); err != nil {
-		t.Errorf("another ring has other keys: %v", err)
+		t.Errorf("another Ring returns other keys: %v", err)
 	}
-	if _, err := of("a", "bob").Open(ctx, "dek#tea#1"); !errors.Is(err, keys.ErrDenied) {
+	if _, err := newRing("a", "bob").Open(ctx, "dek#tea#1"); !errors.Is(err, keys.ErrDenied) {
 		t.Errorf("bob: %v; want ErrDenied", err)
 	}
-	if n := len(stored(t, w, "a", "bob")); n != 0 {
-		t.Errorf("a refused bob left %d records", n)
+	if n := len(recordsOf(t, w, "a", "bob")); n != 0 {
+		t.Errorf("bob, who was refused, has %d records", n)
 	}
-	wrong, err := of("b", "ada").Open(ctx, "dek#tea#1")
+	wrong, err := newRing("b", "ada").Open(ctx, "dek#tea#1")
 	if e, ok := errors.AsType[*keys.WrongKeyError](err); wrong != nil || !ok || e.Want == e.Have {
 		t.Errorf("another master key: %v; want WrongKeyError", err)
 	}
 	all, err := w.store("a").Query(ctx, record.Query{Table: record.Keys, Partition: "dialogue#tea"})
 	if err != nil || len(all) != 2 {
-		t.Errorf("%d records, %v; want head and wrap", len(all), err)
+		t.Errorf("%d records, %v; want the key header and one wrap", len(all), err)
 	}
 }

@@ -10,28 +10,28 @@ import (
 	"github.com/superviber/blue-encrypted-store/envelope"
 )
 
-var auditKeyWords = &words{
+var auditKeyKind = &keyKind{
 	"an audit signing key",
-	"restore the file from a copy of it, or move it away and let a new key be made: keep the old public key, which verifies what was signed before",
+	"restore the file from a copy of it, or move it away and let a new key be created; keep the old public key to verify the old signatures",
 }
 
-// AuditKey is the file of the key that signs the audit log's checkpoints: the
-// 32 bytes that RFC 8032 calls the private key, a seed. It lies beside the
-// master key, by default ~/.blue/keys/audit.key, and the same is asked of it.
-// Unlike the master key it may be made at any time, for it seals nothing: a
-// lost one costs the power to sign, never data. All methods may be called
-// concurrently, and by many processes on one file.
-type AuditKey struct{ file }
+// An AuditKey is the file of the key that signs checkpoints of the audit log: the
+// 32 bytes that RFC 8032 calls the private key, a seed. The default is
+// ~/.blue/keys/audit.key. The file has the same format and checks as the master key.
+// Unlike the master key it can be created at any time, because it encrypts nothing.
+// After a loss nothing more can be signed with it, but no data is lost. All methods
+// may be called concurrently, and several processes can use one file.
+type AuditKey struct{ keyFile }
 
-// OpenAuditKey returns the key of a file. Nothing is read or made before the
-// first call of a method.
+// OpenAuditKey returns the audit key of a file. It reads and creates nothing.
 func OpenAuditKey(path string) *AuditKey {
-	return &AuditKey{file{path: path, says: auditKeyWords}}
+	return &AuditKey{keyFile{path: path, kind: auditKeyKind}}
 }
 
-// Load reads the seed; the caller destroys it. It never makes one. Errors:
-// ErrNotFound if there is no file; *FileError, which is ErrSealed, for one that
-// is not a proper key; ErrInvalid for an empty path.
+// Load reads the seed. The caller must destroy it. Load never creates a key. It
+// returns blue.ErrNotFound if the file is missing, *[FileError] (which is
+// blue.ErrSealed) for a file that is not a usable key, blue.ErrInvalid for an empty
+// path, and the error of ctx.
 func (k *AuditKey) Load(ctx context.Context) (*envelope.Secret, error) {
 	seed, err := k.read(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -40,19 +40,21 @@ func (k *AuditKey) Load(ctx context.Context) (*envelope.Secret, error) {
 	return seed, err
 }
 
-// LoadOrCreate reads the seed, and makes it first if it is missing; made says
-// that this call did. Of many processes at once one makes it and all return
-// it. Errors as of Load, and ErrUnavailable where a file cannot be written.
-func (k *AuditKey) LoadOrCreate(ctx context.Context) (seed *envelope.Secret, made bool, err error) {
+// LoadOrCreate reads the seed, and creates the key first if the file is missing.
+// created is true if this call created it. Of several concurrent processes one
+// creates it, and all return it. LoadOrCreate returns *[FileError] (which is
+// blue.ErrSealed) for a file that is not a usable key, blue.ErrUnavailable if the
+// file cannot be created, blue.ErrInvalid for an empty path, and the error of ctx.
+func (k *AuditKey) LoadOrCreate(ctx context.Context) (seed *envelope.Secret, created bool, err error) {
 	seed, err = k.read(ctx)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return seed, false, err
 	}
-	if made, err = k.write(); err != nil {
+	if created, err = k.create(); err != nil {
 		return nil, false, err
 	}
 	if seed, err = k.Load(ctx); err != nil {
 		return nil, false, err
 	}
-	return seed, made, nil
+	return seed, created, nil
 }

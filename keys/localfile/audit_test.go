@@ -13,21 +13,21 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// refusedAudit checks that the audit key's file is refused, and not touched.
-func refusedAudit(t *testing.T, path, want string) {
+// wantAuditRefused checks that the file of the audit key is refused and not changed.
+func wantAuditRefused(t *testing.T, path, want string) {
 	t.Helper()
 	_, err := OpenAuditKey(path).Load(ctx)
 	wantFault(t, err, path, want)
 	seed, made, err := OpenAuditKey(path).LoadOrCreate(ctx)
 	wantFault(t, err, path, want)
 	if seed != nil || made {
-		t.Errorf("got a key, made %v", made)
+		t.Errorf("got a key, created %v", made)
 	}
 	if strings.Contains(err.Error()+err.(*FileError).Hint, "master") {
-		t.Errorf("%v: the master key is named", err)
+		t.Errorf("%v: the message is about the master key", err)
 	}
 	if names := list(t, filepath.Dir(path)); len(names) != 1 {
-		t.Errorf("the folder now holds %v", names)
+		t.Errorf("the folder now contains %v", names)
 	}
 }
 
@@ -44,11 +44,11 @@ func TestAuditKeyContent(t *testing.T) {
 		{"64, seed and public key", make([]byte, 64), "PATH has 64 bytes; an audit signing key is exactly 32"},
 		{"64 hex", []byte(strings.Repeat("0a", 32)), "PATH holds 64 hexadecimal characters; an audit signing key is 32 raw bytes"},
 		{"44 base64", []byte(strings.Repeat("A", 42) + "E="), "PATH holds 44 base64 characters; an audit signing key is 32 raw bytes"},
-		{"zeros", make([]byte, 32), "PATH holds 32 zero bytes, which is no key"},
+		{"zeros", make([]byte, 32), "PATH holds 32 zero bytes, which cannot be a key"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := keyPath(t, c.content)
-			refusedAudit(t, path, c.want)
+			wantAuditRefused(t, path, c.want)
 			if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, c.content) {
 				t.Error("the file was changed")
 			}
@@ -56,14 +56,14 @@ func TestAuditKeyContent(t *testing.T) {
 	}
 }
 
-func TestAuditKeyIsMadeOnce(t *testing.T) {
+func TestAuditKeyIsCreatedOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys", "audit.key")
 	k := OpenAuditKey(path)
 	if _, err := k.Load(ctx); !errors.Is(err, blue.ErrNotFound) || !strings.Contains(err.Error(), "the audit signing key "+path) {
 		t.Errorf("Load without a file: %v; want ErrNotFound", err)
 	}
 	if _, err := os.Lstat(filepath.Dir(path)); !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal("Load made something")
+		t.Fatal("Load created a file")
 	}
 	first, made, err := k.LoadOrCreate(ctx)
 	if err != nil || !made {
@@ -71,7 +71,7 @@ func TestAuditKeyIsMadeOnce(t *testing.T) {
 	}
 	content, err := os.ReadFile(path)
 	if err != nil || !bytes.Equal(content, first.InsecureBytes()) {
-		t.Fatalf("the file holds other bytes, %v", err)
+		t.Fatalf("the file contains other bytes: %v", err)
 	}
 	again, made, err := OpenAuditKey(path).LoadOrCreate(ctx)
 	if err != nil || made || !bytes.Equal(again.InsecureBytes(), content) {
@@ -86,21 +86,22 @@ func TestAuditKeyIsMadeOnce(t *testing.T) {
 			t.Errorf("%s: mode %v, %v; want %v", at, info.Mode(), err, want)
 		}
 	}
-	// Another key, not a copy of the master key that lies beside it.
+	// The audit key is not a copy of the master key in the same folder.
 	umk := filepath.Join(filepath.Dir(path), "umk.key")
 	if _, err := Open(umk, empty).UMK(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if master, _ := os.ReadFile(umk); bytes.Equal(master, content) {
-		t.Error("both files hold one key")
+		t.Error("both files contain the same key")
 	}
 	if names := list(t, filepath.Dir(path)); len(names) != 2 {
-		t.Errorf("the folder holds %v", names)
+		t.Errorf("the folder contains %v", names)
 	}
 }
 
-// A key that appears between look and link is not replaced, and not ours.
-func TestAuditKeyLosesTheLink(t *testing.T) {
+// TestAuditKeyLosesTheRace: a key that another process creates before the link is not
+// replaced, and created is false.
+func TestAuditKeyLosesTheRace(t *testing.T) {
 	path := keyPath(t, nil)
 	k := OpenAuditKey(path)
 	k.step = func(step string) {
@@ -112,7 +113,7 @@ func TestAuditKeyLosesTheLink(t *testing.T) {
 	}
 	seed, made, err := k.LoadOrCreate(ctx)
 	if err != nil || made || !bytes.Equal(seed.InsecureBytes(), testKey()) {
-		t.Errorf("made %v, %v; want the winner's key", made, err)
+		t.Errorf("made %v, %v; want the key of the other process", made, err)
 	}
 }
 

@@ -18,8 +18,8 @@ import (
 // auditName is the name of a file that children use as an audit key.
 const auditName = "audit.key"
 
-// auditChild uses one audit key and prints a digest of it, and whether it made
-// it; or the error.
+// auditChild uses one audit key and prints its digest and whether it created it, or
+// the error.
 func auditChild(k *AuditKey) {
 	seed, made, err := k.LoadOrCreate(ctx)
 	if err != nil {
@@ -31,11 +31,11 @@ func auditChild(k *AuditKey) {
 
 func TestAuditKeyFiftyProcesses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), ".blue", "keys", auditName)
-	racers, start := lineUp(t, 50, path)
+	children, start := startChildren(t, 50, path)
 	start()
 	seen := map[string]int{}
 	makers := 0
-	for _, c := range racers {
+	for _, c := range children {
 		out, _ := io.ReadAll(c.out)
 		if err := c.cmd.Wait(); err != nil {
 			t.Errorf("a child: %v", err)
@@ -51,14 +51,15 @@ func TestAuditKeyFiftyProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	if digest := fmt.Sprintf("%x", sha256.Sum256(content)); len(seen) != 1 || seen[digest] != 50 || makers != 1 {
-		t.Errorf("50 processes saw %v, %d say they made it; the file is %s", seen, makers, digest)
+		t.Errorf("50 processes read %v, and %d report that they created it; the file is %s", seen, makers, digest)
 	}
 	if names := list(t, filepath.Dir(path)); len(names) != 1 {
-		t.Errorf("the folder holds %v", names)
+		t.Errorf("the folder contains %v", names)
 	}
 }
 
-// A process that is killed after any step leaves no key or a whole one.
+// TestAuditKeyKilledAtEachStep: a process that is killed after any step leaves no key
+// or a complete one.
 func TestAuditKeyKilledAtEachStep(t *testing.T) {
 	for _, step := range []string{"folder", "temp", "written", "synced", "linked", "done"} {
 		t.Run(step, func(t *testing.T) {
@@ -87,7 +88,7 @@ func TestAuditKeyMode(t *testing.T) {
 	if err := os.Chmod(path, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	refusedAudit(t, path, "PATH is readable by others (mode 0640)")
+	wantAuditRefused(t, path, "PATH is readable by others (mode 0640)")
 	if err := os.Chmod(path, 0o400); err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +103,7 @@ func TestAuditKeySymlink(t *testing.T) {
 		if err := os.Symlink(target, path); err != nil {
 			t.Fatal(err)
 		}
-		refusedAudit(t, path, "PATH is a symbolic link, not a plain file")
+		wantAuditRefused(t, path, "PATH is a symbolic link, not a plain file")
 	}
 }
 
@@ -111,13 +112,13 @@ func TestAuditKeyOtherKinds(t *testing.T) {
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Skipf("skipped: no named pipes here: %v", err)
 	}
-	refusedAudit(t, path, "PATH is a named pipe, not a plain file")
+	wantAuditRefused(t, path, "PATH is a named pipe, not a plain file")
 	if os.Geteuid() != 0 {
-		return // only root can give a file away
+		return // only root can change the owner of a file
 	}
 	path = keyPath(t, testKey())
 	if err := os.Chown(path, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
-	refusedAudit(t, path, "PATH belongs to user id 65534, not to you (user id 0)")
+	wantAuditRefused(t, path, "PATH belongs to user id 65534, not to you (user id 0)")
 }

@@ -5,16 +5,16 @@ import (
 	"syscall"
 )
 
-// networkDisk names the network file system that a file is on, or returns "".
+// networkDisk returns the name of the network file system of a file, or "".
 func networkDisk(f *os.File) string {
 	var stat syscall.Statfs_t
 	if err := syscall.Fstatfs(int(f.Fd()), &stat); err != nil {
-		return "" // no reason to refuse a key
+		return "" // unknown, so the key is accepted
 	}
 	return networkDiskOf(uint32(stat.Type))
 }
 
-// networkDiskOf knows the magic numbers of statfs(2).
+// networkDiskOf returns the name of a network file system by its magic number (statfs(2)).
 func networkDiskOf(magic uint32) string {
 	switch magic {
 	case 0x6969:

@@ -2,7 +2,7 @@ package localfile
 
 import "testing"
 
-// The numbers are those of statfs(2).
+// TestNetworkDiskOf has the magic numbers of statfs(2).
 func TestNetworkDiskOf(t *testing.T) {
 	for magic, want := range map[uint32]string{
 		0x6969: "NFS", 0xff534d42: "SMB", 0xfe534d42: "SMB", 0x5346414f: "AFS", 0x00c36400: "Ceph",

@@ -4,5 +4,5 @@ package localfile
 
 import "os"
 
-// networkDisk is known on Linux alone.
+// networkDisk returns "", because it is implemented on Linux only.
 func networkDisk(*os.File) string { return "" }

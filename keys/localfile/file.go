@@ -10,70 +10,72 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/internal/fsutil"
 )
 
 const keySize = 32 // bytes
 
-// file is one file of 32 secret bytes: how it is read and made is the same
-// whatever the key is for.
-type file struct {
+// A keyFile is a file of 32 secret bytes.
+type keyFile struct {
 	path string
-	says *words
-	step func(name string)     // set by tests alone: called after each step on the file
-	disk func(*os.File) string // set by tests alone: in place of networkDisk
+	kind *keyKind
+	step func(name string)     // set by tests only: called after each step on the file
+	disk func(*os.File) string // set by tests only: replaces networkDisk
 }
 
-// words are what is said about one kind of key.
-type words struct {
-	one     string // "a key"
-	restore string // the hint for a file that holds none
+// A keyKind has the words of messages about one kind of key.
+type keyKind struct {
+	name    string // for example "a key"
+	restore string // the hint for a file that does not contain a key
 }
 
-var masterKeyWords = &words{"a key", "restore the file from a copy of it; a key that is lost cannot be made again"}
-
-// FileError says what is wrong with a key file. It is blue.ErrSealed; and
-// fs.ErrNotExist where no file is there.
+// A FileError reports what is wrong with a key file. It unwraps to blue.ErrSealed,
+// and also to fs.ErrNotExist if the file is missing.
 type FileError struct {
 	Path   string
-	Reason string // the whole sentence, which names the path: what Error returns
-	Hint   string // what to do about it, one line; may be empty
-	// NoKey says that what lies there can be no key, whoever owns it and
-	// however it is spelled: a folder, zeros, bytes of another number. A file
-	// that is only refused, for its mode, owner or place, may well be one.
+	Reason string // the message, with the path
+	Hint   string // what the user can do, one line or ""
+	// NoKey reports that the file cannot contain a key in any encoding: it is a
+	// folder, all zeros, or of another size. A file that is refused because of its
+	// mode, owner or place can contain a key.
 	NoKey bool
 
-	gone bool
+	isMissing bool
 }
 
+// Error returns Reason.
 func (e *FileError) Error() string { return e.Reason }
 
+// Unwrap returns blue.ErrSealed, and fs.ErrNotExist if the file is missing.
 func (e *FileError) Unwrap() []error {
-	if e.gone {
+	if e.isMissing {
 		return []error{blue.ErrSealed, fs.ErrNotExist}
 	}
 	return []error{blue.ErrSealed}
 }
 
-// fault is a FileError whose reason follows the path.
-func (f *file) fault(hint, format string, args ...any) error {
+// newError returns a FileError whose reason begins with the path.
+func (f *keyFile) newError(hint, format string, args ...any) *FileError {
 	return &FileError{Path: f.path, Reason: f.path + " " + fmt.Sprintf(format, args...), Hint: hint}
 }
 
-// noKey is the fault of what can be no key.
-func (f *file) noKey(hint, format string, args ...any) error {
-	return &FileError{Path: f.path, Reason: f.path + " " + fmt.Sprintf(format, args...), Hint: hint, NoKey: true}
+// newNoKeyError returns a FileError with NoKey.
+func (f *keyFile) newNoKeyError(hint, format string, args ...any) *FileError {
+	e := f.newError(hint, format, args...)
+	e.NoKey = true
+	return e
 }
 
-// read returns the key in the file; fs.ErrNotExist if there is none. Anything
-// but a plain file of our own is refused before it is opened, since opening a
-// pipe or a device can block or act, and again after, since it may have been
-// replaced in between.
-func (f *file) read(ctx context.Context) (*envelope.Secret, error) {
+// read returns the key in the file, or fs.ErrNotExist. It checks the file before it
+// opens it, because opening a pipe or a device can block or have an effect. It
+// checks it again after that, because the file can be replaced in between.
+func (f *keyFile) read(ctx context.Context) (*envelope.Secret, error) {
 	if f.path == "" {
-		return nil, fmt.Errorf("%w: keys/localfile: an empty path", blue.ErrInvalid)
+		return nil, fmt.Errorf("%w: keys/localfile: the path is empty", blue.ErrInvalid)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -83,26 +85,27 @@ func (f *file) read(ctx context.Context) (*envelope.Secret, error) {
 		return nil, fs.ErrNotExist
 	}
 	if err != nil {
-		return nil, f.fault("", "cannot be reached: %v", cause(err))
+		return nil, f.newError("", "cannot be reached: %v", withoutPath(err))
 	}
 	if err := f.checkInfo(before); err != nil {
 		return nil, err
 	}
-	f.at("stat")
+	f.callStep("stat")
+	const replaced, replacedHint = "changed while it was being opened", "find out what replaces the file, then run the command again"
 	open, err := openKey(f.path)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return nil, f.fault("chmod 600 "+f.path, "cannot be read: %v", cause(err))
+		return nil, f.newError("chmod 600 "+f.path, "cannot be read: %v", withoutPath(err))
 	case err != nil:
-		return nil, f.replaced(err)
+		return nil, f.newError(replacedHint, replaced+": %v", withoutPath(err))
 	}
 	defer open.Close()
 	after, err := open.Stat()
 	if err != nil {
-		return nil, f.fault("", "cannot be examined: %v", cause(err))
+		return nil, f.newError("", "cannot be examined: %v", withoutPath(err))
 	}
 	if !os.SameFile(before, after) {
-		return nil, f.replaced(nil)
+		return nil, f.newError(replacedHint, replaced)
 	}
 	if err := f.checkInfo(after); err != nil {
 		return nil, err
@@ -113,103 +116,91 @@ func (f *file) read(ctx context.Context) (*envelope.Secret, error) {
 	return f.parse(open, after.Size())
 }
 
-func (f *file) replaced(err error) error {
-	why := ""
-	if err != nil {
-		why = ": " + cause(err).Error()
-	}
-	return f.fault("find out what replaces the file, then run the command again", "changed while it was being opened%s", why)
-}
-
-// checkInfo refuses what is not a plain file of ours that nobody else can use.
-func (f *file) checkInfo(info fs.FileInfo) error {
-	const itself = "put the key file itself there"
-	switch kind := kindOf(info.Mode()); {
-	case info.Mode()&fs.ModeSymlink != 0: // it may lead to a key
-		return f.fault(itself, "is %s, not a plain file", kind)
+// checkInfo refuses a file that is not a plain file of this user, or that other users
+// can read or write.
+func (f *keyFile) checkInfo(info fs.FileInfo) error {
+	const hint = "put the key file itself there"
+	switch kind := describeType(info.Mode()); {
+	case info.Mode()&fs.ModeSymlink != 0: // it can lead to a key
+		return f.newError(hint, "is %s, not a plain file", kind)
 	case kind != "":
-		return f.noKey(itself, "is %s, not a plain file", kind)
+		return f.newNoKeyError(hint, "is %s, not a plain file", kind)
 	}
-	if owner, me, foreign := foreignOwner(info); foreign {
-		return f.fault(fmt.Sprintf("chown %d %s, if the key is yours", me, f.path), "belongs to user id %d, not to you (user id %d)", owner, me)
+	if owner, me, isForeign := foreignOwner(info); isForeign {
+		return f.newError(fmt.Sprintf("chown %d %s, if the key is yours", me, f.path), "belongs to user id %d, not to you (user id %d)", owner, me)
 	}
-	return f.checkMode(info.Mode().Perm())
-}
-
-func (f *file) checkMode(perm fs.FileMode) error {
-	if !modesMatter || perm&^0o600 == 0 {
-		return nil
-	}
-	what := "has a mode wider than 0600"
+	perm, problem := info.Mode().Perm(), ""
 	switch {
+	case !modesMatter:
 	case perm&0o044 != 0:
-		what = "is readable by others"
+		problem = "is readable by others"
 	case perm&0o022 != 0:
-		what = "is writable by others"
+		problem = "is writable by others"
+	case perm&^0o600 != 0:
+		problem = "has a mode wider than 0600"
 	}
-	return f.fault("chmod 600 "+f.path, "%s (mode %04o)", what, perm)
-}
-
-// checkDisk refuses a file on a disk that others may read without us. What is
-// said of it stands between its path and the kind of disk.
-func (f *file) checkDisk(open *os.File, says string) error {
-	probe := f.disk
-	if probe == nil {
-		probe = networkDisk
-	}
-	if name := probe(open); name != "" {
-		return f.fault("keep the key on a local disk", "%s a network file system (%s)", says, name)
+	if problem != "" {
+		return f.newError("chmod 600 "+f.path, "%s (mode %04o)", problem, perm)
 	}
 	return nil
 }
 
-func kindOf(mode fs.FileMode) string {
-	switch {
-	case mode.IsRegular():
-		return ""
-	case mode.IsDir():
-		return "a folder"
-	case mode&fs.ModeSymlink != 0:
-		return "a symbolic link"
-	case mode&fs.ModeNamedPipe != 0:
-		return "a named pipe"
-	case mode&fs.ModeSocket != 0:
-		return "a socket"
-	case mode&fs.ModeDevice != 0:
-		return "a device"
-	default:
-		return "something else"
+// checkDisk refuses a file on a network file system, because other machines can read
+// it. The message has the prefix between the path and the name of the file system.
+func (f *keyFile) checkDisk(open *os.File, prefix string) error {
+	probe := networkDisk
+	if f.disk != nil {
+		probe = f.disk
 	}
+	if name := probe(open); name != "" {
+		return f.newError("keep the key on a local disk", "%s a network file system (%s)", prefix, name)
+	}
+	return nil
 }
 
-// parse reads the key. A key written as text is named and refused: a guess
-// that is wrong once would seal data under a key that nobody has.
-func (f *file) parse(open *os.File, size int64) (*envelope.Secret, error) {
-	var buf [96]byte // longer than any spelling of a key that is told apart
+// describeType returns the type of a file in words, or "" for a plain file.
+func describeType(mode fs.FileMode) string {
+	for _, t := range []struct {
+		bit  fs.FileMode
+		name string
+	}{{fs.ModeDir, "a folder"}, {fs.ModeSymlink, "a symbolic link"}, {fs.ModeNamedPipe, "a named pipe"}, {fs.ModeSocket, "a socket"}, {fs.ModeDevice, "a device"}} {
+		if mode&t.bit != 0 {
+			return t.name
+		}
+	}
+	if !mode.IsRegular() {
+		return "a special file"
+	}
+	return ""
+}
+
+// parse reads the key. It recognizes keys that are written as text and refuses them.
+// If it decoded them, a wrong guess would encrypt data under another key.
+func (f *keyFile) parse(open *os.File, size int64) (*envelope.Secret, error) {
+	var buf [96]byte // longer than any text that is recognized
 	defer clear(buf[:])
 	n, err := io.ReadFull(open, buf[:])
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return nil, f.fault("", "cannot be read: %v", cause(err))
+		return nil, f.newError("", "cannot be read: %v", withoutPath(err))
 	}
 	key := buf[:n]
 	text := bytes.TrimRight(key, "\r\n")
-	raw := "if this is your key, write it as 32 raw bytes; otherwise " + f.says.restore
+	rawHint := "if this is your key, write it as 32 raw bytes; otherwise " + f.kind.restore
 	switch {
 	case n == keySize && len(bytes.Trim(key, "\x00")) == 0:
-		return nil, f.noKey(f.says.restore, "holds 32 zero bytes, which is no key")
+		return nil, f.newNoKeyError(f.kind.restore, "holds 32 zero bytes, which cannot be a key")
 	case n == keySize:
 		return envelope.NewSecret(key)
 	case n == 0:
-		return nil, f.noKey(f.says.restore, "is empty; %s is 32 bytes", f.says.one)
-	case len(key) > keySize && len(key) <= keySize+2 && len(bytes.Trim(key[keySize:], "\r\n")) == 0: // the key's own last byte may be one too
-		return nil, f.fault("remove what follows the first 32 bytes, if they are your key", "has %d bytes: 32 and a trailing newline", n)
+		return nil, f.newNoKeyError(f.kind.restore, "is empty; %s is 32 bytes", f.kind.name)
+	case len(key) > keySize && len(key) <= keySize+2 && len(bytes.Trim(key[keySize:], "\r\n")) == 0: // the last byte of the key can be a newline too
+		return nil, f.newError("remove the bytes after the first 32, if those are your key", "has %d bytes: 32 and a trailing newline", n)
 	case isHex(text):
-		return nil, f.fault(raw, "holds 64 hexadecimal characters; %s is 32 raw bytes", f.says.one)
+		return nil, f.newError(rawHint, "holds 64 hexadecimal characters; %s is 32 raw bytes", f.kind.name)
 	case isBase64(text):
-		return nil, f.fault(raw, "holds %d base64 characters; %s is 32 raw bytes", len(text), f.says.one)
-	default:
-		return nil, f.noKey(f.says.restore, "has %d bytes; %s is exactly 32", max(size, int64(n)), f.says.one)
+		return nil, f.newError(rawHint, "holds %d base64 characters; %s is 32 raw bytes", len(text), f.kind.name)
 	}
+	return nil, f.newNoKeyError(f.kind.restore, "has %d bytes; %s is exactly 32", max(size, int64(n)), f.kind.name)
 }
 
 func isHex(text []byte) bool {
@@ -227,17 +218,52 @@ func isBase64(text []byte) bool {
 	return false
 }
 
-// cause strips the path from an error of package os; the sentence has it.
-func cause(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
+// create creates the file with a random key, unless it exists. created is true if
+// this call created it. No process can read a part of a key, and a crash leaves at
+// most a temporary file that is never read. When create returns, the name is on disk.
+// It returns *FileError if the key must not be stored there, and
+// blue.ErrUnavailable for any other error.
+func (f *keyFile) create() (created bool, err error) {
+	err = fsutil.MakeFolder(filepath.Dir(f.path))
+	if err == nil {
+		f.callStep("folder")
+		err = fsutil.WriteFile(f.path, fsutil.WriteOptions{Mode: fsutil.Create, Temp: filepath.Base(f.path) + ".*.tmp", Step: f.callStep}, f.fill)
+	}
+	_, isRefused := errors.AsType[*FileError](err)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return false, nil
+	case err != nil && !isRefused:
+		return false, fmt.Errorf("%w: creating the key file %s: %w", blue.ErrUnavailable, f.path, err)
+	}
+	return err == nil, err
+}
+
+// fill writes a new random key to the temporary file.
+func (f *keyFile) fill(temp *os.File) error {
+	if err := f.checkDisk(temp, "was not created: its folder is on"); err != nil {
+		return err
+	}
+	secret := envelope.GenerateSecret()
+	defer secret.Destroy()
+	key := secret.InsecureBytes()
+	defer clear(key)
+	_, err := temp.Write(key)
+	f.callStep("written")
+	return err
+}
+
+// withoutPath removes the path from an error of package os, because the message
+// begins with it.
+func withoutPath(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err
 	}
 	return err
 }
 
-func (f *file) at(step string) {
+func (f *keyFile) callStep(name string) {
 	if f.step != nil {
-		f.step(step)
+		f.step(name)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// wantFault checks a FileError. In want, PATH stands for the path.
+// wantFault checks a FileError. In want, PATH is replaced by the path.
 func wantFault(t *testing.T, err error, path, want string) {
 	t.Helper()
 	var fault *FileError
@@ -24,28 +24,28 @@ func wantFault(t *testing.T, err error, path, want string) {
 		t.Errorf("got  %s\nwant %s", fault, want)
 	}
 	if fault.Path != path {
-		t.Errorf("the error names the path %s; want %s", fault.Path, path)
+		t.Errorf("the error has the path %s; want %s", fault.Path, path)
 	}
 	if fault.Hint == "" || strings.Contains(fault.Hint, "\n") {
 		t.Errorf("the hint is %q; want one line", fault.Hint)
 	}
 }
 
-// refused checks that neither method takes the file, or touches it.
-func refused(t *testing.T, path, want string) {
+// wantRefused checks that both methods refuse the file and do not change it.
+func wantRefused(t *testing.T, path, want string) {
 	t.Helper()
 	_, err := Open(path, empty).UMK(ctx)
 	wantFault(t, err, path, want)
 	_, err = Open(path, empty).Fingerprint(ctx)
 	wantFault(t, err, path, want)
 	if names := list(t, filepath.Dir(path)); len(names) != 1 {
-		t.Errorf("the folder now holds %v", names)
+		t.Errorf("the folder now contains %v", names)
 	}
 }
 
 func TestContent(t *testing.T) {
 	key := testKey()
-	key[0] = 0xff // so that the spellings of base64 differ: /w… and _w…
+	key[0] = 0xff // so that the two forms of base64 differ: /w… and _w…
 	spelled := func(b64 *base64.Encoding) string { return b64.EncodeToString(key) }
 	for _, c := range []struct {
 		name    string
@@ -68,12 +68,12 @@ func TestContent(t *testing.T) {
 		{"44 base64 and newline", []byte(spelled(base64.StdEncoding) + "\n"), "PATH holds 44 base64 characters; a key is 32 raw bytes"},
 		{"43 base64url", []byte(spelled(base64.RawURLEncoding)), "PATH holds 43 base64 characters; a key is 32 raw bytes"},
 		{"44 other bytes", bytes.Repeat([]byte("!"), 44), "PATH has 44 bytes; a key is exactly 32"},
-		{"zeros", make([]byte, 32), "PATH holds 32 zero bytes, which is no key"},
+		{"zeros", make([]byte, 32), "PATH holds 32 zero bytes, which cannot be a key"},
 		{"large", make([]byte, 1<<20), "PATH has 1048576 bytes; a key is exactly 32"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := keyPath(t, c.content)
-			refused(t, path, c.want)
+			wantRefused(t, path, c.want)
 			if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, c.content) {
 				t.Error("the file was changed")
 			}
@@ -81,8 +81,8 @@ func TestContent(t *testing.T) {
 	}
 }
 
-// A key that ends in a newline, or that is 32 characters of text, is a key.
-func TestContentTaken(t *testing.T) {
+// TestContentAccepted: a key can end in a newline or be 32 characters of text.
+func TestContentAccepted(t *testing.T) {
 	for _, content := range [][]byte{append(testKey()[:31:31], '\n'), []byte(strings.Repeat("0a", 16)), append(make([]byte, 31), 1)} {
 		if _, err := Open(keyPath(t, content), nil).UMK(ctx); err != nil {
 			t.Errorf("%q: %v", content, err)
@@ -95,11 +95,11 @@ func TestDirectory(t *testing.T) {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, path, "PATH is a folder, not a plain file")
+	wantRefused(t, path, "PATH is a folder, not a plain file")
 }
 
-// A key is neither read from a network file system nor made on one, and what
-// was begun there is taken away again.
+// TestNetworkDisk: a key is not read from a network file system, and not created on
+// one. The temporary file there is deleted.
 func TestNetworkDisk(t *testing.T) {
 	nfs := func(*os.File) string { return "NFS" }
 	there := keyPath(t, testKey())
@@ -114,18 +114,18 @@ func TestNetworkDisk(t *testing.T) {
 	p := Open(keyPath(t, nil), empty)
 	p.disk = nfs
 	_, err := p.UMK(ctx)
-	wantFault(t, err, p.path, "PATH is not made: its folder is on a network file system (NFS)")
+	wantFault(t, err, p.path, "PATH was not created: its folder is on a network file system (NFS)")
 	k := OpenAuditKey(p.path)
 	k.disk = nfs
 	_, _, err = k.LoadOrCreate(ctx)
-	wantFault(t, err, p.path, "PATH is not made: its folder is on a network file system (NFS)")
+	wantFault(t, err, p.path, "PATH was not created: its folder is on a network file system (NFS)")
 	if names := list(t, filepath.Dir(p.path)); len(names) != 0 {
-		t.Errorf("the folder now holds %v", names)
+		t.Errorf("the folder now contains %v", names)
 	}
 }
 
-// NoKey is said of what can be none, and not of what may be a key that is only
-// refused as it lies there.
+// TestNoKey: NoKey is true for a file that cannot contain a key, and false for one that
+// is refused for another reason.
 func TestNoKey(t *testing.T) {
 	for content, want := range map[string]bool{
 		"":                             true,
@@ -145,10 +145,10 @@ func TestNoKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	if fault := faultOf(t, folder); !fault.NoKey {
-		t.Errorf("%s: it may be a key", fault)
+		t.Errorf("%s: it can be a key", fault)
 	}
 	if fault := faultOf(t, keyPath(t, nil)); fault.NoKey {
-		t.Errorf("%s: something is there", fault)
+		t.Errorf("%s: the file exists", fault)
 	}
 }
 

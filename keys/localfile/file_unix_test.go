@@ -31,7 +31,7 @@ func TestMode(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		refused(t, path, "PATH "+want)
+		wantRefused(t, path, "PATH "+want)
 		if fault := faultOf(t, path); fault.Hint != "chmod 600 "+path || fault.NoKey {
 			t.Errorf("mode %04o: the hint is %q, no key: %v", mode, fault.Hint, fault.NoKey)
 		}
@@ -47,17 +47,17 @@ func TestMode(t *testing.T) {
 	}
 }
 
-// Opening a pipe without a writer would block for ever.
+// TestPipe: opening a pipe without a writer would block.
 func TestPipe(t *testing.T) {
 	path := keyPath(t, nil)
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Skipf("skipped: no named pipes here: %v", err)
 	}
-	refused(t, path, "PATH is a named pipe, not a plain file")
+	wantRefused(t, path, "PATH is a named pipe, not a plain file")
 }
 
-// The same, when the pipe takes the file's place after it was looked at.
-func TestPipeSlippedIn(t *testing.T) {
+// TestPipeReplacesFile: a pipe replaces the file after the first check.
+func TestPipeReplacesFile(t *testing.T) {
 	path := keyPath(t, testKey())
 	p := Open(path, nil)
 	p.step = func(step string) {
@@ -74,10 +74,10 @@ func TestSocket(t *testing.T) {
 	path := keyPath(t, nil)
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		t.Skipf("skipped: no socket can be made here: %v", err)
+		t.Skipf("skipped: no socket can be created here: %v", err)
 	}
 	defer l.Close()
-	refused(t, path, "PATH is a socket, not a plain file")
+	wantRefused(t, path, "PATH is a socket, not a plain file")
 }
 
 func TestSymlink(t *testing.T) {
@@ -86,14 +86,14 @@ func TestSymlink(t *testing.T) {
 	if err := os.Symlink(real, path); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, path, "PATH is a symbolic link, not a plain file")
+	wantRefused(t, path, "PATH is a symbolic link, not a plain file")
 	dangling := keyPath(t, nil)
 	if err := os.Symlink("nowhere", dangling); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, dangling, "PATH is a symbolic link, not a plain file")
+	wantRefused(t, dangling, "PATH is a symbolic link, not a plain file")
 	if fault := faultOf(t, path); fault.NoKey {
-		t.Error("a link to a key is taken for no key")
+		t.Error("NoKey is true for a link to a key")
 	}
 }
 
@@ -104,16 +104,16 @@ func TestDevice(t *testing.T) {
 
 func TestForeignOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("skipped: only root can give a file away")
+		t.Skip("skipped: only root can change the owner of a file")
 	}
 	path := keyPath(t, testKey())
 	if err := os.Chown(path, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, path, "PATH belongs to user id 65534, not to you (user id 0)")
+	wantRefused(t, path, "PATH belongs to user id 65534, not to you (user id 0)")
 }
 
-// Root reads everything, so the file is read as another user.
+// TestUnreadable reads the file as another user, because root can read every file.
 func TestUnreadable(t *testing.T) {
 	home := openHome(t)
 	path := filepath.Join(home, "umk.key")
@@ -137,7 +137,7 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// openHome is a temporary folder that other users can enter.
+// openHome returns a temporary folder that other users can enter.
 func openHome(t *testing.T) string {
 	t.Helper()
 	home, err := os.MkdirTemp("", "localfile")
@@ -151,7 +151,7 @@ func openHome(t *testing.T) string {
 	return home
 }
 
-// copyOfTest copies this program to where other users can run it.
+// copyOfTest copies this program to a folder where other users can run it.
 func copyOfTest(t *testing.T, folder string) string {
 	t.Helper()
 	program, err := os.ReadFile(os.Args[0])
@@ -165,11 +165,11 @@ func copyOfTest(t *testing.T, folder string) string {
 	return path
 }
 
-// Whatever the umask, the modes are 0600 and 0700.
+// TestUmask: the modes are 0600 and 0700 for any umask.
 func TestUmask(t *testing.T) {
 	for _, mask := range []int{0, 0o077, 0o177} {
 		path := filepath.Join(t.TempDir(), "keys", "umk.key")
-		if mask == 0o177 { // no folder could be entered that is made under this one
+		if mask == 0o177 { // with this umask, a new folder could not be entered
 			if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
 				t.Fatal(err)
 			}
@@ -189,10 +189,10 @@ func TestUmask(t *testing.T) {
 	}
 }
 
-// The probe itself, on a disk that is none.
+// TestLocalDisk probes a file system that is not on a network.
 func TestLocalDisk(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("skipped: network file systems are told apart on Linux alone")
+		t.Skip("skipped: network file systems are recognized on Linux only")
 	}
 	f, err := os.Open("/proc/self/status")
 	if err != nil {

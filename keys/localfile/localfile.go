@@ -1,18 +1,22 @@
-// Package localfile is the keys.Provider of one machine: the user master key
-// is a file, everything else is HKDF (RFC 0058, LocalFileKeyProvider).
+// Package localfile is the key provider for one machine. The user master key is a
+// file, and all other keys are derived from it with HKDF (RFC 0058,
+// LocalFileKeyProvider).
 //
-// What belongs here: the file (exactly 32 random bytes, mode 0600, in a folder
-// of mode 0700, by default ~/.blue/keys/umk.key), how it is made once, and
-// what is said about one that is not as it should be. The audit signing key,
-// which lies beside it, is made and read by the same code (AuditKey). What does
-// not: wrapping (keys, envelope), signing (audit/checkpoint), and when a store
-// is empty (its owner knows: MayCreate).
+// The file has exactly 32 random bytes and mode 0600, in a folder of mode 0700. The
+// default is ~/.blue/keys/umk.key. The package creates the file once, reads it, and
+// explains why it refuses a file ([FileError]). It never rotates, converts or
+// repairs a key. The audit signing key is another file in the same folder, read and
+// created by the same code ([AuditKey]). These are in other packages:
 //
-// The keys are never rotated, converted or repaired. Whoever holds the master
-// key's file is every user of the store: user names separate keys, not people.
+//   - Packages keys and envelope wrap secrets.
+//   - Package audit/checkpoint signs with the audit key.
+//   - The store reports whether it is empty ([Options.MayCreate]).
 //
-// The owner and mode of a file are checked on Unix; that it is not on a
-// network file system, on Linux.
+// Anyone with the master key's file can act as any user of the store. User names
+// separate keys, but do not protect users against each other.
+//
+// The owner and mode of a file are checked on Unix. That it is not on a network
+// file system is checked on Linux.
 package localfile
 
 import (
@@ -32,22 +36,22 @@ const (
 	kekInfo         = "blue/1/kek/" // + user
 )
 
-// Provider reads its master key from a file each time UMK is called; a
-// keys.Ring calls it once per TTL. All methods may be called concurrently, and
-// by many processes on one file.
+// A Provider is a keys.Provider whose master key is a file. It reads the file each
+// time UMK is called. A keys.Ring calls it once per TTL. All methods may be called
+// concurrently, and several processes can use one file.
 type Provider struct {
-	file
+	keyFile
 	opts Options
 }
 
-// Options of a Provider. The nil and zero value never make a key.
+// Options are the options of a Provider. Nil and the zero value never create a key.
 type Options struct {
-	// MayCreate is asked at the moment the file is found missing: true says
-	// that the store holds nothing sealed, so that a new key loses nothing.
-	// Nil means no.
+	// MayCreate is called when the file is missing. It returns true if the store
+	// has no encrypted data, so that a new key makes nothing unreadable. Nil
+	// means false.
 	MayCreate func(ctx context.Context) (bool, error)
-	// SealedWith returns the fingerprint of the key that sealed the store,
-	// "" if unknown. It only serves the message about a missing file.
+	// SealedWith returns the fingerprint of the key that the store is encrypted
+	// with, or "" if it is unknown. It is part of the message about a missing file.
 	SealedWith func(ctx context.Context) string
 }
 
@@ -56,27 +60,29 @@ var (
 	_ keys.Granter  = (*Provider)(nil)
 )
 
-// Open returns the provider of a key file. Nothing is read or made before the
-// first call of a method.
+var masterKeyKind = &keyKind{"a key", "restore the file from a copy of it; a key that is lost cannot be created again"}
+
+// Open returns the provider of a key file. It reads and creates nothing.
 func Open(path string, opts *Options) *Provider {
-	p := &Provider{file: file{path: path, says: masterKeyWords}}
+	p := &Provider{keyFile: keyFile{path: path, kind: masterKeyKind}}
 	if opts != nil {
 		p.opts = *opts
 	}
 	return p
 }
 
-// UMK reads the key, and makes it first if it is missing and MayCreate says
-// yes. Of many processes at once one makes it and all return it.
+// UMK implements keys.Provider: it reads the key. If the file is missing and
+// MayCreate returns true, it creates the key first. Of several concurrent processes
+// one creates it, and all return it.
 //
-// Errors: *FileError, which is ErrSealed, for a file that is missing (then it is
-// fs.ErrNotExist too), not a proper key, or on a network file system;
-// ErrUnavailable where a new file cannot be written; ErrInvalid for an empty
-// path; and MayCreate's own.
+// UMK returns *[FileError] (which is blue.ErrSealed) for a file that is not a usable
+// key, and also fs.ErrNotExist if the file is missing. It returns
+// blue.ErrUnavailable if the file cannot be created, blue.ErrInvalid for an empty
+// path, and the errors of MayCreate and ctx.
 func (p *Provider) UMK(ctx context.Context) (keys.UMK, error) {
 	secret, err := p.read(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
-		secret, err = p.create(ctx)
+		secret, err = p.createUMK(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -84,12 +90,51 @@ func (p *Provider) UMK(ctx context.Context) (keys.UMK, error) {
 	return newMasterKey(secret)
 }
 
-// Fingerprint returns the fingerprint of the key file: "umk:" and 16
-// hexadecimal digits. It never makes a key. Errors as of UMK.
+// createUMK creates the key if MayCreate allows it, and reads the file again in any
+// case, because another process may have created the key in between.
+func (p *Provider) createUMK(ctx context.Context) (*envelope.Secret, error) {
+	mayCreate := false
+	if p.opts.MayCreate != nil {
+		var err error
+		if mayCreate, err = p.opts.MayCreate(ctx); err != nil {
+			return nil, fmt.Errorf("%s is missing; checking whether the store is empty: %w", p.path, err)
+		}
+	}
+	if mayCreate {
+		if _, err := p.create(); err != nil {
+			return nil, err
+		}
+	}
+	secret, err := p.read(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, p.newMissingError(ctx)
+	}
+	return secret, err
+}
+
+// newMissingError returns the error for a missing file that was not created.
+func (p *Provider) newMissingError(ctx context.Context) error {
+	key := "a key"
+	if p.opts.SealedWith != nil {
+		if print := p.opts.SealedWith(ctx); print != "" {
+			key = "key " + print
+		}
+	}
+	return &FileError{
+		Path:      p.path,
+		Reason:    fmt.Sprintf("this store was sealed with %s, but %s is missing. No new key was made (it could not open your data)", key, p.path),
+		Hint:      p.kind.restore,
+		isMissing: true,
+	}
+}
+
+// Fingerprint returns the fingerprint of the key: "umk:" and 16 hexadecimal digits.
+// It never creates a key. It returns the same errors as UMK for a file that is
+// missing or not a usable key.
 func (p *Provider) Fingerprint(ctx context.Context) (string, error) {
 	secret, err := p.read(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", p.missing(ctx)
+		return "", p.newMissingError(ctx)
 	}
 	if err != nil {
 		return "", err
@@ -99,17 +144,20 @@ func (p *Provider) Fingerprint(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer umk.Destroy()
-	return umk.Fingerprint(), nil
+	return umk.fingerprint, nil
 }
 
-// DeriveKEK is HKDF-SHA256(UMK, "blue/1/kek/" + user), salt empty.
+// DeriveKEK implements keys.Provider: the KEK is HKDF-SHA256 (RFC 5869) of the UMK
+// with an empty salt and the info "blue/1/kek/" + user. It returns blue.ErrInvalid
+// for a malformed user or a UMK of another provider, and blue.ErrSealed for a
+// destroyed UMK.
 func (p *Provider) DeriveKEK(_ context.Context, umk keys.UMK, user string) (*keys.KEK, error) {
 	if err := keys.CheckUser(user); err != nil {
 		return nil, err
 	}
 	key, ok := umk.(*masterKey)
 	if !ok {
-		return nil, fmt.Errorf("%w: keys/localfile: a master key of another provider", blue.ErrInvalid)
+		return nil, fmt.Errorf("%w: keys/localfile: the master key is of another provider", blue.ErrInvalid)
 	}
 	kek, err := key.secret.Derive(kekInfo + user)
 	if err != nil {
@@ -118,18 +166,18 @@ func (p *Provider) DeriveKEK(_ context.Context, umk keys.UMK, user string) (*key
 	return keys.NewKEK(user, key.fingerprint, kek), nil
 }
 
-// GenerateDEK is KEK.Generate.
+// GenerateDEK implements keys.Provider with KEK.Generate.
 func (p *Provider) GenerateDEK(_ context.Context, kek *keys.KEK, b keys.Binding) (*envelope.Secret, keys.Wrapped, error) {
 	return kek.Generate(b)
 }
 
-// UnwrapDEK is KEK.Unwrap.
+// UnwrapDEK implements keys.Provider with KEK.Unwrap.
 func (p *Provider) UnwrapDEK(_ context.Context, kek *keys.KEK, b keys.Binding, w keys.Wrapped) (*envelope.Secret, error) {
 	return kek.Unwrap(b, w)
 }
 
-// Grant wraps a secret under the derived KEK of b.User: the holder of the file
-// is every user.
+// Grant implements keys.Granter: it wraps the secret under the KEK of b.User, which
+// it derives from the file. It returns the errors of UMK, DeriveKEK and KEK.Wrap.
 func (p *Provider) Grant(ctx context.Context, b keys.Binding, secret *envelope.Secret) (keys.Wrapped, error) {
 	umk, err := p.UMK(ctx)
 	if err != nil {
@@ -144,14 +192,14 @@ func (p *Provider) Grant(ctx context.Context, b keys.Binding, secret *envelope.S
 	return kek.Wrap(b, secret)
 }
 
-// masterKey is the handle of a key that was read.
+// masterKey is the UMK of a file.
 type masterKey struct {
-	keys.Redacted
+	envelope.Redacted
 	fingerprint string
 	secret      *envelope.Secret
 }
 
-// newMasterKey takes the secret over.
+// newMasterKey returns the UMK of a secret, which it owns from then on.
 func newMasterKey(secret *envelope.Secret) (*masterKey, error) {
 	print, err := secret.Derive(fingerprintInfo)
 	if err != nil {
@@ -159,8 +207,7 @@ func newMasterKey(secret *envelope.Secret) (*masterKey, error) {
 		return nil, err
 	}
 	defer print.Destroy()
-	b := print.InsecureBytes()
-	return &masterKey{fingerprint: "umk:" + hex.EncodeToString(b[:8]), secret: secret}, nil
+	return &masterKey{fingerprint: "umk:" + hex.EncodeToString(print.InsecureBytes()[:8]), secret: secret}, nil
 }
 
 func (k *masterKey) Fingerprint() string { return k.fingerprint }

@@ -18,7 +18,7 @@ import (
 
 var ctx = context.Background()
 
-// empty are the options of a store that holds nothing.
+// empty has the options of an empty store.
 var empty = &Options{MayCreate: func(context.Context) (bool, error) { return true, nil }}
 
 func TestProvider(t *testing.T) {
@@ -50,8 +50,8 @@ func testKey() []byte {
 	return key
 }
 
-// Computed with another implementation of HKDF-SHA256 and AES-256-GCM, in
-// Python: UMK 00 … 1f, R 40 … 5f, nonce a0 … ab.
+// Vectors of another implementation of HKDF-SHA256 and AES-256-GCM, in Python: UMK
+// 00 … 1f, R 40 … 5f, nonce a0 … ab.
 const (
 	vectorFingerprint = "umk:99d50ad7a62e3e53"
 	vectorSecret      = "404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f"
@@ -82,7 +82,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-func TestCreatesOnce(t *testing.T) {
+func TestCreateOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a", "b", "umk.key")
 	p := Open(path, empty)
 	if _, err := os.Lstat(filepath.Dir(path)); !errors.Is(err, fs.ErrNotExist) {
@@ -94,7 +94,7 @@ func TestCreatesOnce(t *testing.T) {
 	}
 	content, err := os.ReadFile(path)
 	if err != nil || len(content) != keySize {
-		t.Fatalf("a file of %d bytes, %v", len(content), err)
+		t.Fatalf("the file has %d bytes: %v", len(content), err)
 	}
 	again, err := Open(path, empty).UMK(ctx)
 	if err != nil || again.Fingerprint() != first.Fingerprint() {
@@ -109,7 +109,7 @@ func TestCreatesOnce(t *testing.T) {
 		}
 	}
 	if names := list(t, filepath.Dir(path)); len(names) != 1 {
-		t.Errorf("the folder holds %v", names)
+		t.Errorf("the folder contains %v", names)
 	}
 }
 
@@ -145,7 +145,7 @@ func TestNeverCreates(t *testing.T) {
 			_, err = Open(path, c.opts).Fingerprint(ctx)
 			wantFault(t, err, path, c.want)
 			if _, err := os.Lstat(filepath.Dir(path)); !errors.Is(err, fs.ErrNotExist) {
-				t.Error("something was made")
+				t.Error("a file was created")
 			}
 		})
 	}
@@ -155,36 +155,36 @@ func TestNeverCreates(t *testing.T) {
 			t.Errorf("got %v; want ErrSealed", err)
 		}
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			t.Error("a key was made")
+			t.Error("a key was created")
 		}
 	})
-	t.Run("the store does not answer", func(t *testing.T) {
+	t.Run("the store does not respond", func(t *testing.T) {
 		path := keyPath(t, nil)
 		_, err := Open(path, &Options{MayCreate: func(context.Context) (bool, error) { return true, blue.ErrUnavailable }}).UMK(ctx)
 		if !errors.Is(err, blue.ErrUnavailable) {
 			t.Errorf("got %v; want ErrUnavailable", err)
 		}
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			t.Error("a key was made")
+			t.Error("a key was created")
 		}
 	})
 }
 
-// Another process makes the key and seals with it between our look at the
-// file and our question.
-func TestMadeMeanwhile(t *testing.T) {
+// TestCreatedInBetween: another process creates the key and encrypts with it between
+// the check of the file and the call of MayCreate.
+func TestCreatedInBetween(t *testing.T) {
 	path := keyPath(t, nil)
 	p := Open(path, &Options{MayCreate: func(context.Context) (bool, error) {
 		return false, os.WriteFile(path, testKey(), 0o600)
 	}})
 	umk, err := p.UMK(ctx)
 	if err != nil || umk.Fingerprint() != vectorFingerprint {
-		t.Errorf("got %v, %v; want the other's key", umk, err)
+		t.Errorf("got %v, %v; want the key of the other process", umk, err)
 	}
 }
 
-// A key that appears between question and link is not replaced.
-func TestLosesTheLink(t *testing.T) {
+// TestLosesTheRace: a key that another process creates before the link is not replaced.
+func TestLosesTheRace(t *testing.T) {
 	path := keyPath(t, nil)
 	p := Open(path, empty)
 	p.step = func(step string) {
@@ -196,7 +196,7 @@ func TestLosesTheLink(t *testing.T) {
 	}
 	umk, err := p.UMK(ctx)
 	if err != nil || umk.Fingerprint() != vectorFingerprint {
-		t.Errorf("got %v, %v; want the winner's key", umk, err)
+		t.Errorf("got %v, %v; want the key of the other process", umk, err)
 	}
 }
 

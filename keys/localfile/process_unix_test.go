@@ -16,11 +16,11 @@ import (
 	"testing"
 )
 
-// The test program runs itself as a child whose part these variables say.
+// The test program runs itself as a child. These variables select what the child does.
 const (
 	childRole = "LOCALFILE_TEST_ROLE" // race, read, kill
 	childPath = "LOCALFILE_TEST_PATH"
-	childStep = "LOCALFILE_TEST_STEP" // of kill: after which step
+	childStep = "LOCALFILE_TEST_STEP" // kill: the step after which the child is killed
 )
 
 func TestMain(m *testing.M) {
@@ -36,7 +36,7 @@ func child(role string) {
 	p := Open(os.Getenv(childPath), empty)
 	k := OpenAuditKey(os.Getenv(childPath))
 	switch role {
-	case "race": // says that it is there and waits for the start
+	case "race": // reports that it has started and waits
 		fmt.Println("ready")
 		_, _ = io.Copy(io.Discard, os.Stdin)
 	case "kill":
@@ -70,14 +70,14 @@ func command(role, path string) *exec.Cmd {
 	return c
 }
 
-// racer is a child that has come up to the line.
-type racer struct {
+// waitingChild is a child that waits for the start.
+type waitingChild struct {
 	cmd *exec.Cmd
 	out *bufio.Reader
 }
 
-// lineUp starts children that wait for the returned function.
-func lineUp(t *testing.T, n int, path string) (racers []racer, start func()) {
+// startChildren starts children that wait until start is called.
+func startChildren(t *testing.T, n int, path string) (children []waitingChild, start func()) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -93,23 +93,23 @@ func lineUp(t *testing.T, n int, path string) (racers []racer, start func()) {
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		racers = append(racers, racer{c, bufio.NewReader(out)})
+		children = append(children, waitingChild{c, bufio.NewReader(out)})
 	}
 	r.Close()
-	for _, c := range racers {
+	for _, c := range children {
 		if line, err := c.out.ReadString('\n'); err != nil || line != "ready\n" {
-			t.Fatalf("a child says %q, %v", line, err)
+			t.Fatalf("a child prints %q, %v", line, err)
 		}
 	}
-	return racers, func() { w.Close() }
+	return children, func() { w.Close() }
 }
 
 func TestFiftyProcesses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), ".blue", "keys", "umk.key")
-	racers, start := lineUp(t, 50, path)
+	children, start := startChildren(t, 50, path)
 	start()
 	seen := map[string]int{}
-	for _, c := range racers {
+	for _, c := range children {
 		out, _ := io.ReadAll(c.out)
 		if err := c.cmd.Wait(); err != nil {
 			t.Errorf("a child: %v", err)
@@ -121,15 +121,15 @@ func TestFiftyProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(seen) != 1 || seen[print] != 50 {
-		t.Errorf("50 processes saw %v; the file is %s", seen, print)
+		t.Errorf("50 processes read %v; the file is %s", seen, print)
 	}
 	if names := list(t, filepath.Dir(path)); len(names) != 1 {
-		t.Errorf("the folder holds %v", names)
+		t.Errorf("the folder contains %v", names)
 	}
 }
 
-// A process that is killed after any step leaves no key or a whole one, and
-// the next process is not disturbed by what lies about.
+// TestKilledAtEachStep: a process that is killed after any step leaves no key or a
+// complete one. A temporary file does not affect the next process.
 func TestKilledAtEachStep(t *testing.T) {
 	for _, step := range []string{"folder", "temp", "written", "synced", "linked", "done"} {
 		t.Run(step, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestKilledAnywhere(t *testing.T) {
 	made, before := 0, 0
 	for round := range rounds {
 		path := filepath.Join(t.TempDir(), "keys", "umk.key")
-		racers, start := lineUp(t, 4, path)
+		children, start := startChildren(t, 4, path)
 		start()
 		// The kill follows what can be seen of the work, at a growing
 		// distance counted in file system calls.
@@ -165,14 +165,14 @@ func TestKilledAnywhere(t *testing.T) {
 		for range round / 4 {
 			_, _ = os.Lstat(path)
 		}
-		for _, c := range racers {
+		for _, c := range children {
 			_ = c.cmd.Process.Kill()
 		}
-		for _, c := range racers {
+		for _, c := range children {
 			out, _ := io.ReadAll(c.out)
 			_ = c.cmd.Wait()
 			if line := strings.TrimSpace(string(out)); strings.HasPrefix(line, "error") {
-				t.Errorf("a child says %s", line)
+				t.Errorf("a child prints %s", line)
 			} else if line != "" {
 				if print, err := Open(path, nil).Fingerprint(ctx); print != line {
 					t.Errorf("a child answered with %s; now the key is %s, %v", line, print, err)

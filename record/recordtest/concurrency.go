@@ -10,8 +10,13 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// oneWinner: of sixteen commits on top of one head exactly one is there
-// afterwards, with all it wrote.
+// Concurrency.
+//
+// Of several commits on top of the same meta item, exactly one succeeds and the
+// others are ErrConflict. A query returns the records as of one moment: it never
+// shows a part of a commit, and never an older state than an earlier query.
+
+// oneWinner runs sixteen concurrent commits on top of each generation of meta.
 func oneWinner(t *testing.T, s record.Store) {
 	const writers, generations = 16, 12
 	mustCommit(t, s)
@@ -23,7 +28,7 @@ func oneWinner(t *testing.T, s record.Store) {
 				err := s.Commit(t.Context(), []record.Write{
 					put(fmt.Sprintf("item#%02d#%02d", gen, w), one),
 					change(record.Meta, generation(gen), generation(gen+1)),
-					in(record.Audit, put(fmt.Sprintf("event#%02d#%02d", gen, w), one)),
+					inTable(record.Audit, put(fmt.Sprintf("event#%02d#%02d", gen, w), one)),
 				})
 				switch {
 				case err == nil:
@@ -39,18 +44,18 @@ func oneWinner(t *testing.T, s record.Store) {
 		}
 	}
 	if n := len(query(t, s, record.Dialogues, pk)); n != generations+1 {
-		t.Errorf("%d records are stored, want %d and the head", n-1, generations)
+		t.Errorf("%d records are stored, want %d and meta", n-1, generations)
 	}
 	if n := len(query(t, s, record.Audit, pk)); n != generations {
 		t.Errorf("%d events are stored, want %d", n, generations)
 	}
 }
 
-// queryIsOneMoment: while commits change a head and twenty records together,
-// no reader sees two generations at once, nor an older one than before.
+// queryIsOneMoment reads while commits change meta and twenty records together.
+// No reader may see two generations in one query, or an older one than before.
 func queryIsOneMoment(t *testing.T, s record.Store) {
 	const commits, readers = 40, 2
-	sks := append(numbered("claim", 10), numbered("zeta", 10)...) // on both sides of the head
+	sks := append(numbered("claim", 10), numbered("zeta", 10)...) // sort keys before and after meta
 	writes := []record.Write{put(record.Meta, generation(0))}
 	for _, sk := range sks {
 		writes = append(writes, put(sk, generation(0)))
@@ -77,6 +82,7 @@ func queryIsOneMoment(t *testing.T, s record.Store) {
 	group.Wait()
 }
 
+// readMoments queries until done is set, and once after that.
 func readMoments(t *testing.T, s record.Store, want int, done *atomic.Bool) {
 	last := int64(0)
 	for {

@@ -7,6 +7,12 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
+// The limits.
+//
+// The limits of package record apply to every backend. Data of exactly the
+// limit is stored and returned unchanged. One byte, write or change more is
+// ErrTooLarge, and nothing is written. Sizes are counted in bytes.
+
 func limitOfKeys(t *testing.T, s record.Store) {
 	at := func(pkSize, skSize int) []record.Write {
 		partition := record.Partition(strings.Repeat("p", pkSize))
@@ -25,12 +31,12 @@ func limitOfKeys(t *testing.T, s record.Store) {
 	if len(got) != 2 || len(got[1].Key.Item) != record.MaxItem {
 		t.Errorf("query lists %d records", len(got))
 	}
-	// Bytes count, not characters.
+	// The limit counts bytes, not characters.
 	mustFail(t, s, record.ErrTooLarge, put(record.Meta, one), put(strings.Repeat("é", record.MaxItem/2)+"x", one))
 }
 
-// sized returns attributes that make a record at sk exactly size bytes.
-func sized(sk string, size int) record.Attrs {
+// attrsOfSize returns attributes with which the record at sk has exactly size bytes.
+func attrsOfSize(sk string, size int) record.Attrs {
 	attrs := record.Attrs{"n": record.N(1), "b": record.B(nil)}
 	rest := size - record.Record{Key: key(sk), Attrs: attrs}.Size()
 	attrs["b"] = record.B(make([]byte, rest))
@@ -38,15 +44,15 @@ func sized(sk string, size int) record.Attrs {
 }
 
 func limitOfRecord(t *testing.T, s record.Store) {
-	mustCommit(t, s, put("a", sized("a", record.MaxRecord)))
-	mustFail(t, s, record.ErrTooLarge, withHead(t, s, []record.Write{put("b", sized("b", record.MaxRecord+1))})...)
+	mustCommit(t, s, put("a", attrsOfSize("a", record.MaxRecord)))
+	mustFail(t, s, record.ErrTooLarge, withMeta(t, s, []record.Write{put("b", attrsOfSize("b", record.MaxRecord+1))})...)
 	if r := get(t, s, record.Dialogues, "a"); r.Size() != record.MaxRecord {
-		t.Errorf("the largest record came back with %d bytes", r.Size())
+		t.Errorf("the largest record is returned with %d bytes", r.Size())
 	}
-	text := record.Attrs{"s": record.S(strings.Repeat("\x01", record.MaxRecord-100))} // six times that in JSON
+	text := record.Attrs{"s": record.S(strings.Repeat("\x01", record.MaxRecord-100))} // six times as long in JSON
 	mustCommit(t, s, put("c", text))
 	if r := get(t, s, record.Dialogues, "c"); !r.Attrs["s"].Equal(text["s"]) {
-		t.Error("a long text came back changed")
+		t.Error("a long text is returned with changes")
 	}
 }
 
@@ -65,13 +71,13 @@ func limitOfWrites(t *testing.T, s record.Store) {
 }
 
 func limitOfBytes(t *testing.T, s record.Store) {
-	head := put(record.Meta, generation(0))
+	meta := put(record.Meta, generation(0))
 	at := func(total int) []record.Write {
-		writes := []record.Write{head}
-		left := total - head.Record.Size()
+		writes := []record.Write{meta}
+		left := total - meta.Record.Size()
 		for _, sk := range numbered("claim", total/record.MaxRecord+1) {
 			size := min(left, record.MaxRecord)
-			writes = append(writes, put(sk, sized(sk, size)))
+			writes = append(writes, put(sk, attrsOfSize(sk, size)))
 			left -= size
 		}
 		return writes
@@ -89,7 +95,7 @@ func limitOfBytes(t *testing.T, s record.Store) {
 	}
 }
 
-// limitOfChanges: the head and checks count as well.
+// limitOfChanges counts meta and checks as changes.
 func limitOfChanges(t *testing.T, s record.Store) {
 	sks := numbered("claim", record.MaxChanges)
 	var writes []record.Write
@@ -97,7 +103,7 @@ func limitOfChanges(t *testing.T, s record.Store) {
 		writes = append(writes, put(sk, one))
 	}
 	mustCommit(t, s, writes...)
-	writes = withHead(t, s, nil)
+	writes = withMeta(t, s, nil)
 	for i, sk := range sks {
 		if i%2 == 0 {
 			writes = append(writes, change(sk, one, two))

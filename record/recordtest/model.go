@@ -18,13 +18,18 @@ type place struct {
 	sk    string
 }
 
-// model commits random batches and compares every answer, and all that is
-// stored, with a map.
+// The model.
+//
+// A map and a second implementation of the conditions predict the result of
+// random commits. The store must return the predicted result and hold the
+// predicted records after each commit.
+
+// model commits random batches to the store and to the map.
 func model(t *testing.T, s record.Store) {
 	runs := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		runs++
-		partition := record.DialoguePartition(strconv.Itoa(runs)) // each run is new to the store
+		partition := record.DialoguePartition(strconv.Itoa(runs)) // each run uses a new partition
 		stored := map[place]record.Attrs{}
 		for range rapid.IntRange(1, 8).Draw(rt, "commits") {
 			writes := drawBatch(rt, partition, stored)
@@ -72,10 +77,10 @@ func drawWrite(rt *rapid.T, partition record.Partition, p place, stored map[plac
 			w.Prev[rapid.SampledFrom(attrNames).Draw(rt, "name")] = drawValue(rt)
 		}
 	}
-	isHead := p == place{record.Dialogues, record.Meta}
+	isMeta := p == place{record.Dialogues, record.Meta}
 	what := rapid.IntRange(0, 4).Draw(rt, "what")
 	switch {
-	case what == 0 && !isHead:
+	case what == 0 && !isMeta:
 		w.Check = true
 	case what == 1 && w.Prev != nil:
 	default:
@@ -98,10 +103,10 @@ func drawValue(rt *rapid.T) record.Value {
 	return record.S(rapid.StringOfN(rapid.Rune(), 0, 10, -1).Draw(rt, "text"))
 }
 
-// predict is the contract once more, apart from Write.Holds: nil, or the place
-// of the conflict.
+// predict returns the place of the conflict, or nil for a commit that succeeds.
+// It does not use Write.Holds, so that it is an independent implementation.
 func predict(stored map[place]record.Attrs, writes []record.Write) *place {
-	var head *place
+	var onMeta *place
 	for _, w := range writes {
 		p := place{w.Table, w.Record.Key.Item}
 		now, exists := stored[p]
@@ -112,14 +117,15 @@ func predict(stored map[place]record.Attrs, writes []record.Write) *place {
 		switch {
 		case holds:
 		case p == place{record.Dialogues, record.Meta}:
-			head = &p
+			onMeta = &p
 		default:
 			return &p
 		}
 	}
-	return head
+	return onMeta
 }
 
+// applyTo applies the writes to the map.
 func applyTo(stored map[place]record.Attrs, writes []record.Write) {
 	for _, w := range writes {
 		p := place{w.Table, w.Record.Key.Item}

@@ -11,23 +11,30 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// fill puts records under some sort keys of a table other than Dialogues.
-func fill(t *testing.T, s record.Store, table record.Table, sks []string, attrs record.Attrs) {
+// Queries of a part of a partition.
+//
+// In Audit and Keys, a query with After and Limit returns the first Limit
+// records (0 means all) whose sort key is greater than After. After need not be
+// the key of a record. A partition of Dialogues is always read whole, because a
+// part of it cannot be verified.
+
+// storeAll stores records with the given sort keys in a table other than Dialogues.
+func storeAll(t *testing.T, s record.Store, table record.Table, sks []string, attrs record.Attrs) {
 	t.Helper()
 	var writes []record.Write
 	for _, sk := range sks {
-		writes = append(writes, in(table, put(sk, attrs)))
+		writes = append(writes, inTable(table, put(sk, attrs)))
 	}
 	if err := s.Commit(t.Context(), writes); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// partOfPartition asks for every part of two small partitions.
+// partOfPartition queries every part of two small partitions.
 func partOfPartition(t *testing.T, s record.Store) {
 	sks := []string{"a", "a\x00", "a#1", "b", "ba", "é"} // in byte order
 	for _, table := range []record.Table{record.Audit, record.Keys} {
-		fill(t, s, table, sks, every)
+		storeAll(t, s, table, sks, every)
 		after := append([]string{"", "\x00", "0", "aa", "a#0", "zz", "\U0010FFFF", strings.Repeat("b", record.MaxItem)}, sks...)
 		for _, a := range after {
 			for _, limit := range []int{0, 1, 2, len(sks), len(sks) + 1, math.MaxInt} {
@@ -44,25 +51,25 @@ func partOfPartition(t *testing.T, s record.Store) {
 				}
 				for _, r := range got {
 					if !r.Equal(record.Record{Key: key(r.Key.Item), Attrs: every}) {
-						t.Errorf("%s %q differs from what was put", table, r.Key.Item)
+						t.Errorf("%s %q differs from the record that was stored", table, r.Key.Item)
 					}
 				}
 			}
 		}
 		got, err := s.Query(t.Context(), record.Query{Table: table, Partition: "dialogue#none", After: "a", Limit: 3})
 		if err != nil || len(got) != 0 {
-			t.Errorf("a part of nothing: %d records, %v", len(got), err)
+			t.Errorf("a part of a missing partition: %d records, %v", len(got), err)
 		}
 	}
 }
 
-// partInPages walks a partition of 2.4 MB, more than any server hands out at
-// once, in parts that are more and less than that.
+// partInPages reads a partition of 2.4 MB in parts. Some parts are larger than
+// one response of a server (DynamoDB: 1 MB), others are smaller.
 func partInPages(t *testing.T, s record.Store) {
 	sks := numbered("event", 24)
 	attrs := record.Attrs{"b": record.B(bytes.Repeat([]byte("x"), 100<<10))}
-	fill(t, s, record.Audit, sks[:12], attrs)
-	fill(t, s, record.Audit, sks[12:], attrs)
+	storeAll(t, s, record.Audit, sks[:12], attrs)
+	storeAll(t, s, record.Audit, sks[12:], attrs)
 	for _, limit := range []int{1, 7, 20, 24, 25} {
 		var got []string
 		for after := ""; ; after = got[len(got)-1] {
@@ -84,7 +91,7 @@ func partInPages(t *testing.T, s record.Store) {
 	}
 }
 
-// noPartOfDialogue: dialogues are read whole, for a part cannot be verified.
+// noPartOfDialogue queries with malformed or forbidden selections.
 func noPartOfDialogue(t *testing.T, s record.Store) {
 	mustCommit(t, s, put("a", generation(0)))
 	for _, q := range []record.Query{

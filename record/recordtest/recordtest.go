@@ -1,9 +1,20 @@
-// Package recordtest is what every record.Store must do: one suite, the same
-// case names for every backend.
+// Package recordtest is the conformance suite of record.Store. It has the same
+// cases, with the same names, for every backend.
 //
-// What belongs here: cases that follow from the contract in package record.
-// What does not: files, networks and crashes, which only one backend has and
-// tests itself.
+// The cases follow from the contract in package record, and their comments
+// state it. They come in groups:
+//
+//	recordtest.go   life cycle: empty stores, closing, contexts, durability
+//	conditions.go   conditions, atomic commits, malformed commits, separation
+//	values.go       values, names, copies and the order of sort keys
+//	part.go         queries of a part of a partition
+//	index.go        the indexes
+//	limits.go       the limits of keys, records and commits
+//	concurrency.go  concurrent commits and reads
+//	model.go        random commits, compared with a map
+//
+// Files, networks and crashes are not covered, because each backend has its own
+// and tests them itself.
 package recordtest
 
 import (
@@ -17,16 +28,17 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Harness makes stores for the suite.
+// A Harness opens stores for the suite.
 type Harness struct {
 	// Open returns an empty store. The suite closes it.
 	Open func(t *testing.T) record.Store
-	// Reopen closes a store and opens what it kept once more. Nil: the
-	// store keeps nothing, and the cases about it are skipped.
+	// Reopen closes the store and returns another store with the same records.
+	// If Reopen is nil, the store does not outlive its
+	// process, and the case "reopen" is skipped.
 	Reopen func(t *testing.T, s record.Store) record.Store
 }
 
-// Run runs the suite.
+// Run runs every case of the suite as a subtest of t, each on an empty store.
 func Run(t *testing.T, h Harness) {
 	cases := []struct {
 		name string
@@ -46,12 +58,12 @@ func Run(t *testing.T, h Harness) {
 		{"prev absent", prevAbsent},
 		{"prev and other attributes", prevAndOthers},
 		{"prev empty", prevEmpty},
-		{"replaced whole", replacedWhole},
-		{"delete", deleted},
+		{"replaced whole", replaceWhole},
+		{"delete", deleteRecord},
 		{"check only", checkOnly},
 		{"all or nothing", allOrNothing},
-		{"conflict on head and item", conflictOnBoth},
-		{"broken commits", brokenCommits},
+		{"conflict on meta and item", conflictOnBoth},
+		{"malformed commits", malformedCommits},
 		{"values", values},
 		{"names", names},
 		{"copies", copies},
@@ -66,7 +78,7 @@ func Run(t *testing.T, h Harness) {
 		{"one winner", oneWinner},
 		{"query is one moment", queryIsOneMoment},
 		{"context", cancelledContext},
-		{"closed", closed},
+		{"closed", useAfterClose},
 		{"model", model},
 	}
 	for _, c := range cases {
@@ -86,59 +98,62 @@ const pk record.Partition = "dialogue#d"
 
 func key(sk string) record.Key { return record.Key{Partition: pk, Item: sk} }
 
-// put is a write that must find nothing at its key.
+// put returns a write of a new record in Dialogues.
 func put(sk string, attrs record.Attrs) record.Write {
 	return record.Write{Table: record.Dialogues, Record: record.Record{Key: key(sk), Attrs: attrs}}
 }
 
-// change is a write over a record as it was.
+// change returns a write that replaces a record that holds prev. Without attrs
+// it deletes the record.
 func change(sk string, prev, attrs record.Attrs) record.Write {
 	w := put(sk, attrs)
 	w.Prev = prev
 	return w
 }
 
-// check is a condition alone.
+// check returns a write that is a condition only.
 func check(sk string, prev record.Attrs) record.Write {
 	w := change(sk, prev, nil)
 	w.Check = true
 	return w
 }
 
-func in(table record.Table, w record.Write) record.Write {
+// inTable returns the write for another table.
+func inTable(table record.Table, w record.Write) record.Write {
 	w.Table = table
 	return w
 }
 
+// generation returns the attributes of meta after n commits.
 func generation(n int) record.Attrs { return record.Attrs{"gen": record.N(int64(n))} }
 
-// mustCommit stores the writes after a head of generation 0, if there is none
-// yet, or behind a change of it.
+// mustCommit commits the writes together with the next generation of meta.
 func mustCommit(t *testing.T, s record.Store, writes ...record.Write) {
 	t.Helper()
-	if err := s.Commit(t.Context(), withHead(t, s, writes)); err != nil {
+	if err := s.Commit(t.Context(), withMeta(t, s, writes)); err != nil {
 		t.Fatalf("commit: %v", err)
 	}
 }
 
-// withHead adds the next generation of the head to writes.
-func withHead(t *testing.T, s record.Store, writes []record.Write) []record.Write {
+// withMeta appends the write of the next generation of meta.
+func withMeta(t *testing.T, s record.Store, writes []record.Write) []record.Write {
 	t.Helper()
-	head, err := s.Get(t.Context(), record.Dialogues, key(record.Meta))
+	meta, err := s.Get(t.Context(), record.Dialogues, key(record.Meta))
 	if errors.Is(err, record.ErrNotFound) {
 		return append(writes, put(record.Meta, generation(0)))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	gen := head.Attrs["gen"]
+	gen := meta.Attrs["gen"]
 	return append(writes, change(record.Meta, record.Attrs{"gen": gen}, generation(int(gen.Int())+1)))
 }
 
-// mustConflict expects a conflict at table and sk, and an unchanged store.
+// mustConflict fails the test unless the commit conflicts at table and sk and
+// changes nothing.
 func mustConflict(t *testing.T, s record.Store, table record.Table, sk string, writes ...record.Write) {
 	t.Helper()
-	before := everything(t, s)
+	before := allRecords(t, s)
 	err := s.Commit(t.Context(), writes)
 	conflict, ok := errors.AsType[*record.ConflictError](err)
 	if !ok || !errors.Is(err, record.ErrConflict) {
@@ -147,21 +162,22 @@ func mustConflict(t *testing.T, s record.Store, table record.Table, sk string, w
 	if conflict.Table != table || conflict.Key != key(sk) {
 		t.Errorf("the conflict is at %s %v, want %s %v", conflict.Table, conflict.Key, table, key(sk))
 	}
-	same(t, everything(t, s), before)
+	checkSame(t, allRecords(t, s), before)
 }
 
-// mustFail expects an error of a class, and an unchanged store.
+// mustFail fails the test unless the commit fails with the error want and
+// changes nothing.
 func mustFail(t *testing.T, s record.Store, want error, writes ...record.Write) {
 	t.Helper()
-	before := everything(t, s)
+	before := allRecords(t, s)
 	if err := s.Commit(t.Context(), writes); !errors.Is(err, want) {
 		t.Fatalf("commit: %v, want %v", err, want)
 	}
-	same(t, everything(t, s), before)
+	checkSame(t, allRecords(t, s), before)
 }
 
-// everything returns the suite's partition of every table.
-func everything(t *testing.T, s record.Store) []record.Record {
+// allRecords returns the records of the partition pk in all tables.
+func allRecords(t *testing.T, s record.Store) []record.Record {
 	t.Helper()
 	var all []record.Record
 	for _, table := range []record.Table{record.Dialogues, record.Audit, record.Keys} {
@@ -191,7 +207,8 @@ func get(t *testing.T, s record.Store, table record.Table, sk string) record.Rec
 	return r
 }
 
-func same(t *testing.T, got, want []record.Record) {
+// checkSame fails the test if the records differ. Nil and empty are the same.
+func checkSame(t *testing.T, got, want []record.Record) {
 	t.Helper()
 	if len(got) == 0 && len(want) == 0 {
 		return
@@ -209,13 +226,20 @@ func sortKeys(records []record.Record) []string {
 	return keys
 }
 
+// The life cycle of a store.
+//
+// A missing record is ErrNotFound, a missing partition is an empty result, and
+// an unknown table is ErrInvalid. A context that has ended stops every call, and
+// a commit with such a context writes nothing. After Close every call returns
+// ErrUnavailable. A durable store returns the same records after it is reopened.
+
 func notFound(t *testing.T, s record.Store) {
 	for _, table := range []record.Table{record.Dialogues, record.Audit, record.Keys} {
 		if _, err := s.Get(t.Context(), table, key("tension#00#01")); !errors.Is(err, record.ErrNotFound) {
 			t.Errorf("get from %s: %v, want ErrNotFound", table, err)
 		}
 		if records := query(t, s, table, pk); len(records) != 0 {
-			t.Errorf("query of an absent partition of %s: %d records", table, len(records))
+			t.Errorf("query of a missing partition of %s: %d records", table, len(records))
 		}
 	}
 	mustCommit(t, s, put("tension#00#01", record.Attrs{"a": record.N(1)}))
@@ -234,18 +258,18 @@ func notFound(t *testing.T, s record.Store) {
 
 func reopen(t *testing.T, h Harness) {
 	if h.Reopen == nil {
-		t.Skip("the store keeps nothing")
+		t.Skip("the store does not outlive its process")
 	}
 	s := open(t, h)
-	mustCommit(t, s, put("a", every), in(record.Audit, put("event#1", every)))
+	mustCommit(t, s, put("a", every), inTable(record.Audit, put("event#1", every)))
 	mustCommit(t, s, change("a", record.Attrs{"n": every["n"]}, record.Attrs{"b": record.B([]byte("x"))}), put("b", every))
-	if err := s.Commit(t.Context(), []record.Write{in(record.Keys, put("head", every))}); err != nil {
+	if err := s.Commit(t.Context(), []record.Write{inTable(record.Keys, put("header", every))}); err != nil {
 		t.Fatal(err)
 	}
-	want := everything(t, s)
+	want := allRecords(t, s)
 	s = h.Reopen(t, s)
 	t.Cleanup(func() { s.Close() })
-	same(t, everything(t, s), want)
+	checkSame(t, allRecords(t, s), want)
 	mustCommit(t, s, put("c", every))
 }
 
@@ -258,13 +282,13 @@ func cancelledContext(t *testing.T, s record.Store) {
 	if _, err := s.Query(ctx, record.Query{Table: record.Dialogues, Partition: pk}); !errors.Is(err, context.Canceled) {
 		t.Errorf("query: %v, want %v", err, context.Canceled)
 	}
-	if n := len(everything(t, s)); n != 0 {
+	if n := len(allRecords(t, s)); n != 0 {
 		t.Errorf("a commit with a cancelled context stored %d records", n)
 	}
 	mustCommit(t, s, put("a", generation(0)))
 }
 
-func closed(t *testing.T, s record.Store) {
+func useAfterClose(t *testing.T, s record.Store) {
 	mustCommit(t, s, put("a", generation(0)))
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

@@ -10,7 +10,15 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// every holds one value of each kind that is easily lost.
+// Values, names and order.
+//
+// A store returns every value with its type and its exact content: all of
+// int64, empty values, any UTF-8 text and any bytes. Attribute names are any
+// UTF-8 text. Neither the caller nor the store sees later changes that the other
+// makes to a map or to bytes. Records are ordered by the bytes of their sort
+// keys.
+
+// every holds values that an encoding can easily change.
 var every = record.Attrs{
 	"n":       record.N(1),
 	"zero":    record.N(0),
@@ -40,17 +48,17 @@ var every = record.Attrs{
 }
 
 func values(t *testing.T, s record.Store) {
-	mustCommit(t, s, put("all", every), in(record.Audit, put("all", every)))
+	mustCommit(t, s, put("all", every), inTable(record.Audit, put("all", every)))
 	for name, v := range every {
 		mustCommit(t, s, put("one#"+name, record.Attrs{"v": v}))
 	}
-	if err := s.Commit(t.Context(), []record.Write{in(record.Keys, put("all", every))}); err != nil {
+	if err := s.Commit(t.Context(), []record.Write{inTable(record.Keys, put("all", every))}); err != nil {
 		t.Fatal(err)
 	}
 	want := record.Record{Key: key("all"), Attrs: every}
 	for _, table := range []record.Table{record.Dialogues, record.Audit, record.Keys} {
 		if r := get(t, s, table, "all"); !r.Equal(want) {
-			t.Errorf("%s gave back other values", table)
+			t.Errorf("%s returns other values", table)
 		}
 	}
 	for name, v := range every {
@@ -60,10 +68,10 @@ func values(t *testing.T, s record.Store) {
 	}
 	for _, r := range query(t, s, record.Dialogues, pk) {
 		if r.Key.Item == "all" && !r.Equal(want) {
-			t.Error("query gave back other values")
+			t.Error("query returns other values")
 		}
 	}
-	// Each is also a condition.
+	// Each value can be a condition.
 	mustCommit(t, s, change("all", every, one))
 }
 
@@ -77,11 +85,11 @@ func names(t *testing.T, s record.Store) {
 		attrs[name+"~"] = record.B([]byte(name))
 	}
 	mustCommit(t, s, put("a", attrs))
-	same(t, []record.Record{get(t, s, record.Dialogues, "a")}, []record.Record{{Key: key("a"), Attrs: attrs}})
+	checkSame(t, []record.Record{get(t, s, record.Dialogues, "a")}, []record.Record{{Key: key("a"), Attrs: attrs}})
 	mustCommit(t, s, change("a", attrs, one))
 }
 
-// copies: neither side sees the other's later changes.
+// copies changes maps and bytes after they were stored or returned.
 func copies(t *testing.T, s record.Store) {
 	blob := []byte("blob")
 	next := bytes.Repeat([]byte("next"), 50)
@@ -109,7 +117,7 @@ func copies(t *testing.T, s record.Store) {
 		}
 		spoil(r)
 		if got := r.Attrs["blob2"].Bin(); !bytes.Equal(got, next) {
-			t.Fatalf("an append to one value reached another: %q", got)
+			t.Fatalf("an append to one value changed another: %q", got)
 		}
 		for _, r := range query(t, s, record.Dialogues, pk) {
 			if r.Key.Item != "a" {
@@ -128,15 +136,15 @@ func copies(t *testing.T, s record.Store) {
 	}
 }
 
-// order is by the bytes of SK: capitals before small letters, and UTF-8 as it
-// is, which is not the order of UTF-16 (U+FFFD before U+1F642).
+// order stores sort keys whose byte order differs from a locale's order and from
+// the order of UTF-16 (where U+1F642 is before U+FFFD).
 func order(t *testing.T, s record.Store) {
 	want := []string{
 		"\x01", "A", "Z#1", "_", "a", "a\x00", "a\x00\x00", "a\x00b", "a\x01", "a#", "a#1", "a#10", "a#2", "aa", "b",
 		"meta", "tension#00#01", "tension#00#02", "tension#01#00", "tension#99#99", "~", "é", "漢", "\ufffd", "🙂",
 	}
 	if !slices.IsSorted(want) {
-		t.Fatal("the suite's own list is not in order")
+		t.Fatal("the list of the test is not sorted")
 	}
 	var writes []record.Write
 	for _, sk := range want {

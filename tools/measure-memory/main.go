@@ -12,7 +12,7 @@
 //
 // Packages envelope and keys zero the keys. This command only measures. The
 // figures are valid for one build. A build with GOEXPERIMENT=runtimesecret has
-// other figures (envelope.Guarded), and -figures FILE keeps both. The figures are
+// other figures (envelope.IsGuarded), and -figures FILE keeps both. The figures are
 // not a guarantee. The search ignores parts of a key, key schedules except the
 // key itself, the extract of HKDF, and K_wrap.
 //
@@ -99,7 +99,7 @@ type row struct {
 
 // build returns the name of this build.
 func build() string {
-	if envelope.Guarded() {
+	if envelope.IsGuarded() {
 		return "runtimesecret"
 	}
 	return "default"

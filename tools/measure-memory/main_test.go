@@ -48,7 +48,7 @@ func TestMeasure(t *testing.T) {
 		if held && r.RunsOpen != 2 {
 			t.Errorf("%s was found in %d open stores of 2, so the search does not work", r.Key, r.RunsOpen)
 		}
-		if envelope.Guarded() && r.RunsClosed+r.RunsMaskedClosed > 0 {
+		if envelope.IsGuarded() && r.RunsClosed+r.RunsMaskedClosed > 0 {
 			t.Errorf("%s remains in a guarded build", r.Key)
 		}
 	}

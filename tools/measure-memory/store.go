@@ -33,7 +33,7 @@ func withStore(ctx context.Context, folder string, use func(*sqlite.Store, blue.
 		return err
 	}
 	defer func() { err = firstOf(err, records.Close()) }()
-	key := localfile.Open(keyPath(folder), &localfile.Options{MayCreate: records.Empty})
+	key := localfile.Open(keyPath(folder), &localfile.Options{MayCreate: records.IsEmpty})
 	store := encrypted.New(records, key, user, audit.NewLog(records, user, nil), &encrypted.Options{
 		Freshness: freshness.Dir(filepath.Join(folder, "heads")),
 	})

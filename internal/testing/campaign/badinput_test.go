@@ -89,7 +89,7 @@ var badInputs = []struct {
 			"exit 6, with class missing in the log. The message names the fingerprint and the path. No new key is made"},
 		{"key file missing, store empty, 50 processes at once", []string{"internal/testing/campaign/start_unix_test.go: func TestStart(", "keys/localfile/process_unix_test.go: func TestFiftyProcesses("}, ""},
 		{"a wrapped key altered, swapped or old", []string{"keys/errors_test.go: func TestBitFlips(", "keys/errors_test.go: from another user, relabelled", "keys/errors_test.go: from another dialogue",
-			"keys/errors_test.go: from another version, relabelled", "cmd/blue-store/tamper_more_test.go: func TestTamperedKeys(", "keys/awskms/record_test.go: func TestSpoiledRecord(", "keys/awskms/record_test.go: \"the key of bob\"",
+			"keys/errors_test.go: from another version, relabelled", "cmd/blue-store/tamper_more_test.go: func TestTamperedKeys(", "keys/awskms/record_test.go: func TestDamagedRecord(", "keys/awskms/record_test.go: \"the key of bob\"",
 			"keys/awskms/record_test.go: \"a bit of the tag\"", kms + `{kmsfault.InvalidCiphertext, []string{"does not open it under this encryption context"`},
 			"exit 7, with one exception. A user's own key under KMS with damaged or exchanged wrapped bytes is exit 6. KMS gives the same answer for a wrong context, for example a mistyped BLUE_USER, which is not damage. The message names both causes. " +
 				"A granted key that KMS does not open is exit 7, because its context contains no typed value"},

@@ -47,7 +47,7 @@ func openStore(t testing.TB, home string, now func() time.Time) *opened {
 	if err != nil {
 		t.Fatal(err)
 	}
-	provider := localfile.Open(filepath.Join(home, "keys", "umk.key"), &localfile.Options{MayCreate: records.Empty})
+	provider := localfile.Open(filepath.Join(home, "keys", "umk.key"), &localfile.Options{MayCreate: records.IsEmpty})
 	log := audit.NewLog(records, tester, &audit.Options{Now: now})
 	o := &opened{home: home, records: records, provider: provider}
 	o.store = encrypted.New(records, provider, tester, log,

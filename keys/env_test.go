@@ -14,8 +14,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// world is a store, a provider and a clock that a test looks into.
-type world struct {
+// env is a store, a provider and a clock that a test can inspect and change.
+type env struct {
 	t        *testing.T
 	store    *fakeStore
 	provider *fakeProvider
@@ -23,8 +23,8 @@ type world struct {
 	at       time.Time
 }
 
-func newWorld(t *testing.T) *world {
-	return &world{
+func newEnv(t *testing.T) *env {
+	return &env{
 		t:        t,
 		store:    &fakeStore{records: map[record.Key]record.Record{}},
 		provider: newFakeProvider(t, "umk:a"),
@@ -32,29 +32,29 @@ func newWorld(t *testing.T) *world {
 	}
 }
 
-func (w *world) now() time.Time {
+func (w *env) now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.at
 }
 
-func (w *world) set(at time.Time) {
+func (w *env) set(at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.at = at
 }
 
-func (w *world) advance(d time.Duration) { w.set(w.now().Add(d)) }
+func (w *env) advance(d time.Duration) { w.set(w.now().Add(d)) }
 
-// ring is another process: a ring of its own on the same store.
-func (w *world) ring(user string, opts *Options) *Ring {
+// ring returns a new Ring on the store, like one of another process.
+func (w *env) ring(user string, opts *Options) *Ring {
 	if opts == nil {
 		opts = &Options{Now: w.now}
 	}
 	return NewRing(w.store, w.provider, user, opts)
 }
 
-// fakeProvider derives from a secret in memory and counts what is asked.
+// fakeProvider derives keys from a secret in memory and counts its calls.
 type fakeProvider struct {
 	name   string
 	secret *envelope.Secret
@@ -75,7 +75,7 @@ func newFakeProvider(t *testing.T, name string) *fakeProvider {
 }
 
 type fakeUMK struct {
-	Redacted
+	envelope.Redacted
 	name string
 }
 
@@ -114,7 +114,7 @@ func (p *fakeProvider) UnwrapDEK(ctx context.Context, kek *KEK, b Binding, w Wra
 	return kek.Unwrap(b, w)
 }
 
-// fakeStore is one table in memory, with places to look in and to interfere.
+// fakeStore is one table in memory. Tests can inspect it and change its behaviour.
 type fakeStore struct {
 	mu       sync.Mutex
 	records  map[record.Key]record.Record

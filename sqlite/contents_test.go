@@ -26,27 +26,27 @@ func TestEmpty(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := openNew(t)
-			if empty, err := s.Empty(t.Context()); err != nil || !empty {
+			if empty, err := s.IsEmpty(t.Context()); err != nil || !empty {
 				t.Errorf("a new store: %v, %v; want empty", empty, err)
 			}
 			w := record.Write{Table: c.table, Record: record.Record{Key: record.Key{Partition: record.Partition(c.pk), Item: c.sk}, Attrs: record.Attrs{"a": record.S("x")}}}
 			if err := s.Commit(t.Context(), []record.Write{w}); err != nil {
 				t.Fatal(err)
 			}
-			if empty, err := s.Empty(t.Context()); err != nil || empty != c.empty {
+			if empty, err := s.IsEmpty(t.Context()); err != nil || empty != c.empty {
 				t.Errorf("with a record: %v, %v; want %v", empty, err, c.empty)
 			}
 		})
 	}
 }
 
-// TestEmptyOfClosed: a store that cannot say whether it is empty is not.
+// TestEmptyOfClosed: a closed store is not reported as empty.
 func TestEmptyOfClosed(t *testing.T) {
 	s := openNew(t)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if empty, err := s.Empty(t.Context()); err == nil || empty {
+	if empty, err := s.IsEmpty(t.Context()); err == nil || empty {
 		t.Errorf("%v, %v; want an error", empty, err)
 	}
 }
@@ -79,8 +79,8 @@ func TestSealedWith(t *testing.T) {
 	}
 }
 
-// TestSealedWithMost: one dialogue that was copied from elsewhere does not
-// speak for the store.
+// TestSealedWithMost: the key of most dialogues is returned, and not the key of one
+// dialogue from another store.
 func TestSealedWithMost(t *testing.T) {
 	s := openNew(t)
 	for dialogue, umk := range map[string]string{"a": "umk:copied", "b": "umk:own", "c": "umk:own"} {
@@ -114,8 +114,8 @@ func openNew(t *testing.T) *sqlite.Store {
 	return s
 }
 
-// TestLostData: a data file that is gone or emptied beside keys that wrap
-// something is not made anew.
+// TestLostData: a missing or empty data file is not created again if the keys file has
+// keys.
 func TestLostData(t *testing.T) {
 	for name, lose := range map[string]func(path string) error{
 		"removed": os.Remove,
@@ -141,7 +141,7 @@ func TestLostData(t *testing.T) {
 				t.Errorf("%v, want ErrUnavailable", err)
 			}
 			if info, err := os.Stat(path); err == nil && info.Size() > 0 {
-				t.Error("the data file was made anew")
+				t.Error("the data file was created again")
 			}
 		})
 	}

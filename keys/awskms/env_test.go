@@ -20,7 +20,7 @@ import (
 
 var ctx = context.Background()
 
-// TestProvider is the suite of all providers, over moto.
+// TestProvider runs the suite of all providers on moto.
 func TestProvider(t *testing.T) {
 	var mu sync.Mutex
 	arns := map[string]string{}
@@ -39,8 +39,8 @@ func TestProvider(t *testing.T) {
 	}})
 }
 
-// world is a key in moto behind a fault layer, a store, and a clock.
-type world struct {
+// env is a key in moto behind a layer that injects faults, a store and a clock.
+type env struct {
 	t     *testing.T
 	arn   string
 	layer *kmsfault.Layer
@@ -51,7 +51,7 @@ type world struct {
 	at time.Time
 }
 
-func newWorld(t *testing.T) *world {
+func newEnv(t *testing.T) *env {
 	t.Helper()
 	layer, err := kmsfault.New(kmstest.Endpoint(t))
 	if err != nil {
@@ -60,26 +60,26 @@ func newWorld(t *testing.T) *world {
 	server := httptest.NewServer(layer)
 	t.Cleanup(server.Close)
 	t.Cleanup(layer.Close)
-	return &world{
+	return &env{
 		t: t, arn: kmstest.Key(t), layer: layer, url: server.URL, store: memory.New(),
 		at: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 }
 
-func (w *world) now() time.Time {
+func (w *env) now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.at
 }
 
-func (w *world) advance(d time.Duration) {
+func (w *env) advance(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.at = w.at.Add(d)
 }
 
-// provider asks as a principal.
-func (w *world) provider(principal string, opts *awskms.Options) *awskms.Provider {
+// provider returns a provider that calls KMS as a principal.
+func (w *env) provider(principal string, opts *awskms.Options) *awskms.Provider {
 	w.t.Helper()
 	p, err := awskms.New(w.arn, kmstest.Client(w.url, principal), w.store, opts)
 	if err != nil {
@@ -88,17 +88,17 @@ func (w *world) provider(principal string, opts *awskms.Options) *awskms.Provide
 	return p
 }
 
-// ring is another process of a principal, as a user.
-func (w *world) ring(principal, user string) *keys.Ring {
+// ring returns a new Ring of a principal for a user, like one of another process.
+func (w *env) ring(principal, user string) *keys.Ring {
 	w.t.Helper()
 	r := keys.NewRing(w.store, w.provider(principal, nil), user, &keys.Options{Now: w.now})
 	w.t.Cleanup(func() { _ = r.Close() })
 	return r
 }
 
-// admit gives principals the policy that is shipped for users, each tagged
-// with the user of its own name.
-func (w *world) admit(users ...string) {
+// allowUsers gives principals the policy of deploy/iam for users. The tag of each
+// principal is the user of the same name.
+func (w *env) allowUsers(users ...string) {
 	w.t.Helper()
 	policy, err := kmsfault.Load(filepath.Join("..", "..", "deploy", "iam", "user.json"), kmsfault.Place{KeyARN: w.arn, Tables: "blue"})
 	if err != nil {
@@ -119,8 +119,8 @@ func umkOf(t testing.TB, p *awskms.Provider) keys.UMK {
 	return umk
 }
 
-// made returns a provider of ada whose KEK is stored.
-func made(t *testing.T, w *world) *awskms.Provider {
+// newProvider returns a provider of ada after MakeKEK.
+func newProvider(t *testing.T, w *env) *awskms.Provider {
 	t.Helper()
 	p := w.provider("ada", nil)
 	if err := p.MakeKEK(ctx, umkOf(t, p), "ada"); err != nil {
@@ -129,14 +129,14 @@ func made(t *testing.T, w *world) *awskms.Provider {
 	return p
 }
 
-// derive opens the KEK of a user and destroys it.
+// derive calls DeriveKEK and destroys the KEK.
 func derive(t testing.TB, p *awskms.Provider, user string) error {
 	t.Helper()
 	kek, err := p.DeriveKEK(ctx, umkOf(t, p), user)
 	if err == nil {
 		kek.Destroy()
 	} else if kek != nil {
-		t.Errorf("a key beside %v", err)
+		t.Errorf("DeriveKEK returned a KEK and %v", err)
 	}
 	return err
 }

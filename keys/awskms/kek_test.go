@@ -9,10 +9,10 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// TestEraseWarm: a process that holds the key of a user who was erased wraps
-// nothing more under it; what it writes later, others of the user can open.
+// TestEraseWarm: a process with the cached KEK of an erased user does not wrap under
+// it. Other processes of the user can open its later keys.
 func TestEraseWarm(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	warm := w.ring("bob", "bob")
 	if err := destroy(warm.Create(ctx, "first")); err != nil {
 		t.Fatal(err)
@@ -27,21 +27,20 @@ func TestEraseWarm(t *testing.T) {
 		t.Errorf("another process of bob: %v", err)
 	}
 	if err := destroy(w.ring("bob", "bob").Open(ctx, "dek#first#1")); err == nil {
-		t.Error("what was erased opens")
+		t.Error("a wrap under the erased KEK opens")
 	}
 }
 
-// TestEraseKEK: the key of one user is gone for every later question, and
-// another's is not.
+// TestEraseKEK: the KEK of one user is erased, and the KEK of another user is not.
 func TestEraseKEK(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	p := w.provider("ada", nil)
 	for _, user := range []string{"ada", "bob"} {
 		if err := p.MakeKEK(ctx, umkOf(t, p), user); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for range 2 { // the second time there is none
+	for range 2 { // the second time, there is no KEK
 		if err := p.EraseKEK(ctx, "ada"); err != nil {
 			t.Fatal(err)
 		}

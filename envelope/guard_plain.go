@@ -2,7 +2,7 @@
 
 package envelope
 
-const guarded = false
+const isGuarded = false
 
 // guard calls f.
 func guard(f func()) { f() }

@@ -4,7 +4,7 @@ package envelope
 
 import "runtime/secret"
 
-const guarded = true
+const isGuarded = true
 
-// guard calls f and erases what it leaves behind.
+// guard calls f and erases the memory that f used.
 func guard(f func()) { secret.Do(f) }

@@ -1,0 +1,68 @@
+package sqlite
+
+import (
+	"context"
+	"strings"
+
+	"github.com/superviber/blue-encrypted-store/record"
+)
+
+// IsEmpty reports whether the store has no record of a dialogue and no key of one. A
+// new master key then makes nothing unreadable. The audit log and the directory of its
+// principals do not depend on the master key, so they do not count. IsEmpty returns
+// the errors of [record.Store].
+func (s *Store) IsEmpty(ctx context.Context) (bool, error) {
+	for _, at := range []struct {
+		table  record.Table
+		prefix string
+	}{{record.Dialogues, ""}, {record.Keys, "dialogue#"}, {record.Keys, "user#"}} {
+		if exists, err := s.hasRecords(ctx, at.table, at.prefix); err != nil || exists {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// hasRecords reports whether a table has a record whose PK begins with a prefix.
+func (s *Store) hasRecords(ctx context.Context, t record.Table, prefix string) (exists bool, err error) {
+	f, err := s.fileOf(t)
+	if err != nil {
+		return false, err
+	}
+	err = f.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+string(t)+" WHERE substr(PK, 1, ?) = ?)", len(prefix), prefix).Scan(&exists)
+	return exists && err == nil, f.wrapError(ctx, "reading", err)
+}
+
+// SealedWith returns the fingerprint of the master key that most wrapped keys name, for
+// example "umk:7c1f09aa52e3d410". It returns "" if there is none or the keys cannot be
+// read. The fingerprint is not authenticated. It is for messages only.
+func (s *Store) SealedWith(ctx context.Context) string {
+	wraps, err := s.Wraps(ctx)
+	if err != nil {
+		return ""
+	}
+	count := map[string]int{}
+	var most string
+	for _, w := range wraps {
+		print := w.Attrs["umk"].Str()
+		const maxSize = 256 // bytes; longer than the ARN of a KMS key
+		if print == "" || len(print) > maxSize || strings.ContainsFunc(print, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+			continue
+		}
+		count[print]++
+		if count[print] > count[most] {
+			most = print
+		}
+	}
+	return most
+}
+
+// Wraps returns every wrapped key of every dialogue, in ascending order of PK and SK.
+// It returns the errors of [record.Store].
+func (s *Store) Wraps(ctx context.Context) ([]record.Record, error) {
+	f, err := s.fileOf(record.Keys)
+	if err != nil {
+		return nil, err
+	}
+	return f.read(ctx, "SELECT PK, SK, attrs, blobs FROM blue_keys WHERE substr(SK, 1, 5) = 'wrap#' ORDER BY PK, SK")
+}
