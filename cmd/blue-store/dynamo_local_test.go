@@ -58,7 +58,7 @@ func TestDynamoDBStore(t *testing.T) {
 	says(run(exitOK, "list", "--text"), "which-cache  open")
 	says(run(exitOK, "list", "--tensions", "--text"), "which-cache  T0001")
 	says(run(exitOK, "list", "--expert", "muffin", "--text"), "on the panel, Core")
-	says(run(exitOK, "inspect", "which-cache", "T0001", "--text"), "GSI2PK", "what takes your key")
+	says(run(exitOK, "inspect", "which-cache", "T0001", "--text"), "GSI2PK", "readable only with your key")
 	says(run(exitOK, "verify", "--text"), "✓ which-cache  5 items, version 3")
 	says(run(exitOK, "doctor", "--text"), "umk:")
 	exported := run(exitOK, "export", "which-cache")

@@ -194,7 +194,7 @@ func TestKMS(t *testing.T) {
 		if strings.Contains(imported.stderr, "a new key was created") {
 			t.Error("a key file is spoken of")
 		}
-		o.want(exitOK, "ada", []string{"Enabled", "stored in blue_keys", "for 5m0s at most", "AWS_ACCESS_KEY_ID"}, "doctor", "--text")
+		o.want(exitOK, "ada", []string{"Enabled", "stored in blue_keys", "for at most 5m0s", "AWS_ACCESS_KEY_ID"}, "doctor", "--text")
 		o.want(exitOK, "ada", []string{o.arn, "KMS", "Enabled, less than a minute old", "KEK of ada  stored, opened by KMS, wrap ", "v1  116 items, less than a minute old", "ada  wrap"}, "keys", "status", "--text")
 		first := o.want(exitOK, "ada", nil, "show", demoDialogue).stdout
 		o.want(exitOK, "ada", nil, "verify")
@@ -228,14 +228,14 @@ func TestKMS(t *testing.T) {
 		// The erasure has a certificate, which is checked.
 		cert := filepath.Join(t.TempDir(), "erased.cert")
 		o.want(exitOK, "ada", []string{"erased: " + demoDialogue}, "erase", demoDialogue, "--confirm", demoDialogue, "--output", cert, "--text")
-		o.want(exitOK, "ada", []string{"holds"}, "erase", "verify", cert, "--text")
+		o.want(exitOK, "ada", []string{"valid"}, "erase", "verify", cert, "--text")
 		o.want(exitErased, "ada", nil, "show", demoDialogue)
 		o.want(exitOK, "ada", []string{`"dialogue_id": "` + demoDialogue + `-2"`}, "import", source, "-q") // the id is never used again
 		o.want(exitOK, "bob", nil, "show", "milk")
 		// The erasure of bob includes the dialogues that only he holds, and his
 		// key.
 		gone := filepath.Join(t.TempDir(), "bob.cert")
-		o.want(exitOK, "ada", []string{"erased: user bob; 1 dialogues with them"}, "erase", "--user", "bob", "--confirm", "bob", "--output", gone, "--text")
+		o.want(exitOK, "ada", []string{"erased: user bob; 1 dialogues erased"}, "erase", "--user", "bob", "--confirm", "bob", "--output", gone, "--text")
 		o.want(exitOK, "ada", nil, "erase", "verify", gone)
 		o.want(exitErased, "bob", nil, "show", "milk")
 		o.want(exitIntegrity, "ada", []string{"no verifiable signatures"}, "audit", "verify") // ada does not trust bob's key
