@@ -32,7 +32,7 @@ type UserReport struct {
 
 // A userErasure is one run. Its steps:
 //
-//	plan            what will be done, stored in table Keys (plan.go)
+//	plan            what will be done, stored in table Keys (records.go)
 //	erase intent    the event
 //	each dialogue   erased, or revoked
 //	EraseKEK        deletes the user's own key
