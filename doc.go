@@ -1,18 +1,21 @@
-// Package blue is the domain of alignment dialogues: panels of experts argue a
-// question over rounds and leave perspectives, tensions, recommendations,
-// evidence, claims, references between them, scores and verdicts.
+// Package blue is the domain of alignment dialogues.
 //
-// What belongs here: the identifiers, the 14 entity kinds of RFC 0058 with
-// their closed statuses, the rules (references, lifecycles, batch validation,
-// the convergence gate), the interfaces DialogueStore and AnalyticsStore, and
-// the errors every store returns. Only the standard library is imported.
+// In a dialogue a panel of experts argues a question over rounds. The experts
+// leave perspectives, tensions, recommendations, evidence and claims, with
+// references between them. A judge scores the rounds. Verdicts end the
+// dialogue.
 //
-// What does not: how an entity is stored (internal/engine, record), how it is
-// sealed (envelope, encrypted), what can be computed over a loaded dialogue
-// beyond its rules (graph, export), and anything about a command line (cmd).
+// The package holds the identifiers, the 14 entity kinds of RFC 0058 with
+// their closed statuses (one table, kinds.go), the rules (references,
+// lifecycles, validation, the convergence gate), the interfaces DialogueStore
+// and AnalyticsStore, and the errors of every store. It imports the standard
+// library alone.
 //
-// An entity says in its struct tags which of its fields an observer of the
-// store can read: `clear:"name"` fields become plain attributes,
-// `sealed:"name"` fields become members of the encrypted payload (RFC 0058,
-// "DynamoDB Schema").
+// The package does not store entities: that is in record and internal/engine.
+// Encryption is in envelope and encrypted. The JSON of requests is in wire.
+// What can be computed from a loaded dialogue is in view.
+//
+// Struct tags of an entity say which fields a reader of the store can see. A
+// field with `clear:"name"` is a plain attribute. A field with `sealed:"name"`
+// is a member of the encrypted payload (RFC 0058, "DynamoDB Schema").
 package blue

@@ -2,24 +2,26 @@ package blue
 
 import (
 	"encoding/json"
-	"strconv"
+	"fmt"
 	"time"
 )
 
-// Entity is one stored thing of a dialogue: a pointer to one of the types of
-// this file.
+// An Entity is one stored object of a dialogue: a pointer to one of the types
+// of this file.
 //
-// Field tags say where a field lives: `clear:"name"` is a plain attribute of
-// the item, readable by whoever holds the table; `sealed:"name"` is a member
-// of the encrypted JSON payload. A field without a tag stands in the storage
-// key. Absent is the zero value; empty lists and maps are kept apart from
-// absent ones.
+// A field with the tag `clear:"name"` is a plain attribute of the item, which
+// every reader of the store can see. A field with `sealed:"name"` is a member
+// of the encrypted JSON payload. A field without a tag is part of the storage
+// key. The zero value means absent. An empty list or map that is not nil is
+// stored as such.
 type Entity interface {
+	// EntityKind returns the kind of the entity.
 	EntityKind() Kind
+	// EntityKey returns the key with which Get finds the entity.
 	EntityKey() EntityKey
 }
 
-// Dialogue is the root entity (RFC 0058, SK "meta").
+// A Dialogue is the root entity (RFC 0058, SK "meta").
 type Dialogue struct {
 	ID             DialogueID
 	Status         Status      `clear:"status"`
@@ -35,11 +37,11 @@ type Dialogue struct {
 	Question       string      `sealed:"question"`
 	OutputDir      string      `sealed:"output_dir"`
 	Background     *Background `sealed:"background"`
-	// Imports says, per digest of an imported source, how far it got.
+	// Imports holds the progress of each imported source, by its digest.
 	Imports map[string]ImportProgress `sealed:"imports"`
 }
 
-// Background is what a panel is told before it starts.
+// A Background is what a panel gets to know before it starts.
 type Background struct {
 	Subject     string          `json:"subject"`
 	Description *string         `json:"description"`
@@ -47,20 +49,20 @@ type Background struct {
 	Situation   *string         `json:"situation"`
 }
 
-// ImportProgress is what a dialogue remembers of one imported source.
+// An ImportProgress is what a dialogue stores about one imported source.
 type ImportProgress struct {
 	Done    int             `json:"done"`              // operations taken or refused so far
 	Refused []ImportRefusal `json:"refused,omitempty"` // the refused ones, in order
 }
 
-// ImportRefusal is one operation of an import that a rule refused.
+// An ImportRefusal is one operation of an import that a rule refused.
 type ImportRefusal struct {
 	Op     int    `json:"op"`     // index in the source, from 0
 	Kind   string `json:"kind"`   // "round-register", …
 	Reason string `json:"reason"` // the store's message
 }
 
-// Expert is a member of the panel (SK "expert#{slug in lower case}").
+// An Expert is a member of the panel (SK "expert#{slug in lower case}").
 type Expert struct {
 	Slug           ExpertSlug       `sealed:"slug"` // as displayed
 	Tier           Tier             `clear:"tier"`
@@ -79,8 +81,8 @@ type Expert struct {
 	RawContent     map[Round]string `sealed:"raw_content"` // what the expert wrote, by round
 }
 
-// RoundRecord is one round's metadata (SK "round#{round:02d}"). The four
-// score parts and the four metrics are the judge's numbers, as given.
+// A RoundRecord is the metadata of one round (SK "round#{round:02d}"). The four
+// parts of the score and the four metrics are the judge's numbers, as given.
 type RoundRecord struct {
 	Round           Round
 	Status          Status    `clear:"status"`
@@ -98,15 +100,16 @@ type RoundRecord struct {
 	CompletedAt     time.Time `clear:"completed_at"`
 	Title           string    `sealed:"title"`
 	Summary         string    `sealed:"summary"`
-	// Signals holds who signalled convergence in this round, and when last.
+	// Signals holds the last signal of each expert who signals convergence in
+	// this round.
 	Signals map[ExpertSlug]time.Time `sealed:"signals"`
-	// Request is the SHA-256 of the batch that registered the round, in hex:
-	// the same batch again is a repeat, another one a conflict.
+	// Request is the SHA-256 of the batch that registered the round, 64 hex
+	// digits. The same batch is a repeat, any other is a conflict.
 	Request string `sealed:"request"`
 }
 
-// Contribution is what perspectives, tensions, recommendations, evidence and
-// claims have in common (SK "{kind}#{round:02d}#{seq:02d}").
+// A Contribution is the part that all numbered kinds share (SK
+// "{kind}#{round:02d}#{seq:02d}").
 type Contribution struct {
 	ID           EntityID
 	CreatedAt    time.Time    `clear:"created_at"`
@@ -118,13 +121,13 @@ type Contribution struct {
 	LocalID      string       `sealed:"local_id"` // as the expert wrote it, e.g. MUFFIN-P0101
 }
 
-// Reference is the inline half of a Ref: its source is the entity that holds it.
+// A Reference is a Ref without its source, which is the entity that holds it.
 type Reference struct {
 	Type   RefType  `json:"type"`
 	Target EntityID `json:"target"`
 }
 
-// Contributed is any numbered entity.
+// A Contributed is a numbered entity of any kind.
 type Contributed interface {
 	Entity
 	// Common returns the part that all numbered kinds share. It may be changed.
@@ -136,19 +139,19 @@ type Contributed interface {
 	SetText(text string)
 }
 
-// Perspective is a view of the question (letter P).
+// A Perspective is a view of the question (letter P).
 type Perspective struct {
 	Contribution
 	Content string `sealed:"content"`
 }
 
-// Tension is a disagreement that the panel has to settle (letter T).
+// A Tension is a disagreement that the panel has to settle (letter T).
 type Tension struct {
 	Contribution
 	Description string `sealed:"description"`
 }
 
-// Recommendation is a proposal that a verdict can adopt (letter R).
+// A Recommendation is a proposal that a verdict can adopt (letter R).
 type Recommendation struct {
 	Contribution
 	AdoptedInVerdict VerdictID       `clear:"adopted_in_verdict"`
@@ -156,21 +159,21 @@ type Recommendation struct {
 	Parameters       json.RawMessage `sealed:"parameters"` // any JSON
 }
 
-// Evidence is a fact that an expert cites (letter E).
+// An Evidence is a fact that an expert cites (letter E).
 type Evidence struct {
 	Contribution
 	Content string `sealed:"content"`
 }
 
-// Claim is a statement that an expert makes (letter C).
+// A Claim is a statement that an expert makes (letter C).
 type Claim struct {
 	Contribution
 	Content string `sealed:"content"`
 }
 
-// Verdict is what a panel, or a part of it, decided (SK "verdict#{id}"). It
-// is never changed. What it rests on is not stored in it but computed when it
-// is read (RFC 0058, Amendment 2; package graph).
+// A Verdict is a decision of a panel or of a part of it (SK "verdict#{id}"). It
+// never changes. Its grounds are not stored but computed (RFC 0058, Amendment
+// 2; view.Provenance).
 type Verdict struct {
 	ID                VerdictID
 	Type              VerdictType     `clear:"verdict_type"`
@@ -178,7 +181,7 @@ type Verdict struct {
 	Confidence        string          `clear:"confidence"` // one word of at most 32 bytes
 	CreatedAt         time.Time       `clear:"created_at"`
 	UpdatedAt         time.Time       `clear:"updated_at"`
-	ConfidenceText    string          `sealed:"confidence_text"` // anything longer
+	ConfidenceText    string          `sealed:"confidence_text"` // any other confidence
 	AuthorExpert      ExpertSlug      `sealed:"author_expert"`
 	Recommendation    string          `sealed:"recommendation"`
 	Description       string          `sealed:"description"`
@@ -190,7 +193,7 @@ type Verdict struct {
 	Forced            bool            `sealed:"forced"`
 }
 
-// Move is a dialogue move of an expert (SK "move#{round:02d}#{slug}#{seq:02d}").
+// A Move is a dialogue move of an expert (SK "move#{round:02d}#{slug}#{seq:02d}").
 type Move struct {
 	Round     Round
 	Expert    ExpertSlug
@@ -203,12 +206,12 @@ type Move struct {
 	Context   string     `sealed:"context"`
 }
 
-// Event is one change of a numbered entity's status
+// An Event is one change of the status of a numbered entity
 // (SK "event#{kind}#{display id}#{time}").
 type Event struct {
 	Of        EntityID
-	Stamp     string       // the SK's last part: UTC with nine digits, then -NN when two fall together
-	Type      string       `clear:"event_type"` // "created", else the status it led to
+	Stamp     string       // the last part of the SK: UTC with nine digits, and -NN if the time is taken
+	Type      string       `clear:"event_type"` // "created", or the new status
 	Round     Round        `clear:"event_round"`
 	CreatedAt time.Time    `clear:"created_at"`
 	UpdatedAt time.Time    `clear:"updated_at"`
@@ -218,8 +221,9 @@ type Event struct {
 	ResultID  string       `sealed:"result_id"`
 }
 
-// Ref is a reference seen whole. It is a domain entity with rules of its own
-// but not an item: it is stored inside its source (docs/decisions, references).
+// A Ref is a reference with its source. It is an entity of RFC 0058 with rules
+// of its own, but not an item: it is stored inside its source (docs/decisions,
+// references).
 type Ref struct {
 	Source    EntityID  `json:"source_id"`
 	Type      RefType   `json:"ref_type"`
@@ -227,26 +231,48 @@ type Ref struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-func (*Dialogue) EntityKind() Kind       { return KindDialogue }
-func (*Expert) EntityKind() Kind         { return KindExpert }
-func (*RoundRecord) EntityKind() Kind    { return KindRound }
-func (*Verdict) EntityKind() Kind        { return KindVerdict }
-func (*Move) EntityKind() Kind           { return KindMove }
-func (e *Event) EntityKind() Kind        { return e.Of.Kind.EventKind() }
+// EntityKind returns KindDialogue.
+func (*Dialogue) EntityKind() Kind { return KindDialogue }
+
+// EntityKind returns KindExpert.
+func (*Expert) EntityKind() Kind { return KindExpert }
+
+// EntityKind returns KindRound.
+func (*RoundRecord) EntityKind() Kind { return KindRound }
+
+// EntityKind returns KindVerdict.
+func (*Verdict) EntityKind() Kind { return KindVerdict }
+
+// EntityKind returns KindMove.
+func (*Move) EntityKind() Kind { return KindMove }
+
+// EntityKind returns the event kind of the entity, as "tension_event".
+func (e *Event) EntityKind() Kind { return e.Of.Kind.EventKind() }
+
+// EntityKind returns the kind of the display id.
 func (c *Contribution) EntityKind() Kind { return c.ID.Kind }
 
-func (*Dialogue) EntityKey() EntityKey       { return EntityKey{Kind: KindDialogue} }
-func (e *Expert) EntityKey() EntityKey       { return EntityKey{KindExpert, e.Slug.Key()} }
-func (e *RoundRecord) EntityKey() EntityKey  { return EntityKey{KindRound, strconv.Itoa(int(e.Round))} }
-func (e *Verdict) EntityKey() EntityKey      { return EntityKey{KindVerdict, string(e.ID)} }
+// EntityKey returns the key "".
+func (*Dialogue) EntityKey() EntityKey { return EntityKey{Kind: KindDialogue} }
+
+// EntityKey returns the slug in lower case.
+func (e *Expert) EntityKey() EntityKey { return EntityKey{KindExpert, e.Slug.Key()} }
+
+// EntityKey returns the number, as "1".
+func (e *RoundRecord) EntityKey() EntityKey { return EntityKey{KindRound, fmt.Sprint(int(e.Round))} }
+
+// EntityKey returns the id.
+func (e *Verdict) EntityKey() EntityKey { return EntityKey{KindVerdict, string(e.ID)} }
+
+// EntityKey returns the display id.
 func (c *Contribution) EntityKey() EntityKey { return c.ID.Key() }
 
-// EntityKey is "{round}#{slug}#{seq}", e.g. "1#muffin#1".
+// EntityKey returns "{round}#{slug}#{seq}", as "1#muffin#1".
 func (e *Move) EntityKey() EntityKey {
-	return EntityKey{KindMove, strconv.Itoa(int(e.Round)) + "#" + e.Expert.Key() + "#" + strconv.Itoa(int(e.Seq))}
+	return EntityKey{KindMove, fmt.Sprintf("%d#%s#%d", e.Round, e.Expert.Key(), e.Seq)}
 }
 
-// EntityKey is "{display id}#{stamp}".
+// EntityKey returns "{display id}#{stamp}".
 func (e *Event) EntityKey() EntityKey {
 	return EntityKey{e.EntityKind(), e.Of.String() + "#" + e.Stamp}
 }
@@ -254,14 +280,32 @@ func (e *Event) EntityKey() EntityKey {
 // Common returns the contribution itself.
 func (c *Contribution) Common() *Contribution { return c }
 
-func (e *Perspective) Text() string    { return e.Content }
-func (e *Tension) Text() string        { return e.Description }
-func (e *Recommendation) Text() string { return e.Content }
-func (e *Evidence) Text() string       { return e.Content }
-func (e *Claim) Text() string          { return e.Content }
+// Text returns the content.
+func (e *Perspective) Text() string { return e.Content }
 
-func (e *Perspective) SetText(text string)    { e.Content = text }
-func (e *Tension) SetText(text string)        { e.Description = text }
+// SetText changes the content.
+func (e *Perspective) SetText(text string) { e.Content = text }
+
+// Text returns the description.
+func (e *Tension) Text() string { return e.Description }
+
+// SetText changes the description.
+func (e *Tension) SetText(text string) { e.Description = text }
+
+// Text returns the content.
+func (e *Recommendation) Text() string { return e.Content }
+
+// SetText changes the content.
 func (e *Recommendation) SetText(text string) { e.Content = text }
-func (e *Evidence) SetText(text string)       { e.Content = text }
-func (e *Claim) SetText(text string)          { e.Content = text }
+
+// Text returns the content.
+func (e *Evidence) Text() string { return e.Content }
+
+// SetText changes the content.
+func (e *Evidence) SetText(text string) { e.Content = text }
+
+// Text returns the content.
+func (e *Claim) Text() string { return e.Content }
+
+// SetText changes the content.
+func (e *Claim) SetText(text string) { e.Content = text }

@@ -6,38 +6,39 @@ import (
 	"strings"
 )
 
-// The sentinels every store returns, wrapped with what each layer knows.
-// Compare with errors.Is; the exit code of the program follows from them.
+// The errors of every store, wrapped with what each layer knows. Compare them
+// with errors.Is. The exit code of the program follows from them.
 var (
-	// ErrInvalid: the request cannot be read as what it should be.
+	// ErrInvalid: the request has the wrong form.
 	ErrInvalid = errors.New("invalid input")
-	// ErrRefused: well-formed, but a rule or gate says no. The detail is a
-	// *ValidationError or a *GateError.
+	// ErrRefused: the form is right, and a rule or the convergence gate refuses
+	// the request. The detail is a *ValidationError or a *GateError.
 	ErrRefused = errors.New("refused by a rule")
-	// ErrNotFound: no such dialogue, entity or record.
+	// ErrNotFound: there is no such dialogue, entity or record.
 	ErrNotFound = errors.New("not found")
-	// ErrConflict: another writer was there first. Nothing was written.
+	// ErrConflict: another writer was first. Nothing was written.
 	ErrConflict = errors.New("conflict")
-	// ErrBusy: no consistent answer within the bounded tries. Nothing was written.
+	// ErrBusy: no try succeeded within their limit. Nothing was written.
 	ErrBusy = errors.New("store busy")
 	// ErrTooLarge: over a limit of the strictest store. Nothing was written.
 	ErrTooLarge = errors.New("too large")
-	// ErrUnavailable: the store cannot be reached, opened or understood.
+	// ErrUnavailable: the store cannot be reached, opened or read.
 	ErrUnavailable = errors.New("store unavailable")
-	// ErrSealed: a key is missing, wrong or denied. The data may be fine.
+	// ErrSealed: a key is missing, wrong or denied. The data can be intact.
 	ErrSealed = errors.New("cannot open the seal")
-	// ErrTampered: what is stored is not what was written. The detail is a *TamperError.
+	// ErrTampered: the stored data are not what was written. The detail is a
+	// *TamperError.
 	ErrTampered = errors.New("integrity failure")
-	// ErrRolledBack: the store shows an older state than this client has seen.
-	// errors.Is(err, ErrTampered) holds as well.
+	// ErrRolledBack: the store shows an older state than this client has read
+	// or written. errors.Is(err, ErrTampered) is true as well.
 	ErrRolledBack = fmt.Errorf("rolled back: %w", ErrTampered)
-	// ErrErased: the dialogue was erased for good; its id is never given again.
+	// ErrErased: the dialogue was erased. No dialogue gets its id again.
 	ErrErased = errors.New("erased")
-	// ErrAudit: the audit log could not take the event, so nothing happened.
+	// ErrAudit: the audit log could not store the event, so nothing was done.
 	ErrAudit = errors.New("audit log unavailable")
 )
 
-// Damage describes one damaged item of a dialogue.
+// A Damage describes one damaged item of a dialogue.
 type Damage struct {
 	// Class is changed, missing, extra, rolled back, moved, stripped or
 	// malformed: the constants of package record.
@@ -46,15 +47,16 @@ type Damage struct {
 	Detail string `json:"detail"` // what was found; never plaintext, never key bytes
 }
 
-// TamperError lists every damaged item that was found in one dialogue.
-// It unwraps to ErrTampered, or to ErrRolledBack when the whole dialogue is
-// older than a state that is known to exist.
+// A TamperError lists every damaged item of one dialogue. It unwraps to
+// ErrTampered, or to ErrRolledBack if the whole dialogue is older than a state
+// that this client has read or written.
 type TamperError struct {
 	Dialogue   DialogueID
 	Damage     []Damage
 	RolledBack bool
 }
 
+// Error returns the dialogue, and the class and detail of each damage.
 func (e *TamperError) Error() string {
 	parts := make([]string, 0, len(e.Damage))
 	for _, d := range e.Damage {
@@ -67,6 +69,7 @@ func (e *TamperError) Error() string {
 	return fmt.Sprintf("dialogue %s failed its integrity check: %s", e.Dialogue, strings.Join(parts, "; "))
 }
 
+// Unwrap returns ErrTampered or ErrRolledBack.
 func (e *TamperError) Unwrap() error {
 	if e.RolledBack {
 		return ErrRolledBack

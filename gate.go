@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -27,15 +28,10 @@ func (r *RoundRecord) ConvergePercent() Decimal {
 // convergence (Blue, SPEC §9). Otherwise it returns the blockers, in Blue's
 // words.
 func (s *Snapshot) CheckConvergence() *GateError {
-	var last *RoundRecord
-	for _, r := range s.Rounds {
-		if last == nil || r.Round >= last.Round {
-			last = r
-		}
-	}
-	if last == nil {
+	if len(s.Rounds) == 0 {
 		return &GateError{Blockers: []string{"no rounds registered"}}
 	}
+	last := slices.MaxFunc(s.Rounds, func(a, b *RoundRecord) int { return int(a.Round) - int(b.Round) })
 	var blockers []string
 	if v := last.Velocity(); v > 0 {
 		blockers = append(blockers, fmt.Sprintf("velocity=%d (open_tensions=%d, new_perspectives=%d)", v, last.OpenTensions, last.NewPerspectives))
@@ -50,7 +46,7 @@ func (s *Snapshot) CheckConvergence() *GateError {
 	return &GateError{blockers, last}
 }
 
-// GateError says why the convergence gate refuses a final verdict. It unwraps to
+// A GateError says why the convergence gate refuses a final verdict. It unwraps to
 // ErrRefused. Its JSON form is Blue's answer.
 type GateError struct {
 	Blockers []string     // at least one
@@ -107,8 +103,8 @@ func addCapped(a, b int64) int64 {
 	return a + b
 }
 
-// Decimal is a finite number whose JSON form is Blue's: the shortest text
-// that reads back the same, a whole one with ".0", an exponent from 1e16.
+// A Decimal is a finite number whose JSON form is Blue's: the shortest text that
+// reads back the same, with ".0" if it is whole, and an exponent from 1e16.
 type Decimal float64
 
 // String returns the JSON form.
@@ -126,7 +122,8 @@ func (d Decimal) String() string {
 	return text
 }
 
-// MarshalJSON writes the JSON form; an infinite number has none.
+// MarshalJSON writes the JSON form. It returns an error for a number that is not
+// finite.
 func (d Decimal) MarshalJSON() ([]byte, error) {
 	if math.IsInf(float64(d), 0) || math.IsNaN(float64(d)) {
 		return nil, &json.UnsupportedValueError{Str: strconv.FormatFloat(float64(d), 'g', -1, 64)}

@@ -8,49 +8,48 @@ import (
 	"unicode/utf8"
 )
 
-// DialogueID names a dialogue: lower-case letters, digits and '-', 1 to 512
-// bytes of UTF-8 in Unicode normalisation form C. The characters '/', '#',
-// ':' and controls therefore cannot occur in a storage key or an address.
+// A DialogueID names a dialogue: lower-case letters, digits and '-', 1 to 512
+// bytes of UTF-8 in Unicode normalisation form C. The characters '/', '#', ':'
+// and controls cannot occur in it, so they separate the parts of storage keys.
 type DialogueID string
 
-// maxDialogueID is a DialogueID's greatest length in bytes.
+// maxDialogueID is the greatest length of a DialogueID in bytes.
 const maxDialogueID = 512
 
-// ParseDialogueID checks an id that came from outside. The error, ErrInvalid,
-// shows the grammar. That the id is in normalisation form C is checked by the
-// engine, since the standard library has no normalisation.
+// ParseDialogueID checks an id from outside. It returns ErrInvalid with the
+// grammar. The engine checks normalisation form C, because the standard
+// library has no normalisation.
 func ParseDialogueID(s string) (DialogueID, error) {
-	bad := func(why string) (DialogueID, error) {
-		return "", fmt.Errorf("%w: dialogue id %q %s; an id is 1 to %d bytes of lower-case letters, digits and '-'", ErrInvalid, clip(s), why, maxDialogueID)
+	why := ""
+	if i := strings.IndexFunc(s, func(r rune) bool { return r != '-' && !isAlphanumeric(r) }); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(s[i:])
+		why = fmt.Sprintf("holds %q", r)
+	} else if lower := lowerCase(s); lower != s {
+		why = fmt.Sprintf("is not lower-case (%q is)", clip(lower))
 	}
 	switch {
 	case s == "":
-		return bad("is empty")
+		why = "is empty"
 	case len(s) > maxDialogueID:
-		return bad(fmt.Sprintf("has %d bytes", len(s)))
+		why = fmt.Sprintf("has %d bytes", len(s))
 	case !utf8.ValidString(s):
-		return bad("is not UTF-8")
+		why = "is not UTF-8"
 	}
-	for _, r := range s {
-		if r != '-' && !alphanumeric(r) {
-			return bad(fmt.Sprintf("holds %q", r))
-		}
-	}
-	if lower := lowerCase(s); lower != s {
-		return bad(fmt.Sprintf("is not lower-case (%q is)", clip(lower)))
+	if why != "" {
+		return "", fmt.Errorf("%w: dialogue id %q %s; an id is 1 to %d bytes of lower-case letters, digits and '-'", ErrInvalid, clip(s), why, maxDialogueID)
 	}
 	return DialogueID(s), nil
 }
 
-// SlugID derives a dialogue's id from its title exactly as Blue does:
-// lower-case, every character that is not Alphabetic or Numeric becomes '-',
-// empty pieces dropped. A title without letters or digits has no slug:
-// ErrInvalid (Blue stores an empty id there).
+// SlugID derives the id of a dialogue from its title as Blue does: it lowers
+// the case, replaces every character that is not Alphabetic or Numeric by '-',
+// and drops empty pieces. It returns ErrInvalid for a title without letters and
+// digits, where Blue stores an empty id.
 func SlugID(title string) (DialogueID, error) {
 	if !utf8.ValidString(title) {
 		return "", fmt.Errorf("%w: the title is not UTF-8", ErrInvalid)
 	}
-	pieces := strings.FieldsFunc(lowerCase(title), func(r rune) bool { return !alphanumeric(r) })
+	pieces := strings.FieldsFunc(lowerCase(title), func(r rune) bool { return !isAlphanumeric(r) })
 	slug := strings.Join(pieces, "-")
 	if slug == "" {
 		return "", fmt.Errorf("%w: the title %q has no letter or digit, so no id can be made of it; use --opaque-id or another title", ErrInvalid, clip(title))
@@ -78,28 +77,29 @@ func (id DialogueID) Candidates() []DialogueID {
 	return ids
 }
 
-// alphanumeric is Unicode's Alphabetic or Numeric (general category N), the
-// test of Rust's char::is_alphanumeric.
-func alphanumeric(r rune) bool {
+// isAlphanumeric reports whether a character is Alphabetic or Numeric (general
+// category N), as Rust's char::is_alphanumeric does.
+func isAlphanumeric(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.Is(unicode.Other_Alphabetic, r)
 }
 
-// Round is a round's number. Display ids are five characters and keys sort as
-// text, so it runs from 0 to MaxRound.
+// A Round is the number of a round, from 0 to MaxRound.
 type Round int
 
-// Seq numbers the entities of one kind in one round, from 1 to MaxSeq.
+// A Seq numbers the entities of one kind in one round, from 1 to MaxSeq.
 type Seq int
 
+// The limits of numbers. Display ids have two digits for each, and storage
+// keys sort as text.
 const (
-	MaxRound Round = 99
-	MaxSeq   Seq   = 99
+	MaxRound Round = 99 // the last round of a dialogue
+	MaxSeq   Seq   = 99 // the last entity of one kind in one round
 )
 
 // Valid reports whether the round can be stored.
 func (r Round) Valid() bool { return r >= 0 && r <= MaxRound }
 
-// EntityID is a display id: a letter for the kind, two digits for the round,
+// An EntityID is a display id: a letter for the kind, two digits for the round,
 // two for the seq, as in P0001 or T0102.
 type EntityID struct {
 	Kind  Kind
@@ -125,12 +125,9 @@ func (id *EntityID) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// IsZero reports whether the id is absent.
-func (id EntityID) IsZero() bool { return id == EntityID{} }
-
 // ParseEntityID reads a display id: exactly five ASCII characters, a known
-// upper-case letter and four digits. ErrInvalid otherwise. Seq 0 reads but is
-// never given out.
+// upper-case letter and four digits. It returns ErrInvalid for any other text.
+// Seq 0 can be read, but no entity gets it.
 func ParseEntityID(s string) (EntityID, error) {
 	if len(s) == 5 {
 		if kind := kindOfLetter(s[0]); kind != "" {
@@ -152,38 +149,41 @@ func twoDigits(s string) (int, bool) {
 	return int(s[0]-'0')*10 + int(s[1]-'0'), true
 }
 
-// ExpertSlug names an expert as displayed, e.g. "Muffin": letters, digits and
-// '-', 1 to 64 bytes. Two that differ only in case are one expert; Key is
-// what is stored.
+// An ExpertSlug names an expert as displayed, e.g. "Muffin": letters, digits
+// and '-', 1 to 64 bytes. Slugs that differ only by case name one expert. Storage
+// keys hold Key.
 type ExpertSlug string
 
 const maxExpertSlug = 64
 
-// Judge may contribute to a dialogue without being one of its experts.
+// Judge is the slug of the judge, who can contribute to a dialogue without
+// being one of its experts.
 const Judge ExpertSlug = "Judge"
 
-// ParseExpertSlug checks a slug that came from outside; ErrInvalid.
+// ParseExpertSlug checks a slug from outside. It returns ErrInvalid with the
+// grammar.
 func ParseExpertSlug(s string) (ExpertSlug, error) {
 	if s == "" || len(s) > maxExpertSlug || !utf8.ValidString(s) ||
-		strings.ContainsFunc(s, func(r rune) bool { return r != '-' && !alphanumeric(r) }) {
+		strings.ContainsFunc(s, func(r rune) bool { return r != '-' && !isAlphanumeric(r) }) {
 		return "", fmt.Errorf("%w: expert slug %q; a slug is 1 to %d bytes of letters, digits and '-'", ErrInvalid, clip(s), maxExpertSlug)
 	}
 	return ExpertSlug(s), nil
 }
 
-// Key returns the slug in lower case, the form in storage keys.
+// Key returns the slug in lower case, as storage keys hold it.
 func (s ExpertSlug) Key() string { return lowerCase(string(s)) }
 
-// VerdictID is the caller's name for a verdict: [A-Za-z0-9][A-Za-z0-9._-]{0,63}.
+// A VerdictID is the caller's name for a verdict: [A-Za-z0-9][A-Za-z0-9._-]{0,63}.
 type VerdictID string
 
-// ParseVerdictID checks an id that came from outside; ErrInvalid.
+// ParseVerdictID checks an id from outside. It returns ErrInvalid with the
+// grammar.
 func ParseVerdictID(s string) (VerdictID, error) {
 	ok := len(s) >= 1 && len(s) <= 64
 	for i := 0; i < len(s) && ok; i++ {
 		c := s[i]
-		word := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		ok = word || i > 0 && (c == '.' || c == '_' || c == '-')
+		isWord := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		ok = isWord || i > 0 && (c == '.' || c == '_' || c == '-')
 	}
 	if !ok {
 		return "", fmt.Errorf("%w: verdict id %q; an id is a letter or digit, then up to 63 letters, digits, '.', '_' or '-'", ErrInvalid, clip(s))
@@ -191,9 +191,10 @@ func ParseVerdictID(s string) (VerdictID, error) {
 	return VerdictID(s), nil
 }
 
-// EntityKey names one entity of a dialogue for Get. Kind and Key are as in
-// the storage key: Key is the display id for numbered kinds, the slug for
-// experts, the number for rounds, the id for verdicts, "" for the dialogue.
+// An EntityKey names one entity of a dialogue for Get. Key is the display id of
+// a numbered kind, the slug of an expert, the number of a round, the id of a
+// verdict, "{round}#{slug}#{seq}" of a move, "{display id}#{stamp}" of an
+// event, and "" of the dialogue.
 type EntityKey struct {
 	Kind Kind
 	Key  string
@@ -202,7 +203,7 @@ type EntityKey struct {
 // Key returns the EntityKey of a display id.
 func (id EntityID) Key() EntityKey { return EntityKey{id.Kind, id.String()} }
 
-// clip shortens foreign text for an error message.
+// clip cuts a text from outside to at most 80 bytes for an error message.
 func clip(s string) string {
 	const most = 80
 	if len(s) <= most {

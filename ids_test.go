@@ -172,7 +172,7 @@ func FuzzParseEntityID(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		id, err := ParseEntityID(s)
 		if err != nil {
-			if !errors.Is(err, ErrInvalid) || !id.IsZero() {
+			if !errors.Is(err, ErrInvalid) || id != (EntityID{}) {
 				t.Fatalf("%q: %v, %v", s, id, err)
 			}
 			return

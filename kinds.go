@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Kind names an entity kind. RFC 0058, "Entity Mapping", lists 14 kinds. Each
+// A Kind names an entity kind. RFC 0058, "Entity Mapping", lists 14 kinds. Each
 // numbered kind also has a kind of its own for its events: see EventKind.
 type Kind string
 
@@ -23,7 +23,7 @@ const (
 	KindClaim          Kind = "claim"          // numbered, letter C
 )
 
-// Status is a state of a dialogue, a round or a numbered entity. The list of
+// A Status is a state of a dialogue, a round or a numbered entity. The list of
 // each kind is closed (Kind.Statuses): a store refuses any other text, where
 // Blue replaces it by a default (SPEC §13, bug 18).
 type Status string

@@ -6,21 +6,20 @@ import (
 	"strings"
 )
 
-// Check returns an error unless an entity of the source kind may refer to one of the
-// target kind in this way (Blue, SPEC §6).
+// Check returns nil if an entity of the source kind can refer to an entity of
+// the target kind in this way (Blue, SPEC §6). The rules are:
 //
 //	support, oppose, question, depend   any → any
 //	refine                              any → the same kind
 //	address, resolve, reopen            any → tension
 //
-// Whether the target exists is not asked: a reference may dangle, and may
-// name its own source.
+// The target need not exist, and an entity can refer to itself.
 func (t RefType) Check(source, target Kind) *FieldError {
 	switch {
 	case !t.Valid():
 		return invalidRefType(string(t))
 	case slices.Contains([]RefType{"address", "resolve", "reopen"}, t) && target != KindTension:
-		return tensionDue(t, target)
+		return tensionRequired(t, target)
 	case t == "refine" && source != target:
 		return fieldError(codeInvalidRefTarget,
 			fmt.Sprintf("Reference type 'refine' requires same entity types. Source: %c, Target: %c", source.Letter(), target.Letter()),
@@ -36,16 +35,16 @@ func invalidRefType(t string) *FieldError {
 	return e
 }
 
-func tensionDue(t RefType, target Kind) *FieldError {
-	due := fmt.Sprintf("%c (%s)", KindTension.Letter(), KindTension.Word())
+func tensionRequired(t RefType, target Kind) *FieldError {
+	required := fmt.Sprintf("%c (%s)", KindTension.Letter(), KindTension.Word())
 	e := fieldError(codeInvalidRefTarget,
-		fmt.Sprintf("Reference type '%s' cannot target entity type '%c'. Expected: %s", t, target.Letter(), due),
-		"Use a "+due+" entity as the target")
-	e.Context = map[string]string{"expected_target": due, "ref_type": string(t)}
+		fmt.Sprintf("Reference type '%s' cannot target entity type '%c'. Expected: %s", t, target.Letter(), required),
+		"Use a "+required+" entity as the target")
+	e.Context = map[string]string{"expected_target": required, "ref_type": string(t)}
 	return e
 }
 
-// invalidEntityType is Blue's text about something that is no numbered kind.
+// invalidEntityType is Blue's error for a text that is no numbered kind.
 func invalidEntityType(text string) *FieldError {
 	var uses []string
 	for _, r := range rankedKinds() {

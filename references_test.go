@@ -42,7 +42,7 @@ func testErrorTexts(t *testing.T, path fixtures.Set) {
 	sameJSON(t, "type and id", typeIDMismatch(KindTension, "P0001"), rules.Match[0])
 	got := []*FieldError{
 		missingField("label").atPointer("label"), invalidEntityType("X"), invalidRefType("agree"), typeIDMismatch(KindTension, "P0001"),
-		tensionDue("resolve", KindPerspective), invalidDisplayID("MUFFIN-P0001"),
+		tensionRequired("resolve", KindPerspective), invalidDisplayID("MUFFIN-P0001"),
 	}
 	if len(got) != len(rules.Samples) {
 		t.Fatalf("%d samples, want %d", len(rules.Samples), len(got))
@@ -53,7 +53,8 @@ func testErrorTexts(t *testing.T, path fixtures.Set) {
 }
 
 func (e *FieldError) atPointer(field string) *FieldError {
-	moved := e.at(field)
+	moved := *e
+	moved.Field = field
 	return &moved
 }
 

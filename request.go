@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Step marks a request as one operation of an imported source. The store
-// remembers it on the dialogue in the same commit (Dialogue.Imports), so an
-// import that is run again takes each operation once.
+// A Step marks a request as one operation of an imported source. The store
+// records it on the dialogue in the same commit (Dialogue.Imports), so a
+// repeated import takes each operation once.
 type Step struct {
 	Source string // SHA-256 of the source, 64 hex digits
 	Op     int    // index in the source, from 0
 }
 
-// NewDialogue is what Create stores.
+// A NewDialogue is a request of Create.
 type NewDialogue struct {
 	Title      string
 	Question   string
@@ -25,13 +25,13 @@ type NewDialogue struct {
 	Step       *Step
 }
 
-// NewExpert is what RegisterExpert stores.
+// A NewExpert is a request of RegisterExpert.
 type NewExpert struct {
 	Slug           ExpertSlug
 	Role           string
 	Tier           Tier
 	Source         ExpertSource
-	Relevance      *float64
+	Relevance      *float64 // finite
 	Description    string
 	Focus          string
 	CreationReason string
@@ -40,26 +40,27 @@ type NewExpert struct {
 	Step           *Step
 }
 
-// Draft is one entity of a batch, before it has a number. References may name
-// display ids, or local ids of the same batch.
+// A Draft is one entity of a batch, before it has a number. Its references can
+// name display ids, or local ids of the same batch.
 type Draft struct {
 	LocalID      string          `json:"local_id,omitempty"`
 	Label        string          `json:"label"`
 	Text         string          `json:"text"` // content; a tension's description
 	Contributors []ExpertSlug    `json:"contributors,omitempty"`
 	References   []RefDraft      `json:"references,omitempty"`
-	Parameters   json.RawMessage `json:"parameters,omitempty"` // recommendations only
+	Parameters   json.RawMessage `json:"parameters,omitempty"` // of recommendations only
 }
 
-// RefDraft is a reference as the caller wrote it.
+// A RefDraft is a reference as the caller wrote it.
 type RefDraft struct {
 	Type   string `json:"type"`
 	Target string `json:"target"`
 }
 
-// TensionUpdate moves a tension to a status, by whom and via what. Unlike
-// Transition it may go anywhere and may repeat, as experts do: several may
-// resolve one tension in one round, and each leaves an event.
+// A TensionUpdate changes the status of a tension. It names the experts and the
+// entity that caused the change. Unlike Transition it can lead to any status
+// and repeat the present one: several experts can resolve one tension in one
+// round, and each leaves an event.
 type TensionUpdate struct {
 	ID     string       `json:"id"`
 	Status Status       `json:"status"`
@@ -67,7 +68,7 @@ type TensionUpdate struct {
 	Via    string       `json:"via,omitempty"`
 }
 
-// MoveDraft is one dialogue move of a batch.
+// A MoveDraft is one dialogue move of a batch.
 type MoveDraft struct {
 	Expert  ExpertSlug `json:"expert"`
 	Type    string     `json:"type"`
@@ -75,9 +76,9 @@ type MoveDraft struct {
 	Context string     `json:"context,omitempty"`
 }
 
-// RoundBatch is a whole round. It is made by ParseRoundBatch from Blue's JSON
-// or by hand, and is never modified by a store. Its JSON form is the canonical
-// text whose SHA-256 makes a repeat recognisable.
+// A RoundBatch is a request of RegisterRound: a whole round. wire.ParseRoundBatch
+// makes it from Blue's JSON. A store never modifies it. The SHA-256 of its JSON
+// form is stored with the round, so that the store recognises a repeat.
 type RoundBatch struct {
 	Round           Round                 `json:"round"`
 	Score           int64                 `json:"score"`
@@ -99,7 +100,7 @@ type RoundBatch struct {
 	Step            *Step                 `json:"-"`
 }
 
-// Registered answers RegisterRound.
+// A Registered is the answer of RegisterRound.
 type Registered struct {
 	Round      Round
 	Score      int64
@@ -108,19 +109,19 @@ type Registered struct {
 	References int                  // stored ones; a repeat inside one source counts once
 	Moves      int
 	Warnings   []Warning
-	Repeated   bool // the same batch was there already; nothing was written
+	Repeated   bool // the same batch was stored before; nothing was written
 }
 
-// Numbered pairs a given display id with the caller's own.
+// A Numbered pairs the display id of an entity with the caller's own id.
 type Numbered struct {
 	ID      EntityID
 	LocalID string
 }
 
-// Warning says what was accepted but deserves a look. Type is one of
-// missing_score, unresolved_tension, orphaned_perspective,
-// verdict_incomplete (Blue's export), unknown_expert, unknown_field,
-// verdict_claim (ours).
+// A Warning reports what was accepted and deserves a look. Type is one of
+// Blue's missing_score, unresolved_tension, orphaned_perspective and
+// verdict_incomplete, or of this project's unknown_expert, unknown_field and
+// verdict_claim.
 type Warning struct {
 	Type    string     `json:"type"`
 	Expert  ExpertSlug `json:"expert,omitempty"`
@@ -128,7 +129,8 @@ type Warning struct {
 	Message string     `json:"message"`
 }
 
-// Signal says that an expert signals convergence in a round.
+// A Signal is a request of RecordSignal, and its answer: an expert signals
+// convergence in a round.
 type Signal struct {
 	Round  Round
 	Expert ExpertSlug
@@ -136,10 +138,10 @@ type Signal struct {
 	Step   *Step
 }
 
-// NewVerdict is what RegisterVerdict takes. TensionsResolved and
-// KeyEvidence and KeyClaims are the author's claims; they are compared with
-// what the graph says and not stored. RecommendationsAdopted becomes
-// adopted_in_verdict on each recommendation (RFC 0058, Amendment 2).
+// A NewVerdict is a request of RegisterVerdict. TensionsResolved, KeyEvidence
+// and KeyClaims are claims of the author. They are not stored, but compared
+// with the graph (view.CheckClaims). RecommendationsAdopted becomes
+// adopted_in_verdict of each recommendation (RFC 0058, Amendment 2).
 type NewVerdict struct {
 	ID                     VerdictID
 	Type                   VerdictType
@@ -161,16 +163,17 @@ type NewVerdict struct {
 	Step                   *Step
 }
 
-// Decided answers RegisterVerdict.
+// A Decided is the answer of RegisterVerdict.
 type Decided struct {
 	Verdict  Verdict
-	Forced   bool     // the gate said no and the caller insisted
-	Blockers []string // what the gate said, when forced
+	Forced   bool     // the gate refused and the caller insisted
+	Blockers []string // of the gate, when forced
 	Warnings []Warning
-	Repeated bool
+	Repeated bool // the same verdict was stored before; nothing was written
 }
 
-// Transition moves one entity along its lifecycle.
+// A Transition is a request to change the status of one numbered entity along
+// its lifecycle.
 type Transition struct {
 	ID        EntityID
 	To        Status
@@ -181,7 +184,8 @@ type Transition struct {
 	ResultID  string
 }
 
-// Amendment changes the dialogue itself. Nil means as it is.
+// An Amendment is a request to change the dialogue itself. A nil field is not
+// changed.
 type Amendment struct {
 	Status     *Status
 	Calibrated *bool

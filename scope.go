@@ -2,11 +2,11 @@ package blue
 
 import "context"
 
-// The compile-time half of the partition rule (RFC 0058, Amendment 3): each
-// method expression of DialogueStore must fit one of the two generic shapes
-// below, that is, take a context and a DialogueID first and return something
-// PartitionScoped. A method that does not fails the build here. The other
-// half is a test: it fails when a method is missing from this table.
+// The partition rule (RFC 0058, Amendment 3) says that every method of
+// DialogueStore takes a context and a DialogueID first and returns something
+// PartitionScoped. This file checks it at compile time: each method expression
+// must fit one of the two generic shapes below, or the build fails here. A
+// test fails if a method is missing from the table.
 
 func scoped0[R PartitionScoped](func(DialogueStore, context.Context, DialogueID) (R, error)) struct{} {
 	return struct{}{}

@@ -2,10 +2,10 @@ package blue
 
 import "slices"
 
-// Snapshot is one dialogue, whole, as it stood at one commit. Lists are in
-// storage order: experts by slug, rounds by number, numbered kinds by round
-// and seq, moves by round, expert and seq, events by entity and time,
-// verdicts by round, then creation.
+// A Snapshot is one whole dialogue at one commit. Lists are in storage order:
+// experts by slug, rounds by number, numbered kinds by round and seq, moves by
+// round, expert and seq, events by entity and time, verdicts by round, then
+// creation. A snapshot belongs to its caller, who can change it.
 type Snapshot struct {
 	Dialogue Dialogue
 	Experts  []*Expert
@@ -16,12 +16,14 @@ type Snapshot struct {
 	Moves    []*Move
 	Events   []*Event
 	Verdicts []*Verdict
-	// Unknown holds the sort keys of items of a kind this version does not
+	// Unknown holds the sort keys of items whose kind this version does not
 	// know. They are verified and kept.
 	Unknown []string
-	// Damage is set by a salvaging load alone: what was left out, and why.
+	// Damage says what a salvaging load left out, and why. It is empty after any
+	// other load.
 	Damage []Damage
-	// Version counts the commits of a sealed dialogue; 0 where nothing counts them.
+	// Version is the number of commits of a sealed dialogue. It is 0 for a plain
+	// store.
 	Version uint64
 }
 
@@ -68,43 +70,35 @@ func ofType[T Contributed](entities []Contributed) []T {
 
 // Find returns the numbered entity with the id.
 func (s *Snapshot) Find(id EntityID) (Contributed, bool) {
-	for _, e := range s.Contributed() {
-		if e.Common().ID == id {
-			return e, true
-		}
-	}
-	return nil, false
+	return first(s.Entities[id.Kind], func(e Contributed) bool { return e.Common().ID == id })
 }
 
 // Expert returns the expert with the slug, in any case.
 func (s *Snapshot) Expert(slug ExpertSlug) (*Expert, bool) {
 	key := slug.Key()
-	i := slices.IndexFunc(s.Experts, func(e *Expert) bool { return e.Slug.Key() == key })
-	if i < 0 {
-		return nil, false
-	}
-	return s.Experts[i], true
+	return first(s.Experts, func(e *Expert) bool { return e.Slug.Key() == key })
 }
 
-// Round returns the round's record.
+// Round returns the record of the round.
 func (s *Snapshot) Round(r Round) (*RoundRecord, bool) {
-	i := slices.IndexFunc(s.Rounds, func(e *RoundRecord) bool { return e.Round == r })
-	if i < 0 {
-		return nil, false
-	}
-	return s.Rounds[i], true
+	return first(s.Rounds, func(e *RoundRecord) bool { return e.Round == r })
 }
 
 // Verdict returns the verdict with the id.
 func (s *Snapshot) Verdict(id VerdictID) (*Verdict, bool) {
-	i := slices.IndexFunc(s.Verdicts, func(v *Verdict) bool { return v.ID == id })
-	if i < 0 {
-		return nil, false
-	}
-	return s.Verdicts[i], true
+	return first(s.Verdicts, func(v *Verdict) bool { return v.ID == id })
 }
 
-// Refs returns every reference whole, in the order of its sources.
+// first returns the first element that matches.
+func first[T any](list []T, matches func(T) bool) (found T, ok bool) {
+	i := slices.IndexFunc(list, matches)
+	if i < 0 {
+		return found, false
+	}
+	return list[i], true
+}
+
+// Refs returns every reference with its source, in the order of the sources.
 func (s *Snapshot) Refs() []Ref {
 	var refs []Ref
 	for _, e := range s.Contributed() {

@@ -2,15 +2,14 @@ package blue
 
 import "context"
 
-// PartitionScoped marks the results of DialogueStore. Only *Snapshot and
-// Scoped carry the unexported marker, so no other package can declare a
-// result that spans dialogues, and a method that returned one would not
-// satisfy the checks of scope.go (RFC 0058, Amendment 3; docs/decisions).
+// PartitionScoped marks the results of DialogueStore. Its method is not
+// exported, so only *Snapshot and Scoped have it, and no other package can
+// declare a result that spans dialogues (RFC 0058, Amendment 3; scope.go).
 type PartitionScoped interface {
 	partitionScoped()
 }
 
-// Scoped is a result that belongs to one dialogue.
+// A Scoped is a result that belongs to one dialogue.
 type Scoped[T any] struct {
 	Dialogue DialogueID
 	Value    T
@@ -19,57 +18,60 @@ type Scoped[T any] struct {
 func (Scoped[T]) partitionScoped() {}
 func (*Snapshot) partitionScoped() {}
 
-// DialogueStore keeps dialogues, each in a partition of its own.
+// A DialogueStore keeps dialogues, each in a partition of its own.
 //
-// Every method takes the dialogue it works on and returns something scoped to
-// it. What a method acknowledges is durable and visible to every later call,
-// in this process or another. A mutating method is one commit: all of it is
-// there afterwards, or nothing. All methods may be called concurrently; a
-// mutating method may run its work more than once inside (another writer was
-// faster), so requests are never modified.
+// Every method works on one dialogue. What a method acknowledges is durable
+// and visible to every later call, in every process. A method that writes is
+// one commit: everything is stored, or nothing. All methods may be called
+// concurrently. A method that writes can run its work more than once
+// (another writer was faster), so requests are never modified.
 //
-// Errors, all to be compared with errors.Is: ErrNotFound for an unknown
-// dialogue; ErrInvalid, ErrRefused, ErrTooLarge before anything is written;
-// ErrConflict when an item is already there with other content; ErrBusy after
-// the bounded tries; ErrSealed, ErrTampered, ErrRolledBack, ErrErased and
-// ErrAudit from an encrypted store; ErrUnavailable.
+// Every method returns these errors, to be compared with errors.Is: ErrInvalid
+// for an id that cannot be one; ErrNotFound for an unknown dialogue;
+// ErrUnavailable; and from an encrypted store ErrSealed, ErrTampered,
+// ErrRolledBack, ErrErased and ErrAudit. A method that writes also returns
+// ErrInvalid, ErrRefused or ErrTooLarge before it writes anything, ErrConflict
+// if an item exists with other content, and ErrBusy after a limited number of
+// tries.
 //
-// A mutating call that repeats an earlier one succeeds and changes nothing,
-// so a script may retry after a lost answer; only Create answers ErrConflict,
-// and RecordSignal notes the later time.
+// A write that repeats an earlier one succeeds and changes nothing, so a
+// caller can retry after a lost answer. There are two exceptions: Create
+// returns ErrConflict, and RecordSignal stores the later time.
 type DialogueStore interface {
-	// Create makes an empty dialogue under an id that no dialogue has.
-	// ErrConflict if the id is taken.
+	// Create stores an empty dialogue under a new id. It returns ErrConflict if
+	// the id is taken.
 	Create(ctx context.Context, id DialogueID, d NewDialogue) (Scoped[Dialogue], error)
 	// Load returns the whole dialogue, verified.
 	Load(ctx context.Context, id DialogueID) (*Snapshot, error)
-	// Get returns one entity. An encrypted store promises that the item is
-	// authentic and acknowledged, not that nothing newer was rolled back:
-	// only Load verifies that.
+	// Get returns one entity, or ErrNotFound. An encrypted store guarantees that
+	// the entity is authentic and was acknowledged. It does not guarantee that
+	// the entity is the newest: only Load verifies that.
 	Get(ctx context.Context, id DialogueID, key EntityKey) (Scoped[Entity], error)
-	// RegisterExpert adds a member of the panel. ErrConflict if the slug is
-	// taken, also by one that differs only in case.
+	// RegisterExpert adds a member of the panel. It returns ErrConflict if the
+	// slug is taken, also if it differs by case.
 	RegisterExpert(ctx context.Context, id DialogueID, e NewExpert) (Scoped[Expert], error)
 	// RegisterRound validates and numbers a whole round and stores it: the
-	// round, its entities, events, references, tension updates and scores.
-	// ErrConflict if the round is there with other content.
+	// round, its entities, events, references, tension updates and scores. It
+	// returns ErrConflict if the round exists with other content.
 	RegisterRound(ctx context.Context, id DialogueID, b RoundBatch) (Scoped[Registered], error)
-	// RecordSignal notes that an expert signals convergence in a round; the
-	// latest one stands.
+	// RecordSignal stores that an expert signals convergence in a round. A later
+	// signal replaces an earlier one. It returns ErrNotFound for an unknown
+	// round.
 	RecordSignal(ctx context.Context, id DialogueID, s Signal) (Scoped[Signal], error)
-	// RegisterVerdict stores a verdict. A final one passes the convergence
-	// gate or is forced, and converges the dialogue.
+	// RegisterVerdict stores a verdict. A final verdict must pass the
+	// convergence gate or be forced, and converges the dialogue. It returns
+	// ErrConflict if the verdict exists with other content.
 	RegisterVerdict(ctx context.Context, id DialogueID, v NewVerdict) (Scoped[Decided], error)
-	// Transition moves one perspective, tension, recommendation, evidence or
-	// claim along its lifecycle and writes the event with it.
+	// Transition changes the status of one numbered entity along its lifecycle
+	// and stores the event. It returns ErrNotFound for an unknown entity.
 	Transition(ctx context.Context, id DialogueID, t Transition) (Scoped[Event], error)
-	// Amend changes what may change on the dialogue itself.
+	// Amend changes fields of the dialogue itself.
 	Amend(ctx context.Context, id DialogueID, a Amendment) (Scoped[Dialogue], error)
 }
 
-// Listed is a row about a dialogue read from an index or from clear
-// attributes alone. It is a hint until the dialogue is loaded: Verified is
-// false in every row a store returns.
+// A Listed is a row about a dialogue, read from an index or from clear
+// attributes alone. It is a hint until the dialogue is loaded, so Verified is
+// false in every row that a store returns.
 type Listed struct {
 	ID             DialogueID `json:"dialogue_id"`
 	Status         Status     `json:"status"`
@@ -79,8 +81,8 @@ type Listed struct {
 	Verified       bool       `json:"verified"`
 }
 
-// ListedTension is a row about a tension read from the index of tensions by
-// status, clear attributes alone; a hint like Listed.
+// A ListedTension is a row about a tension, read from the clear attributes of
+// the index of tensions by status. It is a hint like Listed.
 type ListedTension struct {
 	Dialogue  DialogueID `json:"dialogue_id"`
 	ID        EntityID   `json:"id"`
@@ -89,9 +91,9 @@ type ListedTension struct {
 	Verified  bool       `json:"verified"`
 }
 
-// ListedActivity is a row about an expert read from the index by expert: the
-// expert's place on a panel, or one move. Who contributed to what else is
-// sealed, and found by loading the dialogue. A hint like Listed.
+// A ListedActivity is a row about an expert, read from the index by expert: the
+// expert's place on a panel, or one move. All other contributions are sealed,
+// and a caller finds them by loading the dialogue. A row is a hint like Listed.
 type ListedActivity struct {
 	Dialogue  DialogueID `json:"dialogue_id"`
 	Kind      Kind       `json:"kind"`                // expert or move
@@ -103,24 +105,28 @@ type ListedActivity struct {
 	Verified  bool       `json:"verified"`
 }
 
-// AnalyticsStore is what crosses dialogues. It is apart from DialogueStore so
-// that a cross-partition query cannot slip into the latter.
+// An AnalyticsStore answers questions across dialogues. It is separate from
+// DialogueStore, so that no query across partitions becomes part of that.
+// All methods may be called concurrently. Errors: ErrInvalid as stated, and
+// ErrUnavailable.
 type AnalyticsStore interface {
-	// List returns every dialogue, newest change first within a status.
+	// List returns every dialogue, by status in the order of
+	// KindDialogue.Statuses, then newest change first.
 	List(ctx context.Context) ([]Listed, error)
-	// ListStatus returns the dialogues of one status, newest change first.
-	// ErrInvalid for a status there is not.
+	// ListStatus returns the dialogues of one status, newest change first. It
+	// returns ErrInvalid for an unknown status.
 	ListStatus(ctx context.Context, status Status) ([]Listed, error)
 	// ListTensions returns the tensions of one status in all dialogues, in
-	// ascending order of dialogue and display id. ErrInvalid for a status
-	// there is not.
+	// ascending order of dialogue and display id. It returns ErrInvalid for an
+	// unknown status.
 	ListTensions(ctx context.Context, status Status) ([]ListedTension, error)
-	// ListExpert returns where an expert sits on a panel and the expert's
-	// moves, in ascending order of dialogue and round, the place before the
-	// moves. Slugs are compared without case. None is not an error: no
-	// store knows every expert there is. ErrInvalid for what is no slug.
+	// ListExpert returns the panels that an expert is on and the expert's moves,
+	// in ascending order of dialogue, kind and round. Slugs are compared without
+	// case. An empty answer is no error, because no store knows all experts. It
+	// returns ErrInvalid for a text that is no slug.
 	ListExpert(ctx context.Context, slug ExpertSlug) ([]ListedActivity, error)
-	// NextID returns the first free id for a title: the slug itself, then
-	// -2 to -99. It reserves nothing: Create may still answer ErrConflict.
+	// NextID returns the first free id for a title (DialogueID.Candidates). It
+	// reserves nothing: Create can still return ErrConflict. It returns
+	// ErrRefused if all 99 ids are taken.
 	NextID(ctx context.Context, title string) (DialogueID, error)
 }

@@ -4,16 +4,16 @@ import "slices"
 
 // The closed vocabularies without a lifecycle.
 type (
-	// VerdictType is the kind of a verdict: interim, final, minority or dissent.
+	// A VerdictType is the kind of a verdict: interim, final, minority or dissent.
 	VerdictType string
-	// MoveType is the kind of a dialogue move: defend, challenge, bridge,
+	// A MoveType is the kind of a dialogue move: defend, challenge, bridge,
 	// request, concede or converge.
 	MoveType string
-	// Tier is an expert's distance from the subject: Core, Adjacent or Wildcard.
+	// A Tier is an expert's distance from the subject: Core, Adjacent or Wildcard.
 	Tier string
-	// ExpertSource is where an expert comes from: pool, created or retained.
+	// An ExpertSource is where an expert comes from: pool, created or retained.
 	ExpertSource string
-	// RefType is the kind of a reference: support, oppose, refine, address,
+	// A RefType is the kind of a reference: support, oppose, refine, address,
 	// resolve, reopen, question or depend (Blue, SPEC §6).
 	RefType string
 )

@@ -43,7 +43,7 @@ func WriteExport(w io.Writer, s *blue.Snapshot, at time.Time) error {
 type object = map[string]any
 
 // Export returns the document of WriteExport as maps, lists ([]any) and values
-// (string, bool, int64, float64, json.Number, nil). Its only error is the
+// (string, bool, int64, blue.Round, float64, json.Number, nil). Its only error is the
 // blue.ErrInvalid of WriteExport.
 func Export(s *blue.Snapshot, at time.Time) (map[string]any, error) {
 	d := &exporter{s: s}
@@ -132,10 +132,7 @@ func expertObject(e *blue.Expert) any {
 	o := object{
 		"expert_slug": string(e.Slug), "role": e.Role, "description": optional(e.Description), "focus": optional(e.Focus), "color": optional(e.Color),
 		"tier": string(e.Tier), "source": string(e.Source), "relevance": pointer(e.Relevance), "creation_reason": optional(e.CreationReason),
-		"scores": byRoundText(e.Scores), "total_score": e.TotalScore, "first_round": nil, "created_at": timestamp(e.CreatedAt), "raw_content": nil,
-	}
-	if e.FirstRound != nil {
-		o["first_round"] = int64(*e.FirstRound)
+		"scores": byRoundText(e.Scores), "total_score": e.TotalScore, "first_round": pointer(e.FirstRound), "created_at": timestamp(e.CreatedAt), "raw_content": nil,
 	}
 	if e.RawContent != nil {
 		o["raw_content"] = byRoundText(e.RawContent)
@@ -155,7 +152,7 @@ func byRoundText[T any](values map[blue.Round]T) object {
 func (d *exporter) numbered(e blue.Contributed) any {
 	c := e.Common()
 	o := object{
-		"id": c.ID.String(), "round": int64(c.ID.Round), "seq": int64(c.ID.Seq), "label": c.Label, c.ID.Kind.TextField(): e.Text(),
+		"id": c.ID.String(), "round": c.ID.Round, "seq": int64(c.ID.Seq), "label": c.Label, c.ID.Kind.TextField(): e.Text(),
 		"contributors": texts(c.Contributors), "status": string(c.Status), "refs": nil, "created_at": timestamp(c.CreatedAt), "local_id": optional(c.LocalID),
 	}
 	if len(c.References) > 0 {
@@ -174,7 +171,7 @@ func (d *exporter) verdict(v *blue.Verdict) any {
 	}
 	p := d.g.provenance(v)
 	return object{
-		"verdict_id": string(v.ID), "verdict_type": string(v.Type), "round": int64(v.Round), "author_expert": optional(string(v.AuthorExpert)),
+		"verdict_id": string(v.ID), "verdict_type": string(v.Type), "round": v.Round, "author_expert": optional(string(v.AuthorExpert)),
 		"recommendation": v.Recommendation, "description": v.Description, "conditions": optionalTexts(v.Conditions), "vote": optional(v.Vote),
 		"confidence": optional(cmp.Or(v.Confidence, v.ConfidenceText)), "tensions_accepted": optionalTexts(v.TensionsAccepted),
 		"supporting_experts": optionalTexts(v.SupportingExperts), "created_at": timestamp(v.CreatedAt), "forced": v.Forced,
@@ -187,7 +184,7 @@ func (d *exporter) verdict(v *blue.Verdict) any {
 // rowObject nests a row as Blue's export does (SPEC §11).
 func rowObject(r ScoreboardRow) any {
 	return object{
-		"round": int64(r.Round), "velocity": r.Velocity, "open_tensions": r.OpenTensions, "new_perspectives": r.NewPerspectives,
+		"round": r.Round, "velocity": r.Velocity, "open_tensions": r.OpenTensions, "new_perspectives": r.NewPerspectives,
 		"converge_signals": r.ConvergeSignals, "panel_size": r.PanelSize, "converge_percent": float64(r.ConvergePercent),
 		"score": object{"W": r.Wisdom, "C": r.Consistency, "T": r.Truth, "R": r.Relationships, "total": r.Total},
 		"cumulative": object{
@@ -198,7 +195,7 @@ func rowObject(r ScoreboardRow) any {
 
 func roundObject(r *blue.RoundRecord) any {
 	return object{
-		"round": int64(r.Round), "title": optional(r.Title), "summary": optional(r.Summary), "status": string(r.Status), "score": r.Score,
+		"round": r.Round, "title": optional(r.Title), "summary": optional(r.Summary), "status": string(r.Status), "score": r.Score,
 		"score_wisdom": r.Wisdom, "score_consistency": r.Consistency, "score_truth": r.Truth, "score_relationships": r.Relationships,
 		"open_tensions": r.OpenTensions, "new_perspectives": r.NewPerspectives, "converge_signals": r.ConvergeSignals, "panel_size": r.PanelSize,
 		"created_at": timestamp(r.CreatedAt), "completed_at": timestamp(r.CompletedAt),
@@ -210,7 +207,7 @@ func signals(s *blue.Snapshot) []any {
 	all := []any{}
 	for _, r := range s.Rounds {
 		for _, slug := range slices.Sorted(maps.Keys(r.Signals)) {
-			all = append(all, object{"round": int64(r.Round), "expert_name": string(slug), "signaled_at": timestamp(r.Signals[slug])})
+			all = append(all, object{"round": r.Round, "expert_name": string(slug), "signaled_at": timestamp(r.Signals[slug])})
 		}
 	}
 	return all
@@ -225,7 +222,7 @@ func referenceObject(r blue.Ref) any {
 
 func eventObject(e *blue.Event) any {
 	return object{
-		"entity": e.Of.String(), "event_type": e.Type, "event_round": int64(e.Round), "actors": texts(e.Actors), "reason": optional(e.Reason),
+		"entity": e.Of.String(), "event_type": e.Type, "event_round": e.Round, "actors": texts(e.Actors), "reason": optional(e.Reason),
 		"reference": optional(e.Reference), "result_id": optional(e.ResultID), "created_at": timestamp(e.CreatedAt),
 	}
 }
@@ -234,17 +231,13 @@ func eventObject(e *blue.Event) any {
 // display form has the lower-case slug of its key.
 func moveObject(m *blue.Move) any {
 	return object{
-		"round": int64(m.Round), "expert_slug": string(cmp.Or(m.Display, m.Expert)), "seq": int64(m.Seq), "move_type": string(m.Type),
+		"round": m.Round, "expert_slug": string(cmp.Or(m.Display, m.Expert)), "seq": int64(m.Seq), "move_type": string(m.Type),
 		"targets": texts(m.Targets), "context": optional(m.Context), "created_at": timestamp(m.CreatedAt),
 	}
 }
 
 func warningObject(w blue.Warning) any {
-	o := object{"type": w.Type, "expert": optional(string(w.Expert)), "round": nil, "message": w.Message}
-	if w.Round != nil {
-		o["round"] = int64(*w.Round)
-	}
-	return o
+	return object{"type": w.Type, "expert": optional(string(w.Expert)), "round": pointer(w.Round), "message": w.Message}
 }
 
 // list returns a JSON list, not nil.

@@ -8,20 +8,22 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
 // appendValue appends a value as serde_json's pretty printer writes it.
-// encoding/json cannot be told to: it escapes U+2028 and drops the ".0" of a
-// whole float.
+// encoding/json escapes U+2028 and drops the ".0" of a whole float.
 func appendValue(b []byte, v any, depth int) []byte {
 	switch v := v.(type) {
 	case nil:
 		return append(b, "null"...)
 	case bool:
 		return strconv.AppendBool(b, v)
+	case blue.Round:
+		return strconv.AppendInt(b, int64(v), 10)
 	case int64:
 		return strconv.AppendInt(b, v, 10)
 	case float64:
@@ -44,10 +46,9 @@ func appendList(b []byte, l []any, depth int) []byte {
 	}
 	b = append(b, '[')
 	for i, v := range l {
-		b = appendBreak(b, i, depth+1)
-		b = appendValue(b, v, depth+1)
+		b = appendValue(appendBreak(b, i > 0, depth+1), v, depth+1)
 	}
-	return append(appendBreak(b, 0, depth), ']')
+	return append(appendBreak(b, false, depth), ']')
 }
 
 func appendObject(b []byte, o map[string]any, depth int) []byte {
@@ -56,30 +57,25 @@ func appendObject(b []byte, o map[string]any, depth int) []byte {
 	}
 	b = append(b, '{')
 	for i, name := range slices.Sorted(maps.Keys(o)) {
-		b = appendBreak(b, i, depth+1)
-		b = append(appendString(b, name), ": "...)
+		b = append(appendString(appendBreak(b, i > 0, depth+1), name), ": "...)
 		b = appendValue(b, o[name], depth+1)
 	}
-	return append(appendBreak(b, 0, depth), '}')
+	return append(appendBreak(b, false, depth), '}')
 }
 
-// appendBreak begins the line of member i.
-func appendBreak(b []byte, i, depth int) []byte {
-	if i > 0 {
+// appendBreak begins a line. A comma ends the member before it.
+func appendBreak(b []byte, hasComma bool, depth int) []byte {
+	if hasComma {
 		b = append(b, ',')
 	}
-	b = append(b, '\n')
-	for range depth {
-		b = append(b, "  "...)
-	}
-	return b
+	return append(b, "\n"+strings.Repeat("  ", depth)...)
 }
 
-// escapes are serde_json's names for control characters; the others below
-// U+0020 are \u00 and two lower-case digits. DEL, C1, U+2028 stay raw.
+// escapes maps control characters to serde_json's names. The others below
+// U+0020 are \u00 and two lower-case digits. DEL, C1 and U+2028 are not escaped.
 var escapes = map[byte]byte{'"': '"', '\\': '\\', '\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't'}
 
-// appendString appends a quoted string; a broken byte becomes U+FFFD.
+// appendString appends a quoted string. A broken byte becomes U+FFFD.
 func appendString(b []byte, s string) []byte {
 	if !utf8.ValidString(s) {
 		s = string([]rune(s)) // ToValidUTF8 would make one U+FFFD of several bytes
@@ -98,9 +94,9 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// appendNumber writes a number of a stored any-JSON member as serde_json
-// writes it back: an integer of 64 bits as it is, anything else as a float.
-// What no float holds stays as it was written.
+// appendNumber appends a number of a stored any-JSON member as serde_json does:
+// an integer of 64 bits as it is, any other number as a float. A number that no
+// float can hold stays as written.
 func appendNumber(b []byte, n json.Number) []byte {
 	text := string(n)
 	if text != "-0" {
@@ -118,7 +114,7 @@ func appendNumber(b []byte, n json.Number) []byte {
 	return append(b, blue.Decimal(f).String()...)
 }
 
-// parseAny reads one JSON value, numbers as they are written.
+// parseAny reads one JSON value. Numbers stay as written.
 func parseAny(raw []byte) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()

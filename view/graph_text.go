@@ -76,10 +76,7 @@ func (o *outline) label(n Node) string { return shorten(printable(n.Label), o.wi
 
 // title returns a node's id, status and label on one line.
 func (o *outline) title(id blue.EntityID) string {
-	n, ok := o.g.Node(id)
-	if !ok {
-		return id.String() + " (not in the dialogue)"
-	}
+	n, _ := o.g.Node(id)
 	return fmt.Sprintf("%s %s  %s", id, printable(string(n.Status)), o.label(n))
 }
 

@@ -149,33 +149,20 @@ func (o object) required(key string) string {
 
 // texts returns the texts of a list, nil if there is no list. Other elements
 // leave a warning.
-func (o object) texts(key string) []string {
+func texts[T ~string](o object, key string) []T {
 	elements := o.list(key)
 	if elements == nil {
 		return nil
 	}
-	texts := make([]string, 0, len(elements))
+	list := make([]T, 0, len(elements))
 	for i, raw := range elements {
 		if text, ok := textOf(raw); ok {
-			texts = append(texts, text)
+			list = append(list, T(text))
 		} else {
 			o.ignore(fmt.Sprintf("%s[%d]", key, i), "a text")
 		}
 	}
-	return texts
-}
-
-// slugs returns texts as slugs.
-func (o object) slugs(key string) []blue.ExpertSlug {
-	texts := o.texts(key)
-	if texts == nil {
-		return nil
-	}
-	slugs := make([]blue.ExpertSlug, len(texts))
-	for i, t := range texts {
-		slugs[i] = blue.ExpertSlug(t)
-	}
-	return slugs
+	return list
 }
 
 // list returns the elements of a list, nil if absent. Any other value leaves a

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -95,11 +96,11 @@ func ParseNewVerdict(id blue.DialogueID, data []byte) (blue.NewVerdict, []blue.W
 	v := blue.NewVerdict{
 		ID: blue.VerdictID(o.required("verdict_id")), Type: blue.VerdictType(o.required("verdict_type")), Round: roundOf(o.requiredInteger("round")),
 		AuthorExpert: blue.ExpertSlug(o.text("author_expert")), Recommendation: o.required("recommendation"), Description: o.required("description"),
-		Conditions: o.texts("conditions"), Vote: o.text("vote"), Confidence: o.text("confidence"),
-		TensionsResolved: o.texts("tensions_resolved"), TensionsAccepted: o.texts("tensions_accepted"),
-		RecommendationsAdopted: o.texts("recommendations_adopted"),
-		KeyEvidence:            o.texts("key_evidence"), KeyClaims: o.texts("key_claims"),
-		SupportingExperts: o.slugs("supporting_experts"),
+		Conditions: texts[string](o, "conditions"), Vote: o.text("vote"), Confidence: o.text("confidence"),
+		TensionsResolved: texts[string](o, "tensions_resolved"), TensionsAccepted: texts[string](o, "tensions_accepted"),
+		RecommendationsAdopted: texts[string](o, "recommendations_adopted"),
+		KeyEvidence:            texts[string](o, "key_evidence"), KeyClaims: texts[string](o, "key_claims"),
+		SupportingExperts: texts[blue.ExpertSlug](o, "supporting_experts"),
 		Force:             force == "true" || string(o.raw("force")) == "true", // Blue takes the text as well
 		EthosCompliance:   o.present("ethos_compliance"),
 	}
@@ -149,7 +150,7 @@ func ParseRoundBatch(id blue.DialogueID, round blue.Round, data []byte) (blue.Ro
 	for _, m := range o.objects("moves") {
 		m.only("expert", "type", "targets", "context")
 		b.Moves = append(b.Moves, blue.MoveDraft{
-			Expert: blue.ExpertSlug(m.text("expert")), Type: m.text("type"), Targets: m.texts("targets"), Context: m.text("context"),
+			Expert: blue.ExpertSlug(m.text("expert")), Type: m.text("type"), Targets: texts[string](m, "targets"), Context: m.text("context"),
 		})
 	}
 	o.only(known...)
@@ -162,7 +163,7 @@ func ParseRoundBatch(id blue.DialogueID, round blue.Round, data []byte) (blue.Ro
 
 func draft(kind blue.Kind, o object) blue.Draft {
 	known := []string{"local_id", "label", kind.TextField(), "contributors", "references"}
-	d := blue.Draft{LocalID: o.text("local_id"), Label: o.text("label"), Text: o.text(kind.TextField()), Contributors: o.slugs("contributors")}
+	d := blue.Draft{LocalID: o.text("local_id"), Label: o.text("label"), Text: o.text(kind.TextField()), Contributors: texts[blue.ExpertSlug](o, "contributors")}
 	for _, r := range o.objects("references") {
 		r.only("type", "target")
 		d.References = append(d.References, blue.RefDraft{Type: r.text("type"), Target: r.text("target")})
@@ -186,7 +187,7 @@ func tensionUpdate(o object) blue.TensionUpdate {
 	if by, ok := textOf(o.raw("by")); ok {
 		u.By = []blue.ExpertSlug{blue.ExpertSlug(by)}
 	} else {
-		u.By = o.slugs("by")
+		u.By = texts[blue.ExpertSlug](o, "by")
 	}
 	return u
 }
@@ -194,39 +195,37 @@ func tensionUpdate(o object) blue.TensionUpdate {
 // expertScores reads {slug: integer}. Other values leave a warning; Blue drops
 // them without one. A whole number beyond 64 bits makes the text unusable.
 func expertScores(o object) map[blue.ExpertSlug]int64 {
-	child := o.object("expert_scores")
-	if child.members == nil {
-		return nil
-	}
-	scores := make(map[blue.ExpertSlug]int64, len(child.members))
-	for _, slug := range slices.Sorted(maps.Keys(child.members)) {
-		raw := child.members[slug]
-		if n, ok := integerOf(raw); ok {
-			scores[blue.ExpertSlug(slug)] = n
-		} else if strings.Trim(strings.TrimPrefix(string(raw), "-"), "0123456789") == "" {
-			o.in.complainNumber(child.path+bounded.Text(slug)+" must be an integer of 64 bits", raw)
-		} else {
-			child.ignore(slug, "an integer")
+	return bySlug(o, "expert_scores", "an integer", func(path string, raw json.RawMessage) (int64, bool) {
+		n, ok := integerOf(raw)
+		if !ok && strings.Trim(strings.TrimPrefix(string(raw), "-"), "0123456789") == "" {
+			o.in.complainNumber(path+" must be an integer of 64 bits", raw)
+			return 0, true
 		}
-	}
-	return scores
+		return n, ok
+	})
 }
 
-// rawContent reads {slug: text}.
+// rawContent reads {slug: text}. Other values leave a warning.
 func rawContent(o object) map[blue.ExpertSlug]string {
-	child := o.object("raw_content")
+	return bySlug(o, "raw_content", "a text", func(_ string, raw json.RawMessage) (string, bool) { return textOf(raw) })
+}
+
+// bySlug reads an object by slug, nil if absent. A value that read does not
+// accept leaves a warning.
+func bySlug[V any](o object, key, due string, read func(path string, raw json.RawMessage) (V, bool)) map[blue.ExpertSlug]V {
+	child := o.object(key)
 	if child.members == nil {
 		return nil
 	}
-	content := make(map[blue.ExpertSlug]string, len(child.members))
+	values := make(map[blue.ExpertSlug]V, len(child.members))
 	for _, slug := range slices.Sorted(maps.Keys(child.members)) {
-		if text, ok := textOf(child.members[slug]); ok {
-			content[blue.ExpertSlug(slug)] = text
+		if v, ok := read(child.path+bounded.Text(slug), child.members[slug]); ok {
+			values[blue.ExpertSlug(slug)] = v
 		} else {
-			child.ignore(slug, "a text")
+			child.ignore(slug, due)
 		}
 	}
-	return content
+	return values
 }
 
 // roundOf keeps an invalid round invalid where an int has 32 bits.

@@ -9,12 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// maxText is the length in bytes at which Text cuts.
-const maxText = 80
-
 // Text returns at most the first 80 bytes of a text, cut between characters
 // and then marked with an ellipsis.
-func Text(s string) string { return Cut(s, maxText, "…") }
+func Text(s string) string { return Cut(s, 80, "…") }
 
 // Cut returns a text of at most the given length in bytes unchanged. It cuts a
 // longer one between characters and appends the mark.

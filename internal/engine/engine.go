@@ -53,11 +53,6 @@ func New(records record.Store, now func() time.Time) *Store {
 	return &Store{records, now}
 }
 
-// Below returns the record store of an engine. A test writes there as a later
-// version of the program would. It is no method, because a sealed store embeds
-// Store and must not show its records.
-func Below(s *Store) record.Store { return s.records }
-
 // partition returns the partition of a dialogue.
 func partition(id blue.DialogueID) record.Partition { return record.DialoguePartition(string(id)) }
 

@@ -94,25 +94,23 @@ func resolve(b blue.RoundBatch, ids map[blue.Kind][]blue.Numbered) blue.RoundBat
 	}
 	drafts := make(map[blue.Kind][]blue.Draft, len(b.Drafts))
 	for kind, list := range b.Drafts {
-		drafts[kind] = slices.Clone(list)
-		for i := range list {
-			drafts[kind][i].References = resolveRefs(list[i].References, named)
-		}
+		drafts[kind] = edited(list, func(d *blue.Draft) { d.References = resolveRefs(d.References, named) })
 	}
 	b.Drafts = drafts
-	b.TensionUpdates = slices.Clone(b.TensionUpdates)
-	for i, u := range b.TensionUpdates {
-		b.TensionUpdates[i].ID, b.TensionUpdates[i].Via = named(u.ID), named(u.Via)
-	}
-	b.Moves = slices.Clone(b.Moves)
-	for i, m := range b.Moves {
-		targets := slices.Clone(m.Targets)
-		for j := range targets {
-			targets[j] = named(targets[j])
-		}
-		b.Moves[i].Targets = targets
-	}
+	b.TensionUpdates = edited(b.TensionUpdates, func(u *blue.TensionUpdate) { u.ID, u.Via = named(u.ID), named(u.Via) })
+	b.Moves = edited(b.Moves, func(m *blue.MoveDraft) {
+		m.Targets = edited(m.Targets, func(target *string) { *target = named(*target) })
+	})
 	return b
+}
+
+// edited returns a copy of a list with each element changed.
+func edited[T any](list []T, change func(*T)) []T {
+	list = slices.Clone(list)
+	for i := range list {
+		change(&list[i])
+	}
+	return list
 }
 
 func resolveRefs(refs []blue.RefDraft, named func(string) string) []blue.RefDraft {

@@ -141,10 +141,9 @@ func (tx *transaction) writes() ([]record.Write, error) {
 
 // find returns a numbered entity, put or read. It can be changed and kept.
 func (tx *transaction) find(id blue.EntityID) (blue.Contributed, bool) {
-	if sk, err := itemOf(id.Key()); err == nil {
-		if i, ok := tx.places[sk]; ok {
-			return tx.put[i].(blue.Contributed), true
-		}
+	sk, _ := itemOf(id.Key()) // "" for an unknown kind, which is no place
+	if i, ok := tx.places[sk]; ok {
+		return tx.put[i].(blue.Contributed), true
 	}
 	return tx.snapshot.Find(id)
 }

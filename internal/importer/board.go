@@ -51,7 +51,7 @@ func (r *reader) readBoards() {
 		if d := r.files[path]; d != nil {
 			r.readRoundBoard(r.boards[round], d, round)
 		} else if root == nil {
-			r.note(NoteMissing, path, 0, "no scoreboard states the numbers of round %d", round)
+			r.note(noteMissing, path, 0, "no scoreboard states the numbers of round %d", round)
 		}
 	}
 	r.readDated()
@@ -68,7 +68,7 @@ func (r *reader) readTracking(d *document) {
 			n, ok := atoi(strings.TrimLeft(row.cell(0), "Rr"))
 			b := r.boards[blue.Round(n)]
 			if !ok || b == nil {
-				r.note(NoteUnplaced, d.path, row.line, "a row for round %q, which has no folder", row.cell(0))
+				r.note(noteUnplaced, d.path, row.line, "a row for round %q, which has no folder", row.cell(0))
 				continue
 			}
 			cell := func(names ...string) number { return stated64(d, row.line, row.cell(t.col(names...))) }
@@ -116,7 +116,7 @@ func (r *reader) readScores(d *document) {
 		for _, row := range t.rows {
 			expert, err := blue.ParseExpertSlug(row.cell(t.col("Expert")))
 			if err != nil {
-				r.note(NoteUnplaced, d.path, row.line, "scores of %q, which is no expert's name", row.cell(t.col("Expert")))
+				r.note(noteUnplaced, d.path, row.line, "scores of %q, which is no expert's name", row.cell(t.col("Expert")))
 				continue
 			}
 			r.boardRoles[expert.Key()] = row.cell(t.col("Role"))
@@ -138,10 +138,10 @@ func (r *reader) readScoreRow(d *document, t table, row row, expert blue.ExpertS
 			b.scores[expert] = score.n
 			continue
 		}
-		r.note(NoteUnplaced, d.path, row.line, "a score of %s in round %d, which has no folder", expert, n)
+		r.note(noteUnplaced, d.path, row.line, "a score of %s in round %d, which has no folder", expert, n)
 	}
 	if total := stated64(d, row.line, row.cell(t.col("Total"))); total.ok && total.n != sum {
-		r.note(NoteContradiction, d.path, row.line, "the total of %s is stated as %d, the scores beside it add up to %d", expert, total.n, sum)
+		r.note(noteContradiction, d.path, row.line, "the total of %s is stated as %d, the scores beside it add up to %d", expert, total.n, sum)
 	}
 }
 
@@ -202,7 +202,7 @@ func (r *reader) readContribution(b *board, d *document, t table, row row, sums 
 	expert, err := blue.ParseExpertSlug(row.cell(t.col("Expert")))
 	score := stated64(d, row.line, row.cell(t.col("Score")))
 	if err != nil || !score.ok {
-		r.note(NoteUnplaced, d.path, row.line, "a row without an expert's name or score")
+		r.note(noteUnplaced, d.path, row.line, "a row without an expert's name or score")
 		return 0
 	}
 	b.scores[expert] = score.n
@@ -221,7 +221,7 @@ func (r *reader) readContribution(b *board, d *document, t table, row row, sums 
 	}
 	sums["Score"] += score.n
 	if all && parts != score.n {
-		r.note(NoteContradiction, d.path, row.line, "the score of %s is stated as %d, its parts add up to %d", expert, score.n, parts)
+		r.note(noteContradiction, d.path, row.line, "the score of %s is stated as %d, its parts add up to %d", expert, score.n, parts)
 	}
 	return 1
 }
@@ -243,7 +243,7 @@ func (r *reader) checkRoundTotal(b *board, d *document, round blue.Round, sums m
 			*into = number{n: sums[name], ok: true, file: d.path}
 		}
 		if into.n != sums[name] {
-			r.note(NoteContradiction, d.path, into.line, "%s of round %d is stated as %d, the experts' column adds up to %d", name, round, into.n, sums[name])
+			r.note(noteContradiction, d.path, into.line, "%s of round %d is stated as %d, the experts' column adds up to %d", name, round, into.n, sums[name])
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 // is stored is the stated one.
 func (r *reader) differs(n number, counted int64, what, how string) {
 	if n.ok && n.n != counted {
-		r.note(NoteContradiction, n.file, n.line, "%s: stated %d, %s %d", what, n.n, how, counted)
+		r.note(noteContradiction, n.file, n.line, "%s: stated %d, %s %d", what, n.n, how, counted)
 	}
 }
 
@@ -25,7 +25,7 @@ func (r *reader) checkRound(a *assembly) {
 	r.differs(b.signals, int64(len(r.signals)), in("convergence signals"), "counted")
 	r.differs(b.panel, int64(len(a.panel)), in("panel size"), "members of the panel")
 	if b.percent.ok && a.batch.ConvergeSignals != int64(len(r.signals)) {
-		r.note(NoteContradiction, b.percent.file, b.percent.line, "%s: stated %d%%, which is %d of %d; counted %d",
+		r.note(noteContradiction, b.percent.file, b.percent.line, "%s: stated %d%%, which is %d of %d; counted %d",
 			in("convergence signals"), b.percent.n, a.batch.ConvergeSignals, a.batch.PanelSize, len(r.signals))
 	}
 	if b.open.ok && b.fresh.ok {

@@ -11,25 +11,25 @@ import (
 // panel was told.
 func (r *reader) readDialogue() {
 	if !r.decode("expert-pool.json", &r.pool) && r.files["expert-pool.json"] == nil {
-		r.note(NoteMissing, "expert-pool.json", 0, "no pool; tiers and relevance come from the panels alone")
+		r.note(noteMissing, "expert-pool.json", 0, "no pool; tiers and relevance come from the panels alone")
 	}
 	question := r.pool.Question
 	if question == "" {
 		question = r.questionFromBackground()
 	}
 	if question == "" {
-		r.note(NoteMissing, "expert-pool.json", 0, "no file states the question")
+		r.note(noteMissing, "expert-pool.json", 0, "no file states the question")
 	}
 	title := r.title()
 	if title == "" {
 		title = question
 	}
 	if title == "" {
-		r.note(NoteMissing, "scoreboard.md", 0, "no file states a title")
+		r.note(noteMissing, "scoreboard.md", 0, "no file states a title")
 		title = "Imported dialogue"
 	}
 	r.src.Title = title
-	r.src.add(Op{Kind: OpCreate, Dialogue: &blue.NewDialogue{Title: title, Question: question, Background: r.background()}})
+	r.src.add(Op{Kind: opCreate, Dialogue: &blue.NewDialogue{Title: title, Question: question, Background: r.background()}})
 }
 
 // title is the subject of the background, else of the scoreboard, else of the
@@ -78,7 +78,7 @@ func (r *reader) questionFromBackground() string {
 func (r *reader) background() *blue.Background {
 	d := r.files["background.md"]
 	if d == nil {
-		r.note(NoteMissing, "background.md", 0, "no file says what the panel was told")
+		r.note(noteMissing, "background.md", 0, "no file says what the panel was told")
 		return nil
 	}
 	text := strings.TrimSpace(d.text)

@@ -37,14 +37,14 @@ func TestNightBusFolder(t *testing.T) {
 		"verdict.md:16 tensions resolved: stated 5, counted 6",
 		"verdict.md:16 tensions: stated 5, counted 6",
 	}
-	if diff := cmp.Diff(contradictions, notesOf(src, NoteContradiction)); diff != "" {
+	if diff := cmp.Diff(contradictions, notesOf(src, noteContradiction)); diff != "" {
 		t.Errorf("contradictions (-want +got):\n%s", diff)
 	}
 	unplaced := []string{
 		`round-1/eclair.md:10 resolved is "the question of premise", which names no known tension; stored as a claim alone`,
 		`tensions.md:19 "TARTLET-T01 (R0)" names no known tension`,
 	}
-	if diff := cmp.Diff(unplaced, notesOf(src, NoteUnplaced)); diff != "" {
+	if diff := cmp.Diff(unplaced, notesOf(src, noteUnplaced)); diff != "" {
 		t.Errorf("unplaced (-want +got):\n%s", diff)
 	}
 	for _, op := range src.Ops { // facts that only the pool states
@@ -83,11 +83,11 @@ func TestLibraryHoursFolder(t *testing.T) {
 		"round-2/scoreboard.md:45 convergence signals of round 2: stated 4, counted 3",
 		"round-2/scoreboard.md:45 panel size of round 2: stated 4, members of the panel 3",
 	}
-	if diff := cmp.Diff(contradictions, notesOf(src, NoteContradiction)); diff != "" {
+	if diff := cmp.Diff(contradictions, notesOf(src, noteContradiction)); diff != "" {
 		t.Errorf("contradictions (-want +got):\n%s", diff)
 	}
-	if got := len(notesOf(src, NoteUnplaced)); got != 4 { // three signals that are none, one status
-		t.Errorf("%d unplaced, want 4: %q", got, notesOf(src, NoteUnplaced))
+	if got := len(notesOf(src, noteUnplaced)); got != 4 { // three signals that are none, one status
+		t.Errorf("%d unplaced, want 4: %q", got, notesOf(src, noteUnplaced))
 	}
 	if v := src.Ops[len(src.Ops)-1].Verdict; !slices.Equal(v.TensionsAccepted, []string{"T0004"}) || len(v.TensionsResolved) != 5 || v.Confidence != "unanimous" {
 		t.Errorf("verdict: accepted %v, %d resolved, confidence %q", v.TensionsAccepted, len(v.TensionsResolved), v.Confidence)

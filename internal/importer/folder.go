@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -107,7 +108,7 @@ func (r *reader) load(fsys fs.FS) error {
 		info, err := fs.Stat(fsys, name) // follows a symlink
 		switch m := roundFolder.FindStringSubmatch(name); {
 		case err != nil:
-			r.note(NoteMissing, name, 0, "cannot be read")
+			r.note(noteMissing, name, 0, "cannot be read")
 		case m != nil && info.IsDir():
 			if err := r.loadRound(fsys, name, m[1]); err != nil {
 				return err
@@ -127,7 +128,7 @@ func (r *reader) load(fsys fs.FS) error {
 func (r *reader) loadRound(fsys fs.FS, dir, number string) error {
 	n, ok := atoi(number)
 	if !ok || n > int(blue.MaxRound) {
-		r.note(NoteUnplaced, dir, 0, "rounds run from 0 to %d", blue.MaxRound)
+		r.note(noteUnplaced, dir, 0, "rounds run from 0 to %d", blue.MaxRound)
 		return nil
 	}
 	entries, err := fs.ReadDir(fsys, dir)
@@ -139,7 +140,7 @@ func (r *reader) loadRound(fsys fs.FS, dir, number string) error {
 		path := dir + "/" + e.Name()
 		info, err := fs.Stat(fsys, path)
 		if err != nil {
-			r.note(NoteMissing, path, 0, "cannot be read")
+			r.note(noteMissing, path, 0, "cannot be read")
 			continue
 		}
 		expert := r.expertFile(e.Name())
@@ -151,13 +152,13 @@ func (r *reader) loadRound(fsys fs.FS, dir, number string) error {
 		}
 		w := writer{blue.Round(n), expert}
 		if other, ok := r.expertPath[w]; ok {
-			r.note(NoteUnplaced, path, 0, "is the file of the same expert as %s, which is read", other)
+			r.note(noteUnplaced, path, 0, "is the file of the same expert as %s, which is read", other)
 			continue
 		}
 		r.expertPath[w] = path
 	}
 	if len(r.files) == before {
-		r.note(NoteMissing, dir, 0, "the folder holds nothing of a round")
+		r.note(noteMissing, dir, 0, "the folder holds nothing of a round")
 		return nil
 	}
 	r.rounds = append(r.rounds, blue.Round(n))
@@ -184,15 +185,15 @@ func (r *reader) loadFile(fsys fs.FS, path string, info fs.FileInfo, wanted bool
 	case strings.HasPrefix(base, "."):
 		return nil
 	case strings.HasSuffix(base, ".prompt.md"):
-		r.note(NoteSkipped, path, 0, "prompt files are left out")
+		r.note(noteSkipped, path, 0, "prompt files are left out")
 		return nil
 	case !wanted || info.IsDir():
-		r.note(NoteUnplaced, path, 0, "is no part of a dialogue's folder")
+		r.note(noteUnplaced, path, 0, "is no part of a dialogue's folder")
 		return nil
 	}
 	data, err := readAtMost(fsys, path)
 	if errors.Is(err, fs.ErrNotExist) {
-		r.note(NoteMissing, path, 0, "cannot be read")
+		r.note(noteMissing, path, 0, "cannot be read")
 		return nil
 	}
 	if err != nil {
@@ -201,7 +202,7 @@ func (r *reader) loadFile(fsys fs.FS, path string, info fs.FileInfo, wanted bool
 	text := string(data)
 	r.raw[path] = text
 	if !utf8.ValidString(text) {
-		r.note(NoteContradiction, path, 0, "is not UTF-8; each bad byte sequence is stored as U+FFFD")
+		r.note(noteContradiction, path, 0, "is not UTF-8; each bad byte sequence is stored as U+FFFD")
 		text = strings.ToValidUTF8(text, string(unicode.ReplacementChar))
 	}
 	text = strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n")
@@ -228,20 +229,11 @@ func (r *reader) digest() {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(s))))
 		io.WriteString(h, s)
 	}
-	for _, path := range r.paths() {
+	for _, path := range slices.Sorted(maps.Keys(r.files)) {
 		part(path)
 		part(r.raw[path])
 	}
 	r.src.Digest = hex.EncodeToString(h.Sum(nil))
-}
-
-func (r *reader) paths() []string {
-	paths := make([]string, 0, len(r.files))
-	for path := range r.files {
-		paths = append(paths, path)
-	}
-	slices.Sort(paths)
-	return paths
 }
 
 // writers returns who wrote in the round, by file name, as displayed.

@@ -67,7 +67,7 @@ func TestContradictions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(c.want, notesOf(src, NoteContradiction)); diff != "" {
+			if diff := cmp.Diff(c.want, notesOf(src, noteContradiction)); diff != "" {
 				t.Errorf("contradictions (-want +got):\n%s", diff)
 			}
 			if c.name == "none" && len(src.Notes) > 0 {
@@ -102,7 +102,7 @@ func TestRoundsOwnScoreboard(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := append(notesOf(src, NoteContradiction), notesOf(src, NoteUnplaced)...)
+			got := append(notesOf(src, noteContradiction), notesOf(src, noteUnplaced)...)
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("notes (-want +got):\n%s", diff)
 			}
@@ -130,7 +130,7 @@ func TestStatusTables(t *testing.T) {
 			t.Errorf("round %d (-want +got):\n%s", i, diff)
 		}
 	}
-	if got := notesOf(src, NoteContradiction); !slices.Contains(got, "round-3/scoreboard.md:3 T01 is stated as OPEN here and as resolved before") {
+	if got := notesOf(src, noteContradiction); !slices.Contains(got, "round-3/scoreboard.md:3 T01 is stated as OPEN here and as resolved before") {
 		t.Errorf("contradictions %q", got)
 	}
 }
@@ -168,7 +168,7 @@ func TestFilesThatAreNotRead(t *testing.T) {
 	}
 	var got []string
 	for _, n := range src.Notes {
-		if n.Kind == NoteSkipped || n.Kind == NoteUnplaced {
+		if n.Kind == noteSkipped || n.Kind == noteUnplaced {
 			got = append(got, n.Kind+" "+n.File)
 		}
 	}
@@ -225,7 +225,7 @@ func TestSymlinks(t *testing.T) {
 	if src.Found["perspectives"] != 1 || src.Found["verdicts"] != 1 {
 		t.Errorf("found %v", src.Found)
 	}
-	if got := notesOf(src, NoteMissing); !slices.Contains(got, "tensions.md:0 cannot be read") {
+	if got := notesOf(src, noteMissing); !slices.Contains(got, "tensions.md:0 cannot be read") {
 		t.Errorf("missing: %q", got)
 	}
 }
@@ -253,12 +253,12 @@ func TestPanels(t *testing.T) {
 		t.Errorf("experts (-want +got):\n%s", diff)
 	}
 	wantContra := []string{"round-0/panel.json:0 Cupcake is retained in round 0, but 0 earlier panels have Cupcake", `round-1/panel.json:0 Muffin is "Brewer" here, "Baker" before`}
-	if diff := cmp.Diff(wantContra, notesOf(src, NoteContradiction)); diff != "" {
+	if diff := cmp.Diff(wantContra, notesOf(src, noteContradiction)); diff != "" {
 		t.Errorf("contradictions (-want +got):\n%s", diff)
 	}
 	wantUnplaced := []string{`round-0/panel.json:0 Eclair has the tier "Guru", which is none of Core, Adjacent and Wildcard; stored as Core`,
 		`round-0/panel.json:0 names an expert "a b", which cannot be a slug`, "round-2/panel.json:1 is not the JSON it should be: line 1, column 10"}
-	if diff := cmp.Diff(wantUnplaced, notesOf(src, NoteUnplaced)); diff != "" {
+	if diff := cmp.Diff(wantUnplaced, notesOf(src, noteUnplaced)); diff != "" {
 		t.Errorf("unplaced (-want +got):\n%s", diff)
 	}
 	if src.Found["convergence_signals"] != 1 || src.Found["moves"] != 2 {
@@ -273,7 +273,7 @@ func TestNumbersNobodyStates(t *testing.T) {
 	if diff := cmp.Diff([]int64{0, 0, 0, 0, 0, 1, 1, 1, 1}, numbersOf(rounds(src)[0])); diff != "" {
 		t.Errorf("numbers (-want +got):\n%s", diff)
 	}
-	if got := strings.Join(notesOf(src, NoteMissing), "\n"); !strings.Contains(got, "no file states the open tensions of round 0; stored as the 1 counted") {
+	if got := strings.Join(notesOf(src, noteMissing), "\n"); !strings.Contains(got, "no file states the open tensions of round 0; stored as the 1 counted") {
 		t.Errorf("missing:\n%s", got)
 	}
 }

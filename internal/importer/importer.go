@@ -59,12 +59,12 @@ import blue "github.com/superviber/blue-encrypted-store"
 
 // The kinds of operations, as in an operations file.
 const (
-	OpCreate       = "create"
-	OpExpert       = "expert-register"
-	OpExpertCreate = "expert-create" // an expert the judge made up for the panel
-	OpRound        = "round-register"
-	OpSignal       = "signal"
-	OpVerdict      = "verdict-register"
+	opCreate       = "create"
+	opExpert       = "expert-register"
+	opExpertCreate = "expert-create" // an expert the judge made up for the panel
+	opRound        = "round-register"
+	opSignal       = "signal"
+	opVerdict      = "verdict-register"
 )
 
 // Op is one operation of a source, in the order in which they are replayed.
@@ -94,10 +94,10 @@ type Source struct {
 
 // The kinds of notes.
 const (
-	NoteUnplaced      = "unplaced"      // text that became nothing of its own
-	NoteContradiction = "contradiction" // the source says two things; both are in the message
-	NoteMissing       = "missing"       // a file or number that one would expect
-	NoteSkipped       = "skipped"       // left out on purpose
+	noteUnplaced      = "unplaced"      // text that became nothing of its own
+	noteContradiction = "contradiction" // the source says two things; both are in the message
+	noteMissing       = "missing"       // a file or number that one would expect
+	noteSkipped       = "skipped"       // left out on purpose
 )
 
 // Note says what a reader of the source should know. It is shown to the person

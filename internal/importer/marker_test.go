@@ -108,7 +108,7 @@ func TestMarkerForms(t *testing.T) {
 				t.Errorf("batch (-want +got):\n%s", diff)
 			}
 			var unplaced []string
-			for _, n := range notesOf(src, NoteUnplaced) {
+			for _, n := range notesOf(src, noteUnplaced) {
 				unplaced = append(unplaced, strings.TrimPrefix(n, "round-0/muffin.md:"))
 			}
 			if diff := cmp.Diff(c.unplaced, unplaced); diff != "" {

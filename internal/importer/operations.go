@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	blue "github.com/superviber/blue-encrypted-store"
@@ -50,19 +51,19 @@ func ReadOperations(data []byte) (*Source, error) {
 			return nil, fmt.Errorf("%w: ops[%d]: %w", blue.ErrInvalid, i, err)
 		}
 		for _, w := range warnings {
-			src.Notes = append(src.Notes, Note{Kind: NoteUnplaced, Message: fmt.Sprintf("ops[%d]: %s", i, w.Message)})
+			src.Notes = append(src.Notes, Note{Kind: noteUnplaced, Message: fmt.Sprintf("ops[%d]: %s", i, w.Message)})
 		}
 		src.add(op)
 		if op.Dialogue != nil && src.Title == "" {
 			src.Title = op.Dialogue.Title
 		}
 	}
-	if len(src.Ops) == 0 || src.Ops[0].Kind != OpCreate {
-		return nil, fmt.Errorf("%w: ops[0] must be %q, which makes the dialogue", blue.ErrInvalid, OpCreate)
+	if len(src.Ops) == 0 || src.Ops[0].Kind != opCreate {
+		return nil, fmt.Errorf("%w: ops[0] must be %q, which makes the dialogue", blue.ErrInvalid, opCreate)
 	}
 	src.count()
 	for _, text := range file.Unmapped {
-		src.Notes = append(src.Notes, Note{Kind: NoteUnplaced, Message: text})
+		src.Notes = append(src.Notes, Note{Kind: noteUnplaced, Message: text})
 	}
 	src.checkCounts(file.Counts)
 	return src, nil
@@ -86,29 +87,21 @@ func readOperation(o operation) (op Op, warnings []blue.Warning, err error) {
 	op.Kind = o.Op
 	round, roundErr := o.round()
 	switch o.Op {
-	case OpCreate:
-		var d blue.NewDialogue
-		d, warnings, op.Err = wire.ParseNewDialogue(o.Data)
-		op.Dialogue = &d
-	case OpExpert, OpExpertCreate:
-		var e blue.NewExpert
-		e, warnings, op.Err = wire.ParseNewExpert(o.Data)
-		op.Expert = &e
-	case OpRound:
-		var b blue.RoundBatch
-		b, warnings, err = wire.ParseRoundBatch("", round, o.Data)
-		op.Round, op.Err = &b, errors.Join(roundErr, err)
-	case OpSignal:
-		var s blue.Signal
-		s, err = parseSignal(round, o.Data)
-		op.Signal, op.Err = &s, errors.Join(roundErr, err)
-	case OpVerdict:
-		var v blue.NewVerdict
-		v, warnings, op.Err = wire.ParseNewVerdict("", o.Data)
-		op.Verdict = &v
+	case opCreate:
+		op.Dialogue, warnings, op.Err = parsed(wire.ParseNewDialogue(o.Data))
+	case opExpert, opExpertCreate:
+		op.Expert, warnings, op.Err = parsed(wire.ParseNewExpert(o.Data))
+	case opRound:
+		op.Round, warnings, err = parsed(wire.ParseRoundBatch("", round, o.Data))
+		op.Err = errors.Join(roundErr, err)
+	case opSignal:
+		op.Signal, err = parseSignal(round, o.Data)
+		op.Err = errors.Join(roundErr, err)
+	case opVerdict:
+		op.Verdict, warnings, op.Err = parsed(wire.ParseNewVerdict("", o.Data))
 	default:
 		return op, nil, fmt.Errorf("unknown operation %q; known are %s, %s, %s, %s, %s and %s",
-			o.Op, OpCreate, OpExpert, OpExpertCreate, OpRound, OpSignal, OpVerdict)
+			o.Op, opCreate, opExpert, opExpertCreate, opRound, opSignal, opVerdict)
 	}
 	if op.Err != nil {
 		op = Op{Kind: o.Op, Err: op.Err}
@@ -126,27 +119,27 @@ func (o operation) round() (blue.Round, error) {
 	return blue.Round(*o.Round), nil
 }
 
-func parseSignal(round blue.Round, data []byte) (blue.Signal, error) {
+// parsed returns a request by its address.
+func parsed[T any](request T, warnings []blue.Warning, err error) (*T, []blue.Warning, error) {
+	return &request, warnings, err
+}
+
+func parseSignal(round blue.Round, data []byte) (*blue.Signal, error) {
 	var in struct {
 		Expert string `json:"expert_name"`
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
-		return blue.Signal{}, fmt.Errorf("%w: signal: %w", blue.ErrInvalid, err)
+		return nil, fmt.Errorf("%w: signal: %w", blue.ErrInvalid, err)
 	}
 	slug, err := blue.ParseExpertSlug(in.Expert)
-	return blue.Signal{Round: round, Expert: slug}, err
+	return &blue.Signal{Round: round, Expert: slug}, err
 }
 
 // checkCounts compares what the file says it holds with what it holds.
 func (s *Source) checkCounts(stated map[string]int) {
-	names := make([]string, 0, len(stated))
-	for name := range stated {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(stated)) {
 		if n := s.Found[name]; n != stated[name] {
-			s.Notes = append(s.Notes, Note{Kind: NoteContradiction,
+			s.Notes = append(s.Notes, Note{Kind: noteContradiction,
 				Message: fmt.Sprintf("the file counts %d %s, its operations hold %d", stated[name], name, n)})
 		}
 	}

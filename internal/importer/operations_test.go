@@ -45,10 +45,10 @@ func TestReadOperations(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("operations (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{":0 the file counts 2 perspectives, its operations hold 1"}, notesOf(src, NoteContradiction)); diff != "" {
+	if diff := cmp.Diff([]string{":0 the file counts 2 perspectives, its operations hold 1"}, notesOf(src, noteContradiction)); diff != "" {
 		t.Errorf("contradictions (-want +got):\n%s", diff)
 	}
-	unplaced := strings.Join(notesOf(src, NoteUnplaced), "\n")
+	unplaced := strings.Join(notesOf(src, noteUnplaced), "\n")
 	if !strings.Contains(unplaced, "a crumb") || !strings.Contains(unplaced, "ops[3]: unknown field oven was ignored") {
 		t.Errorf("unplaced:\n%s", unplaced)
 	}

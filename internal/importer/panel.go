@@ -53,7 +53,7 @@ func (r *reader) decode(path string, into any) bool {
 	}
 	if err := json.Unmarshal([]byte(d.text), into); err != nil {
 		where := jsonOffset(err, int64(len(d.text)))
-		r.note(NoteUnplaced, path, strings.Count(d.text[:max(0, min(where, int64(len(d.text))))], "\n")+1, "is not the JSON it should be: %s", position([]byte(d.text), where))
+		r.note(noteUnplaced, path, strings.Count(d.text[:max(0, min(where, int64(len(d.text))))], "\n")+1, "is not the JSON it should be: %s", position([]byte(d.text), where))
 		return false
 	}
 	return true
@@ -74,20 +74,20 @@ func (r *reader) readPanel(round blue.Round) []member {
 	panel = slices.DeleteFunc(panel, func(m member) bool {
 		_, err := blue.ParseExpertSlug(m.Name)
 		if err != nil {
-			r.note(NoteUnplaced, path, 0, "names an expert %q, which cannot be a slug", m.Name)
+			r.note(noteUnplaced, path, 0, "names an expert %q, which cannot be a slug", m.Name)
 		}
 		return err != nil
 	})
 	panel = r.withoutDoubles(path, panel)
 	if !known {
-		r.note(NoteMissing, path, 0, "no panel; whoever wrote in the round is on it")
+		r.note(noteMissing, path, 0, "no panel; whoever wrote in the round is on it")
 	}
 	for _, expert := range r.writers(round) {
 		if slices.ContainsFunc(panel, func(m member) bool { return sameExpert(m.Name, expert) }) {
 			continue
 		}
 		if known {
-			r.note(NoteContradiction, r.expertPath[writer{round, blue.ExpertSlug(expert).Key()}], 0, "%s writes in round %d, but the round's panel of %d has no %s", expert, round, len(panel), expert)
+			r.note(noteContradiction, r.expertPath[writer{round, blue.ExpertSlug(expert).Key()}], 0, "%s writes in round %d, but the round's panel of %d has no %s", expert, round, len(panel), expert)
 		}
 		panel = append(panel, member{Name: expert})
 	}
@@ -98,7 +98,7 @@ func (r *reader) withoutDoubles(path string, panel []member) []member {
 	var once []member
 	for _, m := range panel {
 		if slices.ContainsFunc(once, func(o member) bool { return sameExpert(o.Name, m.Name) }) {
-			r.note(NoteContradiction, path, 0, "names %s twice", m.Name)
+			r.note(noteContradiction, path, 0, "names %s twice", m.Name)
 			continue
 		}
 		once = append(once, m)
@@ -120,9 +120,9 @@ func (r *reader) register(round blue.Round, panel []member) {
 		}
 		expert := r.newExpert(path, round, m)
 		r.experts[key] = expert
-		kind := OpExpert
+		kind := opExpert
 		if expert.Source == "created" {
-			kind = OpExpertCreate
+			kind = opExpertCreate
 		}
 		r.src.add(Op{Kind: kind, Expert: expert})
 	}
@@ -140,7 +140,7 @@ func (r *reader) newExpert(path string, round blue.Round, m member) *blue.NewExp
 		pool, inPool = r.pool.Experts[i], true
 	}
 	if role == "" {
-		r.note(NoteMissing, path, 0, "no file says what %s is", m.Name)
+		r.note(noteMissing, path, 0, "no file says what %s is", m.Name)
 		role = "Expert"
 	}
 	first := round
@@ -153,13 +153,13 @@ func (r *reader) newExpert(path string, round blue.Round, m member) *blue.NewExp
 	case m.Source == "" && inPool, m.Source == "" && len(r.pool.Experts) == 0:
 		e.Source = "pool"
 	case m.Source == "":
-		r.note(NoteMissing, path, 0, "no file says where %s comes from, and the pool has no %q; stored as created", m.Name, role)
+		r.note(noteMissing, path, 0, "no file says where %s comes from, and the pool has no %q; stored as created", m.Name, role)
 		e.Source = "created"
 	case !e.Source.Valid():
-		r.note(NoteUnplaced, path, 0, "%s comes from %q, which is none of pool, created and retained; stored as pool", m.Name, m.Source)
+		r.note(noteUnplaced, path, 0, "%s comes from %q, which is none of pool, created and retained; stored as pool", m.Name, m.Source)
 		e.Source = "pool"
 	case e.Source == "retained":
-		r.note(NoteContradiction, path, 0, "%s is retained in round %d, but 0 earlier panels have %s", m.Name, round, m.Name)
+		r.note(noteContradiction, path, 0, "%s is retained in round %d, but 0 earlier panels have %s", m.Name, round, m.Name)
 	}
 	if e.Source == "created" {
 		e.CreationReason = cmpOr(m.Reason, fmt.Sprintf("created for the panel of round %d", round))
@@ -173,9 +173,9 @@ func (r *reader) tier(path, name, text string) blue.Tier {
 	tier := blue.Tier(string(unicode.ToUpper(first)) + strings.ToLower(text[size:]))
 	switch {
 	case text == "":
-		r.note(NoteMissing, path, 0, "no file says the tier of %s; stored as Core", name)
+		r.note(noteMissing, path, 0, "no file says the tier of %s; stored as Core", name)
 	case !tier.Valid():
-		r.note(NoteUnplaced, path, 0, "%s has the tier %q, which is none of Core, Adjacent and Wildcard; stored as Core", name, text)
+		r.note(noteUnplaced, path, 0, "%s has the tier %q, which is none of Core, Adjacent and Wildcard; stored as Core", name, text)
 	default:
 		return tier
 	}
@@ -186,10 +186,10 @@ func (r *reader) tier(path, name, text string) blue.Tier {
 // first panel stands.
 func (r *reader) sameFacts(path string, m member, e *blue.NewExpert) {
 	if m.Role != "" && m.Role != e.Role {
-		r.note(NoteContradiction, path, 0, "%s is %q here, %q before", m.Name, m.Role, e.Role)
+		r.note(noteContradiction, path, 0, "%s is %q here, %q before", m.Name, m.Role, e.Role)
 	}
 	if m.Relevance != nil && e.Relevance != nil && *m.Relevance != *e.Relevance {
-		r.note(NoteContradiction, path, 0, "the relevance of %s is %v here, %v before", m.Name, *m.Relevance, *e.Relevance)
+		r.note(noteContradiction, path, 0, "the relevance of %s is %v here, %v before", m.Name, *m.Relevance, *e.Relevance)
 	}
 }
 

@@ -40,11 +40,11 @@ func (r *reader) typedRefs(a *assembly, p pending) []blue.RefDraft {
 		target, ok := r.names.find(ref.target, p.expert, a.round)
 		switch kind := blue.RefType(ref.kind); {
 		case !kind.Valid():
-			r.note(NoteUnplaced, p.path, ref.line, "%q is no type of reference", ref.kind)
+			r.note(noteUnplaced, p.path, ref.line, "%q is no type of reference", ref.kind)
 		case !ok:
-			r.note(NoteUnplaced, p.path, ref.line, "a reference to %q, which names nothing", ref.target)
+			r.note(noteUnplaced, p.path, ref.line, "a reference to %q, which names nothing", ref.target)
 		case kind.Check(p.id.Kind, target.Kind) != nil:
-			r.note(NoteUnplaced, p.path, ref.line, "a %s cannot %s a %s", p.id.Kind, kind, target.Kind)
+			r.note(noteUnplaced, p.path, ref.line, "a %s cannot %s a %s", p.id.Kind, kind, target.Kind)
 		default:
 			refs = addRef(refs, kind, target)
 		}
@@ -77,7 +77,7 @@ func (r *reader) mentions(p pending, kind blue.RefType, text string, refs []blue
 func (r *reader) resolve(a *assembly, p pending, refs []blue.RefDraft) []blue.RefDraft {
 	ids := r.names.resolved(p.block.rest, p.expert, a.round)
 	if len(ids) == 0 {
-		r.note(NoteUnplaced, p.path, p.block.line, "resolved is %q, which names no known tension; stored as a claim alone", p.block.rest)
+		r.note(noteUnplaced, p.path, p.block.line, "resolved is %q, which names no known tension; stored as a claim alone", p.block.rest)
 	}
 	for _, id := range ids {
 		refs = addRef(refs, "resolve", id)
@@ -90,7 +90,7 @@ func (r *reader) resolve(a *assembly, p pending, refs []blue.RefDraft) []blue.Re
 func (r *reader) move(a *assembly, p pending) {
 	kind := strings.ToLower(p.block.sub)
 	if !blue.MoveType(kind).Valid() {
-		r.note(NoteUnplaced, p.path, p.block.line, "%q is no type of move", p.block.sub)
+		r.note(noteUnplaced, p.path, p.block.line, "%q is no type of move", p.block.sub)
 		return
 	}
 	targets, context := r.moveTargets(a, p)
@@ -110,7 +110,7 @@ func (r *reader) moveTargets(a *assembly, p pending) ([]string, string) {
 	for name := range strings.SplitSeq(head, ",") {
 		id, ok := r.names.find(name, p.expert, a.round)
 		if !ok && qualifiedName.MatchString(name) {
-			r.note(NoteUnplaced, p.path, p.block.line, "a move against %q, which names nothing", strings.TrimSpace(name))
+			r.note(noteUnplaced, p.path, p.block.line, "a move against %q, which names nothing", strings.TrimSpace(name))
 		}
 		if ok && !slices.Contains(targets, id.String()) {
 			targets = append(targets, id.String())
@@ -125,7 +125,7 @@ func (r *reader) moveTargets(a *assembly, p pending) ([]string, string) {
 // signal notes once per round and expert that convergence is signalled.
 func (r *reader) signal(round blue.Round, expert blue.ExpertSlug) {
 	if !slices.ContainsFunc(r.signals, func(op Op) bool { return op.Signal.Expert.Key() == expert.Key() }) {
-		r.signals = append(r.signals, Op{Kind: OpSignal, Signal: &blue.Signal{Round: round, Expert: expert}})
+		r.signals = append(r.signals, Op{Kind: opSignal, Signal: &blue.Signal{Round: round, Expert: expert}})
 	}
 }
 
@@ -145,10 +145,10 @@ func (r *reader) readSignalTable(a *assembly) {
 			signal := row.cell(t.col("Signal"))
 			switch {
 			case err != nil:
-				r.note(NoteUnplaced, d.path, row.line, "a signal of %q, which is no expert's name", row.cell(t.col("Expert")))
+				r.note(noteUnplaced, d.path, row.line, "a signal of %q, which is no expert's name", row.cell(t.col("Expert")))
 			case t.col("Round") >= 0 && !inRound(row.cell(t.col("Round")), a.round):
 			case signal != "[MOVE:CONVERGE]":
-				r.note(NoteUnplaced, d.path, row.line, "%s signals %q, which is no convergence", expert, signal)
+				r.note(noteUnplaced, d.path, row.line, "%s signals %q, which is no convergence", expert, signal)
 			default:
 				r.signal(a.round, expert)
 			}

@@ -53,7 +53,7 @@ func (r *reader) readRound(round blue.Round) {
 	r.applyBoard(a)
 	r.checkRound(a)
 	r.batches = append(r.batches, a.batch)
-	r.src.add(Op{Kind: OpRound, Round: a.batch})
+	r.src.add(Op{Kind: opRound, Round: a.batch})
 	for _, op := range r.signals {
 		r.src.add(op)
 	}
@@ -64,7 +64,7 @@ func (r *reader) readExperts(a *assembly) {
 	writers := r.writers(a.round)
 	for _, m := range a.panel {
 		if len(writers) > 0 && !slices.ContainsFunc(writers, func(w string) bool { return sameExpert(w, m.Name) }) {
-			r.note(NoteMissing, fmt.Sprintf("round-%d/%s.md", a.round, blue.ExpertSlug(m.Name).Key()), 0, "%s is on the panel and wrote nothing", m.Name)
+			r.note(noteMissing, fmt.Sprintf("round-%d/%s.md", a.round, blue.ExpertSlug(m.Name).Key()), 0, "%s is on the panel and wrote nothing", m.Name)
 		}
 	}
 	for _, name := range writers {
@@ -77,7 +77,7 @@ func (r *reader) readExperts(a *assembly) {
 		a.batch.RawContent[expert] = d.text
 		blocks, strays := readMarkers(d)
 		for _, s := range strays {
-			r.note(NoteUnplaced, path, s.line, "text that no marker holds; it is kept in the expert's raw content")
+			r.note(noteUnplaced, path, s.line, "text that no marker holds; it is kept in the expert's raw content")
 		}
 		for _, b := range blocks {
 			if kind := entityWords[b.word]; b.numbered() {
@@ -103,15 +103,15 @@ func (r *reader) placeBlock(a *assembly, path string, expert blue.ExpertSlug, b 
 		label, seq = strings.TrimSuffix(b.word[:1]+strings.ToLower(b.word[1:])+": "+b.rest, ": "), 0
 	} else {
 		if b.id != "" && b.id[0] != kind.Letter() {
-			r.note(NoteContradiction, path, b.line, "the marker is a %s, its number %s is not; it is stored as a %s", b.word, b.id, kind)
+			r.note(noteContradiction, path, b.line, "the marker is a %s, its number %s is not; it is stored as a %s", b.word, b.id, kind)
 		}
 		if len(b.id) == 5 && b.id[1:3] != fmt.Sprintf("%02d", a.round) {
-			r.note(NoteContradiction, path, b.line, "the number %s is of another round than %d, the folder's", b.id, a.round)
+			r.note(noteContradiction, path, b.line, "the number %s is of another round than %d, the folder's", b.id, a.round)
 		}
 	}
 	label, text := filled(label, b.text)
 	if label == "" {
-		r.note(NoteUnplaced, path, b.line, "a %s without label and text", b.word)
+		r.note(noteUnplaced, path, b.line, "a %s without label and text", b.word)
 		return
 	}
 	id := r.draft(a, kind, []blue.ExpertSlug{expert}, seq, blue.Draft{Label: label, Text: text}, place{path, b.line})
@@ -136,7 +136,7 @@ func (r *reader) draft(a *assembly, kind blue.Kind, by []blue.ExpertSlug, seq in
 	id := blue.EntityID{Kind: kind, Round: a.round, Seq: blue.Seq(len(a.batch.Drafts[kind]) + 1)}
 	taken := func(n int) bool { _, ok := r.names.local[localID(by[0], kind, a.round, n)]; return ok }
 	if seq > 0 && taken(seq) {
-		r.note(NoteContradiction, at.file, at.line, "%s is given twice, the first time at %s; the second gets the next free number",
+		r.note(noteContradiction, at.file, at.line, "%s is given twice, the first time at %s; the second gets the next free number",
 			localID(by[0], kind, a.round, seq), a.places[r.names.local[localID(by[0], kind, a.round, seq)]])
 		seq = 0
 	}
@@ -221,7 +221,7 @@ func (r *reader) readSummary(a *assembly) {
 	a.batch.Summary = strings.Join(texts, "\n\n")
 	if a.batch.Title == "" {
 		a.batch.Title = fmt.Sprintf("Round %d", a.round)
-		r.note(NoteMissing, paths[0], 0, "no summary of round %d", a.round)
+		r.note(noteMissing, paths[0], 0, "no summary of round %d", a.round)
 	}
 }
 
@@ -245,12 +245,12 @@ func (r *reader) applyBoard(a *assembly) {
 		batch.ConvergeSignals = (b.percent.n*batch.PanelSize + 50) / 100
 	default:
 		batch.ConvergeSignals = int64(len(r.signals))
-		r.note(NoteMissing, "", 0, "no file states how many signal convergence in round %d; stored as the %d counted", a.round, len(r.signals))
+		r.note(noteMissing, "", 0, "no file states how many signal convergence in round %d; stored as the %d counted", a.round, len(r.signals))
 	}
 	batch.OpenTensions = r.statedOr(b.open, r.openTensions(), a.round, "open tensions")
 	batch.NewPerspectives = r.statedOr(b.fresh, len(batch.Drafts[blue.KindPerspective]), a.round, "new perspectives")
 	if !b.score.ok {
-		r.note(NoteMissing, "", 0, "no file states the score of round %d; stored as 0", a.round)
+		r.note(noteMissing, "", 0, "no file states the score of round %d; stored as 0", a.round)
 	}
 }
 
@@ -258,7 +258,7 @@ func (r *reader) statedOr(n number, counted int, round blue.Round, what string) 
 	if n.ok {
 		return n.n
 	}
-	r.note(NoteMissing, "", 0, "no file states the %s of round %d; stored as the %d counted", what, round, counted)
+	r.note(noteMissing, "", 0, "no file states the %s of round %d; stored as the %d counted", what, round, counted)
 	return int64(counted)
 }
 

@@ -51,8 +51,12 @@ type importer struct {
 // The analytics are not asked: their index may lag behind, and a free id taken
 // from it would let two runs at once make two dialogues. Nil will do.
 func Run(ctx context.Context, store blue.DialogueStore, _ blue.AnalyticsStore, src *Source, opts *Options) (*Result, error) {
-	if len(src.Ops) == 0 || src.Ops[0].Dialogue == nil {
-		return nil, fmt.Errorf("%w: the source does not begin with a dialogue", errors.Join(blue.ErrInvalid, firstErr(src)))
+	var first Op
+	if len(src.Ops) > 0 {
+		first = src.Ops[0]
+	}
+	if first.Dialogue == nil {
+		return nil, fmt.Errorf("%w: the source does not begin with a dialogue", errors.Join(blue.ErrInvalid, first.Err))
 	}
 	im := &importer{store: store, src: src}
 	if opts != nil {
@@ -71,13 +75,6 @@ func Run(ctx context.Context, store blue.DialogueStore, _ blue.AnalyticsStore, s
 		}
 	}
 	return im.result(), nil
-}
-
-func firstErr(src *Source) error {
-	if len(src.Ops) == 0 {
-		return nil
-	}
-	return src.Ops[0].Err
 }
 
 // maxTries bounds how often the search for the dialogue starts again because

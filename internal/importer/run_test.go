@@ -150,7 +150,7 @@ func TestRunAndRunAgain(t *testing.T) {
 	if !res.Created || res.Dialogue != "bread" || res.Done != 5 || !slices.Equal(seen, []int{15, 25, 35, 45, 55}) {
 		t.Errorf("result %+v, progress %v", res, seen)
 	}
-	if diff := cmp.Diff(map[string]int{OpCreate: 1, OpExpert: 1, OpRound: 1, OpSignal: 1, OpVerdict: 1}, res.Counts); diff != "" {
+	if diff := cmp.Diff(map[string]int{opCreate: 1, opExpert: 1, opRound: 1, opSignal: 1, opVerdict: 1}, res.Counts); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 	again, err := Run(t.Context(), store, nil, src, nil)
@@ -191,19 +191,19 @@ func TestRunRecordsRefusals(t *testing.T) {
 	for _, why := range []error{blue.ErrRefused, blue.ErrInvalid, blue.ErrConflict} {
 		store, src := newFake(), bread(t)
 		store.refuse[1] = fmt.Errorf("%w: no more muffins", why)
-		src.Ops[3] = Op{Kind: OpSignal, Index: 3, Err: fmt.Errorf("%w: unreadable", blue.ErrInvalid)}
+		src.Ops[3] = Op{Kind: opSignal, Index: 3, Err: fmt.Errorf("%w: unreadable", blue.ErrInvalid)}
 		res, err := Run(t.Context(), store, nil, src, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := []blue.ImportRefusal{{Op: 1, Kind: OpExpert, Reason: store.refuse[1].Error()}, {Op: 3, Kind: OpSignal, Reason: "invalid input: unreadable"}}
+		want := []blue.ImportRefusal{{Op: 1, Kind: opExpert, Reason: store.refuse[1].Error()}, {Op: 3, Kind: opSignal, Reason: "invalid input: unreadable"}}
 		if diff := cmp.Diff(want, res.Refused); diff != "" {
 			t.Errorf("refused (-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff(want, store.dialogues["bread"].Imports[src.Digest].Refused); diff != "" {
 			t.Errorf("stored (-want +got):\n%s", diff)
 		}
-		if res.Counts[OpExpert] != 0 || res.Counts[OpSignal] != 0 || res.Counts[OpVerdict] != 1 || res.Done != 5 {
+		if res.Counts[opExpert] != 0 || res.Counts[opSignal] != 0 || res.Counts[opVerdict] != 1 || res.Done != 5 {
 			t.Errorf("result %+v", res)
 		}
 	}
@@ -294,7 +294,7 @@ func TestRunsAtOnce(t *testing.T) {
 }
 
 func TestRunNeedsADialogue(t *testing.T) {
-	for _, src := range []*Source{{}, {Ops: []Op{{Kind: OpCreate, Err: blue.ErrRefused}}}} {
+	for _, src := range []*Source{{}, {Ops: []Op{{Kind: opCreate, Err: blue.ErrRefused}}}} {
 		if _, err := Run(t.Context(), newFake(), nil, src, nil); !errors.Is(err, blue.ErrInvalid) {
 			t.Errorf("error %v, want %v", err, blue.ErrInvalid)
 		}

@@ -92,11 +92,11 @@ func TestSupersessionFolder(t *testing.T) {
 		"verdict.md:17 tensions resolved: stated 17, counted 18",
 		"verdict.md:17 tensions: stated 17, counted 18",
 	}
-	if diff := cmp.Diff(contradictions, notesOf(src, NoteContradiction)); diff != "" {
+	if diff := cmp.Diff(contradictions, notesOf(src, noteContradiction)); diff != "" {
 		t.Errorf("contradictions (-want +got):\n%s", diff)
 	}
 	unplaced := []string{`round-3/cannoli.md:7 resolved is "Refs table disagreement (Judge's remaining disagreement)", which names no known tension; stored as a claim alone`}
-	if diff := cmp.Diff(unplaced, notesOf(src, NoteUnplaced)); diff != "" {
+	if diff := cmp.Diff(unplaced, notesOf(src, noteUnplaced)); diff != "" {
 		t.Errorf("unplaced (-want +got):\n%s", diff)
 	}
 	status := map[string]string{}
@@ -155,11 +155,11 @@ func TestUKFSFolder(t *testing.T) {
 		"round-2/scoreboard.md:67 convergence signals of round 2: stated 9, counted 5",
 		"round-2/scoreboard.md:67 panel size of round 2: stated 9, members of the panel 5",
 	}
-	if diff := cmp.Diff(contradictions, notesOf(src, NoteContradiction)); diff != "" {
+	if diff := cmp.Diff(contradictions, notesOf(src, noteContradiction)); diff != "" {
 		t.Errorf("contradictions (-want +got):\n%s", diff)
 	}
-	if got := len(notesOf(src, NoteUnplaced)); got != 5 { // four signals that are none, one status
-		t.Errorf("%d unplaced, want 5: %q", got, notesOf(src, NoteUnplaced))
+	if got := len(notesOf(src, noteUnplaced)); got != 5 { // four signals that are none, one status
+		t.Errorf("%d unplaced, want 5: %q", got, notesOf(src, noteUnplaced))
 	}
 	if v := src.Ops[len(src.Ops)-1].Verdict; !slices.Equal(v.TensionsAccepted, []string{"T0010", "T0012"}) || len(v.TensionsResolved) != 19 || v.Confidence != "unanimous" {
 		t.Errorf("verdict: accepted %v, %d resolved, confidence %q", v.TensionsAccepted, len(v.TensionsResolved), v.Confidence)
@@ -295,7 +295,7 @@ func TestSharedOperations(t *testing.T) {
 			if invalid < want.invalid {
 				t.Errorf("%d operations cannot be read, want %d", invalid, want.invalid)
 			}
-			if list := notesOf(src, NoteContradiction); len(list) > 0 {
+			if list := notesOf(src, noteContradiction); len(list) > 0 {
 				t.Errorf("the file's own counts: %q", list)
 			}
 		})

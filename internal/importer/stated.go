@@ -38,18 +38,18 @@ func (r *reader) readTensionRow(a *assembly, d *document, t table, row row) {
 	name, label := row.cell(t.col("ID")), row.cell(t.col("Tension"))
 	id, known := r.names.find(name, "", a.round)
 	if !known && t.col("Raised By") < 0 {
-		r.note(NoteUnplaced, d.path, row.line, "the status of %q, which names no known tension", name)
+		r.note(noteUnplaced, d.path, row.line, "the status of %q, which names no known tension", name)
 		return
 	}
 	if !known && name == "" && label == "" {
-		r.note(NoteUnplaced, d.path, row.line, "a tension without number and text")
+		r.note(noteUnplaced, d.path, row.line, "a tension without number and text")
 		return
 	}
 	if !known {
 		id = r.raise(a, d, row.line, name, label, row.cell(t.col("Raised By")))
 	}
 	if id.Kind != blue.KindTension {
-		r.note(NoteUnplaced, d.path, row.line, "%q, which is no tension, in a table of tensions", name)
+		r.note(noteUnplaced, d.path, row.line, "%q, which is no tension, in a table of tensions", name)
 		return
 	}
 	status := strings.ToUpper(row.cell(t.col("Status")))
@@ -57,9 +57,9 @@ func (r *reader) readTensionRow(a *assembly, d *document, t table, row row) {
 	r.said[id] = status
 	switch to := statusWord(status); {
 	case to == "":
-		r.note(NoteUnplaced, d.path, row.line, "%s is %q, which is no status; it stays %s", name, status, r.status[id])
+		r.note(noteUnplaced, d.path, row.line, "%s is %q, which is no status; it stays %s", name, status, r.status[id])
 	case to == "open" && known && r.status[id] != "open":
-		r.note(NoteContradiction, d.path, row.line, "%s is stated as OPEN here and as %s before", name, r.status[id])
+		r.note(noteContradiction, d.path, row.line, "%s is stated as OPEN here and as %s before", name, r.status[id])
 	case to != r.status[id]:
 		word := strings.ToUpper(status[:1]) + strings.ToLower(status[1:])
 		via := r.claim(a, d, row.line, word+": "+r.names.ids[id], cmpOr(resolution, label), refTo(to, id))
@@ -95,7 +95,7 @@ func (r *reader) raise(a *assembly, d *document, line int, name, label, raisedBy
 	for part := range strings.SplitSeq(raisedBy, ",") {
 		slug, err := blue.ParseExpertSlug(strings.TrimSpace(part))
 		if err != nil {
-			r.note(NoteUnplaced, d.path, line, "%s is raised by %q, which is no expert's name", name, part)
+			r.note(noteUnplaced, d.path, line, "%s is raised by %q, which is no expert's name", name, part)
 			continue
 		}
 		by = append(by, slug)
@@ -142,7 +142,7 @@ func (r *reader) applyDated(a *assembly) {
 		ids, _ := r.names.qualified(s.name)
 		ids = tensionsOnly(ids)
 		if len(ids) != 1 {
-			r.note(NoteUnplaced, s.file, s.line, "%q names no known tension", s.name)
+			r.note(noteUnplaced, s.file, s.line, "%q names no known tension", s.name)
 			continue
 		}
 		if r.experts[s.by.Key()] == nil {
@@ -160,7 +160,7 @@ func (r *reader) applyDated(a *assembly) {
 func (r *reader) applyFinal(a *assembly) {
 	for round, list := range r.later {
 		for _, s := range list {
-			r.note(NoteUnplaced, s.file, s.line, "a resolution in round %d, which has no folder", round)
+			r.note(noteUnplaced, s.file, s.line, "a resolution in round %d, which has no folder", round)
 		}
 	}
 	if d := r.files["tensions.md"]; d != nil {
@@ -184,7 +184,7 @@ func (r *reader) finalTable(a *assembly, d *document, t table) {
 	for _, row := range t.rows {
 		id, ok := r.names.find(strings.TrimSpace(row.cell(t.col("ID"))), "", a.round)
 		if !ok || id.Kind != blue.KindTension {
-			r.note(NoteUnplaced, d.path, row.line, "%q names no known tension", row.cell(t.col("ID")))
+			r.note(noteUnplaced, d.path, row.line, "%q names no known tension", row.cell(t.col("ID")))
 			continue
 		}
 		to := blue.StatusResolved
@@ -194,11 +194,11 @@ func (r *reader) finalTable(a *assembly, d *document, t table) {
 		switch said := r.said[id]; {
 		case to == r.status[id]:
 		case slices.Contains([]string{"ACCEPTED", "DEFERRED"}, said):
-			r.note(NoteContradiction, d.path, row.line, "%s is listed as resolved here, the scoreboard says %s; it stays %s", row.cell(t.col("ID")), said, r.status[id])
+			r.note(noteContradiction, d.path, row.line, "%s is listed as resolved here, the scoreboard says %s; it stays %s", row.cell(t.col("ID")), said, r.status[id])
 		case to == "resolved", to == "addressed":
 			r.update(a, id, to, blue.Judge, "")
 		default:
-			r.note(NoteContradiction, d.path, row.line, "%s is stated as %q here and is %s by all other files", row.cell(t.col("ID")), row.cell(t.col("Status")), r.status[id])
+			r.note(noteContradiction, d.path, row.line, "%s is stated as %q here and is %s by all other files", row.cell(t.col("ID")), row.cell(t.col("Status")), r.status[id])
 		}
 	}
 }
@@ -207,7 +207,7 @@ func (r *reader) finalTable(a *assembly, d *document, t table) {
 func (r *reader) checkHeadings(d *document) {
 	for _, s := range d.sections {
 		if _, unknown := r.names.qualified(s.heading); len(unknown) > 0 && headedByName(s.heading) {
-			r.note(NoteUnplaced, d.path, s.line, "%q names no known tension", strings.Join(unknown, ", "))
+			r.note(noteUnplaced, d.path, s.line, "%q names no known tension", strings.Join(unknown, ", "))
 		}
 	}
 }

@@ -97,11 +97,11 @@ func ordered(rows []row2) json.RawMessage {
 func (r *reader) readVerdict() {
 	d := r.verdictFile()
 	if d == nil {
-		r.note(NoteMissing, "verdict.md", 0, "no verdict")
+		r.note(noteMissing, "verdict.md", 0, "no verdict")
 		return
 	}
 	if d.path == "verdict.md" && r.files["CONVERGENCE.md"] != nil {
-		r.note(NoteUnplaced, "CONVERGENCE.md", 0, "a second verdict; verdict.md is the one that is read")
+		r.note(noteUnplaced, "CONVERGENCE.md", 0, "a second verdict; verdict.md is the one that is read")
 	}
 	last := r.rounds[len(r.rounds)-1]
 	v := &blue.NewVerdict{ID: "final", Type: blue.VerdictFinal, Round: last, Description: strings.TrimSpace(d.text)}
@@ -114,10 +114,10 @@ func (r *reader) readVerdict() {
 	r.readTensionsOf(d, v)
 	r.readAdopted(d, v)
 	if v.Description == "" {
-		r.note(NoteMissing, d.path, 0, "the verdict is empty")
+		r.note(noteMissing, d.path, 0, "the verdict is empty")
 		return
 	}
-	r.src.add(Op{Kind: OpVerdict, Verdict: v})
+	r.src.add(Op{Kind: opVerdict, Verdict: v})
 }
 
 // answer is what stands under "Answer …" or "Recommendation": a heading below
@@ -141,7 +141,7 @@ func (r *reader) answer(d *document) string {
 	for _, draft := range r.batches[len(r.batches)-1].Drafts[blue.KindRecommendation] {
 		labels = append(labels, draft.Label)
 	}
-	r.note(NoteMissing, d.path, 0, "the verdict has no section that answers; its recommendation is the list of its %d decisions", len(labels))
+	r.note(noteMissing, d.path, 0, "the verdict has no section that answers; its recommendation is the list of its %d decisions", len(labels))
 	if len(labels) == 0 {
 		return cmpOr(d.title(), "See the description")
 	}
@@ -209,7 +209,7 @@ func (r *reader) readStatedVerdict(d *document, v *blue.NewVerdict) {
 			if id, err := blue.ParseVerdictID(text); err == nil {
 				v.ID = id
 			} else {
-				r.note(NoteUnplaced, d.path, i+1, "%q is no verdict's id; stored as %s", text, v.ID)
+				r.note(noteUnplaced, d.path, i+1, "%q is no verdict's id; stored as %s", text, v.ID)
 			}
 		case "Author":
 			if slug, err := blue.ParseExpertSlug(text); err == nil {
@@ -222,7 +222,7 @@ func (r *reader) readStatedVerdict(d *document, v *blue.NewVerdict) {
 func (r *reader) verdictType(d *document, line int, text string, v *blue.NewVerdict) {
 	kind := blue.VerdictType(strings.ToLower(text))
 	if !slices.Contains([]blue.VerdictType{"interim", blue.VerdictFinal, "minority", "dissent"}, kind) {
-		r.note(NoteUnplaced, d.path, line, "%q is no type of verdict; stored as %s", text, v.Type)
+		r.note(noteUnplaced, d.path, line, "%q is no type of verdict; stored as %s", text, v.Type)
 		return
 	}
 	v.Type = kind
@@ -273,7 +273,7 @@ func (r *reader) readAdopted(d *document, v *blue.NewVerdict) {
 			name, _, _ := strings.Cut(item, ":")
 			id, found := r.names.find(name, "", v.Round)
 			if !found || id.Kind != list.kind {
-				r.note(NoteUnplaced, d.path, l.line, "%q names no known %s", strings.TrimSpace(name), list.kind)
+				r.note(noteUnplaced, d.path, l.line, "%q names no known %s", strings.TrimSpace(name), list.kind)
 				continue
 			}
 			if !slices.Contains(*list.into, id.String()) {
