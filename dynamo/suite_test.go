@@ -6,6 +6,7 @@ import (
 
 	"github.com/superviber/blue-encrypted-store/dynamo"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/record/recordtest"
@@ -34,6 +35,7 @@ func TestRecordStore(t *testing.T) {
 }
 
 func TestDialogueStore(t *testing.T) {
+	campaigntest.SkipShort(t) // internal/testing/cloudsuite runs the suite on a sealed store in DynamoDB
 	t.Parallel()
 	storetest.Run(t, storetest.Harness{
 		Records: fresh,

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dialoguetest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
 	"github.com/superviber/blue-encrypted-store/memory"
@@ -19,7 +20,7 @@ func inSQLite(t *testing.T) record.Store { return dialoguetest.OpenSQLite(t) }
 // The suites on DynamoDB Local are in internal/testing/cloudsuite.
 
 func TestSuiteMemory(t *testing.T) {
-	t.Parallel() // all of them: a disk is mostly waited for
+	t.Parallel() // the tests wait for a disk most of the time
 	storetest.Run(t, sealedtest.File(t, inMemory))
 }
 
@@ -29,6 +30,7 @@ func TestSuiteSQLite(t *testing.T) {
 }
 
 func TestSuiteSQLiteWithKMS(t *testing.T) {
+	campaigntest.SkipShort(t) // internal/testing/cloudsuite runs the suite with KMS
 	t.Parallel()
 	storetest.Run(t, sealedtest.KMS(t, inSQLite))
 }

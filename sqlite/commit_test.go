@@ -103,6 +103,7 @@ func TestOpenWaits(t *testing.T) {
 // TestCancelledCommitIsDefinite cancels commits at any moment: each is stored
 // if it was acknowledged and not stored if it failed.
 func TestCancelledCommitIsDefinite(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "store.db")
 	s := open(t, path, nil)
 	mustCommit(t, s, put(record.Meta, generation(0)))

@@ -9,16 +9,15 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
 // TestKill kills a process in the middle of its commits again and again. All
 // it acknowledged is there, whole, and so is at most one commit more.
 func TestKill(t *testing.T) {
-	kills := 100
-	if testing.Short() {
-		kills = 20
-	}
+	t.Parallel()
+	kills := campaigntest.Length(10, 100, 1000)
 	const seed = 58
 	random := rand.New(rand.NewPCG(seed, seed))
 	path := filepath.Join(t.TempDir(), "store.db")

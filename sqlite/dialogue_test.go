@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/superviber/blue-encrypted-store/internal/engine"
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/sqlite"
 	"github.com/superviber/blue-encrypted-store/storetest"
 )
 
 func TestDialogueStore(t *testing.T) {
+	campaigntest.SkipShort(t) // the suite runs on a sealed store in SQLite
 	storetest.Run(t, storetest.Harness{
 		Records: func(t *testing.T) record.Store {
 			s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "blue.db"), nil)

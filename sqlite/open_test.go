@@ -104,6 +104,7 @@ const busyForMany = 2 * time.Minute
 
 // TestManyProcesses lets processes create one store at once.
 func TestManyProcesses(t *testing.T) {
+	t.Parallel()
 	const processes = 50
 	path := filepath.Join(t.TempDir(), "folder", "store.db")
 	var starts []io.Closer
@@ -207,6 +208,7 @@ func TestOddPaths(t *testing.T) {
 
 // TestForeignFiles: what is not ours stays byte for byte, beside no new file.
 func TestForeignFiles(t *testing.T) {
+	t.Parallel()
 	write := func(content string) func(*testing.T, string) {
 		return func(t *testing.T, path string) {
 			if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -284,6 +286,7 @@ func TestForeignFiles(t *testing.T) {
 				continue // then there is no store at all
 			}
 			t.Run(fmt.Sprintf("%s, read only %v", c.name, readOnly), func(t *testing.T) {
+				t.Parallel()
 				path := filepath.Join(t.TempDir(), "store.db")
 				c.make(t, path)
 				if strings.HasPrefix(c.says, "not an") || strings.HasPrefix(c.says, "another") {

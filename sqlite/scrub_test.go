@@ -19,6 +19,7 @@ import (
 // secure_delete; the rest is whole. Before it the search finds them, which
 // shows that it can.
 func TestScrub(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s, err := Open(t.Context(), filepath.Join(dir, "blue.db"), nil)
 	if err != nil {

@@ -1,7 +1,5 @@
-// Package cloudsuite runs the whole suite of storetest on sealed stores in
-// DynamoDB Local, with keys in a file and with keys in KMS. The suites that need
-// no server, or no seal, run in packages encrypted, memory, sqlite and dynamo.
-//
-// What belongs here: those runs, apart from package encrypted because they take
-// minutes. What does not: cases (storetest) and harnesses (internal/testing/sealedtest).
+// Package cloudsuite runs the suite of storetest on sealed stores in DynamoDB
+// Local, with keys in a file and with keys in KMS. It is apart from package
+// encrypted because these runs are long. The runs on other stores are in
+// packages encrypted, memory, sqlite and dynamo. docs/testing.md lists them.
 package cloudsuite

@@ -28,6 +28,7 @@ type campaign struct {
 	file string                        // of the figures
 	ways func(command string) []string // to be killed at a step of a command
 	step int                           // from one kill to the next; 1 in the long form
+	most int                           // kills of a command in a way; 0 for no limit
 	// fresh returns a machine with an empty store of its own.
 	fresh func(t *testing.T) machine
 
@@ -145,14 +146,14 @@ func (k *campaign) sweeps() []sweep {
 		ways := k.ways(c.name)
 		for j, way := range ways {
 			s := sweep{command: c, way: way, serial: i + j, step: 1, kms: c.name == rewrap}
-			if campaigntest.Long() {
+			if campaigntest.IsLong() {
 				s.name, s.sizes = " small", small
 				all = append(all, s)
 				s.name, s.sizes, s.serial = " big", big, i+j+1
 				all = append(all, s)
 				continue
 			}
-			s.sizes, s.step, s.from = append(small, big...), k.step, j*k.step/len(ways)
+			s.sizes, s.step, s.from, s.most = append(small, big...), k.step, (5*i+j*k.step/len(ways))%k.step, k.most
 			all = append(all, s)
 		}
 		if c.name != rewrap {
@@ -167,19 +168,19 @@ func (k *campaign) sweeps() []sweep {
 func (k *campaign) judge(t *testing.T) {
 	f := &k.figures
 	erasures := f.ByCommand[eraseDialogue] + f.ByCommand[eraseUser]
-	if !testing.Short() && (f.Kills < 20 || f.Begun == 0 || f.Begun == erasures || f.Told == 0) {
+	if !campaigntest.IsShort() && (f.Kills < 20 || f.Begun == 0 || f.Begun == erasures || f.Told == 0) {
 		t.Errorf("the mix proves nothing: %+v", *f)
 	}
 	if f.BesideSmall+f.BesideBig != f.Kills {
 		t.Errorf("a writer ran beside %d and %d of %d kills", f.BesideSmall, f.BesideBig, f.Kills)
 	}
-	if !testing.Short() && (f.LandedSmall == 0 || f.LandedBig == 0 || f.ToldBeside == 0) {
+	if !campaigntest.IsShort() && (f.LandedSmall == 0 || f.LandedBig == 0 || f.ToldBeside == 0) {
 		t.Errorf("beside a kill %d small and %d big writers were acknowledged, and %d told of the erasure", f.LandedSmall, f.LandedBig, f.ToldBeside)
 	}
-	if campaigntest.Long() && (f.BesideSmall+f.BesideBig < leastBeside || 3*min(f.BesideSmall, f.BesideBig) < f.Kills) {
+	if campaigntest.IsLong() && (f.BesideSmall+f.BesideBig < leastBeside || 3*min(f.BesideSmall, f.BesideBig) < f.Kills) {
 		t.Errorf("%d small and %d big writers ran beside %d kills", f.BesideSmall, f.BesideBig, f.Kills)
 	}
-	if campaigntest.Long() && f.Halfway == 0 && f.ByCommand[rewrap] > 0 {
+	if campaigntest.IsLong() && f.Halfway == 0 && f.ByCommand[rewrap] > 0 {
 		t.Error("no rewrap was halfway when it was killed")
 	}
 	if f.Certificates == 0 {
