@@ -162,14 +162,14 @@ func (p *Provider) explain(ctx context.Context, action string, err error) *Error
 	// and that a key: such a cause is not kept.
 	_, unread := errors.AsType[*smithy.DeserializationError](err)
 	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return p.fail(action, Unavailable, fmt.Sprintf("no answer within %s", p.opts.Timeout/attempts), nil)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return p.fail(action, Unavailable, "its answer was cut off", nil)
 	case unread && awsclient.Status(err) >= 500:
 		return p.fail(action, Unavailable, fmt.Sprintf("its answer of status %d cannot be read", awsclient.Status(err)), nil)
 	case unread:
 		return p.fail(action, Malformed, "it cannot be read", nil)
-	case errors.Is(err, context.DeadlineExceeded):
-		return p.fail(action, Unavailable, fmt.Sprintf("no answer within %s", p.opts.Timeout/attempts), nil)
 	case awsclient.Status(err) == 429:
 		return p.fail(action, Throttled, "", err)
 	}
