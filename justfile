@@ -3,11 +3,11 @@
 default:
     @just --list
 
-# what runs before a change lands
+# the complete check before a merge
 check:
     .ci/run
 
-# every test; those of DynamoDB find or start a server of their own
+# every test, with the short length of the campaigns; scripts/test also installs and reports
 test:
     go test ./...
 
@@ -43,9 +43,9 @@ fmt:
 bench:
     go test -run '^$' -bench . -benchtime 20x ./encrypted ./envelope
 
-# the long form of the campaigns: kills, tampering, fuzzing
+# the long length of the campaigns in docs/testing.md, which takes hours
 campaign:
-    BLUE_CAMPAIGN=long go test -timeout 5h ./internal/testing/campaign ./internal/testing/cloudcampaign ./internal/testing/keyscampaign ./audit/auditor
+    scripts/test --campaign long
 
 # every test in the modes of FIPS 140-3 that are not the default
 fips:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
 	"github.com/superviber/blue-encrypted-store/plain"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -34,6 +35,7 @@ func TestRecordStore(t *testing.T) {
 }
 
 func TestDialogueStore(t *testing.T) {
+	campaigntest.SkipShort(t) // internal/testing/cloudsuite runs the suite on a sealed store in DynamoDB
 	t.Parallel()
 	storetest.Run(t, storetest.Harness{
 		Records: fresh,

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dialoguetest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
 	"github.com/superviber/blue-encrypted-store/memory"
@@ -29,6 +30,7 @@ func TestSuiteSQLite(t *testing.T) {
 }
 
 func TestSuiteSQLiteWithKMS(t *testing.T) {
+	campaigntest.SkipShort(t) // internal/testing/cloudsuite runs the suite with KMS
 	t.Parallel()
 	storetest.Run(t, sealedtest.KMS(t, inSQLite))
 }

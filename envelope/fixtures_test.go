@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/internal/testing/testrule"
 )
 
 // fixture reads a file of tests/fixtures.
@@ -63,15 +64,8 @@ func addressOf(t testing.TB, dialogue, sk string) envelope.Address {
 }
 
 // python returns a command for a script of this repository. It skips the test if
-// python3 or the module is missing, and fails it if CI=true.
+// there is no Python 3 with the module that the script needs.
 func python(t *testing.T, module, script string, args ...string) *exec.Cmd {
 	t.Helper()
-	if out, err := exec.Command("python3", "-B", "-c", "import "+module).CombinedOutput(); err != nil {
-		why := "python3 cannot import " + module + " (pip install -r scripts/requirements.txt)"
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s: %v %s", why, err, out)
-		}
-		t.Skip("skipped: " + why)
-	}
-	return exec.Command("python3", append([]string{"-B", filepath.Join("..", "scripts", script)}, args...)...)
+	return exec.Command(testrule.Python(t, module), append([]string{"-B", filepath.Join("..", "scripts", script)}, args...)...)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
@@ -103,13 +104,14 @@ func TestOpenWaits(t *testing.T) {
 // TestCancelledCommitIsDefinite cancels commits at random times. A commit is stored if
 // and only if it was acknowledged.
 func TestCancelledCommitIsDefinite(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "store.db")
 	s := open(t, path, nil)
 	mustCommit(t, s, put(record.Meta, generation(0)))
 	const seed = 58
 	random := rand.New(rand.NewPCG(seed, seed))
 	gen, failed := 0, 0
-	for i := range 150 {
+	for i := range campaigntest.Length(50, 150, 1500) {
 		writes := []record.Write{change(record.Meta, generation(gen), generation(gen+1))}
 		for j := range 100 {
 			writes = append(writes, put(numbered("claim", i*100+j), generation(gen+1)))

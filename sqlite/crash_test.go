@@ -9,16 +9,15 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
 // TestKill kills a process during its commits, many times. Every acknowledged commit is
 // stored completely, and at most one other commit.
 func TestKill(t *testing.T) {
-	kills := 100
-	if testing.Short() {
-		kills = 20
-	}
+	t.Parallel()
+	kills := campaigntest.Length(10, 100, 1000)
 	const seed = 58
 	random := rand.New(rand.NewPCG(seed, seed))
 	path := filepath.Join(t.TempDir(), "store.db")

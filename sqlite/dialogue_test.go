@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/plain"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/sqlite"
@@ -12,6 +13,7 @@ import (
 )
 
 func TestDialogueStore(t *testing.T) {
+	campaigntest.SkipShort(t) // the suite runs on a sealed store in SQLite
 	storetest.Run(t, storetest.Harness{
 		Records: func(t *testing.T) record.Store {
 			s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "blue.db"), nil)

@@ -104,6 +104,7 @@ const busyForMany = 2 * time.Minute
 
 // TestManyProcesses creates one store from many processes at once.
 func TestManyProcesses(t *testing.T) {
+	t.Parallel()
 	const processes = 50
 	path := filepath.Join(t.TempDir(), "folder", "store.db")
 	var starts []io.Closer
@@ -208,6 +209,7 @@ func TestOddPaths(t *testing.T) {
 // TestForeignFiles: a file of another program is not changed, and no file is created
 // next to it.
 func TestForeignFiles(t *testing.T) {
+	t.Parallel()
 	write := func(content string) func(*testing.T, string) {
 		return func(t *testing.T, path string) {
 			if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -285,6 +287,7 @@ func TestForeignFiles(t *testing.T) {
 				continue // no store exists then
 			}
 			t.Run(fmt.Sprintf("%s, read only %v", c.name, readOnly), func(t *testing.T) {
+				t.Parallel()
 				path := filepath.Join(t.TempDir(), "store.db")
 				c.make(t, path)
 				if strings.HasPrefix(c.says, "not an") || strings.HasPrefix(c.says, "another") {

@@ -18,6 +18,7 @@ import (
 // table, also if it was deleted without secure_delete. The other records are intact.
 // Before Scrub the search finds the bytes, which shows that it can.
 func TestScrub(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s, err := Open(t.Context(), filepath.Join(dir, "blue.db"), nil)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 )
 
 func TestStore(t *testing.T) {
+	t.Parallel()
 	paths := map[record.Store]string{}
 	recordtest.Run(t, recordtest.Harness{
 		Open: func(t *testing.T) record.Store {

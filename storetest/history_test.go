@@ -8,9 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/cryptotest"
@@ -20,6 +20,7 @@ import (
 	"pgregory.net/rapid"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/storetest"
@@ -216,21 +217,19 @@ func shape(r record.Record) map[string]int {
 	return of
 }
 
-// fewHistories limits the number of histories, because each request runs on six
-// stores, two of them over HTTP. BLUE_CAMPAIGN=long or -rapid.checks runs more.
-func fewHistories(t *testing.T) {
+// limitHistories sets the number of histories by the length of the run, because
+// each request goes to six stores, two of them in DynamoDB. The flag
+// -rapid.checks takes precedence.
+func limitHistories(t *testing.T) {
 	t.Helper()
-	const name, few, many = "rapid.checks", "40", "1000"
+	const name = "rapid.checks"
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
 	if given {
 		return
 	}
-	usual, checks := flag.Lookup(name).Value.String(), few
-	if os.Getenv("BLUE_CAMPAIGN") == "long" {
-		checks = many
-	}
-	if err := flag.Set(name, checks); err != nil {
+	usual := flag.Lookup(name).Value.String()
+	if err := flag.Set(name, strconv.Itoa(campaigntest.Length(10, 40, 1000))); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { flag.Set(name, usual) })
@@ -239,7 +238,7 @@ func fewHistories(t *testing.T) {
 // TestHistories runs random histories of requests, many of them invalid, on six
 // stores in lockstep.
 func TestHistories(t *testing.T) {
-	fewHistories(t)
+	limitHistories(t)
 	l := newLockstep(t)
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/testing/testrule"
 )
 
 var update = flag.Bool("update", false, "write the corpus of exported logs anew")
@@ -155,17 +156,11 @@ func TestPythonAgrees(t *testing.T) {
 	}
 }
 
-// python runs the second verifier, or skips where it cannot.
+// python returns a command for the second verifier. It skips the test if there is
+// no Python 3 with the module cryptography.
 func python(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	if out, err := exec.Command("python3", "-B", "-c", "import cryptography").CombinedOutput(); err != nil {
-		why := "python3 cannot import cryptography (pip install -r scripts/requirements.txt)"
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s: %v %s", why, err, out)
-		}
-		t.Skip("skipped: " + why)
-	}
-	cmd := exec.Command("python3", append([]string{"-B", filepath.Join("..", "..", "scripts", "verify_audit_log.py")}, args...)...)
+	cmd := exec.Command(testrule.Python(t, "cryptography"), append([]string{"-B", filepath.Join("..", "..", "scripts", "verify_audit_log.py")}, args...)...)
 	cmd.Stderr = os.Stderr
 	return cmd
 }

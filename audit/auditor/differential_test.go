@@ -56,7 +56,7 @@ func TestPythonAgreesOnRandomDamage(t *testing.T) {
 			t.Errorf("%s, want %s", line, want[i])
 		}
 	}
-	if same*100 < len(want)*98 || !testing.Short() && (words[OK] == 0 || words[Unproven] == 0 || len(words) < 10) {
+	if same*100 < len(want)*98 || !campaigntest.IsShort() && (words[OK] == 0 || words[Unproven] == 0 || len(words) < 10) {
 		t.Errorf("%d of %d words are the same; %v", same, len(want), words)
 	}
 	t.Logf("%d logs, %d words the same: %v", len(want), same, words)

@@ -39,17 +39,11 @@ const theLog = "BLUE_AUDIT_MILLION"
 
 // TestMillion verifies logs of 100,000 and of 1,000,000 events in SQLite, each
 // in a process of its own: the memory does not grow with the log. The logs are
-// of as many chains and dialogues. Filling them takes minutes, so this is part
-// of the long form; -short and the ordinary form do a hundredth, and only look
-// at the verdict.
+// of as many chains and dialogues. Filling them takes minutes, so this is the
+// long form. The other forms have logs of at most 10,000 events and check only
+// the verdict.
 func TestMillion(t *testing.T) {
-	sizes := []int{1_000, 10_000}
-	if testing.Short() {
-		sizes = sizes[:1]
-	}
-	if campaigntest.Long() {
-		sizes = []int{100_000, 1_000_000}
-	}
+	sizes := []int{campaigntest.Length(1_000, 1_000, 100_000), campaigntest.Length(2_000, 10_000, 1_000_000)}
 	figures := map[string]*verifyFigures{}
 	var each []*verifyFigures
 	for _, n := range sizes {
@@ -64,7 +58,7 @@ func TestMillion(t *testing.T) {
 		figures[fmt.Sprint(n)] = f
 		each = append(each, f)
 	}
-	if !campaigntest.Long() {
+	if !campaigntest.IsLong() {
 		return
 	}
 	if small, great := each[0], each[1]; great.Heap*2 > small.Heap*3 || great.Process*2 > small.Process*3 {

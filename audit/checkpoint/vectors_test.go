@@ -18,6 +18,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/testing/testrule"
 )
 
 // vectors is tests/fixtures/checkpoint_vectors.json. The file is written by
@@ -106,14 +107,9 @@ func treeOf(n uint64) *Tree {
 }
 
 func TestVectorsAreReproducible(t *testing.T) {
-	if err := exec.Command("python3", "-B", "-c", "import cryptography").Run(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("python3 with the package cryptography is missing (scripts/requirements.txt)")
-		}
-		t.Skip("skipped: python3 with the package cryptography is not on this machine (scripts/requirements.txt)")
-	}
+	python := testrule.Python(t, "cryptography")
 	dir := t.TempDir()
-	cmd := exec.Command("python3", "-B", filepath.Join("..", "..", "scripts", "checkpoint_vectors.py"), dir)
+	cmd := exec.Command(python, "-B", filepath.Join("..", "..", "scripts", "checkpoint_vectors.py"), dir)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

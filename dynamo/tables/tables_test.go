@@ -24,7 +24,9 @@ import (
 	"github.com/gofrs/uuid/v5"
 
 	"github.com/superviber/blue-encrypted-store/dynamo/conn"
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/testrule"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -422,17 +424,12 @@ func TestProjections(t *testing.T) {
 	}
 }
 
-// TestPlanByLinter has the template read by cfn-lint, which knows the service's
-// own schema, where it is installed (scripts/requirements.txt). In CI it is.
+// TestPlanByLinter checks the template with cfn-lint, which has AWS's own schema
+// of it (scripts/requirements.txt).
 func TestPlanByLinter(t *testing.T) {
-	t.Parallel() // the linter takes seconds
-	linter, err := exec.LookPath("cfn-lint")
-	if err != nil && os.Getenv("CI") == "true" {
-		t.Fatal("cfn-lint is not installed: pip install -r scripts/requirements.txt")
-	}
-	if err != nil {
-		t.Skip("skipped: cfn-lint is not installed (pip install -r scripts/requirements.txt)")
-	}
+	campaigntest.SkipShort(t) // the linter takes seconds
+	t.Parallel()
+	linter := testrule.Program(t, "cfn-lint")
 	text, err := Plan("team-")
 	if err != nil {
 		t.Fatal(err)

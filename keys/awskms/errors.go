@@ -179,14 +179,14 @@ func (p *Provider) explain(ctx context.Context, action string, err error) *Error
 	// and that can contain a key. Such an error is not kept.
 	_, isUnreadable := errors.AsType[*smithy.DeserializationError](err)
 	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return p.newError(action, Unavailable, fmt.Sprintf("no response within %s", p.opts.Timeout/attempts), nil)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return p.newError(action, Unavailable, "the response was cut off", nil)
 	case isUnreadable && awsclient.Status(err) >= 500:
 		return p.newError(action, Unavailable, fmt.Sprintf("the response of status %d cannot be read", awsclient.Status(err)), nil)
 	case isUnreadable:
 		return p.newError(action, Malformed, "the response cannot be read", nil)
-	case errors.Is(err, context.DeadlineExceeded):
-		return p.newError(action, Unavailable, fmt.Sprintf("no response within %s", p.opts.Timeout/attempts), nil)
 	case awsclient.Status(err) == 429:
 		return p.newError(action, Throttled, "", err)
 	}

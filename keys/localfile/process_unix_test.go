@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 )
 
 // The test program runs itself as a child. These variables select what the child does.
@@ -150,10 +152,7 @@ func TestKilledAtEachStep(t *testing.T) {
 // Four processes at once, killed at any moment: as soon as one has answered
 // with a key, it stays the key.
 func TestKilledAnywhere(t *testing.T) {
-	rounds := 40
-	if testing.Short() {
-		rounds = 5
-	}
+	rounds := campaigntest.Length(8, 40, 400)
 	made, before := 0, 0
 	for round := range rounds {
 		path := filepath.Join(t.TempDir(), "keys", "umk.key")

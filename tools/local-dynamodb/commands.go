@@ -27,7 +27,7 @@ func (a *app) where(ctx context.Context) (place, error) {
 	if a.given != "" {
 		return place{a.given, "DYNAMODB_ENDPOINT", func(context.Context) string { return "" }}, nil
 	}
-	background, err := dynamolocal.OpenBackground(ctx, a.state)
+	background, err := localserver.OpenBackground(a.state)
 	if err != nil {
 		return place{}, err
 	}
@@ -40,12 +40,12 @@ func (a *app) where(ctx context.Context) (place, error) {
 		return place{dynamolocal.ContainerEndpoint, "container " + dynamolocal.Container + " by " + engine.Name, engine.Log}, nil
 	}
 	if _, err := os.Stat(filepath.Join(a.state, "server.json")); err == nil {
-		return place{}, notRunning{"it ended by itself. The end of its log:\n" + dynamolocal.BackgroundLog(a.state)}
+		return place{}, notRunning{"it ended by itself. The end of its log:\n" + localserver.BackgroundLog(a.state)}
 	}
 	return place{}, notRunning{"it was not started"}
 }
 
-func (a *app) jarLog(context.Context) string { return dynamolocal.BackgroundLog(a.state) }
+func (a *app) jarLog(context.Context) string { return localserver.BackgroundLog(a.state) }
 
 // notRunning is the error of a command that needs a running server.
 type notRunning struct{ why string }
@@ -64,7 +64,7 @@ func (a *app) up(ctx context.Context, _ string) error {
 		}
 		return a.printUp(server.Endpoint, "DYNAMODB_ENDPOINT is set; nothing to start")
 	}
-	running, err := dynamolocal.OpenBackground(ctx, a.state)
+	running, err := localserver.OpenBackground(a.state)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (a *app) status(ctx context.Context, _ string) error {
 	if err != nil {
 		return err
 	}
-	if err := localserver.Alive(ctx, p.endpoint); err != nil {
+	if err := localserver.CheckAlive(ctx, p.endpoint); err != nil {
 		return fmt.Errorf("%s (%s) does not answer: %w", p.endpoint, p.how, err)
 	}
 	fmt.Fprintf(a.stdout, "%s answers (%s)\n", p.endpoint, p.how)
@@ -154,7 +154,7 @@ func (a *app) health(ctx context.Context, endpoint string) error {
 	if err := localserver.CheckEndpoint(endpoint); err != nil {
 		return err
 	}
-	return localserver.Alive(ctx, endpoint)
+	return localserver.CheckAlive(ctx, endpoint)
 }
 
 // down stops the server that up started, and keeps its tables.
@@ -163,7 +163,7 @@ func (a *app) down(ctx context.Context, _ string) error {
 }
 
 func (a *app) stop(ctx context.Context, volume bool) error {
-	background, err := dynamolocal.OpenBackground(ctx, a.state)
+	background, err := localserver.OpenBackground(a.state)
 	if err != nil {
 		return err
 	}
@@ -230,7 +230,7 @@ func (a *app) checkOwn(ctx context.Context) error {
 	}
 	own := *a
 	own.given = ""
-	if p, err := own.where(ctx); err == nil && isSameServer(p.endpoint, a.given) || localserver.Alive(ctx, a.given) != nil {
+	if p, err := own.where(ctx); err == nil && isSameServer(p.endpoint, a.given) || localserver.CheckAlive(ctx, a.given) != nil {
 		return nil
 	}
 	return foreignServer{a.given}

@@ -15,9 +15,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/localserver"
+	"github.com/superviber/blue-encrypted-store/internal/testing/testrule"
 )
 
 // noEngine hides the container engines of this machine, because the tests must
@@ -51,7 +51,7 @@ type program struct {
 func newProgram(t *testing.T, cache string) *program {
 	p := &program{t: t, cache: cache, state: filepath.Join(t.TempDir(), "up")}
 	t.Cleanup(func() {
-		if b, _ := dynamolocal.OpenBackground(context.Background(), p.state); b != nil {
+		if b, _ := localserver.OpenBackground(p.state); b != nil {
 			b.Stop(context.Background())
 		}
 	})
@@ -229,7 +229,7 @@ func TestCrashed(t *testing.T) {
 	noEngine(t)
 	p := newProgram(t, localtest.Jar(t))
 	p.run(0, "up")
-	b, err := dynamolocal.OpenBackground(t.Context(), p.state)
+	b, err := localserver.OpenBackground(p.state)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,11 +238,10 @@ func TestCrashed(t *testing.T) {
 		t.Fatal(err)
 	}
 	crashed.Kill()
-	// The test is its parent, so the process disappears when it is reaped.
-	for localserver.Alive(t.Context(), b.Endpoint) == nil {
+	for localserver.CheckAlive(t.Context(), b.Endpoint) == nil {
 	}
 	for {
-		if b, err := dynamolocal.OpenBackground(t.Context(), p.state); b == nil && err == nil {
+		if b, err := localserver.OpenBackground(p.state); b == nil && err == nil {
 			break
 		}
 	}
@@ -307,9 +306,7 @@ var testLine = regexp.MustCompile(`(?m)^\s+test: (\[.*\])$`)
 // the same way as the engine in the container. It returns the exit code.
 func healthCheck(t *testing.T, endpoint string) int {
 	t.Helper()
-	if _, err := exec.LookPath("curl"); err != nil {
-		missing(t, "curl")
-	}
+	testrule.Program(t, "curl")
 	file, err := os.ReadFile(filepath.Join("..", "..", "docker-compose.yml"))
 	if err != nil {
 		t.Fatal(err)
@@ -331,14 +328,4 @@ func healthCheck(t *testing.T, endpoint string) int {
 		t.Fatal(err)
 	}
 	return cmd.ProcessState.ExitCode()
-}
-
-// missing ends a test because a tool is not installed. It skips the test, or fails
-// it in CI.
-func missing(t *testing.T, tool string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is not installed", tool)
-	}
-	t.Skipf("skipped: %s is not installed", tool)
 }

@@ -15,16 +15,15 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/localserver"
+	"github.com/superviber/blue-encrypted-store/internal/testing/testrule"
 )
 
 // just runs the recipes of the repository.
 func just(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
-	if _, err := exec.LookPath("just"); err != nil {
-		missing(t, "just")
-	}
+	program := testrule.Program(t, "just")
 	var out, errs bytes.Buffer
-	cmd := exec.Command("just", args...)
+	cmd := exec.Command(program, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = filepath.Join("..", ".."), &out, &errs
 	err = cmd.Run()
 	return out.String(), errs.String(), err
@@ -49,9 +48,7 @@ func TestJustSummary(t *testing.T) {
 
 // TestRecipes runs each recipe, in a home of its own.
 func TestRecipes(t *testing.T) {
-	if _, err := exec.LookPath("just"); err != nil {
-		missing(t, "just")
-	}
+	testrule.Program(t, "just")
 	noEngine(t)
 	home, state := ownHome(t, localtest.Jar(t))
 	key := filepath.Join(home, ".blue", "keys", "umk.key")
@@ -71,7 +68,7 @@ func TestRecipes(t *testing.T) {
 	}
 	out, _ := must("setup", "--port", "0")
 	endpoint, _, _ := strings.Cut(out, "\n")
-	if err := localserver.Alive(t.Context(), endpoint); err != nil {
+	if err := localserver.CheckAlive(t.Context(), endpoint); err != nil {
 		t.Errorf("after setup: %v", err)
 	}
 	if again, _ := must("up"); again != endpoint+"\n" {
@@ -125,7 +122,7 @@ func ownHome(t *testing.T, jar string) (home, state string) {
 	}
 	state = filepath.Join(cache, "up")
 	t.Cleanup(func() {
-		if b, _ := dynamolocal.OpenBackground(context.Background(), state); b != nil {
+		if b, _ := localserver.OpenBackground(state); b != nil {
 			b.Stop(context.Background())
 		}
 	})
@@ -134,10 +131,7 @@ func ownHome(t *testing.T, jar string) (home, state string) {
 
 // TestComposeFile makes docker-compose read the file.
 func TestComposeFile(t *testing.T) {
-	if _, err := exec.LookPath("docker-compose"); err != nil {
-		missing(t, "docker-compose")
-	}
-	cmd := exec.Command("docker-compose", "-f", filepath.Join("..", "..", "docker-compose.yml"), "config")
+	cmd := exec.Command(testrule.Program(t, "docker-compose"), "-f", filepath.Join("..", "..", "docker-compose.yml"), "config")
 	text, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/superviber/blue-encrypted-store/envelope"
 	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/testrule"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -31,7 +32,7 @@ type readerFigures struct {
 // TestReader writes the dialogues of a set. A reader written from the RFC alone
 // opens every item, with data keys that the test derives.
 func TestReader(t *testing.T) {
-	python := readerPython(t)
+	python := testrule.Python(t, "cryptography")
 	for _, set := range sourceSets {
 		t.Run(set.name, func(t *testing.T) { readAll(t, set, python) })
 	}
@@ -152,22 +153,6 @@ func plantedReader(t *testing.T, python string, items []map[string]any, deks map
 			t.Errorf("with %s the reader opened %s", name, out)
 		}
 	}
-}
-
-// readerPython returns a Python that has the package cryptography.
-func readerPython(t testing.TB) string {
-	t.Helper()
-	python, err := exec.LookPath("python3")
-	if err == nil {
-		err = exec.Command(python, "-c", "import cryptography").Run()
-	}
-	if err != nil && os.Getenv("CI") == "true" {
-		t.Fatal("python3 with the package cryptography is required (scripts/requirements.txt)")
-	}
-	if err != nil {
-		t.Skip("skipped: there is no python3 with the package cryptography (scripts/requirements.txt)")
-	}
-	return python
 }
 
 // readerLines counts the lines of the reader and looks for anything that it

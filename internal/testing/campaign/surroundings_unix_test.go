@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 )
 
@@ -81,9 +82,7 @@ func TestReadOnlyFiles(t *testing.T) {
 
 // TestLocked holds the write lock for longer than the program waits.
 func TestLocked(t *testing.T) {
-	if testing.Short() {
-		t.Skip("skipped: -short, and the program waits 10 s for a lock")
-	}
+	campaigntest.SkipShort(t) // the program waits 10 s for the lock
 	t.Parallel()
 	w := newMachine(t)
 	w.must("dialogue", "create", "One two")

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/testing/testrule"
 )
 
 // TestViews opens a store with plain SQL, as a database tool does. The view of
@@ -92,7 +93,7 @@ func lookThroughViews(t *testing.T, set sourceSet) {
 			}
 		}
 	}
-	withTool(t, path, counts["tensions"])
+	t.Run("sqlite3", func(t *testing.T) { withTool(t, path, counts["tensions"]) })
 }
 
 // rows runs a query and returns its rows by column, as text.
@@ -129,13 +130,9 @@ func rows(t testing.TB, db *sql.DB, query string) []map[string]string {
 	return all
 }
 
-// withTool reads the views with the program sqlite3 if it is installed.
+// withTool reads a view with the program sqlite3.
 func withTool(t *testing.T, path string, tensions int) {
-	tool, err := exec.LookPath("sqlite3")
-	if err != nil {
-		t.Log("there is no sqlite3 program: the views were read with the library alone")
-		return
-	}
+	tool := testrule.Program(t, "sqlite3")
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

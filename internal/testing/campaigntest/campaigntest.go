@@ -1,9 +1,9 @@
-// Package campaigntest is what the campaigns share: the built program and its
-// environment, the length of a run, the files of figures.
+// Package campaigntest has the length of test runs, and what the campaigns
+// share: the built program with its environment, and the files of figures.
 //
-// What belongs here: what more than one of internal/testing/campaign,
-// internal/testing/cloudcampaign and internal/testing/keyscampaign needs. What does not: what
-// only one does to the program or the store, and their worlds (there).
+// The environment variable BLUE_CAMPAIGN sets the length: short (the default,
+// for go test), ordinary (for .ci/run) or long (for just campaign).
+// docs/testing.md lists what runs at which length.
 package campaigntest
 
 import (
@@ -18,13 +18,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
 )
 
-// Root is the root of the checkout, seen from the folder of a campaign, which
-// is where its tests run.
+// Root is the path of the root of the checkout from the folder of a campaign,
+// where its tests run.
 var Root = filepath.Join("..", "..", "..")
 
 // Program is blue-store, built by the first test that needs it and removed by
@@ -57,8 +58,8 @@ func (p *Program) Command(t testing.TB, dir string, env []string, stdin io.Reade
 	return c, stdout, stderr
 }
 
-// Env is the environment of a user "tester", which holds nothing of whoever runs
-// the tests; more goes on top.
+// Env returns the environment of a user "tester" and the variables of more. It
+// has nothing of the user who runs the tests.
 func Env(home, tmp string, more ...string) []string {
 	return append([]string{
 		"HOME=" + home, "USERPROFILE=" + home, "BLUE_USER=tester", "TMPDIR=" + tmp,
@@ -86,13 +87,18 @@ func (p *Program) build() (err error) {
 	return nil
 }
 
-// Main runs the tests, for a TestMain, and removes the program. It does not
-// return. Parallel tests may be more than the cores, for they wait for locks
-// and processes; -parallel decides if it is given.
-func (p *Program) Main(m *testing.M) {
-	if err := flag.Set("test.parallel", "4"); err != nil {
+// SetParallel sets how many tests of a binary run at the same time. A TestMain
+// calls it. It may be more than there are cores if the tests wait for a disk, a
+// server or other processes. The flag -parallel takes precedence.
+func SetParallel(tests int) {
+	if err := flag.Set("test.parallel", strconv.Itoa(tests)); err != nil {
 		panic("campaigntest: " + err.Error())
 	}
+}
+
+// Main runs the tests and removes the program, and exits. A TestMain calls it.
+func (p *Program) Main(m *testing.M) {
+	SetParallel(4)
 	code := m.Run()
 	if p.dir != "" {
 		os.RemoveAll(p.dir)
@@ -100,18 +106,32 @@ func (p *Program) Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// Long reports whether the long form was asked for: BLUE_CAMPAIGN=long.
-func Long() bool { return os.Getenv("BLUE_CAMPAIGN") == "long" }
-
-// Length picks a number by the form of the run: -short, ordinary, or long.
+// Length returns the number for the length of this run.
 func Length(short, ordinary, long int) int {
-	switch {
-	case Long():
-		return long
-	case testing.Short():
+	switch name := os.Getenv("BLUE_CAMPAIGN"); name {
+	case "", "short":
 		return short
+	case "ordinary":
+		return ordinary
+	case "long":
+		return long
+	default:
+		panic("BLUE_CAMPAIGN=" + name + ": want short, ordinary or long")
 	}
-	return ordinary
+}
+
+// IsShort reports whether the length of this run is short.
+func IsShort() bool { return Length(1, 0, 0) == 1 }
+
+// IsLong reports whether the length of this run is long.
+func IsLong() bool { return Length(0, 0, 1) == 1 }
+
+// SkipShort skips a test if the length of this run is short. .ci/run runs it.
+func SkipShort(t testing.TB) {
+	t.Helper()
+	if IsShort() {
+		t.Skip("skipped: it is not part of the short length (BLUE_CAMPAIGN=ordinary runs it)")
+	}
 }
 
 // Figures reports what a test counted: to the log, and with BLUE_FIGURES=1,
@@ -135,8 +155,9 @@ func Figures(t testing.TB, name string, counts any) {
 	}
 }
 
-// Appears returns a channel that tells when the file is there, and never if the
-// process ended before, whose error is in ended and stays there.
+// Appears returns a channel that receives the time at which the file exists. It
+// receives nothing if the process ended before. The error of the process is in
+// ended and stays there.
 func Appears(path string, ended chan error) <-chan time.Time {
 	there := make(chan time.Time, 1)
 	go func() {

@@ -48,7 +48,7 @@ func burn() {
 
 // defaultBurners returns one burner for each core in the long form, else none.
 func defaultBurners() int {
-	if campaigntest.Long() {
+	if campaigntest.IsLong() {
 		return runtime.NumCPU()
 	}
 	return 0

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
-	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 )
 
 var program = &campaigntest.Program{}
@@ -36,6 +35,5 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	debug.SetGCPercent(400)
-	localtest.Minutes()
 	program.Main(m)
 }

@@ -3,6 +3,7 @@ package cloudsuite
 import (
 	"testing"
 
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/sealedtest"
@@ -11,14 +12,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	localtest.Minutes()
 	localtest.Main(m)
 }
 
 func dynamoDB(t *testing.T) record.Store { return dynamotest.Store(t) }
 
 func TestSuiteDynamoDB(t *testing.T) {
-	t.Parallel() // both run in parallel, because they mostly wait for the server
+	campaigntest.SkipShort(t) // TestSuiteDynamoDBWithKMS runs the suite on DynamoDB
+	t.Parallel()              // the tests wait for the server most of the time
 	storetest.Run(t, sealedtest.File(t, dynamoDB))
 }
 

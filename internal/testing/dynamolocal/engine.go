@@ -14,7 +14,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/localserver"
 )
 
-// What docker-compose.yml names.
+// Names in docker-compose.yml.
 const (
 	Container         = "blue-dynamodb"
 	Volume            = "blue-dynamodb-data"
@@ -29,8 +29,8 @@ type Engine struct {
 	endpoint string // where the container answers
 }
 
-// FindEngine returns the first engine that answers and has a compose command,
-// for the compose file. A program without a running engine behind it is none.
+// FindEngine returns the first engine that answers and has a compose command.
+// A client program without a running engine does not count.
 func FindEngine(ctx context.Context, file string) (*Engine, error) {
 	if file == "" {
 		return nil, errors.New("containers: no compose file")
@@ -40,7 +40,7 @@ func FindEngine(ctx context.Context, file string) (*Engine, error) {
 	}
 	var tried []string
 	for _, name := range []string{"docker", "podman"} {
-		engine, err := answering(ctx, name, file)
+		engine, err := checkEngine(ctx, name, file)
 		if err == nil {
 			return engine, nil
 		}
@@ -49,7 +49,7 @@ func FindEngine(ctx context.Context, file string) (*Engine, error) {
 	return nil, errors.New("containers: " + strings.Join(tried, "; "))
 }
 
-func answering(ctx context.Context, name, file string) (*Engine, error) {
+func checkEngine(ctx context.Context, name, file string) (*Engine, error) {
 	if _, err := exec.LookPath(name); err != nil {
 		return nil, fmt.Errorf("%s is not installed", name)
 	}
@@ -76,7 +76,7 @@ func (e *Engine) Up(ctx context.Context, within time.Duration) (*localserver.Ser
 	return &localserver.Server{Endpoint: e.endpoint, How: "container " + Container + " by " + e.Name}, nil
 }
 
-// Down removes the container, and its volume with all tables if asked to.
+// Down removes the container, and with volume also its volume with all tables.
 func (e *Engine) Down(ctx context.Context, volume bool) error {
 	args := []string{"down"}
 	if volume {
@@ -109,8 +109,8 @@ func (e *Engine) run(ctx context.Context, within time.Duration, args ...string) 
 	return nil
 }
 
-// byContainer starts the container of the compose file.
-func (o Options) byContainer(ctx context.Context) (*localserver.Server, error) {
+// findContainer starts the container of the compose file.
+func (o Options) findContainer(ctx context.Context) (*localserver.Server, error) {
 	engine, err := FindEngine(ctx, o.Compose)
 	if err != nil {
 		return nil, err

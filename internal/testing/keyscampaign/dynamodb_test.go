@@ -19,7 +19,7 @@ import (
 func TestDynamoDB(t *testing.T) {
 	t.Parallel()
 	k := &campaign{
-		file: "keys-kill-dynamodb", step: campaigntest.Length(40, 20, 1),
+		file: "keys-kill-dynamodb", step: campaigntest.Length(40, 20, 1), most: campaigntest.Length(1, 0, 0),
 		ways: func(string) []string { return []string{string(faultproxy.LostRequest), string(faultproxy.LostAnswer)} },
 		fresh: func(t *testing.T) machine {
 			tables := dynamotest.Config(t)

@@ -30,6 +30,7 @@ type campaign struct {
 	file string                        // of the figures
 	ways func(command string) []string // to kill a command at a step
 	step int                           // from one kill to the next, 1 in the long form
+	most int                           // maximum number of kills of a command in a way, 0 for no limit
 	// fresh returns a machine with an empty store.
 	fresh func(t *testing.T) machine
 
@@ -147,14 +148,14 @@ func (k *campaign) sweeps() []sweep {
 		ways := k.ways(c.name)
 		for j, way := range ways {
 			s := sweep{command: c, way: way, serial: i + j, step: 1, kms: c.name == rewrap}
-			if campaigntest.Long() {
+			if campaigntest.IsLong() {
 				s.name, s.sizes = " small", small
 				all = append(all, s)
 				s.name, s.sizes, s.serial = " big", big, i+j+1
 				all = append(all, s)
 				continue
 			}
-			s.sizes, s.step, s.from = append(small, big...), k.step, j*k.step/len(ways)
+			s.sizes, s.step, s.from, s.most = append(small, big...), k.step, (5*i+j*k.step/len(ways))%k.step, k.most
 			all = append(all, s)
 		}
 		if c.name != rewrap {
@@ -169,19 +170,19 @@ func (k *campaign) sweeps() []sweep {
 func (k *campaign) checkFigures(t *testing.T) {
 	f := &k.figures
 	erasures := f.ByCommand[eraseDialogue] + f.ByCommand[eraseUser]
-	if !testing.Short() && (f.Kills < 20 || f.Begun == 0 || f.Begun == erasures || f.Refused == 0) {
+	if !campaigntest.IsShort() && (f.Kills < 20 || f.Begun == 0 || f.Begun == erasures || f.Refused == 0) {
 		t.Errorf("the campaign needs more kills of each kind: %+v", *f)
 	}
 	if f.DuringSmall+f.DuringBig != f.Kills {
 		t.Errorf("a small writer ran during %d and a big one during %d of %d kills", f.DuringSmall, f.DuringBig, f.Kills)
 	}
-	if !testing.Short() && (f.RegisteredSmall == 0 || f.RegisteredBig == 0 || f.RefusedDuring == 0) {
+	if !campaigntest.IsShort() && (f.RegisteredSmall == 0 || f.RegisteredBig == 0 || f.RefusedDuring == 0) {
 		t.Errorf("during a kill %d small and %d big writers registered a round, and %d were refused because of the erasure", f.RegisteredSmall, f.RegisteredBig, f.RefusedDuring)
 	}
-	if campaigntest.Long() && (f.DuringSmall+f.DuringBig < minDuring || 3*min(f.DuringSmall, f.DuringBig) < f.Kills) {
+	if campaigntest.IsLong() && (f.DuringSmall+f.DuringBig < minDuring || 3*min(f.DuringSmall, f.DuringBig) < f.Kills) {
 		t.Errorf("%d small and %d big writers ran during %d kills", f.DuringSmall, f.DuringBig, f.Kills)
 	}
-	if campaigntest.Long() && f.Halfway == 0 && f.ByCommand[rewrap] > 0 {
+	if campaigntest.IsLong() && f.Halfway == 0 && f.ByCommand[rewrap] > 0 {
 		t.Error("no rewrap was halfway when it was killed")
 	}
 	if f.Certificates == 0 {

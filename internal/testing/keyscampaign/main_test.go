@@ -4,13 +4,11 @@ import (
 	"testing"
 
 	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
-	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 )
 
 // program is the build with failpoints, which the campaign on SQLite needs.
 var program = &campaigntest.Program{Tags: "failpoint"}
 
 func TestMain(m *testing.M) {
-	localtest.Minutes()
 	program.Main(m)
 }

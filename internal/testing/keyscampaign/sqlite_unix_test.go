@@ -33,7 +33,7 @@ const (
 func TestSQLite(t *testing.T) {
 	t.Parallel()
 	k := &campaign{
-		file: "keys-kill-sqlite", step: campaigntest.Length(12, 4, 1),
+		file: "keys-kill-sqlite", step: campaigntest.Length(12, 4, 1), most: campaigntest.Length(1, 0, 0),
 		ways: func(command string) []string {
 			if strings.HasPrefix(command, "erase") {
 				return []string{beforeCommit, afterCommit, atScrub, insideScrub}

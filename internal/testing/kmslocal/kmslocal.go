@@ -1,103 +1,97 @@
-// Package kmslocal finds or starts a local KMS for tests: moto, a Python
+// Package kmslocal finds or starts a local KMS for tests. It is moto, a Python
 // program, which also serves S3 and STS at the same endpoint. Find takes the
-// first that works:
+// first way that works:
 //
-//  1. a given endpoint; one of AWS is refused,
-//  2. Python 3 that can import moto,
-//  3. Python 3 that can make a virtual environment: moto[server] at a pinned
-//     version, installed by pip into a cache folder the first time.
+//  1. a given endpoint; an endpoint of AWS is refused,
+//  2. Python 3 with moto: the python3 of PATH, or that of the virtual
+//     environment in the cache,
+//  3. Python 3 that can make this virtual environment.
 //
-// If none does, the error says what to install and how to go without.
+// All processes of this user share the server. It ends when no process has used
+// it for a minute. If no way works, the error says what to install and how to
+// go without.
 //
-// moto speaks KMS's wire format and keeps to the encryption context. It knows
-// no policy, and decrypts with keys that are disabled or pending deletion: what
-// a refusal does is tested by internal/testing/kmsfault, which stands in front of it.
+// moto speaks the protocol of KMS and checks the encryption context. It has no
+// policies, and it decrypts with keys that are disabled or pending deletion.
+// Tests of refusals use internal/testing/kmsfault, a proxy for this server.
 //
-// What belongs here: the ways, Python and its environment. What does not:
-// search and process as such (internal/testing/localserver), keys in it and the rules
-// of tests about skipping (internal/testing/kmstest), and reading the environment,
-// which the callers do.
+// The package reads no environment variables: its callers do. Keys for tests
+// and the rules for skipping them are in internal/testing/kmstest.
 package kmslocal
 
 import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/http"
-	"os/exec"
-	"strconv"
+	"path/filepath"
 	"time"
 
 	"github.com/superviber/blue-encrypted-store/internal/testing/localserver"
+	"github.com/superviber/blue-encrypted-store/internal/testing/pythonenv"
 )
 
-// Version is the version of moto that is installed where there is none; it
-// stands in scripts/requirements.txt too.
-const Version = "5.2.5"
-
-// Kind is what is said where there is no local KMS.
+// Kind has the words for the error when there is no local KMS.
 var Kind = localserver.Kind{
 	Name: "a local KMS",
 	Need: "no local KMS: need Python 3 with venv and pip, or with moto[server], or BLUE_TEST_KMS_ENDPOINT",
-	Fix:  "install python3 and python3-venv, or pip install 'moto[server]==" + Version + "', or set BLUE_TEST_KMS_ENDPOINT",
+	Fix:  "install python3 and python3-venv, or pip install -r scripts/requirements.txt, or set BLUE_TEST_KMS_ENDPOINT",
 	Skip: "kms",
 }
 
-// Options says where to look. The zero value of a field leaves its way out.
+// Options says where to look. The zero value of a field omits its way.
 type Options struct {
 	Endpoint string        // a server that runs already
-	Cache    string        // the folder for virtual environments, below the user's cache folder
-	Ready    time.Duration // how long a started server may take to answer; 0 for a minute
+	Cache    string        // this project's folder in the user's cache folder
+	Root     string        // the root of the checkout, for scripts/requirements.txt
+	Ready    time.Duration // how long a started server may take to answer; 0 for 5 minutes
 }
 
-// Find returns a KMS that answers; where it is moto, S3 and STS too. A given
-// endpoint that does not answer is an error at once; the other ways are tried
-// in turn, and a *localserver.NotFoundError tells what each said.
+// idle is the time after the last use at which a shared server ends.
+const idle = time.Minute
+
+// probe imports what the server needs.
+const probe = "import moto.server, moto.kms.models, moto.s3.models, moto.sts.models"
+
+// Find returns a KMS that answers. If it is moto, it serves S3 and STS too. Find
+// returns an error if a given endpoint does not answer. It tries the other ways
+// in turn and returns a *localserver.NotFoundError with the error of each way if
+// none works.
 func Find(ctx context.Context, o Options) (*localserver.Server, error) {
-	return Kind.Find(ctx, o.Endpoint, o.byImport, o.byInstall)
+	return Kind.Find(ctx, o.Endpoint, o.share)
 }
 
-// byImport takes Python 3 as it is, if it has moto.
-func (o Options) byImport(ctx context.Context) (*localserver.Server, error) {
-	python, err := python3()
-	if err != nil {
-		return nil, err
-	}
-	version, err := imports(ctx, python)
-	if err != nil {
-		return nil, err
-	}
-	return o.start(ctx, python, "moto "+version+" of "+python)
-}
-
-func (o Options) byInstall(ctx context.Context) (*localserver.Server, error) {
-	python, err := installed(ctx, o.Cache)
+// share returns the shared server.
+func (o Options) share(ctx context.Context) (*localserver.Server, error) {
+	server, err := localserver.Share(ctx, filepath.Join(o.Cache, "moto"), idle, func() (*localserver.Program, error) {
+		python, err := o.python(ctx)
+		return o.program(python), err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("moto: %w", err)
 	}
-	return o.start(ctx, python, "moto "+Version+" in the cache")
-}
-
-// start runs moto with a Python and waits until it answers.
-func (o Options) start(ctx context.Context, python, how string) (*localserver.Server, error) {
-	server, err := o.moto(python).Start(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("moto: %w", err)
-	}
-	server.How = how
 	return server, nil
 }
 
-// moto is the server, known by a page that it alone has.
-func (o Options) moto(python string) *localserver.Program {
+// python returns a Python 3 that has moto.
+func (o Options) python(ctx context.Context) (string, error) {
+	python, err := pythonenv.Find(ctx, o.Cache, probe)
+	if err == nil || o.Root == "" {
+		return python, err
+	}
+	if err := pythonenv.Install(ctx, o.Cache, o.Root); err != nil {
+		return "", err
+	}
+	return pythonenv.Find(ctx, o.Cache, probe)
+}
+
+// program is the server. It is recognized by a page that only moto has.
+func (o Options) program(python string) *localserver.Program {
 	return &localserver.Program{
 		Name:    "moto",
+		How:     "moto of " + python,
 		Address: "127.0.0.1:0",
-		Command: func(port int) *exec.Cmd {
-			return exec.Command(python, "-m", "moto.server", "-H", "127.0.0.1", "-p", strconv.Itoa(port))
-		},
-		Page:   "/moto-api/data.json",
-		Ours:   func(r *http.Response) bool { return r.StatusCode == http.StatusOK },
-		Within: cmp.Or(o.Ready, time.Minute),
+		Command: []string{python, "-m", "moto.server", "-H", "127.0.0.1", "-p", "{port}"},
+		Page:    "/moto-api/data.json",
+		Within:  cmp.Or(o.Ready, 5*time.Minute),
 	}
 }

@@ -4,18 +4,18 @@ package kmslocal
 
 import (
 	"errors"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/superviber/blue-encrypted-store/internal/testing/checkout"
 	"github.com/superviber/blue-encrypted-store/internal/testing/localserver"
 	"github.com/superviber/blue-encrypted-store/internal/testing/testrule"
 )
 
-// programs fills PATH with shell scripts alone, by name.
+// programs makes a folder with shell scripts by name and sets PATH to it.
 func programs(t *testing.T, scripts map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -32,7 +32,7 @@ func TestFindNothing(t *testing.T) {
 	programs(t, nil)
 	_, err := Find(t.Context(), Options{Cache: t.TempDir()})
 	failed, ok := errors.AsType[*localserver.NotFoundError](err)
-	if !ok || len(failed.Tried) != 2 {
+	if !ok || len(failed.Tried) != 1 {
 		t.Fatalf("found nothing: %v", err)
 	}
 	for _, want := range []string{"python3 is not installed", "moto[server]", "BLUE_TEST_KMS_ENDPOINT"} {
@@ -45,54 +45,40 @@ func TestFindNothing(t *testing.T) {
 	}
 }
 
-const noMoto = `case "$2" in *moto*) echo "ModuleNotFoundError: No module named 'moto'" >&2; exit 1;; esac
-`
+const (
+	noMoto   = `[ "$2" = -c ] && { echo "ModuleNotFoundError: No module named 'moto'" >&2; exit 1; }` + "\n"
+	makeVenv = `/bin/mkdir -p "$3/bin"; printf '#!/bin/sh\n%s\n' > "$3/bin/python"; /bin/chmod +x "$3/bin/python"`
+)
 
 func TestFindReasons(t *testing.T) {
-	for name, c := range map[string]struct{ python, want string }{
-		"no moto":                {noMoto + `exit 1`, "No module named 'moto'"},
-		"no venv":                {noMoto + `echo "ensurepip is not available"; exit 1`, "ensurepip is not available"},
-		"pip fails":              {noMoto + `/bin/mkdir -p "$3/bin"; printf '#!/bin/sh\necho "No matching distribution"; exit 1\n' > "$3/bin/python"; /bin/chmod +x "$3/bin/python"`, "No matching distribution"},
-		"installed but useless":  {noMoto + `/bin/mkdir -p "$3/bin"; printf '#!/bin/sh\n[ "$2" = pip ] && exit 0; echo "No module named flask"; exit 1\n' > "$3/bin/python"; /bin/chmod +x "$3/bin/python"`, "No module named flask"},
-		"moto ends at once":      {`[ "$1" = -c ] && { echo 5.2.5; exit 0; }; echo "ImportError: werkzeug" >&2; exit 3`, "ImportError: werkzeug"},
-		"moto ends, exit status": {`[ "$1" = -c ] && { echo 5.2.5; exit 0; }; exit 3`, "moto ended at once: exit status 3"},
+	root := checkout.Root()
+	for name, c := range map[string]struct{ root, python, want string }{
+		"no moto":                {"", noMoto + `exit 1`, "No module named 'moto'"},
+		"no venv":                {root, noMoto + `echo "ensurepip is not available"; exit 1`, "ensurepip is not available"},
+		"pip fails":              {root, noMoto + strings.Replace(makeVenv, "%s", `echo "No matching distribution"; exit 1`, 1), "No matching distribution"},
+		"installed but useless":  {root, noMoto + strings.Replace(makeVenv, "%s", `[ "$2" = pip ] \&\& exit 0; echo "No module named flask"; exit 1`, 1), "No module named"},
+		"moto ends at once":      {"", `[ "$2" = -c ] && exit 0; echo "ImportError: werkzeug" >&2; exit 3`, "ImportError: werkzeug"},
+		"moto ends, exit status": {"", `[ "$2" = -c ] && exit 0; exit 3`, "moto ended at once: exit status 3"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := programs(t, map[string]string{"python3": c.python})
+			dir := programs(t, map[string]string{"python3": strings.ReplaceAll(c.python, `\&`, "&")})
 			t.Setenv("PATH", dir+":/bin:/usr/bin")
-			cache := t.TempDir()
-			_, err := Find(t.Context(), Options{Cache: cache})
+			_, err := Find(t.Context(), Options{Cache: t.TempDir(), Root: c.root})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v\nwant %q", err, c.want)
-			}
-			left, _ := filepath.Glob(filepath.Join(cache, "moto", "[^l]*"))
-			if len(left) != 0 {
-				t.Errorf("left in the cache: %v", left)
 			}
 		})
 	}
 }
 
-// TestNeverReady: a server that says nothing costs its time and shows its log.
+// TestNeverReady: a server that does not answer is given up after its time, and
+// the error has its log.
 func TestNeverReady(t *testing.T) {
-	dir := programs(t, map[string]string{"python3": `[ "$1" = -c ] && { echo 5.2.5; exit 0; }; echo "thinking"; exec sleep 60`})
+	dir := programs(t, map[string]string{"python3": `[ "$2" = -c ] && exit 0; echo "thinking"; exec sleep 60`})
 	t.Setenv("PATH", dir+":/bin:/usr/bin")
-	_, err := Options{Ready: 100 * time.Millisecond}.start(t.Context(), filepath.Join(dir, "python3"), "")
+	_, err := Find(t.Context(), Options{Cache: t.TempDir(), Ready: 100 * time.Millisecond})
 	if err == nil || !strings.Contains(err.Error(), "no answer at http://127.0.0.1:") || !strings.Contains(err.Error(), "thinking") {
 		t.Errorf("%v", err)
-	}
-}
-
-// TestInstalledOnce: a full folder needs no Python.
-func TestInstalledOnce(t *testing.T) {
-	programs(t, map[string]string{"python3": `/bin/mkdir -p "$3/bin"
-printf '#!/bin/sh\nexit 0\n' > "$3/bin/python"; /bin/chmod +x "$3/bin/python"`})
-	cache := t.TempDir()
-	for range 2 {
-		if python, err := installed(t.Context(), cache); err != nil || python != inside(filepath.Join(cache, "moto", Version)) {
-			t.Errorf("%s, %v", python, err)
-		}
-		programs(t, nil)
 	}
 }
 
@@ -103,66 +89,25 @@ func TestGivenIsFinal(t *testing.T) {
 	}
 }
 
-// TestOurs: another server's 404 is not moto's.
-func TestOurs(t *testing.T) {
-	ours := Options{}.moto("").Ours
-	if ours(&http.Response{StatusCode: 404}) || !ours(&http.Response{StatusCode: 200}) {
-		t.Error("moto is not told apart from another server")
-	}
-}
-
-func cacheFolder(t *testing.T) string {
-	t.Helper()
-	testrule.Wanted(t, Kind.Skip)
-	cache, err := testrule.Cache()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cache
-}
-
-// TestStartsAndStops: moto itself; it serves KMS, S3 and STS, listens on
-// 127.0.0.1 alone.
+// TestStartsAndStops starts moto itself, which listens on 127.0.0.1 only.
 func TestStartsAndStops(t *testing.T) {
-	cache := cacheFolder(t)
-	server, err := Find(t.Context(), Options{Cache: cache})
+	testrule.Need(t, Kind.Skip)
+	cache, err := localserver.Cache()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(server.Stop)
-	if !strings.HasPrefix(server.How, "moto 5.") {
-		t.Errorf("how: %s", server.How)
+	o := Options{Cache: cache, Root: checkout.Root()}
+	python, err := o.python(t.Context())
+	if err != nil {
+		t.Fatalf("%v\nfix: %s\ngo without: BLUE_TEST_SKIP=%s", err, Kind.Fix, Kind.Skip)
+	}
+	server, err := o.program(python).Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
 	server.Stop()
-	if err := localserver.Alive(t.Context(), server.Endpoint); err == nil {
+	if err := localserver.CheckAlive(t.Context(), server.Endpoint); err == nil {
 		t.Error("it answers after Stop")
 	}
-	server.Stop() // a second time does nothing
-}
-
-// TestInstalled: the environment in the cache, which pip fills the first time.
-// Where Python has moto already and the cache has none, it is filled in CI alone.
-func TestInstalled(t *testing.T) {
-	cache := cacheFolder(t)
-	_, absent := os.Stat(filepath.Join(cache, "moto", Version))
-	if _, err := imports(t.Context(), "python3"); err == nil && absent != nil && os.Getenv("CI") != "true" {
-		t.Skip("python3 has moto, and nothing is installed beside it")
-	}
-	server, err := Options{Cache: cache}.byInstall(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.Stop()
-	version, err := imports(t.Context(), inside(filepath.Join(cache, "moto", Version)))
-	if err != nil || version != Version || !strings.Contains(server.How, Version) {
-		t.Errorf("version %q, %v; want %s", version, err, Version)
-	}
-}
-
-// TestPinned: the version stands in the requirements too.
-func TestPinned(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "..", "scripts", "requirements.txt"))
-	if err != nil || !strings.Contains(string(text), "\nmoto[server]=="+Version+"\n") {
-		t.Errorf("scripts/requirements.txt does not pin moto %s: %v", Version, err)
-	}
+	server.Stop() // a second call does nothing
 }

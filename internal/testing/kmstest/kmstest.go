@@ -1,9 +1,8 @@
-// Package kmstest gives tests a KMS with a key in it, and keeps the rule that
-// none of them is left out unseen.
+// Package kmstest gives tests a local KMS, clients of it and keys in it. A test
+// fails if there is no server and BLUE_TEST_SKIP does not name it.
 //
-// What belongs here: keys and clients for one test at a time. What does not:
-// finding or starting the server (internal/testing/kmslocal), and refusals
-// (internal/testing/kmsfault).
+// internal/testing/kmslocal finds or starts the server, and
+// internal/testing/kmsfault makes it refuse.
 package kmstest
 
 import (
@@ -15,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
+	"github.com/superviber/blue-encrypted-store/internal/testing/checkout"
 	"github.com/superviber/blue-encrypted-store/internal/testing/kmslocal"
 	"github.com/superviber/blue-encrypted-store/internal/testing/localserver"
 	"github.com/superviber/blue-encrypted-store/internal/testing/testrule"
@@ -25,21 +25,20 @@ const Region = "eu-central-1"
 
 var endpoint = testrule.Endpoint(kmslocal.Kind, func(ctx context.Context, cache string) (*localserver.Server, error) {
 	given := cmp.Or(os.Getenv("BLUE_TEST_KMS_ENDPOINT"), os.Getenv("AWS_ENDPOINT_URL_KMS"))
-	return kmslocal.Find(ctx, kmslocal.Options{Endpoint: given, Cache: cache})
+	return kmslocal.Find(ctx, kmslocal.Options{Endpoint: given, Cache: cache, Root: checkout.Root()})
 })
 
-// Endpoint returns the URL of the KMS of this test binary, and finds or starts
-// it at the first call: BLUE_TEST_KMS_ENDPOINT, AWS_ENDPOINT_URL_KMS, moto (see
-// package kmslocal), which serves S3 and STS there as well. BLUE_TEST_SKIP, a
-// list with commas, skips the test if it has "kms"; where CI=true that is a
-// failure.
+// Endpoint returns the URL of a local KMS. The first call finds or starts it:
+// BLUE_TEST_KMS_ENDPOINT, AWS_ENDPOINT_URL_KMS, or moto (see package kmslocal),
+// which also serves S3 and STS there. If BLUE_TEST_SKIP has "kms", the test is
+// skipped, and with CI=true it fails.
 func Endpoint(t testing.TB) string {
 	t.Helper()
 	return endpoint(t)
 }
 
-// Credentials signs as a principal, whose access key id is letters and digits.
-// The secret is as long as FIPS 140-3 asks.
+// Credentials returns the credentials of a principal, whose access key id has
+// only letters and digits. The secret is as long as FIPS 140-3 requires.
 func Credentials(principal string) aws.CredentialsProvider {
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: principal, SecretAccessKey: "not-a-secret-of-anyone"}, nil
@@ -53,7 +52,7 @@ func Client(endpoint, principal string) *kms.Client {
 	})
 }
 
-// Key makes a key and returns its ARN.
+// Key creates a key and returns its ARN.
 func Key(t testing.TB) string {
 	t.Helper()
 	out, err := Client(Endpoint(t), "admin").CreateKey(t.Context(), &kms.CreateKeyInput{})

@@ -11,9 +11,9 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 )
 
-// CheckEndpoint refuses what is not the URL of a local server: what
-// internal/awsclient refuses, and every host of AWS, where tables and keys cost
-// money and may be somebody's.
+// CheckEndpoint returns an error if text is not the URL of a local server. It
+// refuses what internal/awsclient refuses, and every host of AWS, because tables
+// and keys there cost money and may be in use.
 func CheckEndpoint(text string) error {
 	e, err := awsclient.ParseEndpoint(text, "")
 	if err != nil {
@@ -23,16 +23,16 @@ func CheckEndpoint(text string) error {
 	if err != nil {
 		return err
 	}
-	if ofAWS(u.Hostname()) {
+	if isAWS(u.Hostname()) {
 		return fmt.Errorf("endpoint %s is AWS; only a local server is used here", u.Host)
 	}
 	return nil
 }
 
-// awsDomains end the hosts of AWS, of China and of the dual-stack endpoints.
+// awsDomains are the domains of AWS, with China and the dual-stack endpoints.
 var awsDomains = []string{"amazonaws.com", "amazonaws.com.cn", "api.aws", "aws.dev", "on.aws", "amazonaws.eu", "api.amazonwebservices.com.cn"}
 
-func ofAWS(host string) bool {
+func isAWS(host string) bool {
 	host = strings.TrimSuffix(host, ".")
 	for _, domain := range awsDomains {
 		if host == domain || strings.HasSuffix(host, "."+domain) {
@@ -42,8 +42,8 @@ func ofAWS(host string) bool {
 	return false
 }
 
-// get sends an unsigned GET, with no proxy, no kept connection, no redirect,
-// and returns the head of the answer, for which it waits two seconds.
+// get sends an unsigned GET without proxy, kept connection or redirect, and
+// returns the status and headers of the answer. It waits two seconds.
 func get(ctx context.Context, url string) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -59,19 +59,19 @@ func get(ctx context.Context, url string) (*http.Response, error) {
 	return response, response.Body.Close()
 }
 
-// Alive asks once whether a server answers at the endpoint. Any HTTP answer
-// counts.
-func Alive(ctx context.Context, endpoint string) error {
+// CheckAlive sends one request and returns an error if no server answers. Any
+// HTTP answer counts.
+func CheckAlive(ctx context.Context, endpoint string) error {
 	_, err := get(ctx, endpoint)
 	return err
 }
 
-// WaitReady asks until the server answers or the time is over.
+// WaitReady sends requests until the server answers or the time is over.
 func WaitReady(ctx context.Context, endpoint string, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	for {
-		err := Alive(ctx, endpoint)
+		err := CheckAlive(ctx, endpoint)
 		if err == nil {
 			return nil
 		}

@@ -1,4 +1,4 @@
-package localserver_test
+package localserver
 
 import (
 	"net/http"
@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/superviber/blue-encrypted-store/internal/testing/localserver"
 )
 
 func TestCheckEndpoint(t *testing.T) {
@@ -27,7 +25,7 @@ func TestCheckEndpoint(t *testing.T) {
 		"http://ada:secret@localhost:8000":             "a user or a password",
 		"http://localhost:8000/shell":                  "must end after the host",
 	} {
-		err := localserver.CheckEndpoint(endpoint)
+		err := CheckEndpoint(endpoint)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%q: %v, want %q", endpoint, err, want)
 		}
@@ -43,17 +41,17 @@ func TestAlive(t *testing.T) {
 		asked = r.Method + " " + r.URL.Path + " " + r.Header.Get("Authorization")
 		w.WriteHeader(http.StatusBadRequest)
 	}))
-	if err := localserver.Alive(t.Context(), server.URL); err != nil {
+	if err := CheckAlive(t.Context(), server.URL); err != nil {
 		t.Errorf("a 400 is alive, and yet: %v", err)
 	}
 	if asked != "GET / " {
 		t.Errorf("asked %q, want an unsigned GET /", asked)
 	}
 	server.Close()
-	if err := localserver.Alive(t.Context(), server.URL); err == nil {
+	if err := CheckAlive(t.Context(), server.URL); err == nil {
 		t.Error("a closed server is alive")
 	}
-	err := localserver.WaitReady(t.Context(), server.URL, 10*time.Millisecond)
+	err := WaitReady(t.Context(), server.URL, 10*time.Millisecond)
 	if err == nil || !strings.Contains(err.Error(), "no answer within 10ms") {
 		t.Errorf("waited for a closed server: %v", err)
 	}

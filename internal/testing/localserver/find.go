@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Kind is a kind of server, in the words of the errors where there is none.
+// Kind is a kind of server, with the words for the error when there is none.
 type Kind struct {
 	Name string // "a local KMS"
 	Need string // the first line of the error: "no local KMS: need …"
@@ -18,18 +18,18 @@ type Kind struct {
 // Server is a server that answers.
 type Server struct {
 	Endpoint string // http://127.0.0.1:PORT
-	How      string // which way was taken, in words
+	How      string // how it was found, for people
 
-	process *process
+	process *process // nil if another process started it
+	stop    func()
 }
 
-// Stop ends the process that was started, and does nothing for an endpoint
-// that was given and for a container, which others may use. It may be left
-// out: but for a detached one, the process ends with ours, however ours ends
-// (on Unix).
+// Stop ends a server that this process started, and the use of a shared
+// server. It does nothing for a given endpoint and for a container. A caller
+// may omit it, because the end of this process has the same effect (on Unix).
 func (s *Server) Stop() {
-	if s.process != nil {
-		s.process.stop()
+	if s.stop != nil {
+		s.stop()
 	}
 }
 
@@ -48,26 +48,26 @@ func (e *NotFoundError) Error() string {
 	return text.String()
 }
 
-// Unwrap gives the errors of all the ways.
+// Unwrap returns the errors of all ways.
 func (e *NotFoundError) Unwrap() []error { return e.Tried }
 
-// Hint is what to type.
+// Hint returns what to type.
 func (e *NotFoundError) Hint() string {
 	return e.Fix + "; tests go without it under BLUE_TEST_SKIP=" + e.Skip
 }
 
-// Find returns a server that answers: the given endpoint, which is final, or
-// that of the first way that works. If none does, a *NotFoundError tells what
-// each said.
+// Find returns a server that answers: the given endpoint if there is one, and
+// otherwise the server of the first way that works. If none works, Find
+// returns a *NotFoundError with the error of each way.
 func (k Kind) Find(ctx context.Context, given string, ways ...func(context.Context) (*Server, error)) (*Server, error) {
 	if given != "" {
-		return take(ctx, given)
+		return useGiven(ctx, given)
 	}
 	failed := &NotFoundError{Kind: k}
 	for _, way := range ways {
 		server, err := way(ctx)
 		if err == nil {
-			server.How += because(failed.Tried)
+			server.How += summary(failed.Tried)
 			return server, nil
 		}
 		if ctx.Err() != nil {
@@ -78,19 +78,22 @@ func (k Kind) Find(ctx context.Context, given string, ways ...func(context.Conte
 	return nil, failed
 }
 
-// take takes the server at a given endpoint.
-func take(ctx context.Context, given string) (*Server, error) {
+// givenWithin is the time in which a given endpoint must answer.
+var givenWithin = 20 * time.Second
+
+// useGiven returns the server at a given endpoint.
+func useGiven(ctx context.Context, given string) (*Server, error) {
 	if err := CheckEndpoint(given); err != nil {
 		return nil, err
 	}
-	if err := WaitReady(ctx, given, 5*time.Second); err != nil {
+	if err := WaitReady(ctx, given, givenWithin); err != nil {
 		return nil, fmt.Errorf("the given endpoint %s: %w; start it, or leave it out and one is found or started", given, err)
 	}
 	return &Server{Endpoint: given, How: "given endpoint " + given}, nil
 }
 
-// because tells of the ways that failed before, the first line of each.
-func because(tried []error) string {
+// summary returns the first line of each error, in parentheses.
+func summary(tried []error) string {
 	var text strings.Builder
 	for _, err := range tried {
 		line, _, _ := strings.Cut(err.Error(), "\n")

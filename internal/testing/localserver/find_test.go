@@ -1,4 +1,4 @@
-package localserver_test
+package localserver
 
 import (
 	"context"
@@ -7,20 +7,19 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/superviber/blue-encrypted-store/internal/testing/localserver"
+	"time"
 )
 
-var kind = localserver.Kind{Name: "a test's server", Need: "no server: need a test", Fix: "write a test", Skip: "tests"}
+var kind = Kind{Name: "a test's server", Need: "no server: need a test", Fix: "write a test", Skip: "tests"}
 
-// fails is a way that leads nowhere.
-func fails(text string) func(context.Context) (*localserver.Server, error) {
-	return func(context.Context) (*localserver.Server, error) { return nil, errors.New(text) }
+// fails returns a way that finds no server.
+func fails(text string) func(context.Context) (*Server, error) {
+	return func(context.Context) (*Server, error) { return nil, errors.New(text) }
 }
 
 func TestFind(t *testing.T) {
-	works := func(context.Context) (*localserver.Server, error) {
-		return &localserver.Server{Endpoint: "http://127.0.0.1:1", How: "somehow"}, nil
+	works := func(context.Context) (*Server, error) {
+		return &Server{Endpoint: "http://127.0.0.1:1", How: "somehow"}, nil
 	}
 	found, err := kind.Find(t.Context(), "", fails("no docker\nlog"), fails("no java"), works, fails("not asked"))
 	if err != nil || found.How != "somehow (no docker) (no java)" {
@@ -31,7 +30,7 @@ func TestFind(t *testing.T) {
 
 func TestFindNothing(t *testing.T) {
 	_, err := kind.Find(t.Context(), "", fails("no docker"), fails("no java"))
-	failed, ok := errors.AsType[*localserver.NotFoundError](err)
+	failed, ok := errors.AsType[*NotFoundError](err)
 	if !ok || err.Error() != "no server: need a test\n  no docker\n  no java" {
 		t.Fatal(err)
 	}
@@ -40,10 +39,10 @@ func TestFindNothing(t *testing.T) {
 	}
 }
 
-// TestFindStopped: whoever gives up gets that error, and no advice.
+// TestFindStopped: a cancelled search returns that error without advice.
 func TestFindStopped(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := kind.Find(ctx, "", func(ctx context.Context) (*localserver.Server, error) {
+	_, err := kind.Find(ctx, "", func(ctx context.Context) (*Server, error) {
 		cancel()
 		return nil, ctx.Err()
 	}, fails("asked after the end"))
@@ -61,10 +60,10 @@ func TestGiven(t *testing.T) {
 	}
 	found.Stop()
 	server.Close()
+	usual := givenWithin
+	givenWithin = 100 * time.Millisecond
+	defer func() { givenWithin = usual }()
 	for endpoint, want := range map[string]string{"https://kms.eu-west-1.amazonaws.com": "is AWS", server.URL: "no answer"} {
-		if endpoint == server.URL && testing.Short() {
-			continue // five seconds
-		}
 		if _, err := kind.Find(t.Context(), endpoint, fails("not asked")); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "not asked") {
 			t.Errorf("%s: %v; want %q", endpoint, err, want)
 		}

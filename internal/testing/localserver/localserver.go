@@ -1,30 +1,69 @@
-// Package localserver is what the rooms that find or start a local server for
-// tests and development have in common: the search and its error, a child
-// process that never outlives this one, its log, a folder of the cache that is
-// filled once, and endpoints that are surely not AWS's.
+// Package localserver finds or starts a local server for tests and development.
+// It has the search and its error, a child process that ends with its parent,
+// a server in the background that several processes share, a cache folder that
+// is filled once, and a check that an endpoint is not one of AWS.
 //
-// What belongs here: nothing that knows which server it is. What does not: the
-// servers (internal/testing/dynamolocal, internal/testing/kmslocal) and the rules of tests
-// about leaving them out (internal/testing/testrule).
+// It knows no particular server: those are in internal/testing/dynamolocal and
+// internal/testing/kmslocal. The rule for skipping tests is in
+// internal/testing/testrule.
 package localserver
 
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
 
-// Folder is the folder of this project in the user's cache folder.
+// Folder is the name of this project's folder in the user's cache folder.
 const Folder = "blue-encrypted-store"
 
-// pause lies between two questions whether a server answers.
+// pause is the time between two attempts to reach a server or to take a lock.
 const pause = 50 * time.Millisecond
 
-// Tail returns the end of a log, at most 4 KB of it.
+var userCache, errUserCache = os.UserCacheDir()
+
+// Cache returns the path of this project's folder in the user's cache folder,
+// by the environment at the start of this process. A test may change its own.
+func Cache() (string, error) { return filepath.Join(userCache, Folder), errUserCache }
+
+// FillOnce calls fill to make a folder, unless its file mark has the given
+// text already. It writes mark last, so a folder with that text is complete.
+// Processes that call FillOnce at the same time wait for the first of them.
+func FillOnce(ctx context.Context, folder, mark, text string, fill func() error) error {
+	isComplete := func() bool {
+		found, err := os.ReadFile(filepath.Join(folder, mark))
+		return err == nil && string(found) == text
+	}
+	if isComplete() {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(folder), 0o700); err != nil {
+		return err
+	}
+	unlock, err := Lock(ctx, folder+".lock")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if isComplete() {
+		return nil
+	}
+	if err := os.RemoveAll(folder); err != nil {
+		return err
+	}
+	if err := fill(); err != nil {
+		return errors.Join(err, os.RemoveAll(folder))
+	}
+	return os.WriteFile(filepath.Join(folder, mark), []byte(text), 0o600)
+}
+
+// Tail returns the last 4 KB of a log.
 func Tail(log *os.File) string {
 	size, err := log.Seek(0, 2)
 	if err != nil {
@@ -37,7 +76,7 @@ func Tail(log *os.File) string {
 	return string(bytes.TrimSpace(text))
 }
 
-// Output runs a program to its end and returns what it printed, both streams.
+// Output runs a program to its end and returns both of its output streams.
 func Output(ctx context.Context, within time.Duration, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()

@@ -4,29 +4,28 @@ package localserver
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 )
 
-// leash does nothing: here a command does not end with this process; that is
-// Stop's work.
+// canShare is false because file locks are missing here: each process starts
+// its own server.
+const canShare = false
+
+// leash returns the command unchanged. Here only Stop ends it.
 func leash(cmd *exec.Cmd) (*exec.Cmd, error) { return cmd, nil }
 
-func detach(cmd *exec.Cmd) (*exec.Cmd, error) { return cmd, nil }
+func detach(*exec.Cmd) {}
 
 func kill(p *os.Process) { p.Kill() }
 
-// Terminate ends a process.
-func Terminate(pid int) error {
-	found, err := os.FindProcess(pid)
-	if err != nil {
-		return err
-	}
-	return found.Kill()
-}
+func terminate(int) error { return errors.ErrUnsupported }
 
-// Lock locks nothing here: the rename alone keeps two downloads apart, and two
-// of them cost time, not correctness.
-func Lock(context.Context, string) (unlock func(), err error) {
-	return func() {}, nil
-}
+// Lock locks nothing here. Two processes that fill one cache folder at the
+// same time may disturb each other.
+func Lock(context.Context, string) (unlock func(), err error) { return func() {}, nil }
+
+func lockShared(context.Context, string) (unlock func(), err error) { return func() {}, nil }
+
+func tryLock(string) (unlock func(), err error) { return func() {}, nil }

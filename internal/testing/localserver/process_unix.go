@@ -11,11 +11,14 @@ import (
 	"time"
 )
 
-// watch runs a command and kills it when standard input ends: the other end of
-// that pipe is ours alone, so the command ends when we do, even by kill -9.
-// (Linux alone could do it by PR_SET_PDEATHSIG, which looks at the thread and
-// not at the process.)
-const watch = `exec 3<&0
+// canShare says that several processes can share a server in the background.
+const canShare = true
+
+// watchScript runs a command and kills it when standard input ends. Only this
+// process holds the other end of that pipe, so the command ends when this
+// process does, even after kill -9. (PR_SET_PDEATHSIG exists on Linux only and
+// follows the thread instead of the process.)
+const watchScript = `exec 3<&0
 "$@" 3<&- &
 child=$!
 { cat >/dev/null; kill -9 $child; } <&3 3<&- 2>/dev/null &
@@ -26,10 +29,9 @@ code=$?
 kill $watcher 2>/dev/null
 exit $code`
 
-// leash returns a command, in a process group of its own, that ends with this
-// process.
+// leash returns a command in its own process group that ends with this process.
 func leash(command *exec.Cmd) (*exec.Cmd, error) {
-	args := append([]string{"-c", watch, "local-server"}, command.Args...)
+	args := append([]string{"-c", watchScript, "local-server"}, command.Args...)
 	cmd := exec.Command("/bin/sh", args...)
 	cmd.Dir = command.Dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -37,49 +39,56 @@ func leash(command *exec.Cmd) (*exec.Cmd, error) {
 	return cmd, err
 }
 
-// detach lets a command outlive us and our terminal; its group is its own too.
-func detach(cmd *exec.Cmd) (*exec.Cmd, error) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	return cmd, nil
-}
+// detach lets a command outlive this process and its terminal.
+func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
 // kill kills the group of a process.
 func kill(p *os.Process) { syscall.Kill(-p.Pid, syscall.SIGKILL) }
 
-// Terminate asks a process to end, and kills it if it does not within 10 s.
-func Terminate(pid int) error {
-	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
-		return err
-	}
-	for range 100 {
-		if syscall.Kill(pid, 0) != nil {
-			return nil
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	return syscall.Kill(pid, syscall.SIGKILL)
+// terminate asks a process to end.
+func terminate(pid int) error { return syscall.Kill(pid, syscall.SIGTERM) }
+
+// Lock takes the exclusive lock of a file and waits for it. The system
+// releases it when the process ends.
+func Lock(ctx context.Context, path string) (unlock func(), err error) {
+	return lock(ctx, path, syscall.LOCK_EX)
 }
 
-// Lock takes a file's lock, which the system gives back when the process ends.
-func Lock(ctx context.Context, path string) (unlock func(), err error) {
+// lockShared takes a lock that other processes can share.
+func lockShared(ctx context.Context, path string) (unlock func(), err error) {
+	return lock(ctx, path, syscall.LOCK_SH)
+}
+
+func lock(ctx context.Context, path string, how int) (unlock func(), err error) {
+	for {
+		unlock, err = tryFlock(path, how)
+		if unlock != nil || err != nil {
+			return unlock, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("waiting for another process at %s: %w", path, ctx.Err())
+		case <-time.After(pause):
+		}
+	}
+}
+
+// tryLock takes the exclusive lock of a file if it is free. If it is not,
+// unlock is nil.
+func tryLock(path string) (unlock func(), err error) { return tryFlock(path, syscall.LOCK_EX) }
+
+func tryFlock(path string, how int) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	for {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return func() { file.Close() }, nil
-		}
-		if err != syscall.EWOULDBLOCK && err != syscall.EINTR {
-			file.Close()
-			return nil, fmt.Errorf("locking %s: %w", path, err)
-		}
-		select {
-		case <-ctx.Done():
-			file.Close()
-			return nil, fmt.Errorf("waiting for another process at %s: %w", path, ctx.Err())
-		case <-time.After(pause):
-		}
+	switch err := syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB); err {
+	case nil:
+		return func() { file.Close() }, nil
+	case syscall.EWOULDBLOCK, syscall.EINTR:
+		return nil, file.Close()
+	default:
+		file.Close()
+		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
 }

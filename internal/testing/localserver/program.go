@@ -8,22 +8,25 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// Program is how a server is started, and known by its answer: at its port
-// there may be another's.
+// Program describes how to start a server and how to recognize its answer,
+// because another server may listen on its port.
 type Program struct {
-	Name    string                    // in errors
-	Address string                    // where it will listen: "127.0.0.1:8000"; port 0 is any that is free
-	Command func(port int) *exec.Cmd  // its command line
-	Page    string                    // what is asked for: "/"
-	Ours    func(*http.Response) bool // whether that is its answer
-	Within  time.Duration             // how long the answer may take
+	Name    string        // for errors
+	How     string        // for people: "jar 2.6.1 by Java 17"
+	Address string        // where it listens: "127.0.0.1:8000"; port 0 is any free port
+	Command []string      // the command line; "{port}" is replaced by the port
+	Dir     string        // its working directory
+	Page    string        // a path that it answers: "/"
+	Header  string        // a header of that answer; if it is "", the status must be 200
+	Within  time.Duration // how long it may take to answer
 }
 
-// Start runs the program, to end with this process, and returns when it
-// answers.
+// Start runs the program and returns when it answers. The server ends with
+// this process (on Unix).
 func (p *Program) Start(ctx context.Context) (*Server, error) {
 	log, err := os.CreateTemp("", "local-server-*.log")
 	if err != nil {
@@ -31,32 +34,32 @@ func (p *Program) Start(ctx context.Context) (*Server, error) {
 	}
 	defer log.Close()
 	defer os.Remove(log.Name())
-	// A free port may be taken before the program takes it; then another is tried.
+	return p.start(ctx, log)
+}
+
+// start runs the program with its output in a log. A free port may be taken
+// before the program takes it. Then another port is tried.
+func (p *Program) start(ctx context.Context, log *os.File) (*Server, error) {
 	for try := 0; ; try++ {
-		server, err := p.run(ctx, log, leash)
+		server, err := p.run(ctx, log)
 		if err == nil || try == 2 || ctx.Err() != nil {
 			return server, err
 		}
 	}
 }
 
-// StartDetached runs the program so that it outlives us and our terminal, and
-// returns its process id too when it answers. It prints to log.
-func (p *Program) StartDetached(ctx context.Context, log *os.File) (server *Server, pid int, err error) {
-	server, err = p.run(ctx, log, detach)
-	if err != nil {
-		return nil, 0, err
-	}
-	return server, server.process.cmd.Process.Pid, nil
-}
-
-// run starts the command as bind changes it, and waits for the answer.
-func (p *Program) run(ctx context.Context, log *os.File, bind func(*exec.Cmd) (*exec.Cmd, error)) (*Server, error) {
+func (p *Program) run(ctx context.Context, log *os.File) (*Server, error) {
 	port, err := freePort(p.Address)
 	if err != nil {
 		return nil, err
 	}
-	cmd, err := bind(p.Command(port))
+	args := make([]string, len(p.Command))
+	for i, arg := range p.Command {
+		args[i] = strings.ReplaceAll(arg, "{port}", strconv.Itoa(port))
+	}
+	command := exec.Command(args[0], args[1:]...)
+	command.Dir = p.Dir
+	cmd, err := leash(command)
 	if err != nil {
 		return nil, err
 	}
@@ -64,25 +67,26 @@ func (p *Program) run(ctx context.Context, log *os.File, bind func(*exec.Cmd) (*
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", p.Name, err)
 	}
-	server := &Server{Endpoint: "http://127.0.0.1:" + strconv.Itoa(port), process: watched(cmd)}
-	if err := p.ready(ctx, server); err != nil {
+	process := follow(cmd)
+	server := &Server{Endpoint: "http://127.0.0.1:" + strconv.Itoa(port), How: p.How, process: process, stop: process.stop}
+	if err := p.waitReady(ctx, server); err != nil {
 		server.Stop()
 		return nil, fmt.Errorf("%w\n%s", err, Tail(log))
 	}
 	return server, nil
 }
 
-// ready asks until the answer is the program's or somebody else's, the process
-// ends or the time is over.
-func (p *Program) ready(ctx context.Context, s *Server) error {
+// waitReady returns nil when the program answers. It returns an error when
+// another server answers, when the process ends and when the time is over.
+func (p *Program) waitReady(ctx context.Context, s *Server) error {
 	ctx, cancel := context.WithTimeout(ctx, p.Within)
 	defer cancel()
 	for {
 		answer, err := get(ctx, s.Endpoint+p.Page)
-		if err == nil && !p.Ours(answer) {
+		if err == nil && !p.isOwn(answer) {
 			return fmt.Errorf("something else answers at %s", s.Endpoint)
 		}
-		if err == nil && !s.process.gone() {
+		if err == nil && !s.process.hasEnded() {
 			return nil
 		}
 		select {
@@ -95,7 +99,15 @@ func (p *Program) ready(ctx context.Context, s *Server) error {
 	}
 }
 
-// freePort returns a port that is free now at an address; port 0 is any.
+// isOwn reports whether an answer is from this program.
+func (p *Program) isOwn(answer *http.Response) bool {
+	if p.Header == "" {
+		return answer.StatusCode == http.StatusOK
+	}
+	return answer.Header.Get(p.Header) != ""
+}
+
+// freePort returns the port of an address, or a free one for port 0.
 func freePort(address string) (int, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -108,11 +120,11 @@ func freePort(address string) (int, error) {
 // process is a command that was started.
 type process struct {
 	cmd    *exec.Cmd
-	ended  chan struct{} // closed when the process is gone
-	reason error         // how it ended, once ended is closed
+	ended  chan struct{} // closed when the process has ended
+	reason error         // how it ended, set before ended is closed
 }
 
-func watched(cmd *exec.Cmd) *process {
+func follow(cmd *exec.Cmd) *process {
 	p := &process{cmd: cmd, ended: make(chan struct{})}
 	go func() {
 		p.reason = cmd.Wait()
@@ -127,7 +139,7 @@ func (p *process) stop() {
 	<-p.ended
 }
 
-func (p *process) gone() bool {
+func (p *process) hasEnded() bool {
 	select {
 	case <-p.ended:
 		return true

@@ -11,128 +11,108 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-// TestMain lets a test start this binary again: as a server, which answers at a
-// port, or as the parent of one, which says where that is.
+// roleVariable lets a test start this binary again as another process.
+const roleVariable = "BLUE_LOCAL_SERVER_TEST_ROLE"
+
 func TestMain(m *testing.M) {
-	role, port := os.Getenv("LOCALSERVER_TEST_ROLE"), os.Args[len(os.Args)-1]
-	switch role {
-	case "":
-		os.Exit(m.Run())
-	case "parent":
-		os.Setenv("LOCALSERVER_TEST_ROLE", "server")
-		server, err := serving().Start(context.Background())
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		fmt.Println(server.Endpoint)
-		select {}
+	switch os.Getenv(roleVariable) {
+	case "parent": // starts a server and prints its endpoint
+		report(testServer().Start(context.Background()))
+	case "user": // shares the server of a folder and prints its endpoint
+		report(Share(context.Background(), os.Args[1], testIdle, startTestServer))
+	case "server":
+		fmt.Println("serving")
+		err := http.ListenAndServe("127.0.0.1:"+os.Args[1], http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Page", r.URL.Path)
+		}))
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	fmt.Println("serving")
-	err := http.ListenAndServe("127.0.0.1:"+port, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Page", r.URL.Path)
-	}))
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
+	os.Exit(m.Run())
 }
 
-// serving is this binary as a server.
-func serving() *Program {
+func report(server *Server, err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println(server.Endpoint)
+	select {}
+}
+
+// testServer is this binary as a server.
+func testServer() *Program {
 	return &Program{
-		Name:    "tester",
-		Address: "127.0.0.1:0",
-		Command: func(port int) *exec.Cmd { return exec.Command(os.Args[0], strconv.Itoa(port)) },
-		Page:    "/page",
-		Ours:    func(r *http.Response) bool { return r.Header.Get("Page") == "/page" },
-		Within:  time.Minute,
+		Name: "tester", How: "this test", Address: "127.0.0.1:0", Page: "/page", Header: "Page", Within: time.Minute,
+		Command: []string{"/usr/bin/env", roleVariable + "=server", os.Args[0], "{port}"},
 	}
 }
 
-// script is a shell script in its place.
+func startTestServer() (*Program, error) { return testServer(), nil }
+
+// script is a shell script in the place of a server.
 func script(text string) *Program {
-	p := serving()
-	p.Command = func(int) *exec.Cmd { return exec.Command("/bin/sh", "-c", text) }
+	p := testServer()
+	p.Command = []string{"/bin/sh", "-c", text}
 	return p
 }
 
-// dead waits until nobody answers at the endpoint.
-func dead(t *testing.T, endpoint string) {
+// other starts this binary in a role and returns the line that it prints.
+func other(t *testing.T, role string, args ...string) (cmd *exec.Cmd, line string) {
 	t.Helper()
-	for range 600 {
-		if Alive(t.Context(), endpoint) != nil {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
+	cmd = exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	cmd.Stderr = os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("%s still answers", endpoint)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	line, err = bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cmd, strings.TrimSpace(line)
+}
+
+// waitDead returns when no server answers at the endpoint.
+func waitDead(t *testing.T, endpoint string) {
+	t.Helper()
+	for began := time.Now(); CheckAlive(t.Context(), endpoint) == nil; time.Sleep(pause) {
+		if time.Since(began) > time.Minute {
+			t.Fatalf("%s still answers", endpoint)
+		}
+	}
 }
 
 func TestStartsAndStops(t *testing.T) {
-	t.Setenv("LOCALSERVER_TEST_ROLE", "server")
-	server, err := serving().Start(t.Context())
+	server, err := testServer().Start(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	server.Stop()
-	if err := Alive(t.Context(), server.Endpoint); err == nil {
+	if err := CheckAlive(t.Context(), server.Endpoint); err == nil {
 		t.Error("it answers after Stop")
 	}
-	server.Stop() // a second time does nothing
+	server.Stop() // a second call does nothing
 }
 
-// TestParentKilled: kill -9 of the process that started the server leaves
-// nothing behind.
+// TestParentKilled: after kill -9 of the process that started it, the server ends.
 func TestParentKilled(t *testing.T) {
-	parent := exec.Command(os.Args[0])
-	parent.Env = append(os.Environ(), "LOCALSERVER_TEST_ROLE=parent")
-	parent.Stderr = os.Stderr
-	stdout, err := parent.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := parent.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	endpoint := strings.TrimSpace(line)
-	if err := Alive(t.Context(), endpoint); err != nil {
-		t.Fatalf("while the parent lives: %v", err)
+	parent, endpoint := other(t, "parent")
+	if err := CheckAlive(t.Context(), endpoint); err != nil {
+		t.Fatalf("while the parent runs: %v", err)
 	}
 	parent.Process.Kill()
-	parent.Wait()
-	dead(t, endpoint)
-}
-
-// TestDetached: it prints to its log, and Terminate ends it by its id.
-func TestDetached(t *testing.T) {
-	t.Setenv("LOCALSERVER_TEST_ROLE", "server")
-	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	server, pid, err := serving().StartDetached(t.Context(), log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	if Tail(log) != "serving" {
-		t.Errorf("its log: %q", Tail(log))
-	}
-	if err := Terminate(pid); err != nil {
-		t.Error(err)
-	}
-	dead(t, server.Endpoint)
+	waitDead(t, endpoint)
 }
 
 func TestEndsAtOnce(t *testing.T) {
@@ -142,7 +122,8 @@ func TestEndsAtOnce(t *testing.T) {
 	}
 }
 
-// TestNeverReady: a server that says nothing costs its time and shows its log.
+// TestNeverReady: a server that does not answer is given up after its time, and
+// the error has its log.
 func TestNeverReady(t *testing.T) {
 	p := script("echo thinking; exec sleep 60")
 	p.Within = 100 * time.Millisecond
@@ -152,39 +133,49 @@ func TestNeverReady(t *testing.T) {
 	}
 }
 
-// TestAnother: what answers at the port must be the server that was started.
+// TestAnother: an answer of another server at the port is an error.
 func TestAnother(t *testing.T) {
+	another := httptest.NewServer(http.NotFoundHandler())
+	defer another.Close()
 	p := script("exec sleep 60")
-	p.Command = func(port int) *exec.Cmd {
-		listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
-		if err != nil {
-			t.Fatal(err)
-		}
-		other := &http.Server{Handler: http.NotFoundHandler()}
-		t.Cleanup(func() { other.Close() })
-		go other.Serve(listener)
-		return exec.Command("sleep", "60")
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := p.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "something else answers") {
-		t.Errorf("took another server for ours: %v", err)
+	s := &Server{Endpoint: another.URL, process: follow(cmd)}
+	defer s.process.cmd.Process.Kill()
+	if err := p.waitReady(t.Context(), s); err == nil || !strings.Contains(err.Error(), "something else answers") {
+		t.Errorf("took another server for its own: %v", err)
+	}
+}
+
+func TestIsOwn(t *testing.T) {
+	with := func(status int, header string) *http.Response {
+		return &http.Response{StatusCode: status, Header: http.Header{header: {"1"}}}
+	}
+	for _, c := range []struct {
+		header string
+		answer *http.Response
+		want   bool
+	}{
+		{"Page", with(400, "Page"), true}, {"Page", with(200, "Server"), false},
+		{"", with(200, "Server"), true}, {"", with(404, "Server"), false},
+	} {
+		if got := (&Program{Header: c.header}).isOwn(c.answer); got != c.want {
+			t.Errorf("header %q, answer %d %v: %v", c.header, c.answer.StatusCode, c.answer.Header, got)
+		}
 	}
 }
 
 func TestPortTaken(t *testing.T) {
-	other := httptest.NewServer(http.NotFoundHandler())
-	defer other.Close()
-	p := serving()
-	p.Address = other.Listener.Addr().String()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	p := testServer()
+	p.Address = listener.Addr().String()
 	if _, err := p.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "is taken") {
 		t.Error(err)
-	}
-}
-
-// TestOutputHangs: a program that says nothing costs its deadline, no more,
-// though a child of it holds the pipe.
-func TestOutputHangs(t *testing.T) {
-	text, err := Output(t.Context(), 50*time.Millisecond, "/bin/sh", "-c", "echo begun; sleep 60; :")
-	if err == nil || !strings.Contains(err.Error(), "no answer within 50ms") {
-		t.Errorf("%q, %v", text, err)
 	}
 }

@@ -1,40 +1,44 @@
-// Package testrule keeps the rule that no test of a local service is left out
-// unseen: it runs, or it fails and says how to get the service and how to go
-// without; and where CI=true it runs.
+// Package testrule has the rule for tests that need a local server or a program
+// of the machine. BLUE_TEST_SKIP, a list with commas, names what to go without:
+// dynamodb, kms, python, or a program such as just. A test of a server that is
+// missing and not named fails and says how to get the server and how to go
+// without it. A test of a program that is missing is skipped with the reason.
+// With CI=true both fail.
 //
-// What belongs here: nothing that knows which service it is. What does not:
-// the search (internal/testing/localserver) and what a service gives to tests
-// (internal/testing/dynamolocal/localtest, internal/testing/kmstest).
+// The package knows no particular server: internal/testing/localserver finds
+// servers, and localtest and kmstest pass them to tests.
 package testrule
 
 import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/superviber/blue-encrypted-store/internal/testing/localserver"
+	"github.com/superviber/blue-encrypted-store/internal/testing/pythonenv"
 )
 
-// within bounds a search: the first one may fetch 150 MB.
-const within = 10 * time.Minute
+// searchTimeout limits a search. The first search may download 300 MB and wait
+// for another process that does.
+const searchTimeout = 20 * time.Minute
 
-// Endpoint returns what gives a test the URL of the one server of a kind that
-// its test binary has. find, which is handed the folder of the cache, is called
-// once, by the first test. The server is shared, so tests name apart what they
-// make there; it ends with the process. Where it is not Wanted or not found,
-// the test ends.
+// Endpoint returns a function that gives a test the URL of a server. The first
+// test calls find with the cache folder. The tests of a binary share the server
+// with other binaries, so they make names of their own there. If
+// BLUE_TEST_SKIP names the server, the test is skipped. If no server is found,
+// the test fails.
 func Endpoint(k localserver.Kind, find func(ctx context.Context, cache string) (*localserver.Server, error)) func(testing.TB) string {
 	once := sync.OnceValues(func() (*localserver.Server, error) {
-		cache, err := Cache()
+		cache, err := localserver.Cache()
 		if err != nil {
 			return nil, err
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), within)
+		ctx, cancel := context.WithTimeout(context.Background(), searchTimeout)
 		defer cancel()
 		server, err := find(ctx, cache)
 		if err == nil {
@@ -44,7 +48,7 @@ func Endpoint(k localserver.Kind, find func(ctx context.Context, cache string) (
 	})
 	return func(t testing.TB) string {
 		t.Helper()
-		Wanted(t, k.Skip)
+		Need(t, k.Skip)
 		server, err := once()
 		if err != nil {
 			t.Fatalf("%v\nfix: %s\ngo without: BLUE_TEST_SKIP=%s", err, k.Fix, k.Skip)
@@ -53,32 +57,74 @@ func Endpoint(k localserver.Kind, find func(ctx context.Context, cache string) (
 	}
 }
 
-// Cache returns the folder of this project in the user's cache folder.
-func Cache() (string, error) {
-	cache, err := os.UserCacheDir()
-	return filepath.Join(cache, localserver.Folder), err
-}
-
-// Wanted ends the test if BLUE_TEST_SKIP, a list with commas, names the
-// service: it is skipped, and where CI=true it fails.
-func Wanted(t testing.TB, service string) {
+// Need ends the test if BLUE_TEST_SKIP names what it needs. The test is skipped,
+// and with CI=true it fails.
+func Need(t testing.TB, name string) {
 	t.Helper()
-	reason := optOut(os.Getenv("BLUE_TEST_SKIP"), service)
-	if reason == "" {
+	if !isSkipped(os.Getenv("BLUE_TEST_SKIP"), name) {
 		return
 	}
 	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s, but CI=true runs every test: unset it", reason)
+		t.Fatalf("BLUE_TEST_SKIP has %s, but CI=true runs every test: unset it", name)
 	}
-	t.Skipf("skipped: %s", reason)
+	t.Skipf("skipped: BLUE_TEST_SKIP has %s", name)
 }
 
-// optOut returns why the tests of a service are left out, "" if they are not.
-func optOut(skip, service string) string {
-	for name := range strings.SplitSeq(skip, ",") {
-		if strings.TrimSpace(name) == service {
-			return "BLUE_TEST_SKIP has " + service
+// isSkipped reports whether the list of BLUE_TEST_SKIP has a name.
+func isSkipped(list, name string) bool {
+	for item := range strings.SplitSeq(list, ",") {
+		if strings.TrimSpace(item) == name {
+			return true
 		}
 	}
+	return false
+}
+
+// Program returns the path of a program: that of PATH, or that of the virtual
+// environment in the cache. If there is none, the test is skipped, and with
+// CI=true it fails.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	Need(t, name)
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	if cache, cacheErr := localserver.Cache(); cacheErr == nil {
+		if own, ownErr := exec.LookPath(pythonenv.Path(cache, name)); ownErr == nil {
+			return own
+		}
+	}
+	missing(t, fmt.Errorf("%s is not installed", name))
 	return ""
+}
+
+var pythons sync.Map // func() (string, error), by module
+
+// Python returns the path of a Python 3 that has a module. If there is none,
+// the test is skipped, and with CI=true it fails.
+func Python(t testing.TB, module string) string {
+	t.Helper()
+	Need(t, "python")
+	find, _ := pythons.LoadOrStore(module, sync.OnceValues(func() (string, error) {
+		cache, err := localserver.Cache()
+		if err != nil {
+			return "", err
+		}
+		return pythonenv.Find(context.Background(), cache, "import "+module)
+	}))
+	path, err := find.(func() (string, error))()
+	if err != nil {
+		missing(t, err)
+	}
+	return path
+}
+
+// missing skips a test, and with CI=true it fails.
+func missing(t testing.TB, err error) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%v, and CI=true runs every test: scripts/test --install", err)
+	}
+	t.Skipf("skipped: %v (scripts/test --install)", err)
 }

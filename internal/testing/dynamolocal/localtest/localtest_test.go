@@ -12,7 +12,7 @@ func TestEndpointOnce(t *testing.T) {
 	if first != second {
 		t.Errorf("two servers: %s and %s", first, second)
 	}
-	if err := localserver.Alive(t.Context(), first); err != nil {
+	if err := localserver.CheckAlive(t.Context(), first); err != nil {
 		t.Error(err)
 	}
 }
