@@ -13,13 +13,13 @@ import (
 type api interface {
 	// get is a strongly consistent GetItem; exists is false for no item.
 	get(ctx context.Context, table record.Table, key record.Key) (r record.Record, exists bool, err error)
-	// page is one page of a strongly consistent Query over the sort keys
-	// from first (inclusive) to last (exclusive, "" for no bound), at most
-	// limit records (0: what a page holds). next is "" at the end, else the
-	// sort key to begin after, at which an item need not stand.
+	// page returns one page of a strongly consistent Query over the sort keys from
+	// first (inclusive) to last (exclusive, "" for no bound), at most limit
+	// records (0: the size of a page). next is "" at the end, else the sort key to
+	// begin after. No item needs to exist at next.
 	page(ctx context.Context, table record.Table, pk record.Partition, bounds span, after string, limit int) (records []record.Record, next string, err error)
-	// transact is TransactWriteItems. A *refusal says which conditions
-	// failed; errUnknown that nobody can say whether it took effect.
+	// transact sends a TransactWriteItems. It returns *refusal with the failed
+	// conditions, or errUnknown if the result is not known.
 	transact(ctx context.Context, token string, actions []action) error
 	// snapshot is TransactGetItems: the items as of one moment; a missing
 	// one has no attributes.
@@ -40,7 +40,7 @@ type action struct {
 	when   condition
 }
 
-// condition is what must hold for the item at the action's key.
+// condition is a condition on the item at the key of the action.
 type condition struct {
 	absent  bool         // no item
 	equal   record.Attrs // an item, with these attributes; empty: any item

@@ -18,12 +18,12 @@ import (
 
 // client is api over the SDK. It may be used concurrently.
 //
-// Reads are repeated by the SDK, up to 3 times in all, and then fail with
-// ErrUnavailable. A transaction is sent once for each call: only what
-// certainly was not executed (no connection, a signature refused for the
-// clock) is repeated here. An answer that leaves the outcome open must reach
-// the protocol as errUnknown, for a refusal of the second attempt says nothing
-// about the first, which may still be on its way.
+// The SDK sends a read up to 3 times and then returns ErrUnavailable. A
+// transaction is sent once for each call. It is sent again only if it was
+// certainly not executed (no connection, or a signature refused because of the
+// clock). A response that leaves the result open must reach the protocol as
+// errUnknown, because a refusal of the second attempt does not determine the
+// result of the first, which can still be in flight.
 type client struct{ *conn.Conn }
 
 var _ api = (*client)(nil)
@@ -100,9 +100,9 @@ func fromItems(items []item) []record.Record {
 // ErrTooLarge: the same, and trying again does not help; errUnknown: anything
 // may be true.
 //
-// DynamoDB knows a token for ten minutes after the request ended, and only if
-// it took effect. TransactionInProgressException, which says that a request
-// with this token is being executed now, is errUnknown too.
+// DynamoDB remembers a token for ten minutes after the request ended, and only
+// if it took effect. TransactionInProgressException, for a request with this
+// token that is being executed now, is errUnknown too.
 func (c *client) transact(ctx context.Context, token string, actions []action) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -171,8 +171,9 @@ func toWrite(table *string, a action) types.TransactWriteItem {
 	}}
 }
 
-// snapshot takes at most 100 keys and 4 MB. A *refusal says that a transaction
-// was in the way (contended), or capacity (throttled).
+// snapshot takes at most 100 keys and 4 MB. It returns *refusal if a
+// transaction was in the way (contended) or capacity was exhausted
+// (throttled).
 func (c *client) snapshot(ctx context.Context, table record.Table, keys []record.Key) ([]record.Record, error) {
 	name, err := c.Table(table)
 	if err != nil {

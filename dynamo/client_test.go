@@ -22,7 +22,7 @@ import (
 
 var tableSets atomic.Int64
 
-// localConfig names tables of DynamoDB Local that nobody else has.
+// localConfig names tables of DynamoDB Local for this test only.
 func localConfig(t *testing.T) Config {
 	t.Helper()
 	random := uuid.Must(uuid.NewV4()).String()[:8] // the server may be older than this process

@@ -11,13 +11,14 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// item is a stored item: each attribute of a record by its name and DynamoDB's
-// type (S, N, B, BOOL), beside PK and SK. Nothing is packed, so that the
-// tables can be looked at with any tool.
+// item is a stored item: each attribute of a record by its name and the type
+// of DynamoDB (S, N, B, BOOL), next to PK and SK. Attributes are not packed,
+// so any tool can show the tables.
 //
 // One exception: an index attribute that DynamoDB would refuse (not a text,
-// empty, or too long for a key) is stored under its name with '_' before it.
-// Such a record is in no index, as the contract says, and comes back as it was.
+// empty, or too long for a key) is stored under its name with the prefix '_'.
+// Such a record is in no index, as the contract requires, and is read back
+// unchanged.
 type item = map[string]types.AttributeValue
 
 const (
@@ -75,9 +76,9 @@ var indexAttributes = map[string]int{
 	"GSI3PK": record.MaxPartition, "GSI3SK": record.MaxItem,
 }
 
-// fromItem is toItem's inverse. An item that no record makes (another type, a
-// number that is no int64) comes back with its key and without attributes, so
-// that whoever verifies records can name it as damaged.
+// fromItem is the inverse of toItem. An item that toItem cannot produce
+// (another type, or a number that does not fit int64) keeps its key and loses
+// its attributes, so that verification reports it as damaged.
 func fromItem(in item) record.Record {
 	r := record.Record{Key: record.Key{Partition: record.Partition(text(in[partitionKey])), Item: text(in[sortKey])}, Attrs: record.Attrs{}}
 	for name, v := range in {
@@ -119,9 +120,9 @@ func text(v types.AttributeValue) string {
 	return ""
 }
 
-// storable reports whether an item can have such a key. What is not storable
-// is not there; asking DynamoDB would be an error, or, where JSON replaces
-// bytes that are not UTF-8, the answer to another question.
+// storable reports whether an item can have such a key. No item exists at any
+// other key. A request for it would fail, or would read another key where JSON
+// replaces bytes that are not UTF-8.
 func storable(s string, limit int) bool {
 	return s != "" && len(s) <= limit && utf8.ValidString(s)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// peeker is an api that can look at a table without knowing a key. It needs
-// dynamodb:Scan, and is asked only before a new master key is made.
+// peeker is an api that can read a table without knowing a key. It needs
+// dynamodb:Scan. It is used only before a new master key is made.
 type peeker interface {
 	// peek returns up to limit records, any ones, of those whose PK begins
 	// with a prefix.

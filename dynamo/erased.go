@@ -22,17 +22,17 @@ var (
 	_ record.Identified = (*Store)(nil)
 )
 
-// Purge implements record.Purger: the items of redo logs. Under a tombstone no
-// log is pending and none can become so, since a final transaction is
-// conditioned on the head that it was made for; so each item goes without
-// another condition, however young. A put of one that is still under way may
-// land afterwards: its writer takes it back when it learns that it has lost,
-// and if it is dead the item lies there, sealed under a key that is gone, until
-// Purge is called again.
+// Purge implements record.Purger. It deletes the items of redo logs. Under a
+// tombstone no log is pending and none can become pending, because a final
+// transaction has a condition on its meta item. So Purge deletes each item
+// without another condition and regardless of its age. A put in flight can be
+// written afterwards. Its writer removes it when its commit is rejected. If
+// the writer has crashed, the item stays, encrypted under a destroyed key,
+// until Purge is called again.
 //
-// Under another head a pending log is rolled forward, or, where it is not whole,
-// taken off the head: the commit it belongs to is then lost. Only an erasure
-// may do that.
+// Under any other meta item, Purge rolls a pending log forward. If the log is
+// incomplete, Purge removes it from the meta item, and its commit is lost.
+// Only an erasure must do that.
 func (s *Store) Purge(ctx context.Context, pk record.Partition) error {
 	if err := s.checkOpen(); err != nil {
 		return err
@@ -56,7 +56,8 @@ func (s *Store) Purge(ctx context.Context, pk record.Partition) error {
 	return fmt.Errorf("%w: %s changed while it was purged", record.ErrBusy, pk)
 }
 
-// unmark rolls a pending log forward, or gives up one that is damaged.
+// unmark rolls a pending log forward, or removes a damaged one from the meta
+// item.
 func (s *Store) unmark(ctx context.Context, head record.Record) error {
 	p, readable := pendingOf(head)
 	if readable {
@@ -92,13 +93,13 @@ func (s *Store) Leftovers(ctx context.Context, pk record.Partition) (int, error)
 	return len(items), err
 }
 
-// keeper is an api that knows its tables, and of copies of them.
+// keeper is an api that can list its tables and the copies of them.
 type keeper interface {
 	identity(ctx context.Context) ([]string, error)
 	copies(ctx context.Context) ([]record.Copy, error)
 }
 
-// held are the tables that hold what is erased.
+// held contains the tables with data that an erasure destroys.
 var held = []record.Table{record.Dialogues, record.Keys}
 
 // Identity implements record.Identified: the ARNs of the tables of dialogues and
@@ -134,14 +135,14 @@ func (c *client) identity(ctx context.Context) ([]string, error) {
 }
 
 // Copies implements record.Inventory: the point-in-time windows of the tables
-// of dialogues and keys, and their backups. It takes
-// dynamodb:DescribeContinuousBackups and dynamodb:ListBackups. What AWS Backup
-// keeps, ListBackups does not list ("ListBackups", Amazon DynamoDB API
-// Reference), so it is a place where nobody here can tell.
+// of dialogues and keys, and their backups. It needs
+// dynamodb:DescribeContinuousBackups and dynamodb:ListBackups. ListBackups
+// does not list the copies of AWS Backup ("ListBackups", Amazon DynamoDB API
+// Reference), so Copies reports them as a place that it cannot check.
 //
-// ErrUnavailable for a server that does not say. One on this machine, such as
-// DynamoDB Local, may know no such copies at all: then that is listed, as not
-// covered.
+// It returns ErrUnavailable if the server does not answer these requests. A
+// server on this machine, such as DynamoDB Local, can lack these operations.
+// Then Copies lists that place as not covered.
 func (s *Store) Copies(ctx context.Context) ([]record.Copy, error) {
 	if err := s.checkOpen(); err != nil {
 		return nil, err
@@ -173,7 +174,7 @@ func (c *client) copies(ctx context.Context) ([]record.Copy, error) {
 	return all, nil
 }
 
-// unknown is what a list comes to on a server that does not know the operation.
+// unknown returns the list for a server that does not implement the operation.
 func (c *client) unknown(kind, what string) ([]record.Copy, error) {
 	if !c.Local {
 		return nil, c.untold(what)
@@ -181,7 +182,7 @@ func (c *client) unknown(kind, what string) ([]record.Copy, error) {
 	return []record.Copy{{Kind: kind, What: what + ": the server at " + c.At + " knows none"}}, nil
 }
 
-// untold is the error of an answer that must not be taken for "none".
+// untold returns the error for a response that must not be read as "none".
 func (c *client) untold(what string) error {
 	return &conn.Fault{
 		Kind: record.ErrUnavailable, Message: "the server at " + c.At + " does not say " + what,
@@ -189,7 +190,7 @@ func (c *client) untold(what string) error {
 	}
 }
 
-// window is how far back a table can be restored to any moment.
+// window returns the period of point-in-time recovery of a table.
 func (c *client) window(ctx context.Context, table record.Table) ([]record.Copy, error) {
 	name, err := c.Table(table)
 	if err != nil {
@@ -213,8 +214,8 @@ func (c *client) window(ctx context.Context, table record.Table) ([]record.Copy,
 	}}, nil
 }
 
-// backups lists the backups of a table: those on demand, and those of the
-// system, which a table that was deleted leaves.
+// backups lists the backups of a table: on-demand backups, and system backups
+// that remain after a table is deleted.
 func (c *client) backups(ctx context.Context, table record.Table) ([]record.Copy, error) {
 	name, err := c.Table(table)
 	if err != nil {
@@ -250,11 +251,11 @@ func (c *client) backups(ctx context.Context, table record.Table) ([]record.Copy
 	}
 }
 
-// copiesFault is the error of a list that must not be believed empty.
+// copiesFault returns the error for a list that could not be read.
 func (c *client) copiesFault(ctx context.Context, err error, table record.Table) error {
 	if awsclient.ClassOfError(err) == awsclient.Denied {
 		return &conn.Fault{
-			Kind: record.ErrUnavailable, Message: "the copies of table " + c.Prefix + string(table) + " may not be listed",
+			Kind: record.ErrUnavailable, Message: "the copies of table " + c.Prefix + string(table) + " cannot be listed",
 			HintText: "the credentials need dynamodb:DescribeTable, dynamodb:DescribeContinuousBackups and dynamodb:ListBackups", Cause: err,
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// TestPurge: under a head that is no tombstone a whole log is rolled forward, a
+// TestPurge: under a meta item that is no tombstone a whole log is rolled forward, a
 // broken one is given up, and nothing is deleted; under a tombstone every log
 // goes, however young, and no lease is put on it.
 func TestPurge(t *testing.T) {
@@ -79,7 +79,7 @@ func TestPurge(t *testing.T) {
 		// A writer that learns now that it has lost takes its log along.
 		late := h.w.newID()
 		pieces(late, 3)
-		s.lost(ctx, simPK, pending{late, 3})
+		s.onLost(ctx, simPK, pending{late, 3})
 		if _, leased := head.record.Attrs[attrLease]; leased || left() != 0 {
 			t.Errorf("leased %v, %d pieces left of a writer that lost", leased, left())
 		}

@@ -39,8 +39,8 @@ func (r *refusal) passing() bool {
 
 func (r *refusal) throttled() bool { return slices.Contains(r.causes, throttled) }
 
-// conflict turns unmet conditions into the ConflictError of the contract: an
-// item's says more than the head's.
+// conflict turns unmet conditions into the ConflictError of the contract. An
+// item has precedence over the meta item.
 func (r *refusal) conflict(actions []action) error {
 	var found *record.ConflictError
 	for i, c := range r.causes {

@@ -12,13 +12,13 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// macName is the attribute that stands for all others of a sealed record
-// (docs/format.md §5) but those whose names begin with '_'.
+// macName is the attribute that represents all other attributes of a sealed
+// record (docs/format.md §5) except those whose names begin with '_'.
 const macName = "item_mac"
 
-// expression is the text of a condition and what its placeholders stand for.
-// Names and values never stand in the text itself: names may be reserved words
-// or hold any character.
+// expression is the text of a condition with the values of its placeholders.
+// Names and values are never part of the text, because names can be reserved
+// words or contain any character.
 type expression struct {
 	terms  []string
 	names  map[string]string

@@ -198,8 +198,8 @@ func (h *history) refuse(attempt string) {
 	h.refused[attempt] = true
 }
 
-// writes are those of one attempt: the head, one shared record, new records,
-// and the event. A touch changes the head alone, and not its version.
+// writes are those of one attempt: the meta item, one shared record, new records,
+// and the event. A touch changes the meta item alone, and not its version.
 func (w *writer) writes(v view, op, attempt string, big, touch bool) []record.Write {
 	h := w.h
 	created := v.version == 0 && len(v.head.Attrs) == 0

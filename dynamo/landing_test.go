@@ -21,7 +21,7 @@ func solo(seed uint64, sc scale) *history {
 	}
 }
 
-// answersEarly answers "unknown" to commits while they are still landing.
+// answersEarly answers "unknown" to commits while they are still in progress.
 type answersEarly struct {
 	*link
 }
@@ -87,7 +87,7 @@ func TestAcknowledgedIsVisible(t *testing.T) {
 	}
 }
 
-// TestBigKeepsMustNotExist: a new record of a big commit that exists already
+// TestBigKeepsMustNotExist: a new record of a large commit that exists already
 // is a conflict on it, and nothing is written.
 func TestBigKeepsMustNotExist(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 //	SK  {b}#{i:04d}           b: UUIDv7 of the commit; i from 0
 //	    _chunk B              a piece of the records (chunk.go)
 //
-// Its transaction then sets _pending = "{b}/{number of items}" on the head,
+// Its transaction then sets _pending = "{b}/{number of items}" on the meta item,
 // changes the existing records, and checks that every log item exists. From
 // there the commit has happened: a reader lays the log over what it reads, and
 // the next writer, or the committer itself, rolls it forward: puts the records
@@ -30,7 +30,7 @@ const (
 	logPrefix   = "_log#"
 )
 
-// pending names a log and says how many items it has.
+// pending identifies a log and its number of items.
 type pending struct {
 	b     string
 	items int
@@ -48,7 +48,7 @@ func logKey(pk record.Partition, b string, i int) record.Key {
 	return record.Key{Partition: logPrefix + pk, Item: fmt.Sprintf("%s#%04d", b, i)}
 }
 
-// big commits through the redo log.
+// large commits through the redo log.
 func (s *Store) big(ctx context.Context, writes []record.Write) error {
 	pk, created, final := split(writes)
 	p := pending{b: s.newID()}
@@ -69,7 +69,7 @@ func (s *Store) big(ctx context.Context, writes []record.Write) error {
 	}
 	if err != nil {
 		if c, ok := errors.AsType[*record.ConflictError](err); errors.Is(err, record.ErrBusy) || ok && c.OnMeta() {
-			s.lost(ctx, pk, p)
+			s.onLost(ctx, pk, p)
 		}
 		return err
 	}
@@ -79,16 +79,16 @@ func (s *Store) big(ctx context.Context, writes []record.Write) error {
 	return nil
 }
 
-// lost is the end of a big commit that has not landed and never can: it may go
-// first next time. If the dialogue was erased there is no next time, nor anybody
-// to sweep, so the log goes.
-func (s *Store) lost(ctx context.Context, pk record.Partition, p pending) {
+// onLost handles a large commit that was rejected: it takes a lease so that
+// the retry has priority. If the dialogue was erased, there is no retry and no
+// sweep, so onLost deletes the log.
+func (s *Store) onLost(ctx context.Context, pk record.Partition, p pending) {
 	if erased := s.turns.take(ctx, s, pk); erased {
 		_ = s.deleteLog(ctx, pk, p) // else record.Purger does
 	}
 }
 
-// split parts the writes of a big commit: new records go into the log, the
+// split parts the writes of a large commit: new records go into the log, the
 // rest into the final transaction.
 func split(writes []record.Write) (pk record.Partition, created []record.Record, final []action) {
 	for _, w := range writes {
@@ -106,8 +106,8 @@ func split(writes []record.Write) (pk record.Partition, created []record.Record,
 	return pk, created, final
 }
 
-// markPending sets _pending on the head of a final transaction. A big commit
-// lands even under a lease, its own or another big writer's.
+// markPending sets _pending on the meta item of a final transaction. A large
+// commit is written even under a lease of its own or of another large writer.
 func markPending(final []action, p pending) []action {
 	for i, a := range final {
 		if !a.onHead() {
@@ -120,11 +120,11 @@ func markPending(final []action, p pending) []action {
 	return final
 }
 
-// begin checks what the final transaction of a big commit has no room for:
-// that the new records do not exist. That holds until the final, for only a
-// commit makes records, and after one the final's condition on the head fails.
-// It reads by transactions, for the commit that made the head may not be
-// visible everywhere.
+// begin checks that the new records of a large commit do not exist, because
+// its final transaction has no space for these checks. The result holds until
+// the final transaction: only a commit creates records, and after another
+// commit the condition on the meta item fails. begin reads by transactions
+// because the commit that wrote the meta item might not be visible everywhere.
 func (s *Store) begin(ctx context.Context, pk record.Partition, writes []record.Write, created []record.Record) error {
 	head, exists, err := s.api.get(ctx, record.Dialogues, headKey(pk))
 	if err != nil {
@@ -159,7 +159,8 @@ func (s *Store) begin(ctx context.Context, pk record.Partition, writes []record.
 	return nil
 }
 
-// putLog puts the log items; their keys are fresh, so what is there is ours.
+// putLog puts the log items. Their keys are new, so an equal item at such a
+// key was put by this commit.
 func (s *Store) putLog(ctx context.Context, puts []action) error {
 	for _, put := range puts {
 		err := s.transact(ctx, s.newID(), []action{put})
@@ -168,14 +169,15 @@ func (s *Store) putLog(ctx context.Context, puts []action) error {
 		}
 		found, exists, getErr := s.api.get(ctx, put.table, put.record.Key)
 		if getErr != nil || !exists || !found.Equal(put.record) {
-			return known(err)
+			return asUnavailable(err)
 		}
 	}
 	return nil
 }
 
-// logOf returns the records of the log that is pending on a head, none if none
-// is. whole is false if it was rolled forward meanwhile.
+// logOf returns the records of the pending log of a meta item, or none if no
+// log is pending. whole is false if the log was rolled forward during the
+// read.
 func (s *Store) logOf(ctx context.Context, head record.Record) (logged []record.Record, whole bool, err error) {
 	p, pending := pendingOf(head)
 	if !pending {
@@ -184,13 +186,14 @@ func (s *Store) logOf(ctx context.Context, head record.Record) (logged []record.
 	return s.readLog(ctx, head.Key.Partition, p)
 }
 
-// logQuery asks for the logs of a partition.
+// logQuery returns the query for the logs of a partition.
 func logQuery(pk record.Partition) record.Query {
 	return record.Query{Table: record.Dialogues, Partition: logPrefix + pk}
 }
 
-// readLog reads a log. A log is deleted only after it is certain that it is
-// pending no more, so one that is pending and not whole was tampered with.
+// readLog reads a log. It returns blue.ErrTampered if a pending log is
+// incomplete, because a log is deleted only after it is certain that it is no
+// longer pending.
 func (s *Store) readLog(ctx context.Context, pk record.Partition, p pending) (logged []record.Record, whole bool, err error) {
 	items, err := s.pages(ctx, logQuery(pk), span{p.b + "#", p.b + "$"})
 	if err != nil {
@@ -217,8 +220,7 @@ func (s *Store) isPending(ctx context.Context, pk record.Partition, p pending) (
 	return still && now == p, err
 }
 
-// overlay adds the records of a log that are not there yet, and puts all in
-// order.
+// overlay adds the missing records of a log and sorts all records by sort key.
 func overlay(records, logged []record.Record) []record.Record {
 	present := make(map[record.Key]bool, len(records))
 	for _, r := range records {
@@ -233,8 +235,8 @@ func overlay(records, logged []record.Record) []record.Record {
 	return records
 }
 
-// drain rolls a log forward: apply, clear, delete. Any number of writers may
-// do it at once, and it may be cut anywhere and begun again.
+// drain rolls a log forward: it applies, clears and deletes the log. Several
+// writers can do this at the same time. It can stop anywhere and start again.
 func (s *Store) drain(ctx context.Context, pk record.Partition, p pending) error {
 	logged, whole, err := s.readLog(ctx, pk, p)
 	if err != nil || !whole {
@@ -262,14 +264,14 @@ func (s *Store) apply(ctx context.Context, pk record.Partition, p pending, logge
 			actions = append(actions, action{table: record.Dialogues, record: r, when: condition{absent: true}})
 		}
 		if done, err := s.applyPiece(ctx, actions); err != nil || done {
-			return known(err)
+			return asUnavailable(err)
 		}
 	}
 	return nil
 }
 
-// applyPiece puts one transaction of a log. done says that the log is not
-// pending any more: somebody else has finished.
+// applyPiece puts one transaction of a log. done reports that the log is no
+// longer pending because another writer has finished it.
 func (s *Store) applyPiece(ctx context.Context, actions []action) (done bool, err error) {
 	for len(actions) > 1 {
 		err := s.transact(ctx, s.newID(), actions)
@@ -298,8 +300,9 @@ func (s *Store) applyPiece(ctx context.Context, actions []action) (done bool, er
 	return false, nil
 }
 
-// clear takes _pending off the head. cleared says that the log is ours to
-// delete: it is certain that it is pending no more, and nobody else took it off.
+// clear removes _pending from the meta item. cleared reports that the caller
+// must delete the log: it is no longer pending, and no other writer removed
+// _pending.
 func (s *Store) clear(ctx context.Context, pk record.Partition, p pending) (cleared bool, err error) {
 	for tried := false; ; tried = true {
 		head, _, err := s.api.get(ctx, record.Dialogues, headKey(pk))
@@ -321,7 +324,7 @@ func (s *Store) clear(ctx context.Context, pk record.Partition, p pending) (clea
 	}
 }
 
-// deleteLog removes the items of a log that is certainly not pending any more.
+// deleteLog removes the items of a log that is certainly no longer pending.
 func (s *Store) deleteLog(ctx context.Context, pk record.Partition, p pending) error {
 	for i := range p.items {
 		if err := s.deleteLogItem(ctx, logKey(pk, p.b, i)); err != nil {
@@ -331,19 +334,21 @@ func (s *Store) deleteLog(ctx context.Context, pk record.Partition, p pending) e
 	return nil
 }
 
-// deleteLogItem removes one item of a log, which somebody else may have done.
+// deleteLogItem removes one item of a log. It returns nil if another writer
+// has removed it.
 func (s *Store) deleteLogItem(ctx context.Context, key record.Key) error {
 	err := s.transact(ctx, s.newID(), []action{{table: record.Dialogues, record: record.Record{Key: key}}})
 	if r, refused := errors.AsType[*refusal](err); refused && r.causes[0] == unmet {
 		return nil
 	}
-	return known(err)
+	return asUnavailable(err)
 }
 
-// sweep removes the logs of crashed writers: each item by a transaction that
-// checks that the head is the one just read. A plain delete would lose data,
-// however old the log looks: its final transaction may still arrive. After
-// this one that final fails on its own check of the log item.
+// sweep removes the logs of crashed writers. It deletes each item by a
+// transaction that checks that the meta item is the one just read. A plain
+// delete would lose data, however old the log is, because its final
+// transaction can still arrive. After this delete the final transaction fails
+// on its own check of the log item.
 func (s *Store) sweep(ctx context.Context, pk record.Partition, head record.Record) {
 	items, err := s.pages(ctx, logQuery(pk), span{last: bornAt(s.now().Add(-s.limits.leftover))})
 	if err != nil {

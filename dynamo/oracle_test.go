@@ -75,7 +75,7 @@ func look(records []record.Record) (v view, wrong string) {
 	return v, ""
 }
 
-// itemSK sorts half of the records before the head and half after it.
+// itemSK sorts half of the records before the meta item and half after it.
 func itemSK(version, i int) string {
 	return []string{"an", "z"}[i%2] + fmt.Sprintf("item#%04d#%04d", version, i)
 }

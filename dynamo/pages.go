@@ -9,16 +9,17 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// onward follows an answer that comes in pages. A page may be empty or hold few
-// items and still not be the last one; which it is, the key of the next one says
-// alone. A server that names the same key twice would be asked for ever.
+// onward follows a response that comes in pages. A page can be empty or short
+// and still not be the last one. Only the key of the next page shows whether
+// it is the last. onward detects a server that returns the same key twice,
+// which would cause an endless loop.
 type onward struct {
 	what string // what is read, for the error
 	seen map[string]bool
 }
 
-// past takes note of a key to go on after, all of whose attributes are texts.
-// ErrUnavailable for one that was there before.
+// past records a key to resume after. All its attributes are texts. It returns
+// ErrUnavailable if the key was recorded before.
 func (o *onward) past(key item) error {
 	var place strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(key)) {
@@ -34,8 +35,8 @@ func (o *onward) past(key item) error {
 	return nil
 }
 
-// stuck is the error of pages that come again and again, or of one that says
-// that there are more and not where.
+// stuck returns the error for repeated pages, or for a page without the key of
+// the next one.
 func stuck(what string) error {
 	return fmt.Errorf("%w: dynamo: the pages of %s do not advance", record.ErrUnavailable, what)
 }

@@ -28,8 +28,9 @@ func isThrottled(err error) bool {
 	return ok && f.Throttled
 }
 
-// readFault turns the error of a read into one of ours. A *refusal is what a
-// transactional read met; else ErrUnavailable, or the context's own error.
+// readFault turns the error of a read into an error of record. It returns
+// *refusal for a canceled transactional read, else ErrUnavailable or the error
+// of the context.
 func (c *client) readFault(ctx context.Context, err error, tables ...record.Table) error {
 	canceled, ok := errors.AsType[*types.TransactionCanceledException](err)
 	if ok && ctx.Err() == nil && c.Explain(err, tables) == nil {
@@ -83,7 +84,7 @@ func (c *client) orUnreachable(err error) error {
 	if f := c.Explain(err, nil); f != nil {
 		return f
 	}
-	return &conn.Fault{Kind: record.ErrUnavailable, Message: "writing to DynamoDB at " + c.At, HintText: "try again; what was written shows when the dialogue is read", Cause: err}
+	return &conn.Fault{Kind: record.ErrUnavailable, Message: "writing to DynamoDB at " + c.At, HintText: "try again. Read the dialogue to see the result", Cause: err}
 }
 
 // refusalOf reads the cancellation reasons, one for each action.

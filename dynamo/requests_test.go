@@ -69,7 +69,7 @@ func TestRequests(t *testing.T) {
 
 // TestAuditPut: the event of a read is one PutItem, without a token. Whatever
 // becomes of the first one, each load that succeeds has left one event, and the
-// chain goes on without a gap.
+// chain continues without a gap.
 func TestAuditPut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

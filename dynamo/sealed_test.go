@@ -88,9 +88,9 @@ func moves(round blue.Round, n, size int) blue.RoundBatch {
 	return b
 }
 
-const others = 4 // writes of a round beside its moves
+const others = 4 // writes of a round next to its moves
 
-// stored is the partition as it lies there, and its size in bytes.
+// stored is the partition as it is stored, and its size in bytes.
 func (w *world) stored() (items []record.Record, bytes int) {
 	w.Helper()
 	items, err := w.records.Query(w.Context(), record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(id))})

@@ -67,7 +67,7 @@ func (s *Store) confirmRefusal(ctx context.Context, writes []record.Write, actio
 	w := fenced(writes)
 	if w == nil {
 		if errors.Is(refused, errUnknown) {
-			return known(refused)
+			return asUnavailable(refused)
 		}
 		return conflict
 	}
@@ -81,9 +81,9 @@ func (s *Store) confirmRefusal(ctx context.Context, writes []record.Write, actio
 	return s.answerByEvent(ctx, w, actions, found[0])
 }
 
-// unblock looks why the head refused a commit. If it is still the one that
-// the commit stands on, a log or a lease was in the way, and when that is
-// gone the same transaction may land.
+// unblock reads the meta item to find the reason for a refusal. If it is still
+// the one that the commit is based on, a log or a lease was in the way. After
+// that is gone, the same transaction can succeed.
 func (s *Store) unblock(ctx context.Context, actions []action) (again bool, err error) {
 	for _, a := range actions {
 		if !a.onHead() {
@@ -104,14 +104,15 @@ func (s *Store) unblock(ctx context.Context, actions []action) (again bool, err 
 	return false, nil
 }
 
-// resolve finds out what became of a commit whose answer was lost. meta
-// cannot tell: others may have committed on top. The fence can: it is put at
-// the key of one of the commit's own records, must-not-exist. If it lands, the
-// commit never can; if it does not, what stands there tells.
+// resolve determines the result of a commit whose response was lost. The meta
+// item does not show it, because later commits can have replaced it. The fence
+// does: it is put at the key of one of the records of the commit, on the
+// condition that no item exists. If the fence is written, the commit can never
+// be written. Otherwise the stored item shows the result.
 func (s *Store) resolve(ctx context.Context, writes []record.Write, actions []action, unknown error) error {
 	w := fenced(writes)
 	if w == nil {
-		return known(unknown)
+		return asUnavailable(unknown)
 	}
 	fence := record.Record{Key: w.Record.Key, Attrs: w.Fence}
 	put := s.transact(ctx, s.newID(), []action{{table: w.Table, record: fence, when: condition{absent: true}}})
@@ -150,10 +151,11 @@ func fenced(writes []record.Write) *record.Write {
 	return nil
 }
 
-// visible waits until a transaction that landed can be read whole, where its
-// caller reads next: TransactGetItems is serialised behind it. That is in the
-// partition of its head; the audit log's index of days, which it may have
-// written too, a user may not even be allowed to read (deploy/iam/user.json).
+// visible waits until a committed transaction can be read completely in the
+// partition of its meta item, where the caller reads next. TransactGetItems is
+// serialized after the commit. The commit can also write to the index of days
+// of the audit log, but a user might have no permission to read it
+// (deploy/iam/user.json).
 func (s *Store) visible(ctx context.Context, actions []action) error {
 	of := map[record.Partition]bool{}
 	for _, a := range actions {
@@ -172,20 +174,21 @@ func (s *Store) visible(ctx context.Context, actions []action) error {
 			continue
 		}
 		if _, err := s.snapshot(ctx, table, keys); err != nil {
-			return fmt.Errorf("%w: a commit that landed is not readable yet: %w", record.ErrUnavailable, err)
+			return fmt.Errorf("%w: a committed transaction is not readable yet: %w", record.ErrUnavailable, err)
 		}
 	}
 	return nil
 }
 
-// snapshot reads items as of one moment; a transaction in its way passes.
+// snapshot reads items as of one moment. It retries while a transaction is in
+// the way.
 func (s *Store) snapshot(ctx context.Context, table record.Table, keys []record.Key) ([]record.Record, error) {
 	var found []record.Record
 	err := s.repeat(ctx, func() (err error) {
 		found, err = s.api.snapshot(ctx, table, keys)
 		return err
 	})
-	return found, known(err)
+	return found, asUnavailable(err)
 }
 
 // transact repeats a transaction with the same bytes and token until it has a
@@ -204,16 +207,15 @@ func (s *Store) transact(ctx context.Context, token string, actions []action) er
 	return err
 }
 
-// The budget of one transaction, for each trouble apart: how often it is sent
-// before we give up. What stands in the way of an item is gone soon; a lost
-// answer may have cost a timeout.
+// The budget of one transaction for each kind of failure: the number of times
+// it is sent. A lock on an item is short. A lost response can cost a timeout.
 const (
 	maxContended = 10 // then ErrBusy
 	maxThrottled = 10 // then ErrUnavailable
 	maxLost      = 3  // then errUnknown
 )
 
-// repeat sends a request again while its answer is a passing trouble.
+// repeat sends a request again while it fails for a temporary reason.
 func (s *Store) repeat(ctx context.Context, send func() error) error {
 	var contended, throttled, lost int
 	for {
@@ -244,16 +246,17 @@ func (s *Store) repeat(ctx context.Context, send func() error) error {
 // backoff doubles from 10 ms to 640 ms.
 func backoff(tries int) time.Duration { return 10 * time.Millisecond << min(tries-1, 6) }
 
-// known gives an error of the protocol the sentinel of the contract.
-func known(err error) error {
+// asUnavailable adds record.ErrUnavailable to errUnknown and returns any other
+// error unchanged.
+func asUnavailable(err error) error {
 	if errors.Is(err, errUnknown) {
 		return fmt.Errorf("%w: %w", record.ErrUnavailable, err)
 	}
 	return err
 }
 
-// onLog reports whether a log item was missing: a cleaner has taken it, or its
-// put is still under way.
+// onLog reports whether a log item was missing, because a cleaner has removed
+// it or its put is still in flight.
 func (r *refusal) onLog(actions []action) bool {
 	for i, c := range r.causes {
 		if c == unmet && strings.HasPrefix(string(actions[i].record.Key.Partition), logPrefix) {

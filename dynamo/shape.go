@@ -32,8 +32,8 @@ func (s *Store) confirmEmpty(ctx context.Context) error {
 	return nil
 }
 
-// checkKeys is ErrUnavailable unless a table has our keys. Whoever may read a
-// table need not be allowed to describe it; then its index is believed.
+// checkKeys returns ErrUnavailable unless a table has the keys of this store.
+// If the user has no permission to describe the table, checkKeys accepts it.
 func (c *client) checkKeys(ctx context.Context, table record.Table) error {
 	name, err := c.Table(table)
 	if err != nil {

@@ -48,7 +48,7 @@ func (w *world) watch(wait *sync.WaitGroup, moves int) (done func()) {
 }
 
 // TestRounds registers rounds on both sides of what fits one transaction. A
-// reader beside them sees all or nothing; what was written is read back equal.
+// reader next to them sees all or nothing; what was written is read back equal.
 func TestRounds(t *testing.T) {
 	t.Parallel()
 	for _, writes := range []int{99, 100, 101, 290, 2000} {

@@ -15,8 +15,8 @@ import (
 )
 
 // mostTries is the stated bound of tries (a load and a Commit) of each commit
-// in a contest. Under its lease a big commit loses only to the other big
-// writer, which lands 10 times, and before it has taken the lease once more to
+// in a contest. Under its lease a large commit loses only to the other big
+// writer, which lands 10 times, and before it has taken the lease again to
 // a small one each time: 2·10 + 1, with room. The engine allows 64.
 const mostTries = 24
 
@@ -91,7 +91,7 @@ func TestNobodyStarves(t *testing.T) {
 	}
 }
 
-// TestLeaseMatters: without the lease big writers do need more tries.
+// TestLeaseMatters: without the lease large writers do need more tries.
 func TestLeaseMatters(t *testing.T) {
 	noLease := bug{wrap: editing(func(actions []action) func(action) (action, bool) {
 		return func(a action) (action, bool) {

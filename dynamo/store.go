@@ -3,11 +3,11 @@ package dynamo
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/superviber/blue-encrypted-store/internal/retry"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -46,26 +46,11 @@ var serviceLimits = limits{
 
 // newStore returns the protocol over an api. owner is this process in leases.
 func newStore(api api, owner string, newID func() string) *Store {
-	return &Store{api: api, now: time.Now, pause: sleep, jitter: jitter, newID: newID, limits: serviceLimits, turns: newTurns(owner)}
+	return &Store{api: api, now: time.Now, pause: retry.Sleep, jitter: retry.Jitter, newID: newID, limits: serviceLimits, turns: newTurns(owner)}
 }
-
-// sleep waits, or returns the context's error.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}
-
-// jitter takes up to half of a pause off, so that writers fall out of step.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
 
 // Settle implements record.Unsteady: a Query is read-committed, so it can show
-// part of a transaction that is just landing (AWS, "Isolation levels").
+// part of a transaction that is being committed (AWS, "Isolation levels").
 func (s *Store) Settle() (reads int, over time.Duration) { return 5, 3 * time.Second }
 
 // maxReads bounds how often a read starts again because the partition changed
@@ -91,8 +76,9 @@ func (s *Store) Get(ctx context.Context, table record.Table, key record.Key) (re
 	return record.Record{}, fmt.Errorf("%w: %s %s", record.ErrBusy, key.Partition, key.Item)
 }
 
-// find is one try of Get: the item; absent, the head and its pending log; not
-// there, the item again, for an earlier log may have been applied between.
+// find is one attempt of Get. It reads the item, then the meta item and its
+// pending log, then the item again, because an earlier log can have been
+// applied between.
 func (s *Store) find(ctx context.Context, table record.Table, key record.Key) (r record.Record, exists, again bool, err error) {
 	r, exists, err = s.api.get(ctx, table, key)
 	if err != nil || exists || table != record.Dialogues || key.Item == record.Meta {
@@ -140,7 +126,7 @@ func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, err
 	return nil, fmt.Errorf("%w: %s changed while it was read", record.ErrBusy, q.Partition)
 }
 
-// read is one try of Query; again says that it must be made once more.
+// read is one try of Query; again says that it must be made again.
 func (s *Store) read(ctx context.Context, q record.Query) (records []record.Record, again bool, err error) {
 	records, err = s.pages(ctx, q, span{})
 	head := headOf(records)
@@ -157,19 +143,19 @@ func (s *Store) read(ctx context.Context, q record.Query) (records []record.Reco
 }
 
 // prepare makes a partition ready for an update: it rolls a pending log
-// forward and lets a big writer go first. changed says that the partition must
+// forward and lets a large writer go first. changed says that the partition must
 // be read again.
 func (s *Store) prepare(ctx context.Context, head record.Record) (changed bool, err error) {
 	if p, pending := pendingOf(head); pending {
 		return true, s.drain(ctx, head.Key.Partition, p)
 	}
-	if s.turns.respects(head, s.now(), s.limits.lease) {
+	if s.turns.mustWait(head, s.now(), s.limits.lease) {
 		return true, s.turns.wait(ctx, s, head)
 	}
 	return false, nil
 }
 
-// exact is one try of an exact Query. Every commit changes the head, so
+// exact is one try of an exact Query. Every commit changes the meta item, so
 // transactional reads that each hold the same head show one moment. A log
 // rolled forward between them changes nothing: it is laid over them all.
 //
@@ -222,7 +208,7 @@ func (s *Store) exact(ctx context.Context, q record.Query) (records []record.Rec
 }
 
 // transactions cuts records, but no head, into pieces that one transaction can
-// hold beside the head.
+// hold next to the meta item.
 func (s *Store) transactions(records []record.Record) func(yield func([]record.Record) bool) {
 	return func(yield func([]record.Record) bool) {
 		var piece []record.Record
@@ -338,7 +324,7 @@ func actionOf(w record.Write) action {
 
 func (a action) onHead() bool { return a.table == record.Dialogues && a.record.Key.Item == record.Meta }
 
-// asRead is the condition that a head is just what was read, the store's own
+// asRead is the condition that a meta item is just what was read, the store's own
 // attributes included.
 func asRead(head record.Record) condition {
 	if len(head.Attrs) == 0 {

@@ -12,20 +12,21 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// The lease. A big commit takes many requests, and busy small writers would
-// win the race for the head every time. A writer whose big commit lost puts
-// _lease on the head. From then on no small commit lands (its condition says
-// that there is no lease, so those already under way lose too), and writers
-// wait before they begin. Whoever has seen a lease for limits.lease, by its own
-// clock, takes it off, so that a dead holder costs each writer that time once.
-// A commit that lands takes the lease along. It is advice: the conditions keep
-// the data right without it.
+// The lease. A large commit takes many requests, so frequent small writers
+// would win the race for the meta item every time. A writer whose large commit
+// was rejected puts _lease on the meta item. From then on no small commit is
+// written, because its condition requires that there is no lease. This
+// includes commits in flight. Writers wait before they begin. A process that
+// has seen a lease for limits.lease, by its own clock, removes it. So a
+// crashed holder delays each writer once by that time. A commit that is
+// written removes the lease. The lease is advisory: the conditions keep the
+// data correct without it.
 const (
 	attrLease = "_lease" // "{owner}/{time taken, Unix ms}"
 	leasePoll = 25 * time.Millisecond
 )
 
-// turns is what one process knows about leases.
+// turns is the state of one process about leases.
 type turns struct {
 	owner string
 
@@ -43,7 +44,7 @@ func newTurns(owner string) *turns {
 	return &turns{owner: owner, seen: map[record.Partition]sighting{}}
 }
 
-// first returns when this process first saw the lease of a head.
+// first returns the time when this process first saw the lease of a meta item.
 func (t *turns) first(head record.Record, now time.Time) time.Time {
 	lease := head.Attrs[attrLease].Str()
 	t.mu.Lock()
@@ -54,10 +55,10 @@ func (t *turns) first(head record.Record, now time.Time) time.Time {
 	return t.seen[head.Key.Partition].at
 }
 
-// respects reports whether a writer must wait for the lease of a head before
-// it begins. One's own is not waited for: which of this process's writers
-// holds it shows only when they commit.
-func (t *turns) respects(head record.Record, now time.Time, most time.Duration) bool {
+// mustWait reports whether a writer must wait for the lease of a meta item
+// before it begins. It does not wait for a lease of its own process, because
+// only the commit shows which of its writers holds it.
+func (t *turns) mustWait(head record.Record, now time.Time, most time.Duration) bool {
 	lease, held := head.Attrs[attrLease]
 	if !held {
 		return false
@@ -66,8 +67,8 @@ func (t *turns) respects(head record.Record, now time.Time, most time.Duration) 
 	return owner != t.owner || now.Sub(t.first(head, now)) >= most
 }
 
-// wait returns when the head carries this lease no more; at the latest
-// limits.lease after this process first saw it, when it takes it off.
+// wait returns when the meta item no longer has this lease. It removes the
+// lease limits.lease after this process first saw it.
 func (t *turns) wait(ctx context.Context, s *Store, head record.Record) error {
 	lease, held := head.Attrs[attrLease]
 	for held {
@@ -78,7 +79,7 @@ func (t *turns) wait(ctx context.Context, s *Store, head record.Record) error {
 			return t.put(ctx, s, bare, head)
 		}
 		if err := s.pause(ctx, leasePoll); err != nil {
-			return fmt.Errorf("waiting for a big commit to %s: %w", head.Key.Partition, err)
+			return fmt.Errorf("waiting for a large commit to %s: %w", head.Key.Partition, err)
 		}
 		var err error
 		if head, _, err = s.api.get(ctx, record.Dialogues, head.Key); err != nil {
@@ -89,8 +90,9 @@ func (t *turns) wait(ctx context.Context, s *Store, head record.Record) error {
 	return nil
 }
 
-// take puts a lease on the head after a big commit has lost it. If another big
-// writer has one, prepare does the rest. A tombstone takes none.
+// take puts a lease on the meta item after a large commit was rejected. If
+// another large writer has a lease, prepare waits for it. A tombstone gets no
+// lease.
 func (t *turns) take(ctx context.Context, s *Store, pk record.Partition) (erased bool) {
 	for range maxContended {
 		head, exists, err := s.api.get(ctx, record.Dialogues, headKey(pk))
@@ -106,12 +108,12 @@ func (t *turns) take(ctx context.Context, s *Store, pk record.Partition) (erased
 	return false
 }
 
-// put replaces a head by itself with another lease. That it has changed
-// meanwhile is no error: the caller looks again.
+// put replaces a meta item by the same item with another lease. It returns nil
+// if the meta item has changed, because the caller reads it again.
 func (t *turns) put(ctx context.Context, s *Store, head, before record.Record) error {
 	err := s.transact(ctx, s.newID(), []action{{table: record.Dialogues, record: head, when: asRead(before)}})
 	if r, refused := errors.AsType[*refusal](err); refused && !r.passing() {
 		return nil
 	}
-	return known(err)
+	return asUnavailable(err)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // TestVoidEvent loses a commit with all its repeats and delivers them late or
-// never: the void event that settled it is read back, the chain goes on from
+// never: the void event that settled it is read back, the chain continues from
 // it, and late deliveries change nothing. Where one came before the void event
 // could be put, the commit stands and there is none.
 func TestVoidEvent(t *testing.T) {
