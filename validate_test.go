@@ -7,25 +7,6 @@ import (
 	"testing"
 )
 
-func codesOf(err error) []string {
-	var validation *ValidationError
-	switch {
-	case err == nil:
-		return []string{"ok"}
-	case errors.As(err, &validation):
-		var codes []string
-		for _, e := range validation.Errors {
-			codes = append(codes, e.Code)
-		}
-		return codes
-	case errors.Is(err, ErrInvalid):
-		return []string{"invalid"}
-	case errors.Is(err, ErrRefused):
-		return []string{"refused"}
-	}
-	return []string{err.Error()}
-}
-
 func TestValidateOwnRules(t *testing.T) {
 	ok := func(local string, refs ...RefDraft) Draft {
 		return Draft{LocalID: local, Label: "L", Text: "C", References: refs}
