@@ -143,7 +143,7 @@ func OpenRecords(ctx context.Context, address string, opts *Options) (Records, e
 		}
 		return dynamo.Open(ctx, c)
 	}
-	return nil, fmt.Errorf("%w: parsing address %q: it must start with one of the schemes sqlite, memory and dynamodb", blue.ErrInvalid, address)
+	return nil, fmt.Errorf("%w: address %q must be sqlite:PATH, memory: or dynamodb: with parameters", blue.ErrInvalid, address)
 }
 
 // inMemory is a memory store. It is new, so no other master key is in use.
