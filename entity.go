@@ -132,8 +132,7 @@ type Contributed interface {
 	Entity
 	// Common returns the part that all numbered kinds share. It may be changed.
 	Common() *Contribution
-	// Text returns what the entity says: its content, or a tension's
-	// description.
+	// Text returns the content of the entity, or the description of a tension.
 	Text() string
 	// SetText changes what Text returns.
 	SetText(text string)

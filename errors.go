@@ -26,7 +26,7 @@ var (
 	ErrUnavailable = errors.New("store unavailable")
 	// ErrSealed: a key is missing, wrong or denied. The data can be intact.
 	ErrSealed = errors.New("cannot open the seal")
-	// ErrTampered: the stored data are not what was written. The detail is a
+	// ErrTampered: the stored data differ from the written data. The detail is a
 	// *TamperError.
 	ErrTampered = errors.New("integrity failure")
 	// ErrRolledBack: the store shows an older state than this client has read
@@ -44,7 +44,7 @@ type Damage struct {
 	// malformed: the constants of package record.
 	Class  string `json:"class"`
 	Item   string `json:"item"`   // sort key, e.g. "tension#00#01"
-	Detail string `json:"detail"` // what was found; never plaintext, never key bytes
+	Detail string `json:"detail"` // a finding; never plaintext, never key bytes
 }
 
 // A TamperError lists every damaged item of one dialogue. It unwraps to

@@ -95,7 +95,7 @@ func (e *ValidationError) MarshalJSON() ([]byte, error) {
 	}{"validation_failed", len(e.Errors), e.Errors, fmt.Sprintf("Validation failed with %d error(s)", len(e.Errors)), "error"})
 }
 
-// fieldErrors collects what is wrong with a request.
+// fieldErrors collects the errors of a request.
 type fieldErrors []FieldError
 
 // add adds an error for a field. A nil error is ignored.
@@ -137,7 +137,7 @@ func displayIDMessage(id string) string {
 	return "Invalid display ID format '" + clip(id) + "'. Expected format: [" + strings.Join(letters(), "|") + "]RRSS (e.g., P0101, T0203)"
 }
 
-// typeIDMismatch says that an id is not of the kind that is required.
+// typeIDMismatch returns the error of an id that has another kind than required.
 func typeIDMismatch(required Kind, id string) *FieldError {
 	letter := string(required.Letter())
 	return fieldError(codeTypeIDMismatch,

@@ -46,7 +46,7 @@ func (s *Snapshot) CheckConvergence() *GateError {
 	return &GateError{blockers, last}
 }
 
-// A GateError says why the convergence gate refuses a final verdict. It unwraps to
+// A GateError is a refusal of a final verdict by the convergence gate. It unwraps to
 // ErrRefused. Its JSON form is Blue's answer.
 type GateError struct {
 	Blockers []string     // at least one

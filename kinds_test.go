@@ -47,7 +47,7 @@ func TestClosedLists(t *testing.T) {
 	}
 }
 
-// What the lists hand out can be changed without changing the rules.
+// A caller can change a returned list without changing the rules.
 func TestListsAreCopies(t *testing.T) {
 	RefTypes()[0], KindTension.Statuses()[0], KindDialogue.Statuses()[0] = "x", "x", "x"
 	if !RefType("support").Valid() || KindTension.InitialStatus() != StatusOpen || !KindDialogue.HasStatus(StatusOpen) {

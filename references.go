@@ -44,7 +44,8 @@ func tensionRequired(t RefType, target Kind) *FieldError {
 	return e
 }
 
-// invalidEntityType is Blue's error for a text that is no numbered kind.
+// invalidEntityType is Blue's error for a text that does not name a numbered
+// kind.
 func invalidEntityType(text string) *FieldError {
 	var uses []string
 	for _, r := range rankedKinds() {

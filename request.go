@@ -118,7 +118,7 @@ type Numbered struct {
 	LocalID string
 }
 
-// A Warning reports what was accepted and deserves a look. Type is one of
+// A Warning reports accepted data that deserve a look. Type is one of
 // Blue's missing_score, unresolved_tension, orphaned_perspective and
 // verdict_incomplete, or of this project's unknown_expert, unknown_field and
 // verdict_claim.

@@ -2,8 +2,8 @@ package blue
 
 import "context"
 
-// The partition rule (RFC 0058, Amendment 3) says that every method of
-// DialogueStore takes a context and a DialogueID first and returns something
+// By the partition rule (RFC 0058, Amendment 3) every method of DialogueStore
+// takes a context and a DialogueID first and returns something
 // PartitionScoped. This file checks it at compile time: each method expression
 // must fit one of the two generic shapes below, or the build fails here. A
 // test fails if a method is missing from the table.

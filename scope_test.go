@@ -13,7 +13,7 @@ import (
 )
 
 // unlisted returns the methods of an interface that are missing from a table,
-// and the entries of the table that are no methods.
+// and the entries of the table without a method.
 func unlisted(store reflect.Type, table map[string]struct{}) (methods, entries []string) {
 	for m := range store.Methods() {
 		if _, listed := table[m.Name]; !listed {
@@ -39,7 +39,7 @@ func TestEveryMethodIsInThePartitionRule(t *testing.T) {
 	}
 }
 
-// The check itself: a method nobody listed is found.
+// The check itself finds a method that is not in the table.
 func TestUnlistedMethodIsFound(t *testing.T) {
 	type planted interface {
 		DialogueStore

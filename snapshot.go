@@ -19,8 +19,8 @@ type Snapshot struct {
 	// Unknown holds the sort keys of items whose kind this version does not
 	// know. They are verified and kept.
 	Unknown []string
-	// Damage says what a salvaging load left out, and why. It is empty after any
-	// other load.
+	// Damage lists the items that a salvaging load left out, with the reasons. It
+	// is empty after any other load.
 	Damage []Damage
 	// Version is the number of commits of a sealed dialogue. It is 0 for a plain
 	// store.

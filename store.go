@@ -122,8 +122,8 @@ type AnalyticsStore interface {
 	ListTensions(ctx context.Context, status Status) ([]ListedTension, error)
 	// ListExpert returns the panels that an expert is on and the expert's moves,
 	// in ascending order of dialogue, kind and round. Slugs are compared without
-	// case. An empty answer is no error, because no store knows all experts. It
-	// returns ErrInvalid for a text that is no slug.
+	// case. An unknown expert has no rows, because no store knows all experts. It
+	// returns ErrInvalid for a text that cannot be a slug.
 	ListExpert(ctx context.Context, slug ExpertSlug) ([]ListedActivity, error)
 	// NextID returns the first free id for a title (DialogueID.Candidates). It
 	// reserves nothing: Create can still return ErrConflict. It returns

@@ -44,7 +44,7 @@ func (b RoundBatch) Validate() error {
 // A batchCheck is one validation of one batch.
 type batchCheck struct {
 	batch  RoundBatch
-	locals map[string]Kind   // local ids that are no display ids, to their kinds
+	locals map[string]Kind   // local ids to kinds, without those that read as display ids
 	first  map[string]string // local id → the field that gave it first
 	fieldErrors
 }

@@ -9,20 +9,20 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// CheckClaims compares what the author of a verdict says it rests on with what
-// the dialogue says now, before the verdict is stored. A nil list was not
-// given and is not compared. Each difference is one Warning of type
+// CheckClaims compares the grounds that the author of a verdict names with the
+// dialogue, before the verdict is stored. A nil list was not given and is not
+// compared. Each difference is one Warning of type
 // "verdict_claim", in the order of the author's lists:
 //
 //   - tensions_resolved must be exactly the resolved tensions;
 //   - key_evidence and key_claims must be in the Provenance of such a verdict.
-//     The Provenance can hold more, because the author chooses what is key.
+//     The Provenance can hold more, because the author chooses the key ones.
 //
-// recommendations_adopted is no claim: storing the verdict makes it true, and
-// the store warns of what it cannot adopt.
+// recommendations_adopted is not compared, because storing the verdict makes it
+// true. The store warns of a recommendation that it cannot adopt.
 //
-// The warnings name ids and statuses, and at most 32 bytes of a text that is
-// no id.
+// The warnings name ids and statuses, and at most 32 bytes of a text that
+// cannot be an id.
 func CheckClaims(v blue.NewVerdict, s *blue.Snapshot) []blue.Warning {
 	c := &claims{g: NewGraph(s), verdict: v}
 	var resolved []blue.EntityID
@@ -100,8 +100,8 @@ func (c *claims) inDialogue(list []string, kind blue.Kind, field string) []blue.
 	return found
 }
 
-// quoteShort quotes at most 32 bytes of a text, because a text that is no id
-// can be a sentence of the dialogue.
+// quoteShort quotes at most 32 bytes of a text, because a text in the
+// place of an id can be a sentence of the dialogue.
 func quoteShort(text string) string {
 	const most = 32
 	if len(text) <= most {

@@ -23,12 +23,12 @@ import (
 // recommendations_adopted, key_evidence and key_claims of a verdict are not
 // stored but computed (Provenance).
 //
-// The bytes are those of Blue's writer, the pretty form of Rust's serde_json:
+// The bytes equal the output of Blue's writer, the pretty form of Rust's serde_json:
 // two spaces of indent, members sorted by name in byte order, every character
 // but '"', '\' and the controls below U+0020 as it is, floats in the shortest
 // form and never without a point or an exponent, no line feed at the end.
 //
-// Errors: those of the writer; blue.ErrInvalid if a stored any-JSON member
+// Errors: any error of w; blue.ErrInvalid if a stored any-JSON member
 // (parameters, constraints, ethos_compliance) is not JSON.
 func WriteExport(w io.Writer, s *blue.Snapshot, at time.Time) error {
 	doc, err := Export(s, at)

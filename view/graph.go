@@ -44,7 +44,7 @@ type Node struct {
 	CreatedAt time.Time     `json:"-"`
 }
 
-// An Edge is a reference: Source says Type about Target.
+// An Edge is a reference of type Type from Source to Target.
 type Edge struct {
 	Source blue.EntityID `json:"source"`
 	Target blue.EntityID `json:"target"`

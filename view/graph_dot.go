@@ -25,8 +25,8 @@ var styles = map[blue.RefType]string{
 // WriteDOT writes the graph for Graphviz: one cluster per round, a shape per
 // kind (blue.Kind.Shape), a style per type of reference. A target that is not in the
 // dialogue is drawn dashed. A verdict points at the recommendations it
-// adopted. Every id and label is a quoted string. The errors are those of the
-// writer.
+// adopted. Every id and label is a quoted string. The only errors are
+// errors of w.
 func (g *Graph) WriteDOT(w io.Writer) error {
 	b := bufio.NewWriter(w) // keeps its first error until Flush
 	fmt.Fprint(b, "digraph dialogue {\n  rankdir=\"LR\";\n  charset=\"UTF-8\";\n")

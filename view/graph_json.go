@@ -14,8 +14,8 @@ import (
 //	 "schema":"blue-store/graph@1", "verdicts":[Provenance…]}
 //
 // The indent is two spaces, members are sorted by name, and '<', '>' and '&'
-// are not escaped. An empty list is [], never null. The errors are those of
-// the writer.
+// are not escaped. An empty list is [], never null. The only errors are
+// errors of w.
 func (g *Graph) WriteJSON(w io.Writer) error {
 	verdicts := make([]*Provenance, len(g.verdicts))
 	for i, v := range g.verdicts {

@@ -22,7 +22,7 @@ import (
 //	    → question P0001
 //
 // No text of the dialogue reaches the writer with a control character or an
-// escape sequence. The errors are those of the writer.
+// escape sequence. The only errors are errors of w.
 func (g *Graph) WriteText(w io.Writer, labelWidth int) error {
 	o := &outline{g: g, w: bufio.NewWriter(w), width: labelWidth}
 	for _, round := range g.rounds() {

@@ -11,7 +11,7 @@ import (
 )
 
 // Progress describes how far a dialogue is (Blue, SPEC §9). Its velocity is the
-// last score minus the one before, and not that of the scoreboard.
+// last score minus the one before. The scoreboard has another velocity.
 type Progress struct {
 	DialogueID         blue.DialogueID   `json:"dialogue_id"`
 	Status             blue.Status       `json:"status"`

@@ -77,7 +77,7 @@ func TestEdgesBothWays(t *testing.T) {
 			}
 			for e := range want {
 				if got[e] != 1 {
-					t.Fatalf("%s: %v stands there %d times", name, e, got[e])
+					t.Fatalf("%s: %v occurs %d times", name, e, got[e])
 				}
 			}
 		}

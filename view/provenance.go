@@ -8,7 +8,7 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// A Provenance says what a verdict rests on. It is computed and never stored
+// A Provenance lists the grounds of a verdict. It is computed and never stored
 // (RFC 0058, Amendment 2). It shows the dialogue at the time when the verdict
 // was created: a later entity is left out, and a tension counts as resolved if
 // it was resolved then. No list is nil.
@@ -23,8 +23,8 @@ import (
 //     directions count, because authors write "support" both ways (in the
 //     RFC's example a perspective supports its evidence). Oppose, question and
 //     reopen contest, so they ground nothing.
-//  4. Evidence and claims of the verdict: those of step 3, and all evidence and
-//     claims that these depend on, refine, or are supported by, and so on.
+//  4. Evidence and claims of the verdict: the results of step 3, and all evidence
+//     and claims that these depend on, refine, or are supported by, and so on.
 //
 // A tension was raised by the perspectives that it refers to, by any type, and
 // by those that reopen it.
@@ -72,7 +72,7 @@ func (g *Graph) provenance(v *blue.Verdict) *Provenance {
 }
 
 // TensionsResolved returns the tensions whose last status event at or before
-// the verdict's creation is "resolved". A comment is no status event.
+// the verdict's creation is "resolved". A comment does not count.
 func (p *Provenance) TensionsResolved() []blue.EntityID {
 	var list []blue.EntityID
 	for _, s := range p.Tensions {

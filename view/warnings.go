@@ -14,7 +14,7 @@ import (
 //
 //	missing_score         an expert of a round that took place, without any score
 //	unresolved_tension    a tension that is not resolved in a converged dialogue
-//	orphaned_perspective  a contributor of an entity who is no expert of the dialogue and not the judge
+//	orphaned_perspective  a contributor of an entity who is neither an expert of the dialogue nor the judge
 //	verdict_incomplete    a verdict without recommendation or description
 func Warnings(s *blue.Snapshot) []blue.Warning {
 	var all []blue.Warning

@@ -20,7 +20,7 @@ const MaxJSONBytes = 16 << 20
 // maxDepth is the greatest number of objects and arrays inside each other.
 const maxDepth = 1000
 
-// A JSONError says where a JSON text is not acceptable. It unwraps to
+// A JSONError is the place and the reason of a refusal of a JSON text. It unwraps to
 // blue.ErrInvalid and never repeats the text.
 type JSONError struct {
 	Offset int64  // number of bytes before the offending one

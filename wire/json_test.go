@@ -19,7 +19,7 @@ func TestStrictJSONTakes(t *testing.T) {
 			t.Errorf("%.40s: %v", good, err)
 		}
 		if !json.Valid([]byte(good)) {
-			t.Errorf("%.40s is no JSON at all", good)
+			t.Errorf("%.40s is not JSON", good)
 		}
 	}
 }
@@ -89,7 +89,7 @@ func TestStrictJSONRefuses(t *testing.T) {
 	}
 }
 
-// The message says where, and repeats nothing of the text.
+// The message holds the place, and no part of the text.
 func TestJSONErrorMessage(t *testing.T) {
 	err := StrictJSON([]byte(`{"secret":1,"secret":2}`))
 	if got, want := err.Error(), "invalid input: not acceptable JSON at byte 12: duplicate key"; got != want {
@@ -97,8 +97,8 @@ func TestJSONErrorMessage(t *testing.T) {
 	}
 }
 
-// FuzzStrictJSON compares with encoding/json: what is taken here is valid
-// there, and what is refused as malformed there is refused here.
+// FuzzStrictJSON compares with encoding/json. A text that StrictJSON accepts
+// must be valid there, and a text that is malformed there must be refused here.
 func FuzzStrictJSON(f *testing.F) {
 	for _, s := range []string{
 		`{"score":1,"Score":2}`, `"\ud800"`, "\ufeff{}", `[1,]`, `{"a":{"a":[1.5e3,null,true]}}`, "\"\xff\"", `"\ud83e\uddc1"`, `1e`, `[[[]]]`, ` 0`,

@@ -15,7 +15,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/bounded"
 )
 
-// A reader collects what is wrong with one JSON text.
+// A reader collects the warnings and errors of one JSON text.
 type reader struct {
 	warnings []blue.Warning
 	bad      []string          // what makes the whole text unusable
@@ -30,8 +30,8 @@ type object struct {
 	members map[string]json.RawMessage
 }
 
-// readObject checks a text and opens it. A text that is no object has no
-// members.
+// readObject checks a text and opens it. A text of another type has
+// no members.
 func readObject(data []byte) (*reader, object, error) {
 	if err := StrictJSON(data); err != nil {
 		return nil, object{}, err
@@ -180,8 +180,8 @@ func (o object) list(key string) []json.RawMessage {
 	return elements
 }
 
-// objects returns the elements of a list. An element that is no object comes
-// without members, so that its missing members are reported.
+// objects returns the elements of a list. An element of another type
+// comes without members, so that its missing members are reported.
 func (o object) objects(key string) []object {
 	elements := o.list(key)
 	objects := make([]object, len(elements))

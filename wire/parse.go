@@ -17,8 +17,8 @@ import (
 // situation}.
 //
 // Errors: *JSONError for a text that StrictJSON refuses; blue.ErrInvalid for data
-// that are no object; blue.ErrRefused if the title or a background's subject
-// is no text, or calibrated is neither true nor false.
+// that are not an object; blue.ErrRefused if the title or a background's subject
+// is not a text, or calibrated is neither true nor false.
 func ParseNewDialogue(data []byte) (blue.NewDialogue, []blue.Warning, error) {
 	in, o, err := readObject(data)
 	if err != nil {
@@ -51,8 +51,8 @@ func ParseNewDialogue(data []byte) (blue.NewDialogue, []blue.Warning, error) {
 // first_round, description, color. It validates them.
 //
 // Errors: *JSONError for a text that StrictJSON refuses; blue.ErrInvalid for data
-// that are no object, a number beyond 64 bits or a slug that cannot be one;
-// blue.ErrRefused if expert_slug, role or tier is no text or a number is none;
+// that are not an object, a number beyond 64 bits or a slug that cannot be one;
+// blue.ErrRefused if expert_slug, role or tier is not a text or a number has another type;
 // *blue.ValidationError for an unknown tier or source (Blue stores Core and
 // pool) or a first round out of range.
 func ParseNewExpert(data []byte) (blue.NewExpert, []blue.Warning, error) {
@@ -79,9 +79,9 @@ func ParseNewExpert(data []byte) (blue.NewExpert, []blue.Warning, error) {
 // validates it.
 //
 // Errors: *JSONError for a text that StrictJSON refuses; blue.ErrInvalid for data
-// that are no object or a verdict id that cannot be one; blue.ErrRefused if
-// verdict_id, verdict_type, recommendation or description is no text or round
-// is no integer; *blue.ValidationError for an unknown type (Blue stores
+// that are not an object or a verdict id that cannot be one; blue.ErrRefused if
+// verdict_id, verdict_type, recommendation or description is not a text or round
+// is not an integer; *blue.ValidationError for an unknown type (Blue stores
 // interim, which skips the gate), a round out of range, or data that name
 // another dialogue than id.
 func ParseNewVerdict(id blue.DialogueID, data []byte) (blue.NewVerdict, []blue.Warning, error) {
@@ -113,8 +113,8 @@ func ParseNewVerdict(id blue.DialogueID, data []byte) (blue.NewVerdict, []blue.W
 // ignored.
 //
 // Errors: *JSONError for a text that StrictJSON refuses; blue.ErrInvalid for data
-// that are no object or a number beyond 64 bits; blue.ErrRefused if the score
-// or another number is no integer; *blue.ValidationError if the data name
+// that are not an object or a number beyond 64 bits; blue.ErrRefused if the score
+// or another number is not an integer; *blue.ValidationError if the data name
 // another dialogue or round than the arguments (Blue lets the data win, bug 4).
 func ParseRoundBatch(id blue.DialogueID, round blue.Round, data []byte) (blue.RoundBatch, []blue.Warning, error) {
 	in, o, err := readObject(data)

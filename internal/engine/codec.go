@@ -14,7 +14,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// An entry says how the entities of one kind are stored. All else follows from
+// An entry is the way to store the entities of one kind. All else follows from
 // the table of kinds and from the struct tags (package blue), so a new
 // numbered kind needs no entry of its own.
 //
@@ -35,7 +35,7 @@ type entry struct {
 	attach func(*blue.Snapshot, blue.Entity)
 }
 
-// errNotAKey says that a text is not the key of an entity of its kind.
+// errNotAKey is the error of a text that is not the key of an entity of its kind.
 var errNotAKey = errors.New("not a key")
 
 // codec is the table of stored kinds: the dialogue, experts, rounds and

@@ -78,7 +78,7 @@ func (s *Store) Load(ctx context.Context, id blue.DialogueID) (*blue.Snapshot, e
 
 // query reads the records of a dialogue. Errors: blue.ErrInvalid for the id,
 // blue.ErrNotFound without records, blue.ErrTampered without a meta item, and
-// those of the record store.
+// the errors of the record store.
 func (s *Store) query(ctx context.Context, id blue.DialogueID, forUpdate bool) ([]record.Record, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
@@ -180,7 +180,7 @@ func change[T any](ctx context.Context, s *Store, id blue.DialogueID, request fu
 // there. Otherwise a commit of another writer is in progress, and update
 // retries.
 //
-// Errors: those of query, of the request and of the record store;
+// Errors: the errors of query, of the request and of the record store;
 // blue.ErrBusy after maxTries conflicts.
 func (s *Store) update(ctx context.Context, id blue.DialogueID, request func(*transaction) error) error {
 	var lost error // the conflict of the last try

@@ -100,7 +100,7 @@ func isSameEvent(a, b *blue.Event) bool {
 // Amend implements blue.DialogueStore.
 func (s *Store) Amend(ctx context.Context, id blue.DialogueID, a blue.Amendment) (blue.Scoped[blue.Dialogue], error) {
 	if a.Status != nil && !blue.KindDialogue.HasStatus(*a.Status) {
-		return blue.Scoped[blue.Dialogue]{}, fmt.Errorf("%w: %q is no status of a dialogue; one of %v", blue.ErrRefused, *a.Status, blue.KindDialogue.Statuses())
+		return blue.Scoped[blue.Dialogue]{}, fmt.Errorf("%w: %q is not a status of a dialogue; one of %v", blue.ErrRefused, *a.Status, blue.KindDialogue.Statuses())
 	}
 	return change(ctx, s, id, func(tx *transaction, answer *blue.Dialogue) error {
 		d := &tx.snapshot.Dialogue

@@ -56,7 +56,7 @@ func repeated(s *blue.Snapshot, b blue.RoundBatch) blue.Registered {
 	return answer
 }
 
-// registerRound puts everything that a batch says into the transaction.
+// registerRound puts the whole batch into the transaction.
 func registerRound(tx *transaction, b blue.RoundBatch, request string) (blue.Registered, error) {
 	answer := blue.Registered{Round: b.Round, Score: b.Score, Entities: number(b, tx.snapshot), Moves: len(b.Moves)}
 	b = resolve(b, answer.Entities)
@@ -123,8 +123,7 @@ func (tx *transaction) addDraft(id blue.EntityID, d blue.Draft) (*blue.Contribut
 	return c, err
 }
 
-// updateTension changes a tension to the status that the batch says and leaves
-// an event. Every change passes, a repeat too (SPEC §5).
+// updateTension changes a tension to the status in the batch and adds an event. Every change passes, a repeat too (SPEC §5).
 func (tx *transaction) updateTension(round blue.Round, u blue.TensionUpdate) error {
 	id, err := blue.ParseEntityID(u.ID)
 	if err != nil {

@@ -119,7 +119,7 @@ func (tx *transaction) step(s *blue.Step) error {
 	return nil
 }
 
-// writes returns the commit: the meta item first, then what was put.
+// writes returns the commit: the meta item first, then the put entities.
 func (tx *transaction) writes() ([]record.Write, error) {
 	tx.snapshot.Dialogue.UpdatedAt = tx.now
 	entities := append([]blue.Entity{&tx.snapshot.Dialogue}, tx.put...)
@@ -141,7 +141,7 @@ func (tx *transaction) writes() ([]record.Write, error) {
 
 // find returns a numbered entity, put or read. It can be changed and kept.
 func (tx *transaction) find(id blue.EntityID) (blue.Contributed, bool) {
-	sk, _ := itemOf(id.Key()) // "" for an unknown kind, which is no place
+	sk, _ := itemOf(id.Key()) // "" for an unknown kind, which has no place
 	if i, ok := tx.places[sk]; ok {
 		return tx.put[i].(blue.Contributed), true
 	}

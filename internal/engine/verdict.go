@@ -67,8 +67,8 @@ func isSameVerdict(a, b *blue.Verdict) bool {
 
 // adopt stores on each recommendation which verdict adopted it. It is the only
 // place of that link (RFC 0058, Amendment 2). A later verdict of another type
-// does not replace the adoption by a final verdict. A name that is no
-// recommendation of the dialogue is a warning.
+// does not replace the adoption by a final verdict. A name without a
+// recommendation in the dialogue is a warning.
 func adopt(tx *transaction, n blue.NewVerdict) []blue.Warning {
 	var warnings []blue.Warning
 	for _, name := range n.RecommendationsAdopted {

@@ -1,10 +1,10 @@
-// Package importer reads a dialogue that was kept elsewhere and replays it into
-// a store, one commit per operation.
+// Package importer reads a recorded dialogue and replays it into a store, one
+// commit per operation.
 //
 // What belongs here: the two source forms (an operations file, a Markdown
 // folder), the list of operations they become, what was found in them that has
 // no place, and the resumable run. What does not: Blue's JSON of one operation
-// (package blue, Parse…), the SQLite database of Blue (another door), rules and
+// (package blue, Parse…), the SQLite database of Blue, rules and
 // numbering (internal/engine).
 //
 // A source is read without a store, a clock or a network: the same bytes give

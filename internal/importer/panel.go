@@ -59,8 +59,8 @@ func (r *reader) decode(path string, into any) bool {
 	return true
 }
 
-// readPanel returns the round's members: those of panel.json, then whoever
-// wrote in the round without being among them.
+// readPanel returns the round's members: those of panel.json, then the other
+// writers of the round.
 func (r *reader) readPanel(round blue.Round) []member {
 	path := fmt.Sprintf("round-%d/panel.json", round)
 	var file panelFile
@@ -80,7 +80,7 @@ func (r *reader) readPanel(round blue.Round) []member {
 	})
 	panel = r.withoutDoubles(path, panel)
 	if !known {
-		r.note(noteMissing, path, 0, "no panel; whoever wrote in the round is on it")
+		r.note(noteMissing, path, 0, "no panel; all writers of the round are on it")
 	}
 	for _, expert := range r.writers(round) {
 		if slices.ContainsFunc(panel, func(m member) bool { return sameExpert(m.Name, expert) }) {

@@ -39,13 +39,13 @@ type importer struct {
 }
 
 // Run replays a source into a store, each operation as one commit that also
-// records how far the source has come. Run again, it goes on after the last
+// records how far the source has come. Run again, it resumes after the last
 // one; run to its end, it changes nothing. Several runs of one source at once
 // end with one dialogue.
 //
 // An operation that a rule refuses, that cannot be read, or that conflicts
 // with what is there (an expert registered twice) is recorded as refused and
-// the import goes on. Any other error stops it: the result says how far it
+// the import continues. Any other error stops it: the result says how far it
 // came, and running it again resumes. The source is not modified.
 //
 // The analytics are not asked: their index may lag behind, and a free id taken
