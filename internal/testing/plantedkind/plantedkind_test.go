@@ -19,7 +19,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/checkout"
 )
 
-// An insertion is a text that goes into one file, above a line.
+// An insertion is a text that goes into one file, above a line, or at the end if
+// above is empty.
 type insertion struct{ file, above, text string }
 
 // objection is the whole plant: a row of the table of kinds and a type.
@@ -31,7 +32,8 @@ var objection = []insertion{
 		fresh: func() Contributed { return new(Objection) },
 	},
 `},
-	{"entity.go", "// Verdict is", `// Objection is an invented kind (letter O).
+	{"entity.go", "", `
+// Objection is an invented kind (letter O).
 type Objection struct {
 	Contribution
 	Content string ` + "`sealed:\"content\"`" + `
@@ -39,7 +41,6 @@ type Objection struct {
 
 func (e *Objection) Text() string        { return e.Content }
 func (e *Objection) SetText(text string) { e.Content = text }
-
 `},
 }
 
@@ -67,6 +68,9 @@ func TestPlantFits(t *testing.T) {
 
 // into returns the text of the file with the insertion, or what is wrong.
 func (p insertion) into(text string) (planted, problem string) {
+	if p.above == "" {
+		return text + p.text, ""
+	}
 	before, after, found := strings.Cut(text, p.above)
 	if !found || strings.Contains(after, p.above) {
 		return "", p.file + " does not hold exactly once: " + p.above
