@@ -48,7 +48,7 @@ func (r *refusal) conflict(actions []action) error {
 			continue
 		}
 		e := &record.ConflictError{Table: actions[i].table, Key: actions[i].record.Key}
-		if found == nil || found.OnMeta() {
+		if found == nil || found.IsOnMeta() {
 			found = e
 		}
 	}

@@ -68,7 +68,7 @@ func (s *Store) big(ctx context.Context, writes []record.Write) error {
 		err = s.settle(ctx, writes, markPending(final, p))
 	}
 	if err != nil {
-		if c, ok := errors.AsType[*record.ConflictError](err); errors.Is(err, record.ErrBusy) || ok && c.OnMeta() {
+		if c, ok := errors.AsType[*record.ConflictError](err); errors.Is(err, record.ErrBusy) || ok && c.IsOnMeta() {
 			s.onLost(ctx, pk, p)
 		}
 		return err
@@ -131,7 +131,7 @@ func (s *Store) begin(ctx context.Context, pk record.Partition, writes []record.
 		return err
 	}
 	for _, w := range writes {
-		if actionOf(w).onHead() && !w.Holds(head, exists) {
+		if actionOf(w).onHead() && !w.IsMet(head, exists) {
 			return &record.ConflictError{Table: record.Dialogues, Key: headKey(pk)}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/superviber/blue-encrypted-store/internal/retry"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -40,7 +41,7 @@ func (s *Store) settle(ctx context.Context, writes []record.Write, actions []act
 		if !unmet {
 			return conflict
 		}
-		if c.OnMeta() {
+		if c.IsOnMeta() {
 			again, waitErr := s.unblock(ctx, actions)
 			if waitErr != nil {
 				err = waitErr
@@ -90,7 +91,7 @@ func (s *Store) unblock(ctx context.Context, actions []action) (again bool, err 
 			continue
 		}
 		head, exists, err := s.api.get(ctx, a.table, a.record.Key)
-		if err != nil || a.when.absent || !(record.Write{Prev: a.when.equal}).Holds(head, exists) {
+		if err != nil || a.when.absent || !(record.Write{Prev: a.when.equal}).IsMet(head, exists) {
 			return false, err
 		}
 		if p, pending := pendingOf(head); pending {
@@ -237,14 +238,14 @@ func (s *Store) repeat(ctx context.Context, send func() error) error {
 		if *tries == most {
 			return fmt.Errorf("%w: %w", giveUp, err)
 		}
-		if waitErr := s.pause(ctx, s.jitter(backoff(*tries))); waitErr != nil {
+		if waitErr := s.pause(ctx, s.jitter(backoff.Limit(*tries-1))); waitErr != nil {
 			return errors.Join(waitErr, err)
 		}
 	}
 }
 
-// backoff doubles from 10 ms to 640 ms.
-func backoff(tries int) time.Duration { return 10 * time.Millisecond << min(tries-1, 6) }
+// backoff is the waiting time between attempts: 10 ms to 640 ms.
+var backoff = retry.Backoff{Base: 10 * time.Millisecond, Max: 640 * time.Millisecond}
 
 // asUnavailable adds record.ErrUnavailable to errUnknown and returns any other
 // error unchanged.

@@ -383,7 +383,7 @@ func TestRetiredUnderHands(t *testing.T) {
 		dialoguetest.Must(t)(s.Rotate(t.Context(), tea))
 		head := items[slices.IndexFunc(items, func(r record.Record) bool { return r.Key.Item == record.Meta })]
 		err = below.Commit(t.Context(), []record.Write{{Table: record.Dialogues, Record: head, Prev: head.Attrs}})
-		if conflict, ok := errors.AsType[*record.ConflictError](err); !ok || !conflict.OnMeta() {
+		if conflict, ok := errors.AsType[*record.ConflictError](err); !ok || !conflict.IsOnMeta() {
 			t.Errorf("a write after a rotation: %v, want a conflict on meta", err)
 		}
 	})

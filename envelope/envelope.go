@@ -35,7 +35,7 @@
 //	address  dialogue:{id}/entity:dialogue/meta   for the sort key "meta"
 //	         dialogue:{id}/entity:{kind}/{rest}   for "{kind}#{rest}"
 //	AAD      SHA-256(address), 32 raw bytes       (RFC 0058, Amendment 1, Phase B)
-//	payload  a JSON object, then spaces up to PaddedLen
+//	payload  a JSON object, then spaces up to the padded length (padding.go)
 //	item     AES-256-GCM(DEK, payload, AAD): ciphertext ‖ 16-byte tag, 12-byte nonce apart
 //	item_mac HMAC-SHA256(K_item, LP("blue/1/item") ‖ LP(table) ‖ LP(PK) ‖ LP(SK) ‖ 8-byte count ‖
 //	         for each attribute but item_mac, ascending by name:
@@ -72,10 +72,6 @@ const (
 	NonceSize = 12 // NonceSize is the size of content_nonce (NIST SP 800-38D, section 5.2.1.1).
 	TagSize   = 16 // TagSize is the size of the tag at the end of every ciphertext.
 	WrapSize  = 60 // WrapSize is the size of a wrapped secret: nonce 12, ciphertext 32, tag 16.
-
-	// MaxPayload is the largest payload that leaves 47 KiB of a record for
-	// other attributes. Advisory; record.MaxRecord is the enforced limit.
-	MaxPayload = 350 << 10
 )
 
 // newAEAD returns AES-256-GCM. Its Seal puts a random nonce before the

@@ -1,5 +1,8 @@
 package envelope
 
+// PaddedLen is paddedLen.
+var PaddedLen = paddedLen
+
 // OpenRaw opens through the AEAD path of Open, for vectors that carry a key
 // and associated data instead of a secret and an address, and without padding.
 func OpenRaw(key [32]byte, nonce, ciphertext, aad []byte) ([]byte, error) {

@@ -7,10 +7,10 @@ import (
 	"sync"
 )
 
-// Keys are the keys of one dialogue and version: the DEK for payloads, K_item
-// for item MACs, K_root for elements and tags, K_seal for the root, and a key
-// pair that endorses the next version. Keys print as [redacted] and must not be
-// copied. All methods may be called concurrently.
+// Keys are the keys of one dialogue and version. They are the DEK for payloads,
+// K_item for item MACs, K_root for elements and tags, and K_seal for the root. A key
+// pair endorses the next version. Keys print as [redacted] and must not be copied.
+// All methods may be called concurrently.
 //
 // After Destroy, the methods that return an error return blue.ErrSealed.
 // ItemMAC, Element and Tag panic, because a MAC under no key would be reported

@@ -12,12 +12,12 @@ import (
 // have equal lengths.
 const minPadded = 64
 
-// PaddedLen returns the padded length, in bytes, of a payload of n bytes. It is
+// paddedLen returns the padded length, in bytes, of a payload of n bytes. It is
 // at least 64. A larger length is rounded up by Padmé (Nikitin et al., "Reducing
 // Metadata Leakage from Encrypted Files and Communication with PURBs", 2019):
 // it keeps as many leading bits as its exponent has bits. The length grows by at
 // most 12 %, and an observer learns O(log log n) bits of it.
-func PaddedLen(n int) int {
+func paddedLen(n int) int {
 	if n <= minPadded {
 		return minPadded
 	}
@@ -32,7 +32,7 @@ func pad(payload []byte) ([]byte, error) {
 	if !isObject(payload) {
 		return nil, fmt.Errorf("%w: the payload is not a JSON object", blue.ErrInvalid)
 	}
-	padded := make([]byte, PaddedLen(len(payload)))
+	padded := make([]byte, paddedLen(len(payload)))
 	for i := copy(padded, payload); i < len(padded); i++ {
 		padded[i] = ' '
 	}
@@ -42,7 +42,7 @@ func pad(payload []byte) ([]byte, error) {
 // unpad reverses pad. It returns ErrOpen for anything that pad does not return.
 func unpad(padded []byte) ([]byte, error) {
 	payload := bytes.TrimRight(padded, " ")
-	if !isObject(payload) || len(padded) != PaddedLen(len(payload)) {
+	if !isObject(payload) || len(padded) != paddedLen(len(payload)) {
 		return nil, ErrOpen
 	}
 	return payload, nil

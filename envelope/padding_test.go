@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/superviber/blue-encrypted-store/envelope"
-	"github.com/superviber/blue-encrypted-store/record"
 )
 
 func TestPaddedLen(t *testing.T) {
@@ -25,11 +24,5 @@ func TestPaddedLen(t *testing.T) {
 	}
 	if len(buckets) > 256 {
 		t.Errorf("%d padded lengths, too many to hide the length", len(buckets))
-	}
-}
-
-func TestMaxPayloadLeavesRoom(t *testing.T) {
-	if room := record.MaxRecord - envelope.PaddedLen(envelope.MaxPayload) - envelope.TagSize; room < 47<<10 {
-		t.Errorf("%d bytes remain next to a payload of MaxPayload", room)
 	}
 }

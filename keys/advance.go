@@ -48,7 +48,7 @@ func (r *Ring) Advance(ctx context.Context, dialogue string, from uint32, except
 		return next, fmt.Errorf("%w: dialogue %s has used all key versions", blue.ErrInvalid, dialogue)
 	}
 	b := Binding{r.user, dialogue, from + 1}
-	err = r.withEvents(ctx, b.newEvent(WrapDEK), func() error {
+	err = r.withEvents(ctx, b.newEvent(wrapDEK), func() error {
 		// The commit of the new version has room for a few deletions only.
 		err := r.deleteWraps(ctx, dialogue, maxExtraDeletes, func(p *partition) ([]wrap, error) {
 			_, invalid, err := r.sortHolders(ctx, p, b, except)
@@ -186,7 +186,7 @@ func (r *Ring) RetireBefore(ctx context.Context, dialogue string, least uint32) 
 		}
 	}
 	for _, version := range versions {
-		err := r.withEvents(ctx, Binding{r.user, dialogue, version}.newEvent(DestroyKey), func() error {
+		err := r.withEvents(ctx, Binding{r.user, dialogue, version}.newEvent(destroyKey), func() error {
 			return r.deleteWraps(ctx, dialogue, 0, func(p *partition) ([]wrap, error) {
 				active, err := p.active()
 				if err == nil && least > active {

@@ -356,7 +356,7 @@ func TestChangesAreRecorded(t *testing.T) {
 	must(t)(w.ring("ada", nil).Create(ctx, "tea"))
 	var seen []string
 	opts := &Options{Now: w.now, Record: func(_ context.Context, e KeyEvent) error {
-		if e.Action == WrapDEK || e.Action == DestroyKey {
+		if e.Action == wrapDEK || e.Action == destroyKey {
 			seen = append(seen, fmt.Sprint(e.Action, " ", e.KeyID, " ", e.Outcome, e.Class))
 		}
 		return nil

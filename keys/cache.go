@@ -37,7 +37,7 @@ type entry[V any] struct {
 type load struct {
 	done      chan struct{}
 	err       error
-	abandoned bool // the context of the caller has ended; other callers try again
+	abandoned bool // the context of the caller has ended, so other callers try again
 }
 
 // A loader returns a value and the time when it must be destroyed. The zero time

@@ -162,7 +162,7 @@ func (s *fakeStore) Commit(_ context.Context, writes []record.Write) error {
 		return s.fail
 	}
 	for _, w := range writes {
-		if found, ok := s.records[w.Record.Key]; !w.Holds(found, ok) {
+		if found, ok := s.records[w.Record.Key]; !w.IsMet(found, ok) {
 			return &record.ConflictError{Table: w.Table, Key: w.Record.Key}
 		}
 	}

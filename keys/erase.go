@@ -122,7 +122,7 @@ func (r *Ring) DestroyWraps(ctx context.Context, dialogue string) error {
 	if err != nil || len(p.wraps) == 0 {
 		return err
 	}
-	e := KeyEvent{Action: DestroyKey, Outcome: Success, Dialogue: dialogue}
+	e := KeyEvent{Action: destroyKey, Outcome: success, Dialogue: dialogue}
 	if active := p.header.Attrs[attrActive].Int(); active > 0 {
 		e.KeyID = fmt.Sprintf("dek#%s#%d", dialogue, active)
 	}
@@ -171,7 +171,7 @@ func (r *Ring) FinishErase(ctx context.Context, dialogue string) (Erasure, error
 // An interrupted call can be repeated. In addition to the errors of [Ring],
 // DeleteStrays returns blue.ErrBusy if other writers change the keys.
 func (r *Ring) DeleteStrays(ctx context.Context, dialogue, user string) error {
-	return r.withEvents(ctx, KeyEvent{Action: DestroyKey, Outcome: Success, Dialogue: dialogue}, func() error {
+	return r.withEvents(ctx, KeyEvent{Action: destroyKey, Outcome: success, Dialogue: dialogue}, func() error {
 		err := r.deleteWraps(ctx, dialogue, 0, func(p *partition) ([]wrap, error) {
 			return slices.DeleteFunc(p.wraps, func(w wrap) bool { return w.Version > 0 || !w.stray().isOf(user) }), nil
 		})

@@ -9,31 +9,22 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// An Action is an operation of a Ring that is audited. The values are operations
-// of the audit log (RFC 0058, CryptoOp).
-type Action string
-
-// The actions of a Ring.
+// The actions and outcomes of a KeyEvent.
 const (
-	DeriveKEK  Action = "derive_kek"  // DeriveKEK is a call of Provider.DeriveKEK.
-	WrapDEK    Action = "wrap_dek"    // WrapDEK is the creation of a wrap.
-	UnwrapDEK  Action = "unwrap_dek"  // UnwrapDEK is the opening of a wrap.
-	DestroyKey Action = "destroy_key" // DestroyKey is the deletion of wraps.
+	deriveKEK  = "derive_kek"  // a call of Provider.DeriveKEK
+	wrapDEK    = "wrap_dek"    // the creation of a wrap
+	unwrapDEK  = "unwrap_dek"  // the opening of a wrap
+	destroyKey = "destroy_key" // the deletion of wraps
+
+	intent  = "intent"  // recorded before wraps are stored or deleted
+	success = "success" // recorded after the action
+	failure = "failure" // recorded after an error other than ErrDenied
+	denied  = "denied"  // recorded after ErrDenied
 )
 
-// An Outcome is the result of an Action. The audit log has the same values.
-type Outcome string
-
-// The outcomes of an action.
-const (
-	Intent  Outcome = "intent"  // Intent is recorded before wraps are stored or deleted.
-	Success Outcome = "success" // Success is recorded after the action.
-	Failure Outcome = "failure" // Failure is recorded after an error other than ErrDenied.
-	Denied  Outcome = "denied"  // Denied is recorded after ErrDenied.
-)
-
-// A KeyEvent describes one use of the provider. A key from the cache makes no
-// event, and several callers that wait for one key make one event.
+// A KeyEvent describes one use of the provider, or one deletion of wraps. A key from
+// the cache makes no event, and several callers that wait for one key make one event.
+// Actions and outcomes have the values of the audit log (RFC 0058, CryptoOp):
 //
 //	derive_kek   success                before the KEK is used
 //	wrap_dek     intent, then success   around the commit of key header and wrap
@@ -46,8 +37,8 @@ const (
 // damaged or not granted, so that the provider is not called. There is no event
 // if the store did not respond, because no key was used.
 type KeyEvent struct {
-	Action  Action
-	Outcome Outcome
+	Action  string // "derive_kek", "wrap_dek", "unwrap_dek" or "destroy_key"
+	Outcome string // "intent", "success", "failure" or "denied"
 	// KeyID is the fingerprint of the UMK for derive_kek ("" if it is not
 	// available), otherwise dek#{dialogue}#{version}.
 	KeyID    string
@@ -56,8 +47,8 @@ type KeyEvent struct {
 }
 
 // newEvent returns the event of a successful action on a wrap.
-func (b Binding) newEvent(action Action) KeyEvent {
-	return KeyEvent{Action: action, Outcome: Success, KeyID: fmt.Sprintf("dek#%s#%d", b.Dialogue, b.Version), Dialogue: b.Dialogue}
+func (b Binding) newEvent(action string) KeyEvent {
+	return KeyEvent{Action: action, Outcome: success, KeyID: fmt.Sprintf("dek#%s#%d", b.Dialogue, b.Version), Dialogue: b.Dialogue}
 }
 
 // failureEventTimeout is the maximum time to record a failure, whose caller's
@@ -72,9 +63,9 @@ func (r *Ring) recordOutcome(ctx context.Context, e KeyEvent, cause error) error
 		return cause
 	}
 	if cause != nil {
-		e.Outcome, e.Class = Failure, Class(cause)
+		e.Outcome, e.Class = failure, Class(cause)
 		if errors.Is(cause, ErrDenied) {
-			e.Outcome = Denied
+			e.Outcome = denied
 		}
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), failureEventTimeout)
@@ -92,9 +83,9 @@ func (r *Ring) recordOutcome(ctx context.Context, e KeyEvent, cause error) error
 
 // withEvents records the intent of an action, calls do, and records the outcome.
 func (r *Ring) withEvents(ctx context.Context, e KeyEvent, do func() error) error {
-	intent := e
-	intent.Outcome = Intent
-	if err := r.recordOutcome(ctx, intent, nil); err != nil {
+	before := e
+	before.Outcome = intent
+	if err := r.recordOutcome(ctx, before, nil); err != nil {
 		return err
 	}
 	return r.recordOutcome(ctx, e, do())

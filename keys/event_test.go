@@ -224,7 +224,7 @@ func TestEventsOfOneLoad(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			gate := make(chan struct{})
 			b.fail = func(e KeyEvent) error {
-				if e.Action == UnwrapDEK {
+				if e.Action == unwrapDEK {
 					<-gate
 				}
 				return nil

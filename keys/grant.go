@@ -30,7 +30,7 @@ func (r *Ring) Grant(ctx context.Context, dialogue, user string) (granted bool, 
 	}
 	active, err := r.readActive(ctx, dialogue)
 	if err == nil {
-		err = r.withEvents(ctx, Binding{r.user, dialogue, active}.newEvent(WrapDEK), func() error {
+		err = r.withEvents(ctx, Binding{r.user, dialogue, active}.newEvent(wrapDEK), func() error {
 			return r.change(ctx, dialogue, func(p *partition) ([]record.Write, error) {
 				writes, err := r.planGrant(ctx, p, user)
 				granted = len(writes) > 0

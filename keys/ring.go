@@ -28,13 +28,18 @@ import (
 // not extend it. So it is the longest time that a user can open keys after access
 // was revoked.
 //
-// Every method can return these errors: blue.ErrSealed if a key is missing
-// ([ErrNoKEK]), denied or not granted to the user ([ErrDenied]) or wrapped under
-// another master key ([*WrongKeyError]), *blue.TamperError if a record of
-// blue_keys is not as it was written, blue.ErrErased after the start of an
-// erasure, blue.ErrInvalid for a malformed user, dialogue or key id,
-// blue.ErrUnavailable after Close, blue.ErrAudit if the event of a key cannot be
-// stored, and the errors of the store. Failures are not cached.
+// Every method can return the errors of the store and these:
+//
+//   - blue.ErrSealed if a key is not available: [ErrNoKEK] if it is missing,
+//     [ErrDenied] if it is denied or not granted to the user, [*WrongKeyError] if
+//     it is under another master key
+//   - *blue.TamperError if a record of blue_keys is not as it was written
+//   - blue.ErrErased after the start of an erasure
+//   - blue.ErrInvalid for a malformed user, dialogue or key id
+//   - blue.ErrUnavailable after Close
+//   - blue.ErrAudit if the event of a key cannot be stored
+//
+// Failures are not cached.
 type Ring struct {
 	table    Table
 	provider Provider
@@ -153,7 +158,7 @@ func (r *Ring) Open(ctx context.Context, keyID string) (*envelope.Keys, error) {
 }
 
 // Close destroys the cached secrets. Later calls return blue.ErrUnavailable.
-// Callers own the returned keys and must destroy them; Close does not affect them.
+// Callers own the returned keys and must destroy them. Close does not affect them.
 func (r *Ring) Close() error {
 	r.secrets.close()
 	r.keks.close()
@@ -232,7 +237,7 @@ func (r *Ring) unwrap(ctx context.Context, b Binding) (o *openedSecret, until ti
 	if err != nil {
 		// Other errors say nothing about the key, so they make no event.
 		if errors.Is(err, blue.ErrSealed) || errors.Is(err, blue.ErrTampered) || errors.Is(err, blue.ErrErased) {
-			err = r.recordOutcome(ctx, b.newEvent(UnwrapDEK), err)
+			err = r.recordOutcome(ctx, b.newEvent(unwrapDEK), err)
 		}
 		return nil, until, err
 	}
@@ -249,7 +254,7 @@ func (r *Ring) unwrap(ctx context.Context, b Binding) (o *openedSecret, until ti
 		secret, err = r.provider.UnwrapDEK(ctx, kek, b, wrapped)
 		err = checkFingerprint(b, err, umk, kek.umkFor(umk))
 	}
-	err = r.recordOutcome(ctx, b.newEvent(UnwrapDEK), err)
+	err = r.recordOutcome(ctx, b.newEvent(unwrapDEK), err)
 	if err != nil {
 		if secret != nil {
 			secret.Destroy()
@@ -329,7 +334,7 @@ func (r *Ring) createFirstVersion(ctx context.Context, dialogue string) (err err
 		return err // before the intent is recorded
 	}
 	kek.Destroy()
-	return r.withEvents(ctx, b.newEvent(WrapDEK), func() error {
+	return r.withEvents(ctx, b.newEvent(wrapDEK), func() error {
 		for range maxTries {
 			err := r.commitFirstVersion(ctx, b)
 			if !isKEKConflict(err) {
@@ -374,7 +379,7 @@ func (r *Ring) kek(ctx context.Context) (*KEK, time.Time, error) {
 func (r *Ring) deriveKEK(ctx context.Context) (kek *KEK, err error) {
 	ctx, span := r.tracer.Start(ctx, "key.derive_kek")
 	defer func() { endSpan(span, err) }()
-	e := KeyEvent{Action: DeriveKEK, Outcome: Success}
+	e := KeyEvent{Action: deriveKEK, Outcome: success}
 	umk, err := r.provider.UMK(ctx)
 	if err == nil {
 		defer umk.Destroy()
@@ -403,7 +408,7 @@ func (r *Ring) kekForWrap(ctx context.Context) (*KEK, error) {
 		return nil, err
 	}
 	defer umk.Destroy()
-	e := KeyEvent{Action: DeriveKEK, Outcome: Intent, KeyID: umk.Fingerprint()}
+	e := KeyEvent{Action: deriveKEK, Outcome: intent, KeyID: umk.Fingerprint()}
 	if err := r.recordOutcome(ctx, e, nil); err != nil {
 		return nil, err
 	}

@@ -116,7 +116,7 @@ func TestLostKeyFile(t *testing.T) {
 			if !errors.Is(err, blue.ErrSealed) || keys.Class(err) != c.class {
 				t.Errorf("%v is %q; want ErrSealed of class %q", err, keys.Class(err), c.class)
 			}
-			if want := (keys.KeyEvent{Action: keys.DeriveKEK, Outcome: keys.Failure, Class: c.class}); len(events) != 1 || events[0] != want {
+			if want := (keys.KeyEvent{Action: "derive_kek", Outcome: "failure", Class: c.class}); len(events) != 1 || events[0] != want {
 				t.Errorf("the events are %+v; want %+v", events, want)
 			}
 		})

@@ -86,7 +86,7 @@ func (r *Ring) DiscardUnendorsed(ctx context.Context, dialogue string, version u
 	if !errors.Is(err, blue.ErrTampered) || c.active <= c.version {
 		return false, err
 	}
-	err = r.withEvents(ctx, Binding{r.user, dialogue, c.active}.newEvent(DestroyKey), func() error {
+	err = r.withEvents(ctx, Binding{r.user, dialogue, c.active}.newEvent(destroyKey), func() error {
 		if err := r.change(ctx, dialogue, c.restoreHeader); err != nil {
 			return err
 		}

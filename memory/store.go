@@ -106,11 +106,11 @@ func (s *Store) checkConditions(writes []record.Write) error {
 	for _, w := range writes {
 		k := w.Record.Key
 		attrs, exists := s.tables[w.Table][k.Partition][k.Item]
-		if w.Holds(record.Record{Key: k, Attrs: attrs}, exists) {
+		if w.IsMet(record.Record{Key: k, Attrs: attrs}, exists) {
 			continue
 		}
 		conflict := &record.ConflictError{Table: w.Table, Key: k}
-		if !conflict.OnMeta() {
+		if !conflict.IsOnMeta() {
 			return conflict
 		}
 		onMeta = conflict

@@ -52,6 +52,6 @@ func (e *ConflictError) Error() string {
 // Unwrap returns ErrConflict.
 func (e *ConflictError) Unwrap() error { return ErrConflict }
 
-// OnMeta reports whether the conflict is at a dialogue's meta item. The caller
+// IsOnMeta reports whether the conflict is at a dialogue's meta item. The caller
 // may then read the partition again and redo its work.
-func (e *ConflictError) OnMeta() bool { return e.Table == Dialogues && e.Key.Item == Meta }
+func (e *ConflictError) IsOnMeta() bool { return e.Table == Dialogues && e.Key.Item == Meta }

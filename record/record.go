@@ -122,9 +122,9 @@ type Write struct {
 	Fence Attrs
 }
 
-// Holds reports whether the condition of the write is true for the record found
+// IsMet reports whether the condition of the write is true for the record found
 // at its key. exists is false if no record was found.
-func (w Write) Holds(found Record, exists bool) bool {
+func (w Write) IsMet(found Record, exists bool) bool {
 	if w.Prev == nil || !exists {
 		return w.Prev == nil && !exists
 	}
@@ -145,7 +145,7 @@ type Query struct {
 	// then also covers the read. A backend may ignore ForUpdate.
 	ForUpdate bool
 	// Exact asks for all records as of one moment, even if that takes more
-	// requests; see Unsteady.
+	// requests (see Unsteady).
 	Exact bool
 	// After and Limit select a part of a partition of Audit or Keys: the
 	// first Limit records (0 means all) whose sort key is greater than After.
@@ -189,10 +189,13 @@ func (i Index) Attributes() []string {
 // After Commit has returned nil, its records are durable, and every later Get
 // and Query in any process returns all of them. Index may lag behind.
 //
-// Besides the errors below, a method returns ErrInvalid for an unknown table or
-// index, ErrBusy while other writers keep the store locked, ErrDenied if the
-// caller lacks permission, ErrUnavailable if the store cannot be used, and the
-// error of the context if it has ended.
+// Every method can also return these errors:
+//
+//   - ErrInvalid for an unknown table or index
+//   - ErrBusy while other writers keep the store locked
+//   - ErrDenied if the caller lacks permission
+//   - ErrUnavailable if the store cannot be used
+//   - the error of the context if it has ended
 type Store interface {
 	// Get returns one record, or ErrNotFound.
 	Get(ctx context.Context, table Table, key Key) (Record, error)

@@ -108,12 +108,12 @@ func TestConflictError(t *testing.T) {
 	if !errors.Is(err, record.ErrConflict) || !strings.Contains(err.Error(), "tension#00#01") {
 		t.Errorf("the error is %v", err)
 	}
-	if !at(record.Dialogues, record.Meta).OnMeta() || at(record.Audit, record.Meta).OnMeta() || at(record.Dialogues, "tension#00#01").OnMeta() {
-		t.Error("OnMeta is wrong")
+	if !at(record.Dialogues, record.Meta).IsOnMeta() || at(record.Audit, record.Meta).IsOnMeta() || at(record.Dialogues, "tension#00#01").IsOnMeta() {
+		t.Error("IsOnMeta is wrong")
 	}
 }
 
-func TestHolds(t *testing.T) {
+func TestIsMet(t *testing.T) {
 	found := record.Record{Attrs: record.Attrs{"n": record.N(1), "s": record.S("x")}}
 	cases := []struct {
 		name   string
@@ -134,7 +134,7 @@ func TestHolds(t *testing.T) {
 		{"zero value, not stored", record.Attrs{"x": {}}, true, false},
 	}
 	for _, c := range cases {
-		if got := (record.Write{Prev: c.prev}).Holds(found, c.exists); got != c.want {
+		if got := (record.Write{Prev: c.prev}).IsMet(found, c.exists); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}

@@ -92,11 +92,11 @@ func (b *batch) checkConditions(writes []record.Write) error {
 			return err
 		}
 		// A damaged row exists without attributes, as in Query.
-		if w.Holds(record.Record{Key: k, Attrs: decode(text, blobs)}, exists) {
+		if w.IsMet(record.Record{Key: k, Attrs: decode(text, blobs)}, exists) {
 			continue
 		}
 		conflict := &record.ConflictError{Table: w.Table, Key: k}
-		if !conflict.OnMeta() {
+		if !conflict.IsOnMeta() {
 			return conflict
 		}
 		onMeta = conflict

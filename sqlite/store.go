@@ -1,8 +1,8 @@
 // Package sqlite is a record.Store in two SQLite files in WAL mode.
 //
-// The package has the files and their schema, the form of a row, the commit as one
-// SQLite transaction, views for people who open the file with a tool, and the
-// translation of SQLite's errors. These are in other packages:
+// The package has the files and their schema, the form of a row, and the commit as one
+// SQLite transaction. It has views for people who open the file with a tool, and it
+// translates the errors of SQLite. These are in other packages:
 //
 //   - Package internal/engine maps entities to records.
 //   - Packages encrypted, envelope and keys encrypt them.
@@ -68,10 +68,11 @@ var _ record.Store = (*Store)(nil)
 // (mode 0700), missing files (mode 0600), their schema and the views.
 //
 // It does not change a file that is damaged, or that is not a file of a store with
-// this schema. It returns record.ErrInvalid for an empty path and for a file of a
-// newer program, record.ErrBusy if other processes lock the files for longer than
-// BusyTimeout, record.ErrUnavailable for any other problem with a file, and the error
-// of ctx.
+// this schema. It returns the error of ctx or one of these:
+//
+//   - record.ErrInvalid for an empty path and for a file of a newer program
+//   - record.ErrBusy if other processes lock the files for longer than BusyTimeout
+//   - record.ErrUnavailable for any other problem with a file
 func Open(ctx context.Context, path string, opts *Options) (*Store, error) {
 	var o Options
 	if opts != nil {

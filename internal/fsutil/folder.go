@@ -1,9 +1,8 @@
 // Package fsutil creates folders and writes files that survive a crash.
 //
-// MakeFolder and SyncFolder flush the names in a folder: a folder that
-// MakeFolder created still exists after a power cut. WriteFile writes a file
-// so that its path names the old content or the new content, and never a part
-// of it.
+// A folder that MakeFolder created still exists after a power cut. WriteFile
+// writes a file so that its path names the old content or the new content, and
+// never a part of it.
 //
 // The package does not read files. The callers decide what a file contains.
 package fsutil
@@ -35,7 +34,7 @@ func MakeFolder(folder string) error {
 	if err != nil {
 		return err
 	}
-	return SyncFolder(above)
+	return syncFolder(above)
 }
 
 // flushExisting flushes the name of an existing folder. It ignores a parent that
@@ -49,7 +48,7 @@ func flushExisting(folder, above string) error {
 	if !info.IsDir() {
 		return &fs.PathError{Op: "mkdir", Path: folder, Err: syscall.ENOTDIR}
 	}
-	err = SyncFolder(above)
+	err = syncFolder(above)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil
 	}

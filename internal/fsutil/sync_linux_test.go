@@ -74,10 +74,10 @@ func openHome(t *testing.T) string {
 
 func TestSyncFolder(t *testing.T) {
 	dir := t.TempDir()
-	if err := SyncFolder(dir); err != nil {
+	if err := syncFolder(dir); err != nil {
 		t.Error(err)
 	}
-	if err := SyncFolder(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) {
+	if err := syncFolder(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing folder: %v", err)
 	}
 }

@@ -2,5 +2,5 @@
 
 package fsutil
 
-// SyncFolder does nothing, because this system cannot flush a folder.
-func SyncFolder(string) error { return nil }
+// syncFolder does nothing, because this system cannot flush a folder.
+func syncFolder(string) error { return nil }

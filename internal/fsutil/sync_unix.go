@@ -4,9 +4,9 @@ package fsutil
 
 import "os"
 
-// SyncFolder flushes the names in a folder to disk, so that they exist after a
+// syncFolder flushes the names in a folder to disk, so that they exist after a
 // power cut.
-func SyncFolder(folder string) error {
+func syncFolder(folder string) error {
 	f, err := os.Open(folder)
 	if err != nil {
 		return err

@@ -42,8 +42,8 @@ type WriteOptions struct {
 // flushes it and then gives it the name path. The folder must exist.
 //
 // WriteFile returns the error of write as it is. In mode Create it returns
-// fs.ErrExist if the path exists; the folder is flushed in this case too, so
-// that the existing file has its name after a power cut. It returns any other
+// fs.ErrExist if the path exists. It then flushes the folder too, so that the
+// existing file keeps its name after a power cut. It returns any other
 // error of the file system, wrapped in *fs.PathError or *os.LinkError.
 // Processes may call it concurrently for one path.
 func WriteFile(path string, o WriteOptions, write func(temp *os.File) error) error {
@@ -82,7 +82,7 @@ func WriteFile(path string, o WriteOptions, write func(temp *os.File) error) err
 	}
 	step("linked")
 	if o.Sync == SyncAll {
-		if err := SyncFolder(folder); err != nil {
+		if err := syncFolder(folder); err != nil {
 			return err
 		}
 	}

@@ -93,8 +93,8 @@ var (
 )
 
 // New returns the provider of the KMS key with the given ARN. It stores KEKs in the
-// table blue_keys of the store. New sends nothing. It returns an *[Error] with the
-// reason [BadARN] if arn is not the ARN of a key. An alias is not accepted, because
+// table blue_keys of the store. New sends nothing. It returns *[Error] if
+// arn is not the ARN of a key. An alias is not accepted, because
 // it can be changed to another key.
 func New(arn string, api API, store record.Store, opts *Options) (*Provider, error) {
 	if _, err := parseARN(arn); err != nil {

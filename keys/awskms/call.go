@@ -56,11 +56,11 @@ func (p *Provider) decrypt(ctx context.Context, blob []byte, context map[string]
 		return nil, err
 	}
 	if n := len(out.Plaintext); n != secretSize {
-		return nil, p.newError(decryptAction, Malformed, fmt.Sprintf("the key has %d bytes instead of %d", n, secretSize), nil)
+		return nil, p.newError(decryptAction, malformed, fmt.Sprintf("the key has %d bytes instead of %d", n, secretSize), nil)
 	}
 	secret, err := envelope.NewSecret(out.Plaintext)
 	if err != nil {
-		return nil, p.newError(decryptAction, Malformed, "the key is all zeros", nil)
+		return nil, p.newError(decryptAction, malformed, "the key is all zeros", nil)
 	}
 	return secret, nil
 }
@@ -95,14 +95,14 @@ func (p *Provider) checkBlob(action string, key *string, blob []byte) error {
 		return err
 	}
 	if len(blob) <= envelope.WrapSize || len(blob) > maxBlob {
-		return p.newError(action, Malformed, fmt.Sprintf("the ciphertext has %d bytes", len(blob)), nil)
+		return p.newError(action, malformed, fmt.Sprintf("the ciphertext has %d bytes", len(blob)), nil)
 	}
 	return nil
 }
 
 func (p *Provider) checkKey(action string, key *string) error {
 	if aws.ToString(key) != p.arn {
-		return p.newError(action, Malformed, fmt.Sprintf("KMS used the key %.120q", aws.ToString(key)), nil)
+		return p.newError(action, malformed, fmt.Sprintf("KMS used the key %.120q", aws.ToString(key)), nil)
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func call[I, O any](ctx context.Context, p *Provider, action string, send func(c
 		out, err := sendOnce(bounded, p.opts.Timeout/attempts, send, in)
 		switch {
 		case err == nil && out == nil:
-			return nil, p.newError(action, Malformed, "the response is empty", nil)
+			return nil, p.newError(action, malformed, "the response is empty", nil)
 		case err == nil:
 			return out, nil
 		case ctx.Err() != nil:
@@ -154,7 +154,7 @@ func (p *Provider) Status(ctx context.Context) (Status, error) {
 	}
 	m := out.KeyMetadata
 	if m == nil {
-		return Status{}, p.newError(describeAction, Malformed, "the response does not describe the key", nil)
+		return Status{}, p.newError(describeAction, malformed, "the response does not describe the key", nil)
 	}
 	return Status{KeyARN: p.arn, State: string(m.KeyState), Created: aws.ToTime(m.CreationDate), Deletion: aws.ToTime(m.DeletionDate)},
 		p.checkKey(describeAction, m.Arn)

@@ -31,7 +31,7 @@ type Config struct {
 }
 
 // Connect returns a client for the region of the key. It sends nothing. It returns
-// *[Error] with the reason [BadARN] if arn is not the ARN of a key, and
+// *[Error] if arn is not the ARN of a key, and
 // blue.ErrInvalid for plain http to another host.
 func Connect(arn string, c Config) (*kms.Client, error) {
 	region, err := parseARN(arn)
@@ -77,5 +77,5 @@ func parseARN(arn string) (region string, err error) {
 	case !strings.HasPrefix(arn, "arn:"):
 		detail = "it is not an ARN: the region and the account are missing"
 	}
-	return "", &Error{Reason: BadARN, KeyARN: arn, detail: detail}
+	return "", &Error{Reason: badARN, KeyARN: arn, detail: detail}
 }

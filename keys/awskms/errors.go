@@ -20,42 +20,30 @@ import (
 // message of an Error.
 type Reason string
 
-// The reasons of an Error.
+// The reasons of an Error. badARN is found without a call of KMS.
 const (
-	// Denied is a refusal by a policy.
-	Denied Reason = "access denied"
-	// Credentials is a request that is not signed correctly.
-	Credentials Reason = "the credentials are missing, wrong or expired"
-	// Disabled is a key that an administrator has disabled.
-	Disabled Reason = "the key is disabled"
-	// PendingDeletion is a key with a scheduled deletion.
-	PendingDeletion Reason = "the key is pending deletion"
-	// Unusable is, for example, an asymmetric key.
-	Unusable Reason = "the key is of a kind, or in a state, that cannot do this"
-	// NotFound is a key that does not exist.
-	NotFound Reason = "there is no such key in this region and account"
-	// BadARN is found without calling KMS.
-	BadARN Reason = "this is not the ARN of a key"
-	// WrongContext is a ciphertext that does not open.
-	WrongContext Reason = "KMS does not open it under this encryption context, or it is damaged"
-	// WrongKey is a ciphertext of another key.
-	WrongKey Reason = "it was made under another KMS key"
-	// Throttled is transient.
-	Throttled Reason = "KMS is throttling"
-	// Unavailable is transient.
-	Unavailable Reason = "KMS does not respond"
-	// Malformed is a response that cannot be used.
-	Malformed Reason = "KMS returned an invalid response"
+	denied          Reason = "access denied"
+	credentials     Reason = "the credentials are missing, wrong or expired"
+	disabled        Reason = "the key is disabled"
+	pendingDeletion Reason = "the key is pending deletion"
+	unusable        Reason = "the key is of a kind, or in a state, that cannot do this"
+	notFound        Reason = "there is no such key in this region and account"
+	badARN          Reason = "this is not the ARN of a key"
+	wrongContext    Reason = "KMS does not open it under this encryption context, or it is damaged"
+	wrongKey        Reason = "it was made under another KMS key"
+	throttled       Reason = "KMS is throttling"
+	unavailable     Reason = "KMS does not respond"
+	malformed       Reason = "KMS returned an invalid response"
 )
 
 // An Error reports why KMS or its response cannot be used. It unwraps to
-// keys.ErrDenied for Denied and to blue.ErrSealed for every reason. It contains no
-// key bytes.
+// blue.ErrSealed, and also to keys.ErrDenied for a refusal by a policy. It contains
+// no key bytes.
 type Error struct {
-	Reason   Reason
-	KeyARN   string
+	Reason   Reason    // why the key cannot be used
+	KeyARN   string    // the ARN of the key
 	Action   string    // for example "kms:Decrypt", "" if KMS was not called
-	Deletion time.Time // the deletion of a key with the reason PendingDeletion, if KMS returns it
+	Deletion time.Time // when a key that is pending deletion will be deleted, if KMS returns it
 	Tries    int       // the number of attempts
 
 	detail string
@@ -69,7 +57,7 @@ func (e *Error) Error() string {
 	if e.Action != "" {
 		text.WriteString(e.Action + " with ")
 	}
-	if e.Reason == BadARN { // the ARN can be any text
+	if e.Reason == badARN { // the ARN can be any text
 		fmt.Fprintf(&text, "KMS key %.120q: %s", e.KeyARN, e.Reason)
 	} else {
 		text.WriteString("KMS key " + e.KeyARN + ": " + string(e.Reason))
@@ -87,7 +75,7 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) kind() error {
-	if e.Reason == Denied {
+	if e.Reason == denied {
 		return keys.ErrDenied
 	}
 	return blue.ErrSealed
@@ -103,28 +91,28 @@ func (e *Error) Unwrap() []error {
 }
 
 // IsTransient reports whether the same call can succeed later.
-func (e *Error) IsTransient() bool { return e.Reason == Throttled || e.Reason == Unavailable }
+func (e *Error) IsTransient() bool { return e.Reason == throttled || e.Reason == unavailable }
 
 // Hint returns what the user can do, for every reason.
 func (e *Error) Hint() string {
 	switch e.Reason {
-	case Denied:
+	case denied:
 		return "allow " + e.Action + " on this key to your role under your own encryption context (deploy/iam/user.json), with the tag blue-user that BLUE_USER names"
-	case Credentials:
+	case credentials:
 		return "check AWS_PROFILE or the AWS_* variables, and this machine's clock"
-	case Disabled:
+	case disabled:
 		return "ask the administrator of the key to enable it again (kms:EnableKey)"
-	case PendingDeletion:
+	case pendingDeletion:
 		return "until that day kms:CancelKeyDeletion and kms:EnableKey restore it; after that day no data under it can be opened"
-	case Unusable:
+	case unusable:
 		return "BLUE_KMS_KEY_ARN must name a symmetric key for encryption (SYMMETRIC_DEFAULT) that is enabled"
-	case NotFound, BadARN:
+	case notFound, badARN:
 		return "set BLUE_KMS_KEY_ARN to the key's own ARN, arn:aws:kms:REGION:ACCOUNT:key/ID"
-	case WrongContext:
+	case wrongContext:
 		return "check that BLUE_USER and BLUE_TABLE_PREFIX or BLUE_KMS_TABLES are the same as when the key was made; if they are, the record in blue_keys is damaged: restore it"
-	case WrongKey:
+	case wrongKey:
 		return "set BLUE_KMS_KEY_ARN to the key that was used"
-	case Throttled, Unavailable:
+	case throttled, unavailable:
 		return "try again; no other key is used instead"
 	}
 	return "check AWS_ENDPOINT_URL_KMS: the server is not KMS, or it is broken"
@@ -138,30 +126,30 @@ func (p *Provider) newError(action string, reason Reason, detail string, cause e
 // reasons maps the error codes of KMS (AWS KMS API Reference, "Errors" of each
 // action) to reasons.
 var reasons = map[string]Reason{
-	"OptInRequired":                 Credentials,
-	"DisabledException":             Disabled,
-	"KMSInvalidStateException":      Unusable,
-	"InvalidKeyUsageException":      Unusable,
-	"UnsupportedOperationException": Unusable,
-	"NotFoundException":             NotFound,
-	"InvalidArnException":           NotFound,
-	"InvalidCiphertextException":    WrongContext,
-	"IncorrectKeyException":         WrongKey,
-	"KMSInternalException":          Unavailable,
-	"DependencyTimeoutException":    Unavailable,
-	"KeyUnavailableException":       Unavailable,
+	"OptInRequired":                 credentials,
+	"DisabledException":             disabled,
+	"KMSInvalidStateException":      unusable,
+	"InvalidKeyUsageException":      unusable,
+	"UnsupportedOperationException": unusable,
+	"NotFoundException":             notFound,
+	"InvalidArnException":           notFound,
+	"InvalidCiphertextException":    wrongContext,
+	"IncorrectKeyException":         wrongKey,
+	"KMSInternalException":          unavailable,
+	"DependencyTimeoutException":    unavailable,
+	"KeyUnavailableException":       unavailable,
 }
 
 // classReasons maps the classes of error codes that all services share.
 var classReasons = map[awsclient.Class]Reason{
-	awsclient.Denied:        Denied,
-	awsclient.UnknownKey:    Credentials,
-	awsclient.Expired:       Credentials,
-	awsclient.BadSignature:  Credentials,
-	awsclient.NoCredentials: Credentials,
-	awsclient.Skewed:        Credentials,
-	awsclient.Throttled:     Throttled,
-	awsclient.Internal:      Unavailable,
+	awsclient.Denied:        denied,
+	awsclient.UnknownKey:    credentials,
+	awsclient.Expired:       credentials,
+	awsclient.BadSignature:  credentials,
+	awsclient.NoCredentials: credentials,
+	awsclient.Skewed:        credentials,
+	awsclient.Throttled:     throttled,
+	awsclient.Internal:      unavailable,
 }
 
 // explain returns the Error for an error of the SDK.
@@ -171,46 +159,46 @@ func (p *Provider) explain(ctx context.Context, action string, err error) *Error
 	}
 	if e, ok := errors.AsType[*awsclient.CredentialsError](err); ok {
 		if e.Short {
-			return p.newError(action, Credentials, e.Error(), nil)
+			return p.newError(action, credentials, e.Error(), nil)
 		}
-		return p.newError(action, Credentials, "", err)
+		return p.newError(action, credentials, "", err)
 	}
 	// The error of a response that the SDK cannot read can contain the response,
 	// and that can contain a key. Such an error is not kept.
 	_, isUnreadable := errors.AsType[*smithy.DeserializationError](err)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return p.newError(action, Unavailable, fmt.Sprintf("no response within %s", p.opts.Timeout/attempts), nil)
+		return p.newError(action, unavailable, fmt.Sprintf("no response within %s", p.opts.Timeout/attempts), nil)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return p.newError(action, Unavailable, "the response was cut off", nil)
+		return p.newError(action, unavailable, "the response was cut off", nil)
 	case isUnreadable && awsclient.Status(err) >= 500:
-		return p.newError(action, Unavailable, fmt.Sprintf("the response of status %d cannot be read", awsclient.Status(err)), nil)
+		return p.newError(action, unavailable, fmt.Sprintf("the response of status %d cannot be read", awsclient.Status(err)), nil)
 	case isUnreadable:
-		return p.newError(action, Malformed, "the response cannot be read", nil)
+		return p.newError(action, malformed, "the response cannot be read", nil)
 	case awsclient.Status(err) == 429:
-		return p.newError(action, Throttled, "", err)
+		return p.newError(action, throttled, "", err)
 	}
-	return p.newError(action, Unavailable, awsclient.Cause(err), err)
+	return p.newError(action, unavailable, awsclient.Cause(err), err)
 }
 
 // explainResponse returns the Error for an error code of the service.
 func (p *Provider) explainResponse(ctx context.Context, action string, api smithy.APIError, err error) *Error {
 	code, message := api.ErrorCode(), api.ErrorMessage()
-	e := p.newError(action, Malformed, strings.TrimSuffix(code+": "+message, ": "), err)
+	e := p.newError(action, malformed, strings.TrimSuffix(code+": "+message, ": "), err)
 	reason, known := reasons[code]
 	if !known {
 		reason, known = classReasons[awsclient.ClassOf(code, message)]
 	}
 	switch {
 	case code == "KMSInvalidStateException" && strings.Contains(strings.ToLower(message), "deletion"):
-		e.Reason = PendingDeletion
+		e.Reason = pendingDeletion
 		e.Deletion = p.deletionDate(ctx)
 	case known:
 		e.Reason = reason
 	case awsclient.Status(err) == 429:
-		e.Reason = Throttled
+		e.Reason = throttled
 	case awsclient.Status(err) >= 500:
-		e.Reason = Unavailable
+		e.Reason = unavailable
 	}
 	return e
 }

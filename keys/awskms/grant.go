@@ -52,7 +52,7 @@ func (p *Provider) unwrapGranted(ctx context.Context, b keys.Binding, w keys.Wra
 		return nil, tampered(record.DamageMalformed, fmt.Sprintf("wrapped has %d bytes", len(w)))
 	}
 	secret, err := p.decrypt(ctx, w, grantContext(b))
-	if e, ok := errors.AsType[*Error](err); ok && e.Reason == WrongContext {
+	if e, ok := errors.AsType[*Error](err); ok && e.Reason == wrongContext {
 		// The context contains nothing from the configuration, so the wrap is at fault.
 		return nil, tampered(record.DamageChanged, "KMS does not open it: changed, or made for another user, dialogue or version")
 	}

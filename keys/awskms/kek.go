@@ -59,10 +59,12 @@ func (p *Provider) readKEK(ctx context.Context, user string) (stored record.Reco
 func formerOf(stored record.Record) []string { return strings.Fields(stored.Attrs[attrFormer].Str()) }
 
 // DeriveKEK implements keys.Provider: it opens the stored KEK of a user with
-// kms:Decrypt. It returns keys.ErrNoKEK if none is stored, *keys.WrongKeyError if
-// it is under another KMS key, blue.ErrTampered if the record is not as MakeKEK
-// wrote it, *[Error], blue.ErrInvalid for a malformed user or a foreign handle, and
-// the errors of the store and ctx.
+// kms:Decrypt. It returns *[Error], the errors of the store and ctx, or one of these:
+//
+//   - keys.ErrNoKEK if no KEK is stored
+//   - *keys.WrongKeyError if the KEK is under another KMS key
+//   - blue.ErrTampered if the record is not as MakeKEK wrote it
+//   - blue.ErrInvalid for a malformed user or a foreign handle
 func (p *Provider) DeriveKEK(ctx context.Context, umk keys.UMK, user string) (*keys.KEK, error) {
 	if err := p.checkUMK(umk, user); err != nil {
 		return nil, err
@@ -99,7 +101,7 @@ func checkFingerprint(err error, want, have string) error {
 		return err
 	case err == nil:
 		return fmt.Errorf("%w: it opens under %s but names %s", blue.ErrTampered, have, want)
-	case isRefusal && (e.Reason == WrongKey || e.Reason == WrongContext || e.Reason == Denied):
+	case isRefusal && (e.Reason == wrongKey || e.Reason == wrongContext || e.Reason == denied):
 		return &keys.WrongKeyError{Want: want, Have: have}
 	}
 	return err
@@ -126,7 +128,7 @@ func (p *Provider) parseKEK(user string, stored record.Record) ([]byte, error) {
 		return nil, fmt.Errorf("%w: wrapped has %d bytes", blue.ErrTampered, len(blob))
 	}
 	if tables := stored.Attrs[attrTables].Str(); tables != p.opts.Tables {
-		return nil, p.newError(decryptAction, WrongContext, fmt.Sprintf("the key was made for the tables %.80q, and these are %.80q", tables, p.opts.Tables), nil)
+		return nil, p.newError(decryptAction, wrongContext, fmt.Sprintf("the key was made for the tables %.80q, and these are %.80q", tables, p.opts.Tables), nil)
 	}
 	return blob, nil
 }
@@ -186,10 +188,12 @@ func (p *Provider) EraseKEK(ctx context.Context, user string) error {
 // wraps name it. RewrapKEK calls kms:Decrypt with the old key and kms:Encrypt with
 // the new one.
 //
-// It returns *[Error], *keys.WrongKeyError if the KEK is under a third KMS key,
-// blue.ErrTampered if the record is not as MakeKEK wrote it, blue.ErrConflict if
-// another writer changed the record, blue.ErrInvalid if from is another kind of
-// provider or has the same KMS key, and the errors of the store and ctx.
+// It returns *[Error], the errors of the store and ctx, or one of these:
+//
+//   - *keys.WrongKeyError if the KEK is under a third KMS key
+//   - blue.ErrTampered if the record is not as MakeKEK wrote it
+//   - blue.ErrConflict if another writer changed the record
+//   - blue.ErrInvalid if from is another kind of provider or has the same KMS key
 func (p *Provider) RewrapKEK(ctx context.Context, from keys.Provider, user string) (changed bool, err error) {
 	old, ok := from.(*Provider)
 	if !ok || old.arn == p.arn {

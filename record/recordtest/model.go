@@ -104,7 +104,7 @@ func drawValue(rt *rapid.T) record.Value {
 }
 
 // predict returns the place of the conflict, or nil for a commit that succeeds.
-// It does not use Write.Holds, so that it is an independent implementation.
+// It does not use Write.IsMet, so that it is an independent implementation.
 func predict(stored map[place]record.Attrs, writes []record.Write) *place {
 	var onMeta *place
 	for _, w := range writes {
