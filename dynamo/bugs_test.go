@@ -11,8 +11,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// bug is a fault seeded into the protocol from outside: by what it sends, or
-// by what it is told.
+// bug is a fault seeded into the protocol from outside: by the requests it
+// sends, or by the responses it gets.
 type bug struct {
 	name        string
 	caughtBy    string // the oracle's line that must catch it
@@ -191,7 +191,7 @@ func (p readsEventPlainly) snapshot(ctx context.Context, table record.Table, key
 // number of histories, by a line of the oracle.
 func TestSimulationCatchesBugs(t *testing.T) {
 	if *simSeed != 0 {
-		t.Skip("one seed is asked for")
+		t.Skip("one seed is selected")
 	}
 	for _, b := range bugs {
 		t.Run(strings.ReplaceAll(b.name, " ", "-"), func(t *testing.T) {

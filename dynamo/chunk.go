@@ -11,7 +11,7 @@ import (
 )
 
 // The records of a log, one after the other, cut into pieces of limits.chunk
-// bytes. uvarint and varint are those of encoding/binary:
+// bytes. uvarint and varint are as in encoding/binary:
 //
 //	record     LP(SK) uvarint(number of attributes) attribute…   in ascending order of names
 //	attribute  LP(name) type byte value

@@ -77,7 +77,7 @@ func (c *client) page(ctx context.Context, table record.Table, pk record.Partiti
 	return nextPage(records, out.LastEvaluatedKey, pk)
 }
 
-// nextPage is a page with the sort key to go on after, "" for the last one.
+// nextPage is a page with the sort key to continue after, "" for the last one.
 func nextPage(records []record.Record, last item, pk record.Partition) ([]record.Record, string, error) {
 	next := text(last[sortKey])
 	if len(last) > 0 && (next == "" || text(last[partitionKey]) != string(pk)) {

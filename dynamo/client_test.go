@@ -289,7 +289,7 @@ func TestIndexRows(t *testing.T) {
 	}
 }
 
-// TestLocalMeanings: what the real server says, and what we make of it.
+// TestLocalMeanings: the answers of the real server and their translation.
 func TestLocalMeanings(t *testing.T) {
 	c := localConfig(t)
 	s, err := Open(t.Context(), c)

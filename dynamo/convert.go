@@ -121,7 +121,7 @@ func text(v types.AttributeValue) string {
 }
 
 // storable reports whether an item can have such a key. No item exists at any
-// other key. A request for it would fail, or would read another key where JSON
+// other key. Such a request would fail, or would read another key where JSON
 // replaces bytes that are not UTF-8.
 func storable(s string, limit int) bool {
 	return s != "" && len(s) <= limit && utf8.ValidString(s)

@@ -13,8 +13,8 @@ import (
 
 var someKey = record.Key{Partition: "dialogue#d", Item: "tension#00#01"}
 
-// TestConvertThereAndBack: every record comes back as it was, and what stands
-// under the name of an index key is what an index takes.
+// TestConvertThereAndBack: every record comes back as it was. The
+// value under the name of an index key is one that an index takes.
 func TestConvertThereAndBack(t *testing.T) {
 	names := rapid.SampledFrom([]string{"a", "b", "GSI1PK", "GSI1SK", "GSI2PK", "GSI3SK", "_own", "é\x00"})
 	values := rapid.Custom(func(rt *rapid.T) record.Value {
@@ -70,7 +70,7 @@ func TestForeignItems(t *testing.T) {
 	}
 }
 
-// TestHiddenIndexAttribute: whoever renames a good index attribute, to hide a
+// TestHiddenIndexAttribute: an attacker who renames a good index attribute, to hide a
 // record from the lists, changes the record.
 func TestHiddenIndexAttribute(t *testing.T) {
 	r := record.Record{Key: someKey, Attrs: record.Attrs{"GSI2PK": record.S("tension_status#open")}}

@@ -16,7 +16,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// TestPurge: under a meta item that is no tombstone a whole log is rolled forward, a
+// TestPurge: under a meta item that is not a tombstone a whole log is rolled forward, a
 // broken one is given up, and nothing is deleted; under a tombstone every log
 // goes, however young, and no lease is put on it.
 func TestPurge(t *testing.T) {
@@ -74,7 +74,7 @@ func TestPurge(t *testing.T) {
 			}
 		}}
 		if err := s.Purge(ctx, simPK); err != nil || left() != 0 {
-			t.Errorf("%v, %d pieces left, of which others took two meanwhile", err, left())
+			t.Errorf("%v, %d pieces left, of which other writers took two", err, left())
 		}
 		// A writer that learns now that it has lost takes its log along.
 		late := h.w.newID()
@@ -124,7 +124,7 @@ func TestCopies(t *testing.T) {
 				"PointInTimeRecoveryDescription": map[string]any{"PointInTimeRecoveryStatus": status, "RecoveryPeriodInDays": days}}}
 		case "ListBackups":
 			if in["BackupType"] != "ALL" {
-				t.Errorf("asked for backups of type %v", in["BackupType"])
+				t.Errorf("request for backups of type %v", in["BackupType"])
 			}
 			if !keys {
 				return 200, map[string]any{"BackupSummaries": []any{}}
@@ -140,7 +140,7 @@ func TestCopies(t *testing.T) {
 				map[string]any{"BackupArn": "arn:2", "BackupStatus": "AVAILABLE", "BackupCreationDateTime": made, "BackupExpiryDateTime": ends},
 			}}
 		}
-		t.Errorf("asked for %s", operation)
+		t.Errorf("request for %s", operation)
 		return 400, map[string]any{}
 	}
 	s := newStore(f.client(t), "w", func() string { return "" })
@@ -173,7 +173,7 @@ func TestCopies(t *testing.T) {
 	}
 }
 
-// uncovered are the places of which a list says that nobody can tell.
+// uncovered are the places of which a list reports as unknown.
 func uncovered(all []record.Copy) []string {
 	var places []string
 	for _, c := range all {
@@ -184,7 +184,7 @@ func uncovered(all []record.Copy) []string {
 	return places
 }
 
-// TestCopiesUntold: an answer that does not say what was asked never passes for
+// TestCopiesUntold: an answer that lacks the requested fact never passes for
 // "no copies". Only a server on this machine may know no such operation, and then
 // that is listed.
 func TestCopiesUntold(t *testing.T) {
@@ -193,7 +193,7 @@ func TestCopiesUntold(t *testing.T) {
 	for name, c := range map[string]struct {
 		windows, backups answer
 		away             bool
-		lacks            string // what the error or the list says
+		lacks            string // the text of the error or the list
 		fails            bool
 	}{
 		"all is told":                 {whole, answer{body: `{"BackupSummaries": []}`}, true, "AWS Backup", false},
@@ -232,7 +232,7 @@ func TestIdentity(t *testing.T) {
 	f, arn := newFake(t), "arn:aws:dynamodb:eu-central-1:111122223333:table/"
 	f.handler = func(operation string, in map[string]any) (int, any) {
 		if operation != "DescribeTable" {
-			t.Errorf("asked for %s", operation)
+			t.Errorf("request for %s", operation)
 		}
 		if arn == "" {
 			return 200, map[string]any{"Table": map[string]any{}}

@@ -16,7 +16,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/dynamo/conn"
 )
 
-// answer is what the stand-in for DynamoDB says to one request.
+// answer is the response of the fake DynamoDB to one request.
 type answer struct {
 	status int // 200 if 0
 	body   string
@@ -27,7 +27,7 @@ type answer struct {
 	date   time.Time     // header Date
 }
 
-// says is an error in DynamoDB's JSON.
+// says returns an error in DynamoDB's JSON.
 func says(status int, code, message string) answer {
 	return answer{status: status, body: fmt.Sprintf(`{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":%q,"Message":%q}`, code, message, message)}
 }
@@ -46,7 +46,7 @@ func cancelled(codes ...string) answer {
 }
 
 // fake is a server that answers from a list, the last answer for ever, and
-// notes which operations were asked.
+// records the requested operations.
 type fake struct {
 	*httptest.Server
 	handler func(operation string, body map[string]any) (status int, answer any) // instead of the list

@@ -71,7 +71,7 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("%v is not %v", err, c.is)
 			}
 			if c.is == nil && (errors.Is(err, record.ErrTooLarge) || errors.Is(err, record.ErrUnavailable)) {
-				t.Errorf("%v says too much", err)
+				t.Errorf("%v contains too much", err)
 			}
 			if f.count() != 1 {
 				t.Errorf("%d requests, want 1", f.count())
@@ -80,7 +80,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestUnknownOutcomes: nobody can say whether the transaction took effect, and
+// TestUnknownOutcomes: it is not known whether the transaction took effect, and
 // the client asks once: a second answer would say nothing about the first.
 func TestUnknownOutcomes(t *testing.T) {
 	written := `{"ItemCollectionMetrics":{"blue_dialogues":[]}}`
@@ -244,7 +244,7 @@ func TestMissingTableIsNamed(t *testing.T) {
 	}
 }
 
-// TestReadsAreRepeated: what passes is asked three times in all.
+// TestReadsAreRepeated: a passing fault is tried three times in all.
 func TestReadsAreRepeated(t *testing.T) {
 	passing := map[string]answer{
 		"500":         says(500, "InternalServerError", "x"),
@@ -297,7 +297,7 @@ func TestClockCorrected(t *testing.T) {
 	}
 }
 
-// refused returns a port that nobody listens on.
+// refused returns a port without a listener.
 func refused(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -376,7 +376,7 @@ func TestScanIsNamed(t *testing.T) {
 	}
 }
 
-// TestUnreachableAsAWhole tells a DynamoDB that cannot be used from a table
+// TestUnreachableAsAWhole distinguishes a DynamoDB that cannot be used from a table
 // that cannot.
 func TestUnreachableAsAWhole(t *testing.T) {
 	ofTable := []string{"table missing", "key schema", "index missing", "denied"}

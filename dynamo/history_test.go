@@ -36,8 +36,8 @@ var (
 	full = scale{limits: serviceLimits, small: 3, bigLow: 150, bigTop: 400, payload: 3000, commits: 3, pageSize: 60}
 )
 
-// history is one run: writers, readers, crashes and a cleaner over one world,
-// and what they saw.
+// history is one run: writers, readers, crashes and a cleaner over one model,
+// with their results.
 type history struct {
 	w     *world
 	scale scale
@@ -48,7 +48,7 @@ type history struct {
 	ops      int
 	attempts int
 	acked    map[string]bool // operations
-	refused  map[string]bool // attempts that were said never to land
+	refused  map[string]bool // attempts that were reported as never committed
 	events   map[string]record.Key
 	writing  int
 	busy     int
@@ -198,7 +198,7 @@ func (h *history) refuse(attempt string) {
 	h.refused[attempt] = true
 }
 
-// writes are those of one attempt: the meta item, one shared record, new records,
+// writes returns the writes of one attempt: the meta item, one shared record, new records,
 // and the event. A touch changes the meta item alone, and not its version.
 func (w *writer) writes(v view, op, attempt string, big, touch bool) []record.Write {
 	h := w.h
@@ -318,7 +318,7 @@ func (h *history) sees(ctx context.Context, s *Store, op string) {
 	}
 }
 
-// read is a reader's life. It must see what was acknowledged before it began.
+// read is a reader's life. It must see every commit acknowledged before it began.
 func (h *history) read(name string) {
 	s := h.process(name, &link{w: h.w})
 	for range 40 {
@@ -401,7 +401,7 @@ func play(seed uint64, sc scale, b bug) *history {
 	h.w.pageSize = 2 + h.w.rng.IntN(sc.pageSize)
 	var all sync.WaitGroup
 	h.writing = 2 + h.w.rng.IntN(2)
-	// Each begins at its own nanosecond: nobody draws before that.
+	// Each begins at its own nanosecond: no process draws before that.
 	start := func(life func()) {
 		at := h.w.upTo(50 * time.Millisecond)
 		all.Go(func() {

@@ -307,7 +307,7 @@ func (s *Store) clear(ctx context.Context, pk record.Partition, p pending) (clea
 	for tried := false; ; tried = true {
 		head, _, err := s.api.get(ctx, record.Dialogues, headKey(pk))
 		if now, still := pendingOf(head); err != nil || !still || now != p {
-			return tried && err == nil, err // it may have been an earlier try of ours
+			return tried && err == nil, err // it may have been an earlier try of this process
 		}
 		bare := head.Clone()
 		delete(bare.Attrs, attrPending)

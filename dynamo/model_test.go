@@ -13,7 +13,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// world is a model of DynamoDB in virtual time. A transaction locks all its
+// world models DynamoDB in virtual time. A transaction locks all its
 // items, checks all conditions at once, and then its items become visible and
 // free one by one, in any order. Until then get and page show the older state. Every request sleeps a random time, so at
 // most one goroutine runs at a moment and a seed gives one history.

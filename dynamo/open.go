@@ -8,7 +8,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/dynamo/conn"
 )
 
-// Config says where the tables are and which credentials sign the requests.
+// Config describes where the tables are and which credentials sign the requests.
 type Config = conn.Config
 
 // Open returns a store over the tables that a configuration names. It sends

@@ -21,7 +21,7 @@ type view struct {
 	commits []string // "{operation}:{new records}", in order
 }
 
-// look reads a partition; wrong says in what it is inconsistent. It is what
+// look reads a partition; wrong describes the inconsistency. It is what
 // the sealed root is to the store above.
 func look(records []record.Record) (v view, wrong string) {
 	v.records = make(map[string]record.Record, len(records))

@@ -14,7 +14,7 @@ import (
 // it is the last. onward detects a server that returns the same key twice,
 // which would cause an endless loop.
 type onward struct {
-	what string // what is read, for the error
+	what string // the subject of the read, for the error
 	seen map[string]bool
 }
 

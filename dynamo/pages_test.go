@@ -11,8 +11,8 @@ import (
 )
 
 // paged is a server whose one answer to a Query or Scan comes in pages, each of
-// some sort keys and the key to go on after. It fails the test if it is asked
-// for more pages than there are, or from another place than it named.
+// some sort keys and the key to continue after. It fails the test if the caller
+// requests more pages than there are, or from another place than it named.
 type paged struct {
 	*fake
 	pages []pageOf
@@ -30,7 +30,7 @@ const tooOften = 10
 func newPaged(t *testing.T, again bool, pages ...pageOf) *paged {
 	p := &paged{fake: newFake(t), pages: pages}
 	p.handler = func(operation string, in map[string]any) (int, any) {
-		if operation == "DescribeTable" { // of an index that says it is empty
+		if operation == "DescribeTable" { // of an index that is reported as empty
 			return 400, map[string]any{"__type": "com.amazonaws.dynamodb.v20120810#ValidationException", "message": "not here"}
 		}
 		at := p.asked
@@ -43,7 +43,7 @@ func newPaged(t *testing.T, again bool, pages ...pageOf) *paged {
 			return 400, map[string]any{"__type": "com.amazonaws.dynamodb.v20120810#ValidationException", "message": "no such page"}
 		}
 		if at > 0 && fmt.Sprint(in["ExclusiveStartKey"]) != fmt.Sprint(p.pages[at-1].last) {
-			t.Errorf("page %d is asked for from %v, want %v", p.asked, in["ExclusiveStartKey"], p.pages[at-1].last)
+			t.Errorf("page %d is requested from %v, want %v", p.asked, in["ExclusiveStartKey"], p.pages[at-1].last)
 		}
 		out := map[string]any{"Items": []any{}}
 		for _, sk := range p.pages[at].sks {
@@ -119,7 +119,7 @@ func TestPagesThatLoop(t *testing.T) {
 					t.Errorf("%d records, %v", len(got), err)
 				}
 				if p.asked > 2*len(pages) {
-					t.Errorf("asked %d times", p.asked)
+					t.Errorf("%d requests", p.asked)
 				}
 			})
 		}
@@ -127,7 +127,7 @@ func TestPagesThatLoop(t *testing.T) {
 }
 
 // TestPagesEmptyOrSmall: an empty page is not the end, nor is one with fewer
-// records than were asked for.
+// records than requested.
 func TestPagesEmptyOrSmall(t *testing.T) {
 	for _, r := range readings {
 		k := r.key

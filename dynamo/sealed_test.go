@@ -20,7 +20,7 @@ import (
 
 const id blue.DialogueID = "which-cache"
 
-// world is a sealed store on DynamoDB Local behind a proxy that counts.
+// world holds a sealed store on DynamoDB Local behind a proxy that counts.
 type world struct {
 	*testing.T
 	config  dynamo.Config // of the server without the proxy

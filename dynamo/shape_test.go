@@ -22,7 +22,7 @@ func mustTables(t *testing.T, c Config) *tables.Tables {
 	return admin
 }
 
-// TestWrongKeysInUse: what a store says that meets tables of another shape.
+// TestWrongKeysInUse: the error of a store over tables of another shape.
 func TestWrongKeysInUse(t *testing.T) {
 	c := localConfig(t)
 	admin := mustTables(t, c)

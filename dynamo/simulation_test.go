@@ -52,7 +52,7 @@ func TestSimulation(t *testing.T) {
 
 func TestSimulationOfFullSize(t *testing.T) {
 	if *simSeed != 0 {
-		t.Skip("one seed is asked for")
+		t.Skip("one seed is selected")
 	}
 	simulate(t, full, max(2, *simRuns/200))
 }

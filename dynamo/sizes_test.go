@@ -31,7 +31,7 @@ func (w *world) watch(wait *sync.WaitGroup, moves int) (done func()) {
 			}
 			s, err := reader.Load(w.Context(), id)
 			if err != nil {
-				w.Errorf("a load beside the round: %v", err)
+				w.Errorf("a load in parallel with the round: %v", err)
 				return
 			}
 			seen[len(s.Moves)]++
@@ -48,7 +48,7 @@ func (w *world) watch(wait *sync.WaitGroup, moves int) (done func()) {
 }
 
 // TestRounds registers rounds on both sides of what fits one transaction. A
-// reader next to them sees all or nothing; what was written is read back equal.
+// reader next to them sees all or nothing; each write is read back equal.
 func TestRounds(t *testing.T) {
 	t.Parallel()
 	for _, writes := range []int{99, 100, 101, 290, 2000} {
@@ -158,7 +158,7 @@ func TestItemTooLarge(t *testing.T) {
 		}
 		_, want := inFile.RegisterRound(t.Context(), id, b)
 		if !errors.Is(err, blue.ErrTooLarge) || want == nil || err.Error() != want.Error() {
-			t.Errorf("%d bytes: DynamoDB says %v, SQLite %v", size, err, want)
+			t.Errorf("%d bytes: DynamoDB returns %v, SQLite %v", size, err, want)
 		}
 		t.Logf("%v", err)
 	}

@@ -21,7 +21,7 @@ import (
 const mostTries = 24
 
 // contest is 2 big and 2 busy small writers, 10 commits each, without pause
-// and without faults; with endless, the small ones go on until the big ones are
+// and without faults; with endless, the small ones continue until the big ones are
 // done. oneProcess: all in one process, with one lease owner.
 func contest(seed uint64, sc scale, b bug, oneProcess, endless bool) (big, small, total int, finished bool) {
 	h := &history{

@@ -126,7 +126,7 @@ func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, err
 	return nil, fmt.Errorf("%w: %s changed while it was read", record.ErrBusy, q.Partition)
 }
 
-// read is one try of Query; again says that it must be made again.
+// read is one try of Query; again reports that it must be repeated.
 func (s *Store) read(ctx context.Context, q record.Query) (records []record.Record, again bool, err error) {
 	records, err = s.pages(ctx, q, span{})
 	head := headOf(records)
@@ -143,7 +143,7 @@ func (s *Store) read(ctx context.Context, q record.Query) (records []record.Reco
 }
 
 // prepare makes a partition ready for an update: it rolls a pending log
-// forward and lets a large writer go first. changed says that the partition must
+// forward and lets a large writer go first. changed reports that the partition must
 // be read again.
 func (s *Store) prepare(ctx context.Context, head record.Record) (changed bool, err error) {
 	if p, pending := pendingOf(head); pending {
@@ -156,11 +156,11 @@ func (s *Store) prepare(ctx context.Context, head record.Record) (changed bool, 
 }
 
 // exact is one try of an exact Query. Every commit changes the meta item, so
-// transactional reads that each hold the same head show one moment. A log
+// transactional reads that each hold the same meta item show one moment. A log
 // rolled forward between them changes nothing: it is laid over them all.
 //
 // What it cannot see is a new item of a transaction that is decided and not
-// yet applied there: nobody knows its key. Hence Settle.
+// yet applied there: no reader knows its key. Hence Settle.
 func (s *Store) exact(ctx context.Context, q record.Query) (records []record.Record, again bool, err error) {
 	before, _, err := s.api.get(ctx, q.Table, headKey(q.Partition))
 	if err != nil {
@@ -207,7 +207,7 @@ func (s *Store) exact(ctx context.Context, q record.Query) (records []record.Rec
 	return overlay(records, logged), false, nil
 }
 
-// transactions cuts records, but no head, into pieces that one transaction can
+// transactions cuts records, except the meta item, into pieces that one transaction can
 // hold next to the meta item.
 func (s *Store) transactions(records []record.Record) func(yield func([]record.Record) bool) {
 	return func(yield func([]record.Record) bool) {
@@ -307,7 +307,7 @@ func (s *Store) fits(actions []action) bool {
 	return len(actions) <= s.limits.actions && bytes <= s.limits.bytes
 }
 
-// actionOf is the plain form of a write. The head must carry no pending log
+// actionOf is the plain form of a write. The meta item must carry no pending log
 // and no lease: see prepare.
 func actionOf(w record.Write) action {
 	a := action{table: w.Table, record: w.Record, check: w.Check}

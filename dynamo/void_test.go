@@ -13,7 +13,7 @@ import (
 // TestVoidEvent loses a commit with all its repeats and delivers them late or
 // never: the void event that settled it is read back, the chain continues from
 // it, and late deliveries change nothing. Where one came before the void event
-// could be put, the commit stands and there is none.
+// could be put, the commit is stored and there is none.
 func TestVoidEvent(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -19,10 +19,10 @@ const Format = "blue-encrypted-store/erasure/v1"
 
 // The kinds of a subject and the states of a certificate.
 const (
-	KindDialogue = "dialogue"
-	KindUser     = "user"
-	Pending      = "pending"
-	Final        = "final"
+	KindDialogue = "dialogue" // the subject is a dialogue
+	KindUser     = "user"     // the subject is a user
+	Pending      = "pending"  // a listed copy can still restore a key
+	Final        = "final"    // every listed copy has ended
 )
 
 // A Certificate is a signed statement that a dialogue or a user was erased. Times

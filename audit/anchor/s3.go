@@ -20,9 +20,13 @@ import (
 // permissions s3:PutObject, s3:GetObject and s3:ListBucket. With a lock it also
 // needs s3:PutObjectRetention, s3:GetObjectVersion and s3:ListBucketVersions.
 type Objects interface {
+	// PutObject stores a note, with If-None-Match and the lock.
 	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
+	// GetObject reads one version of a note.
 	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
+	// ListObjectsV2 lists the notes of a bucket without a lock.
 	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
+	// ListObjectVersions lists all versions in a bucket with a lock.
 	ListObjectVersions(context.Context, *s3.ListObjectVersionsInput, ...func(*s3.Options)) (*s3.ListObjectVersionsOutput, error)
 }
 

@@ -17,13 +17,13 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// Config says where the tables are and which credentials sign the requests.
+// Config describes where the tables are and which credentials sign the requests.
 // Nothing in it is read from the environment. To use AWS's own chain of settings
 // (profiles, roles, AWS_* variables), load it and set AWS.
 //
 // The credentials are, in this order: a dummy for plain http to another host;
 // Credentials; the dummy for plain http to this machine, which is DynamoDB
-// Local; those of AWS.
+// Local; the credentials of AWS.
 type Config struct {
 	// Endpoint is the server's base URL, for example "http://localhost:8000".
 	// "" is AWS's own endpoint of the region. Plain http is refused for other

@@ -14,8 +14,8 @@ import (
 
 // The key attributes of every table, both of type S.
 const (
-	PartitionKey = "PK"
-	SortKey      = "SK"
+	PartitionKey = "PK" // a record.Partition
+	SortKey      = "SK" // the item inside the partition
 )
 
 // KeysText returns a key schema as text, for example "PK (S), SK (S)".
@@ -46,7 +46,7 @@ func CompareKeys(t *types.TableDescription) string {
 // Recovery is the state of point-in-time recovery of a table.
 type Recovery struct {
 	Supported bool  // the server knows the operation, DynamoDB Local does not
-	Stated    bool  // the answer says whether recovery is on
+	Stated    bool  // the answer states whether recovery is on
 	On        bool  // recovery is on
 	Days      int32 // length of the window, 35 if the service states none
 }

@@ -142,7 +142,7 @@ func (c *Conn) CodeFault(code, message string, tables []record.Table) *Fault {
 		f.Throttled = true
 		return f
 	case awsclient.Skewed:
-		return unusable("the clock of this machine differs too much from that of "+c.At, "set the clock, for example: timedatectl set-ntp true")
+		return unusable("the clock of this machine differs too much from the clock of "+c.At, "set the clock, for example: timedatectl set-ntp true")
 	case awsclient.UnknownKey:
 		if c.Local {
 			return unusable("DynamoDB Local accepts only letters and digits in AWS_ACCESS_KEY_ID", "for example AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local-dummy-secret")

@@ -25,7 +25,7 @@ const createTimeout = 5 * time.Minute
 // table, with one exception: where keys and indexes are as defined and
 // point-in-time recovery is off, it turns recovery on. So a Create that was
 // stopped can be repeated. Several processes can call Create at the same time.
-// record.ErrUnavailable if the server cannot be asked or is not done in time.
+// record.ErrUnavailable if the server does not answer or is not done in time.
 func (s *Tables) Create(ctx context.Context) ([]Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()

@@ -30,7 +30,7 @@ var definitions = []definition{
 	{record.Keys, nil, 1},
 }
 
-// attributes returns the names of the key attributes, those of the table first.
+// attributes returns the names of the key attributes, the table first.
 func (d definition) attributes() []string {
 	names := []string{conn.PartitionKey, conn.SortKey}
 	for _, i := range d.indexes {

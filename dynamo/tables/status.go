@@ -16,14 +16,14 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// A State says how a table compares with its definition.
+// A State describes how a table compares with its definition.
 type State string
 
 // The states of a table.
 const (
 	Missing   State = "missing"    // the table does not exist
 	AsDefined State = "as defined" // nothing differs
-	Differs   State = "differs"    // Status.Differs says what
+	Differs   State = "differs"    // Status.Differs lists what
 )
 
 // A Status describes one table as it was found.
@@ -32,7 +32,7 @@ type Status struct {
 	State   State    `json:"state"`
 	Created bool     `json:"created,omitempty"` // by this call of Create
 	Differs []string `json:"differs,omitempty"` // what differs, in words
-	// NotHere lists what this server cannot do, which is no fault of the
+	// NotHere lists what this server cannot do, which is not a fault of the
 	// table. DynamoDB Local has no point-in-time recovery.
 	NotHere []string `json:"not_supported_here,omitempty"`
 
@@ -66,7 +66,7 @@ func (s *Tables) Input(t record.Table) *dynamodb.CreateTableInput {
 
 // Status compares each table with its definition and changes nothing. A missing
 // or different table is not an error, see Check. record.ErrUnavailable if the
-// server cannot be asked.
+// server does not answer.
 func (s *Tables) Status(ctx context.Context) ([]Status, error) {
 	var all []Status
 	for _, d := range definitions {
@@ -148,7 +148,7 @@ func (t *Status) compare(d definition, is *types.TableDescription) {
 }
 
 // isOnDemand reports whether a table is billed on demand. The description of
-// DynamoDB Local, and that of a table that was always provisioned, has no
+// DynamoDB Local, and of a table that was always provisioned, has no
 // billing summary.
 func isOnDemand(is *types.TableDescription) bool {
 	if is.BillingModeSummary != nil {
@@ -181,11 +181,11 @@ func (t *Status) compareIndexes(want *dynamodb.CreateTableInput, is *types.Table
 	for _, g := range is.GlobalSecondaryIndexes {
 		name := aws.ToString(g.IndexName)
 		if !slices.ContainsFunc(want.GlobalSecondaryIndexes, func(w types.GlobalSecondaryIndex) bool { return *w.IndexName == name }) {
-			t.differs("index %s is none of this store's", name)
+			t.differs("index %s does not belong to this store", name)
 		}
 	}
 	for _, l := range is.LocalSecondaryIndexes {
-		t.differs("local index %s is none of this store's", aws.ToString(l.IndexName))
+		t.differs("local index %s does not belong to this store", aws.ToString(l.IndexName))
 	}
 }
 

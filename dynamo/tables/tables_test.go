@@ -144,7 +144,7 @@ func TestAnotherShape(t *testing.T) {
 			g := in.GlobalSecondaryIndexes[0]
 			g.IndexName = aws.String("Extra")
 			in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, g)
-		}, []string{"index Extra is none of this store's"}},
+		}, []string{"index Extra does not belong to this store"}},
 		"provisioned, unprotected": {func(in *dynamodb.CreateTableInput) {
 			units := &types.ProvisionedThroughput{ReadCapacityUnits: aws.Int64(1), WriteCapacityUnits: aws.Int64(1)}
 			in.BillingMode, in.ProvisionedThroughput, in.DeletionProtectionEnabled = types.BillingModeProvisioned, units, nil
@@ -329,7 +329,7 @@ func TestRecoveryCompared(t *testing.T) {
 	}
 }
 
-// TestRecoveryOfAnotherShape: a table that is not ours keeps its settings.
+// TestRecoveryOfAnotherShape: a foreign table keeps its settings.
 func TestRecoveryOfAnotherShape(t *testing.T) {
 	s, tables := newService(t)
 	s.tables["blue_dialogues"], s.bare = &types.TableDescription{}, true

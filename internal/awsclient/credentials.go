@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// dummy signs requests to a server that does not check signatures. It is no
+// dummy signs requests to a server that does not check signatures. It is not a
 // secret, but it is long enough for FIPS 140-3.
 var dummy = aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local-dummy-secret"}
 
@@ -17,7 +17,7 @@ var dummy = aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local-dummy-
 // whose key must have 112 bits (NIST SP 800-131A). AWS's own secrets have 40.
 const minSecret = 112/8 - len("AWS4")
 
-// A CredentialsError says that no usable credentials were found. Nothing was
+// A CredentialsError reports that no usable credentials were found. Nothing was
 // signed and nothing was sent.
 type CredentialsError struct {
 	Short bool // the secret is too short for GODEBUG=fips140=only
@@ -34,7 +34,7 @@ var errShort = errors.New("the AWS secret access key is too short to sign with: 
 
 // Credentials returns the credentials for an endpoint, in this order: the dummy
 // for plain http to another host, so that no secret is exposed; own, unless it
-// is nil; the dummy for a local server; those of the SDK's configuration.
+// is nil; the dummy for a local server; the credentials of the SDK's configuration.
 // Retrieve returns *CredentialsError.
 func Credentials(at Endpoint, own aws.CredentialsProvider, sdk *aws.Config) aws.CredentialsProvider {
 	switch {

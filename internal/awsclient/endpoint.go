@@ -14,8 +14,8 @@ type Service string
 
 // The services that this project calls through a configurable endpoint.
 const (
-	DynamoDB Service = "DynamoDB"
-	KMS      Service = "KMS"
+	DynamoDB Service = "DynamoDB" // Amazon DynamoDB
+	KMS      Service = "KMS"      // AWS Key Management Service
 )
 
 // Variables returns the environment variables that can set the endpoint. The
@@ -58,7 +58,7 @@ type EndpointFlags struct {
 	Insecure bool
 }
 
-// An EndpointError says why an endpoint cannot be used. It wraps
+// An EndpointError states why an endpoint cannot be used. It wraps
 // blue.ErrInvalid.
 type EndpointError struct{ message, hint string }
 

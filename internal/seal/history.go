@@ -81,8 +81,8 @@ func (s *Store) compareWithLog(ctx context.Context, o *Operation) error {
 
 // States of a key header after keys.Ring.BeginErase.
 const (
-	StateErasing = "erasing"
-	StateErased  = "erased"
+	StateErasing = "erasing" // the erasure has begun
+	StateErased  = "erased"  // the wrapped keys are destroyed
 )
 
 // checkErased returns blue.ErrErased if the state in the key header is erasing

@@ -2,7 +2,7 @@
 // skipped, with the reason. scripts/test is the command for people.
 //
 // It finds what the tests need besides Go: a DynamoDB Local, a KMS, Python and
-// some programs. It installs what is missing only with --install or CI=true.
+// some programs. It installs missing parts only with --install or CI=true.
 // With CI=true nothing may be missing. Otherwise the tests of a missing part are
 // skipped (BLUE_TEST_SKIP). The suites and campaigns that it reports are those
 // in the table of docs/testing.md.
@@ -114,7 +114,7 @@ func run(ctx context.Context, o *options) error {
 	return failed
 }
 
-// test runs go test and returns its results. The error says that it failed.
+// test runs go test and returns its results. The error is not nil if go test failed.
 func test(ctx context.Context, o *options, parts []*part, rows []row) (*results, error) {
 	args := append([]string{"test", "-json", "-count=1"}, goTestArgs(o, rows)...)
 	cmd := exec.CommandContext(ctx, "go", args...)

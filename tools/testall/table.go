@@ -16,7 +16,7 @@ type row struct {
 	lengths map[string]string
 }
 
-// tableHead is the head of the tables. "=" in a column stands for the column before it.
+// tableHead is the first row of the tables. "=" in a column stands for the column before it.
 const tableHead = "| Suite or campaign | Tests | go test | .ci/run | just campaign |"
 
 var backticks = regexp.MustCompile("`([^`]+)`")

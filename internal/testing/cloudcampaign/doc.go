@@ -1,8 +1,8 @@
-// Package cloudcampaign holds the tests that break what lies between the sealed
-// store and DynamoDB: requests lost, answered to nobody, delivered late or
+// Package cloudcampaign holds the tests that disturb the connection between the sealed
+// store and DynamoDB: requests lost, answered too late, delivered late or
 // twice, refused for a while or for good, writers that stop or sleep anywhere.
 //
-// What belongs here: the whole store, sealed, over DynamoDB Local behind
+// This package tests the whole store, sealed, over DynamoDB Local behind
 // internal/testing/faultproxy, and the program against such a server. What does not:
 // what the protocol can show in virtual time against a model (dynamo), single
 // faults of the client (dynamo), and the campaigns without a server

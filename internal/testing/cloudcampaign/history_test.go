@@ -51,7 +51,7 @@ const lanes = 4
 // Environment variables of TestLinearizable, next to BLUE_CAMPAIGN and
 // BLUE_FIGURES:
 //
-//	BLUE_BURNERS    how many processes use the CPU meanwhile; by default one for
+//	BLUE_BURNERS    how many processes use the CPU in parallel; by default one for
 //	                each core in the long form, and none in the others
 //	BLUE_HISTORIES  how many histories to run, whatever the form
 //	BLUE_SEED       the seed of the first history; 1 by default
@@ -165,7 +165,7 @@ func TestCheckerFindsEarlyAcknowledgement(t *testing.T) {
 	got := h.run(40)
 	commits.Wait()
 	if got != porcupine.Illegal {
-		t.Errorf("the checker says %v", got)
+		t.Errorf("the checker reports %v", got)
 	}
 }
 
@@ -193,7 +193,7 @@ func TestCheckerFindsFalseRefusals(t *testing.T) {
 	h := &history{t: t, world: w, figures: newHistoryFigures(), seed: 7, id: "refused", below: func(s record.Store) record.Store { return refusing{s, &commits} }}
 	got := h.run(40)
 	if found := falseRefusals(h.ops); len(found) == 0 || got != porcupine.Illegal {
-		t.Errorf("%d false refusals, and the checker says %v", len(found), got)
+		t.Errorf("%d false refusals, and the checker reports %v", len(found), got)
 	}
 }
 
@@ -310,7 +310,7 @@ func (h *history) ask(store sealedStore, c call) reply {
 	return h.outcome(err)
 }
 
-// outcome returns what an error says about a write. ErrAudit says that nothing
+// outcome returns the outcome of a write by its error. ErrAudit means that nothing
 // happened, unless the store was out of reach. A conflict in an own audit chain,
 // to which no other process writes, is a false alarm.
 func (h *history) outcome(err error) reply {

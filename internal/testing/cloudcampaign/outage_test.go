@@ -25,7 +25,7 @@ type outageFigures struct {
 
 // TestOutage: DynamoDB goes away in the middle of an import, at one request
 // after another. The import ends with exit code 5; when DynamoDB is back, the
-// same command goes on, and the export is that of an undisturbed import.
+// same command resumes, and the export equals the export of an undisturbed import.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -45,7 +45,7 @@ func TestOutage(t *testing.T) {
 	f.Requests = len(proxy.Log())
 	undisturbed := export(1)
 	if !strings.Contains(undisturbed, "entity 59") {
-		t.Fatalf("the export lacks what was imported: %s", undisturbed)
+		t.Fatalf("the export lacks imported text: %s", undisturbed)
 	}
 
 	step := max(1, f.Requests/campaigntest.Length(2, 6, f.Requests))

@@ -42,7 +42,7 @@ type process struct {
 	Operations int    `json:"operations"`
 }
 
-// signer is everybody's here; a client has one of its own.
+// signer is shared here; a client has one of its own.
 func signer(context.Context) (*checkpoint.Signer, error) {
 	return checkpoint.NewSigner([]byte("the key of a test, 32 bytes long"))
 }
@@ -115,7 +115,7 @@ type processFigures struct {
 }
 
 // TestProcesses: 16 processes with four operations at once each, two of them
-// killed on the way. Every chain verifies; what was acknowledged has its event;
+// killed on the way. Every chain verifies; each acknowledged operation has its event;
 // the killed processes' chains are unclosed and not tampered, the others' are
 // proven to their end.
 func TestProcesses(t *testing.T) {
@@ -215,7 +215,7 @@ func (f *processFigures) check(t *testing.T, records record.Store, anchors strin
 		}
 	}
 	f.Chains, f.Events, f.Unclosed, f.Findings = r.Chains, r.Events, r.Unclosed, r.Found
-	most := uint64(f.Killed * f.Lanes) // operations that had landed and were not told
+	most := uint64(f.Killed * f.Lanes) // operations that were committed but not acknowledged
 	if f.Encrypts < f.Commits || f.Decrypts < f.Loads || f.Encrypts+f.Decrypts > f.Commits+f.Loads+2*most {
 		t.Errorf("%d commits and %d loads were acknowledged, the log holds %d and %d", f.Commits, f.Loads, f.Encrypts, f.Decrypts)
 	}

@@ -66,7 +66,7 @@ func (m *machine) files() []string {
 	return all
 }
 
-// told is an error as the program writes it in JSON.
+// reported is an error as the program writes it in JSON.
 type told struct {
 	Kind     string `json:"kind"`
 	Message  string `json:"message"`

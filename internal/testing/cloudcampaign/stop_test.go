@@ -15,7 +15,7 @@ import (
 )
 
 // size is a round by the number of writes its commit has: the round, two for
-// each entity, one for each move, the head, the audit event and its pointer.
+// each entity, one for each move, the meta item, the audit event and its pointer.
 type size struct{ writes, entities, moves int }
 
 func writes(n int) size {
@@ -82,7 +82,7 @@ func newStopFigures() *stopFigures {
 
 // TestStop stops a writer between any two of its requests, in every way, and
 // lets a reader and a second writer come. At every moment the round is whole
-// or absent; the second writer commits; what was acknowledged is there, once;
+// or absent; the second writer commits; each acknowledged write is there, once;
 // nothing that was only interrupted is called damage.
 func TestStop(t *testing.T) {
 	t.Parallel()

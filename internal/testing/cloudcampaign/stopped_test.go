@@ -66,7 +66,7 @@ type stopRun struct {
 	want uint64 // the version without the first writer's round
 }
 
-// play tells the proxy what happens from the k-th request on.
+// play instructs the proxy what happens from the k-th request on.
 func (r *stopRun) play() {
 	faults := map[way]faultproxy.Rule{
 		lost: {Fault: faultproxy.Lose()}, unheard: {Fault: faultproxy.LoseAnswer()}, stray: {Fault: faultproxy.Late(0)},
@@ -122,8 +122,8 @@ func (r *stopRun) release() {
 	r.figures.Released += n
 }
 
-// look loads the dialogue past no fault and says whether round 1 is there,
-// whole. version is that of the dialogue.
+// look loads the dialogue without a fault and reports whether round 1 is there,
+// whole. version is the version of the dialogue.
 func (r *stopRun) look(when string) (there bool, version uint64) {
 	s, err := r.clean.Load(r.t.Context(), r.id)
 	if err != nil {
@@ -174,7 +174,7 @@ func (r *stopRun) end(err error) {
 	r.count(err, there)
 }
 
-// again registers the round once more: it is taken if it was absent, and
+// again registers the round again: it is taken if it was absent, and
 // known if it was there.
 func (r *stopRun) again(there bool) {
 	again, err := r.clean.RegisterRound(r.t.Context(), r.id, batch(1, r.size.entities, r.size.moves))

@@ -25,7 +25,7 @@ var commands = [][]string{
 const exitUnavailable = 5 // of the program
 
 // TestTrouble: whatever is wrong with DynamoDB, a command ends with exit code
-// 5, says what to type, and nothing takes the place of the store that was
+// 5, prints what to type, and nothing takes the place of the store that was
 // asked for: no file is made.
 func TestTrouble(t *testing.T) {
 	t.Parallel()

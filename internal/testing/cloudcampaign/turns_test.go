@@ -13,8 +13,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// mostTries is how often a commit may be sealed anew because another was
-// faster, half of what the engine allows before it says ErrBusy.
+// mostTries is how often a commit may be encrypted again because another was
+// faster, half of what the engine allows before it returns ErrBusy.
 const mostTries = 32
 
 // turnFigures are the figures of the test of turns.
@@ -33,7 +33,7 @@ type turnFigures struct {
 }
 
 // TestTurns: two big and two busy small writers of one dialogue, ten commits
-// each, all land, and none needs more than mostTries tries.
+// each, all are committed, and none needs more than mostTries tries.
 func TestTurns(t *testing.T) {
 	w := newWorld(t)
 	clean := w.clean(t)

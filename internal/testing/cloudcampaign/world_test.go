@@ -25,7 +25,7 @@ import (
 
 type sealedStore = *encrypted.Store
 
-// world is a set of tables that nobody else has, and a master key.
+// world is a set of tables of its own, and a master key.
 type world struct {
 	endpoint string
 	prefix   string
@@ -49,7 +49,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // lease is shorter than the ordinary one: writers that stop with a lease in
-// their hand are the rule here, and everybody waits for each.
+// their hand are the rule here, and all writers wait for each.
 const lease = 500 * time.Millisecond
 
 // records opens the record store at an endpoint; nil is the plain client.
@@ -75,7 +75,7 @@ func (w *world) open(t testing.TB, records record.Store) sealedStore {
 // clean opens a store that no fault meets.
 func (w *world) clean(t testing.TB) sealedStore { return w.open(t, w.records(t, w.endpoint, nil)) }
 
-// heads is a client's memory of what it has seen.
+// heads holds a client's memory of what it has seen.
 type heads struct {
 	mu   sync.Mutex
 	seen map[string]freshness.Record

@@ -3,12 +3,12 @@
 // first way that works:
 //
 //  1. a given endpoint; an endpoint of AWS is refused,
-//  2. Python 3 with moto: the python3 of PATH, or that of the virtual
+//  2. Python 3 with moto: the python3 of PATH, or the one of the virtual
 //     environment in the cache,
 //  3. Python 3 that can make this virtual environment.
 //
 // All processes of this user share the server. It ends when no process has used
-// it for a minute. If no way works, the error says what to install and how to
+// it for a minute. If no way works, the error states what to install and how to
 // go without.
 //
 // moto speaks the protocol of KMS and checks the encryption context. It has no
@@ -38,7 +38,7 @@ var Kind = localserver.Kind{
 	Skip: "kms",
 }
 
-// Options says where to look. The zero value of a field omits its way.
+// Options states where to look. The zero value of a field omits its way.
 type Options struct {
 	Endpoint string        // a server that runs already
 	Cache    string        // this project's folder in the user's cache folder

@@ -27,7 +27,7 @@ import (
 // Each constant makes one rule a failure. Until the code keeps the rule, the
 // test reports what breaks it and skips.
 const (
-	docsEnforced   = false
+	docsEnforced   = true
 	rootEnforced   = true
 	unusedEnforced = false
 	kindsEnforced  = true

@@ -1,7 +1,7 @@
 // Package testrule has the rule for tests that need a local server or a program
 // of the machine. BLUE_TEST_SKIP, a list with commas, names what to go without:
 // dynamodb, kms, python, or a program such as just. A test of a server that is
-// missing and not named fails and says how to get the server and how to go
+// missing and not named fails and states how to get the server and how to go
 // without it. A test of a program that is missing is skipped with the reason.
 // With CI=true both fail.
 //
@@ -80,7 +80,7 @@ func isSkipped(list, name string) bool {
 	return false
 }
 
-// Program returns the path of a program: that of PATH, or that of the virtual
+// Program returns the path of a program in PATH or in the virtual
 // environment in the cache. If there is none, the test is skipped, and with
 // CI=true it fails.
 func Program(t testing.TB, name string) string {
