@@ -31,7 +31,7 @@ func TestStalledAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = p.MakeKEK(t.Context(), umkOf(t, p), "ada")
-	if err == nil || !strings.Contains(err.Error(), "no answer within 100ms") || requests < 2 {
+	if err == nil || !strings.Contains(err.Error(), "no response within 100ms") || requests < 2 {
 		t.Errorf("after %d requests: %v", requests, err)
 	}
 }
