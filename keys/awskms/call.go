@@ -2,6 +2,7 @@ package awskms
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -130,11 +131,17 @@ func call[I, O any](ctx context.Context, p *Provider, action string, send func(c
 	}
 }
 
-// sendOnce sends a request with a timeout and without the retries of the SDK.
+// sendOnce sends a request with a timeout and without the retries of the SDK. If the
+// timeout ends while the response is read, the error of the SDK can be that of the
+// closed connection. So the error of the context is part of the result.
 func sendOnce[I, O any](ctx context.Context, timeout time.Duration, send func(context.Context, *I, ...func(*kms.Options)) (*O, error), in *I) (*O, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return send(ctx, in, func(o *kms.Options) { o.Retryer = aws.NopRetryer{} })
+	out, err := send(ctx, in, func(o *kms.Options) { o.Retryer = aws.NopRetryer{} })
+	if err != nil && ctx.Err() != nil {
+		err = errors.Join(ctx.Err(), err)
+	}
+	return out, err
 }
 
 // A Status is the state of a KMS key.

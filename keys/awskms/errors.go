@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"time"
 
@@ -164,12 +165,16 @@ func (p *Provider) explain(ctx context.Context, action string, err error) *Error
 		return p.newError(action, credentials, "", err)
 	}
 	// The error of a response that the SDK cannot read can contain the response,
-	// and that can contain a key. Such an error is not kept.
+	// and that can contain a key. Such an error is not kept. It can also be an error
+	// of the connection: the SDK closes the body of the request when the headers of
+	// the response arrive. If net/http has not finished with that body, it closes the
+	// connection.
 	_, isUnreadable := errors.AsType[*smithy.DeserializationError](err)
+	_, isNetwork := errors.AsType[*net.OpError](err)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return p.newError(action, unavailable, fmt.Sprintf("no response within %s", p.opts.Timeout/attempts), nil)
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.ErrUnexpectedEOF), isUnreadable && isNetwork:
 		return p.newError(action, unavailable, "the response was cut off", nil)
 	case isUnreadable && awsclient.Status(err) >= 500:
 		return p.newError(action, unavailable, fmt.Sprintf("the response of status %d cannot be read", awsclient.Status(err)), nil)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -312,14 +313,44 @@ func TestPlaintextsAreZeroed(t *testing.T) {
 	}
 }
 
-// failingAPI is an API whose Decrypt returns a given error.
+// failingAPI is an API whose Decrypt returns the error of fail.
 type failingAPI struct {
 	awskms.API
-	err error
+	fail func(context.Context) error
 }
 
-func (f failingAPI) Decrypt(context.Context, *kms.DecryptInput, ...func(*kms.Options)) (*kms.DecryptOutput, error) {
-	return nil, f.err
+func (f failingAPI) Decrypt(ctx context.Context, _ *kms.DecryptInput, _ ...func(*kms.Options)) (*kms.DecryptOutput, error) {
+	return nil, f.fail(ctx)
+}
+
+// TestUnreadableBody: a connection that fails while the response is read is not an
+// invalid response. It is tried again.
+func TestUnreadableBody(t *testing.T) {
+	closed := &smithy.DeserializationError{Err: &net.OpError{Op: "read", Net: "tcp", Err: net.ErrClosed}}
+	reset := &smithy.DeserializationError{Err: &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}}
+	for name, c := range map[string]struct {
+		api  func(context.Context) error
+		want string
+	}{
+		"closed": {func(context.Context) error { return closed }, "KMS does not respond: the response was cut off (3 attempts)"},
+		"reset":  {func(context.Context) error { return reset }, "KMS does not respond: the response was cut off (3 attempts)"},
+		"closed at the timeout": {func(ctx context.Context) error {
+			<-ctx.Done()
+			return closed
+		}, "KMS does not respond: no response within 5s (3 attempts)"},
+		"not JSON": {func(context.Context) error {
+			return &smithy.DeserializationError{Err: errors.New("invalid character")}
+		}, "KMS returned an invalid response: the response cannot be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				err := derive(t, offline(t, failingAPI{fail: c.api}), "ada")
+				if err == nil || !strings.HasSuffix(err.Error(), c.want) {
+					t.Errorf("%v; want %s", err, c.want)
+				}
+			})
+		})
+	}
 }
 
 // TestCauses: the error of the SDK is kept, unless it can contain the response.
@@ -336,7 +367,7 @@ func TestCauses(t *testing.T) {
 		"disabled":     {&types.DisabledException{Message: aws.String("off")}, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			err := derive(t, offline(t, failingAPI{err: &smithy.OperationError{ServiceID: "KMS", Err: c.err}}), "ada")
+			err := derive(t, offline(t, failingAPI{fail: func(context.Context) error { return &smithy.OperationError{ServiceID: "KMS", Err: c.err} }}), "ada")
 			if _, ours := errors.AsType[*awskms.Error](err); !ours || errors.Is(err, c.err) != c.kept {
 				t.Errorf("%s: %v; cause kept: %v", name, err, errors.Is(err, c.err))
 			}
