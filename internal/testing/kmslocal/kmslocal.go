@@ -23,7 +23,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -61,11 +60,9 @@ func Find(ctx context.Context, o Options) (*localserver.Server, error) {
 	return Kind.Find(ctx, o.Endpoint, o.share)
 }
 
-// share returns the server of this program. Each test binary has its own, because
-// one moto that serves all of them at once sometimes sends a response that cannot
-// be read.
+// share returns the shared server.
 func (o Options) share(ctx context.Context) (*localserver.Server, error) {
-	server, err := localserver.Share(ctx, filepath.Join(o.Cache, "moto", filepath.Base(os.Args[0])), idle, func() (*localserver.Program, error) {
+	server, err := localserver.Share(ctx, filepath.Join(o.Cache, "moto"), idle, func() (*localserver.Program, error) {
 		python, err := o.python(ctx)
 		return o.program(python), err
 	})
