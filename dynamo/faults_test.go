@@ -401,3 +401,9 @@ func TestUnreachableAsAWhole(t *testing.T) {
 		}
 	}
 }
+
+// isThrottled reports whether a read failed because the capacity is exhausted.
+func isThrottled(err error) bool {
+	f, ok := errors.AsType[*conn.Fault](err)
+	return ok && f.Throttled
+}

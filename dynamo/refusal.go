@@ -22,12 +22,6 @@ func Unreachable(err error) bool {
 	return ok && f.Kind == record.ErrUnavailable && !f.OfTable
 }
 
-// isThrottled reports whether a read failed because the capacity is exhausted.
-func isThrottled(err error) bool {
-	f, ok := errors.AsType[*conn.Fault](err)
-	return ok && f.Throttled
-}
-
 // readFault turns the error of a read into an error of record. It returns
 // *refusal for a canceled transactional read, else ErrUnavailable or the error
 // of the context.
