@@ -26,10 +26,10 @@ func (c *crowdedLog) Commit(ctx context.Context, writes []record.Write) error {
 	return c.Store.Commit(ctx, writes)
 }
 
-// TestStrangerInTheLog: the key of an audit event is in use by another writer.
+// TestForeignWriterInTheLog: the key of an audit event is in use by another writer.
 // That is not a conflict of the dialogue, so the request is repeated under another
 // chain.
-func TestStrangerInTheLog(t *testing.T) {
+func TestForeignWriterInTheLog(t *testing.T) {
 	records := &crowdedLog{Store: memory.New()}
 	store := newFixture(t, records).As("ada")
 

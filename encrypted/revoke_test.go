@@ -76,7 +76,7 @@ func TestRevokeHidden(t *testing.T) {
 // Keys, with the permissions that writing and granting need.
 func TestRevokeBlocked(t *testing.T) {
 	for name, lay := range map[string]func(h *fixture, wrap record.Record){
-		"lines that nobody granted": func(h *fixture, wrap record.Record) {
+		"wraps without a grant": func(h *fixture, wrap record.Record) {
 			for n := range 200 {
 				r := wrap.Clone()
 				r.Key.Item = fmt.Sprintf("wrap#0000000001#x%d", n)
