@@ -43,9 +43,9 @@ type Text struct {
 	Body string // one line of the file per line
 }
 
-// isGround reports whether a folder holds no text of the project: hidden
+// isForeign reports whether a folder holds no text of the project: hidden
 // folders except .ci, test data, and the texts of the demonstration.
-func isGround(rel string) bool {
+func isForeign(rel string) bool {
 	base := path.Base(rel)
 	return rel != "." && (strings.HasPrefix(base, ".") && base != ".ci" || base == "testdata" || base == "vendor" || base == "node_modules" || rel == "internal/demo/source")
 }
@@ -66,7 +66,7 @@ func Read(root string) ([]Text, error) {
 		}
 		rel = filepath.ToSlash(rel)
 		if d.IsDir() {
-			if isGround(rel) {
+			if isForeign(rel) {
 				return fs.SkipDir
 			}
 			return nil
