@@ -24,7 +24,7 @@ func testReferenceRules(t *testing.T, path fixtures.Set) {
 		name := fmt.Sprintf("%s %s %s", v.Source, v.Ref, v.Target)
 		seen[name] = true
 		got := RefType(v.Ref).Check(kindOfLetter(v.Source[0]), kindOfLetter(v.Target[0]))
-		sameJSON(t, name, got, v.Error)
+		fixtures.SameJSON(t, name, got, v.Error)
 	}
 	if len(seen) != 200 {
 		t.Errorf("%d combinations, want 200", len(seen))
@@ -39,7 +39,7 @@ func testErrorTexts(t *testing.T, path fixtures.Set) {
 		Samples []json.RawMessage `json:"error_samples"`
 	}
 	fixtures.ReadJSON(t, path(t, "rules.json"), &rules)
-	sameJSON(t, "type and id", typeIDMismatch(KindTension, "P0001"), rules.Match[0])
+	fixtures.SameJSON(t, "type and id", typeIDMismatch(KindTension, "P0001"), rules.Match[0])
 	got := []*FieldError{
 		missingField("label").atPointer("label"), invalidEntityType("X"), invalidRefType("agree"), typeIDMismatch(KindTension, "P0001"),
 		tensionRequired("resolve", KindPerspective), invalidDisplayID("MUFFIN-P0001"),
@@ -48,7 +48,7 @@ func testErrorTexts(t *testing.T, path fixtures.Set) {
 		t.Fatalf("%d samples, want %d", len(rules.Samples), len(got))
 	}
 	for i, e := range got {
-		sameJSON(t, e.Code, e, rules.Samples[i])
+		fixtures.SameJSON(t, e.Code, e, rules.Samples[i])
 	}
 }
 

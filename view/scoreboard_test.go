@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"math"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -35,8 +34,8 @@ func TestRecordedDialogues(t *testing.T) {
 			fixtures.ReadJSON(t, fixtures.Dialogue(t, name, "library.json"), &want)
 			s := replayed(t, name)
 			rows := Scoreboard(s)
-			sameJSON(t, "scoreboard", rows, want.Scoreboard)
-			sameJSON(t, "progress", NewProgress(s), want.Progress)
+			fixtures.SameJSON(t, "scoreboard", rows, want.Scoreboard)
+			fixtures.SameJSON(t, "progress", NewProgress(s), want.Progress)
 			var blockers []string
 			if gate := s.CheckConvergence(); gate != nil {
 				blockers = gate.Blockers
@@ -46,7 +45,7 @@ func TestRecordedDialogues(t *testing.T) {
 			}
 			for i, c := range Cite(s, want.Citations.IDs) {
 				if recorded := want.Citations.Result[i]; c.Err == nil {
-					sameJSON(t, "citation of "+c.ID, c, recorded)
+					fixtures.SameJSON(t, "citation of "+c.ID, c, recorded)
 				} else if !strings.HasPrefix(string(recorded), `{"error"`) && !strings.Contains(string(recorded), `"error"`) {
 					t.Errorf("citation of %s: %v; want %s", c.ID, c.Err, recorded)
 				}
@@ -206,24 +205,5 @@ func TestCiteErrors(t *testing.T) {
 		if !errors.Is(got[i].Err, want) {
 			t.Errorf("%s: %v, want %v", got[i].ID, got[i].Err, want)
 		}
-	}
-}
-
-// sameJSON compares a value's JSON form with a recorded one.
-func sameJSON(t *testing.T, what string, got any, want []byte) {
-	t.Helper()
-	text, err := json.Marshal(got)
-	if err != nil {
-		t.Fatalf("%s: %v", what, err)
-	}
-	var g, w any
-	if err := json.Unmarshal(text, &g); err != nil {
-		t.Fatalf("%s: %v", what, err)
-	}
-	if err := json.Unmarshal(want, &w); err != nil {
-		t.Fatalf("%s: %v", what, err)
-	}
-	if !reflect.DeepEqual(g, w) {
-		t.Errorf("%s:\n got %s\nwant %s", what, text, want)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -172,7 +171,7 @@ func sameAnswer(t *testing.T, step int, err error, exit int, stdout []byte) {
 	case !errors.Is(err, blue.ErrRefused):
 		t.Errorf("step %d: %v, want a refusal", step, err)
 	default:
-		sameJSON(t, "answer", err, stdout)
+		fixtures.SameJSON(t, "answer", err, stdout)
 	}
 }
 
@@ -305,24 +304,8 @@ func (r *replay) verdict(data []byte) error {
 	return nil
 }
 
-// sameJSON compares a value's JSON form with a recorded one.
-func sameJSON(t *testing.T, what string, got any, want []byte) {
-	t.Helper()
-	text, err := json.Marshal(got)
-	if err != nil {
-		t.Fatalf("%s: %v", what, err)
-	}
-	var g, w any
-	if err := json.Unmarshal(text, &g); err != nil {
-		t.Fatalf("%s: %v", what, err)
-	}
-	if err := json.Unmarshal(want, &w); err != nil {
-		t.Fatalf("%s: %v", what, err)
-	}
-	if !reflect.DeepEqual(g, w) {
-		t.Errorf("%s:\n got %s\nwant %s", what, text, want)
-	}
-}
+// codesOf returns the codes of a validation error, "ok" for nil, or the class of
+// another error.
 func codesOf(err error) []string {
 	var validation *blue.ValidationError
 	switch {
