@@ -1,18 +1,24 @@
 package dynamo
 
 import (
+	"cmp"
 	"flag"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 )
 
 var (
 	simSeed = flag.Uint64("sim.seed", 0, "run this one history of the simulation, full ones with -sim.full")
 	simFull = flag.Bool("sim.full", false, "with -sim.seed: the seed of a full-size history")
-	simRuns = flag.Int("sim.runs", 2000, "short histories of the simulation")
+	simRuns = flag.Int("sim.runs", 0, "short histories of the simulation, by default as many as BLUE_CAMPAIGN asks for")
 )
+
+// histories returns how many short histories the simulation runs.
+func histories() int { return cmp.Or(*simRuns, campaigntest.Length(500, 2000, 20_000)) }
 
 func replay(t *testing.T, seed uint64, sc scale, b bug) *history {
 	var h *history
@@ -47,14 +53,14 @@ func TestSimulation(t *testing.T) {
 		report(t, h)
 		return
 	}
-	simulate(t, short, *simRuns)
+	simulate(t, short, histories())
 }
 
 func TestSimulationOfFullSize(t *testing.T) {
 	if *simSeed != 0 {
 		t.Skip("one seed is selected")
 	}
-	simulate(t, full, max(2, *simRuns/200))
+	simulate(t, full, max(2, histories()/200))
 }
 
 func simulate(t *testing.T, sc scale, runs int) {

@@ -15,6 +15,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/encrypted"
 	"github.com/superviber/blue-encrypted-store/freshness"
 	"github.com/superviber/blue-encrypted-store/internal/seal"
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dialoguetest"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/memory"
@@ -145,9 +146,10 @@ func TestRotateStopped(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			step := campaigntest.Length(2, 1, 1)
 			for _, lands := range []bool{false, true} {
 				stops := 0
-				for at := 1; ; at++ {
+				for at := 1; ; at += step {
 					h := newFixture(t, c.records(t))
 					h.Fill(c.items, 10)
 					dialoguetest.Must(t)(h.As("ada").Grant(t.Context(), tea, "bob"))
@@ -183,7 +185,7 @@ func TestRotateStopped(t *testing.T) {
 						t.FailNow()
 					}
 				}
-				if stops < 10 {
+				if stops*step < 10 {
 					t.Errorf("only %d commits to stop at", stops)
 				}
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/auditor"
 	"github.com/superviber/blue-encrypted-store/erasure"
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dialoguetest"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -121,10 +122,11 @@ func TestUserStopped(t *testing.T) {
 		t.Run(fmt.Sprint("landing ", lands), func(t *testing.T) {
 			t.Parallel() // what is refused is tried again after a pause
 			at := 1
+			step := campaigntest.Length(2, 1, 1)
 			for stoppedAt(t, umk, at, lands) {
-				at++
+				at += step
 			}
-			t.Logf("stopped at each of %d calls", at-1)
+			t.Logf("stopped at every call of %d, in steps of %d", at-1, step)
 			if at < 40 {
 				t.Errorf("only %d calls to stop at", at-1)
 			}
