@@ -31,9 +31,9 @@ func newBucket(t *testing.T, locked bool) (client *s3.Client, bucket string) {
 	t.Helper()
 	client = s3.New(s3.Options{
 		BaseEndpoint: aws.String(kmstest.Endpoint(t)), Region: "us-east-1", UsePathStyle: true,
-		Credentials: kmstest.Credentials("anchor"),
+		Credentials: kmstest.Credentials("anchor"), HTTPClient: awsclient.HTTPClient(nil),
 	})
-	bucket = fmt.Sprintf("anchor-%d-%d", os.Getpid(), buckets.Add(1))
+	bucket = fmt.Sprintf("anchor-%d-%d", time.Now().UnixNano(), buckets.Add(1))
 	_, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &bucket, ObjectLockEnabledForBucket: aws.Bool(locked)})
 	if err != nil {
 		t.Fatal(err)

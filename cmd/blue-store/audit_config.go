@@ -19,6 +19,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
 	"github.com/superviber/blue-encrypted-store/bluestore"
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -114,7 +115,10 @@ func (a *app) auditAnchors(ctx context.Context, c config) ([]audit.Anchor, error
 	if err != nil {
 		return nil, fmt.Errorf("%w: reading the AWS configuration for BLUE_AUDIT_S3: %w", blue.ErrUnavailable, err)
 	}
-	client := s3.NewFromConfig(loaded, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
+	client := s3.NewFromConfig(loaded, func(o *s3.Options) {
+		o.UsePathStyle = o.BaseEndpoint != nil
+		o.HTTPClient = awsclient.HTTPClient(o.HTTPClient)
+	})
 	return append(anchors, anchor.NewS3(client, c.audit.bucket, &anchor.S3Options{Prefix: c.audit.prefix, LockDays: c.audit.lockDays})), nil
 }
 

@@ -24,7 +24,7 @@ func (c config) caller(ctx context.Context) (string, error) {
 	}
 	key, _ := arn.Parse(c.kms.arn) // without an ARN, the region is empty
 	loaded.Region = cmp.Or(loaded.Region, c.dynamo.region, key.Region)
-	return callerIdentity(ctx, sts.NewFromConfig(loaded))
+	return callerIdentity(ctx, sts.NewFromConfig(loaded, func(o *sts.Options) { o.HTTPClient = awsclient.HTTPClient(o.HTTPClient) }))
 }
 
 // userOf returns the user name in the name of a principal. The name also

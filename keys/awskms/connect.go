@@ -50,6 +50,7 @@ func Connect(arn string, c Config) (*kms.Client, error) {
 	if c.HTTPClient != nil {
 		base.HTTPClient = c.HTTPClient
 	}
+	base.HTTPClient = awsclient.HTTPClient(base.HTTPClient)
 	return kms.NewFromConfig(base, func(o *kms.Options) {
 		o.BaseEndpoint = nil
 		if c.Endpoint.URL != "" {

@@ -83,7 +83,7 @@ var rules = parseRules([][4]string{
 	{"internal/testing/dynamolocal", "internal/testing/localserver", "", "finds or starts a server; knows no table"},
 	{"internal/testing/dynamolocal/localtest", "internal/testing/campaigntest internal/testing/checkout internal/testing/dynamolocal internal/testing/localserver internal/testing/testrule", "", "a server for tests"},
 	{"internal/testing/kmslocal", "internal/testing/localserver internal/testing/pythonenv", "", "finds or starts a server; knows no key"},
-	{"internal/testing/kmstest", "internal/testing/checkout internal/testing/kmslocal internal/testing/localserver internal/testing/testrule", "github.com/aws/aws-sdk-go-v2/aws github.com/aws/aws-sdk-go-v2/service/kms", "keys for tests"},
+	{"internal/testing/kmstest", "internal/awsclient internal/testing/checkout internal/testing/kmslocal internal/testing/localserver internal/testing/testrule", "github.com/aws/aws-sdk-go-v2/aws github.com/aws/aws-sdk-go-v2/service/kms", "keys for tests"},
 	{"internal/testing/kmsfault", "", "", "bytes of the wire and policies; knows no client"},
 	{"internal/testing/dynamotest", "dynamo dynamo/tables record internal/testing/dynamolocal/localtest", "github.com/aws/aws-sdk-go-v2", "tables for tests"},
 	{"internal/testing/faultproxy", "", "", "bytes of the wire; knows no client and no store"},

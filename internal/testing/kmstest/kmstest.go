@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 	"github.com/superviber/blue-encrypted-store/internal/testing/checkout"
 	"github.com/superviber/blue-encrypted-store/internal/testing/kmslocal"
 	"github.com/superviber/blue-encrypted-store/internal/testing/localserver"
@@ -49,6 +50,7 @@ func Credentials(principal string) aws.CredentialsProvider {
 func Client(endpoint, principal string) *kms.Client {
 	return kms.New(kms.Options{
 		Region: Region, BaseEndpoint: aws.String(endpoint), Credentials: Credentials(principal), Retryer: aws.NopRetryer{},
+		HTTPClient: awsclient.HTTPClient(nil),
 	})
 }
 
