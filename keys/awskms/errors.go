@@ -165,10 +165,8 @@ func (p *Provider) explain(ctx context.Context, action string, err error) *Error
 		return p.newError(action, credentials, "", err)
 	}
 	// The error of a response that the SDK cannot read can contain the response,
-	// and that can contain a key. Such an error is not kept. It can also be an error
-	// of the connection: the SDK closes the body of the request when the headers of
-	// the response arrive. If net/http has not finished with that body, it closes the
-	// connection.
+	// and that can contain a key. Such an error is not kept. A failed read of the
+	// response has the same type.
 	_, isUnreadable := errors.AsType[*smithy.DeserializationError](err)
 	_, isNetwork := errors.AsType[*net.OpError](err)
 	switch {
