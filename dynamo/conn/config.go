@@ -140,7 +140,7 @@ func Open(c Config) (*Conn, error) {
 			o.BaseEndpoint = aws.String(at.URL)
 			o.AccountIDEndpointMode = aws.AccountIDEndpointModeDisabled
 		}
-		o.HTTPClient = checksumClient{c.httpClient()}
+		o.HTTPClient = checksumClient{awsclient.HTTPClient(c.httpClient())}
 		o.Retryer = newRetryer(retry.DefaultRetryables)
 	})
 	return s, nil
