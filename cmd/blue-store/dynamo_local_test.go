@@ -21,11 +21,7 @@ import (
 // TestDynamoDBStore runs the commands on a DynamoDB Local. It copies a dialogue
 // from SQLite to DynamoDB and back.
 func TestDynamoDBStore(t *testing.T) {
-	for _, name := range awsNames {
-		if name != "DYNAMODB_ENDPOINT" {
-			t.Setenv(name, "")
-		}
-	}
+	t.Parallel()
 	env := map[string]string{
 		"DYNAMODB_ENDPOINT": localtest.Endpoint(t), "BLUE_TABLE_PREFIX": "cli-" + uuid.Must(uuid.NewV4()).String() + "-",
 		"BLUE_HOME": t.TempDir(), "BLUE_USER": "tester", "BLUE_STORE": "dynamodb",
@@ -85,11 +81,7 @@ func TestDynamoDBStore(t *testing.T) {
 // last request, cannot be stored. The code is 10 if only the audit table fails,
 // and 5 if DynamoDB as a whole is unreachable.
 func TestAuditUnreachable(t *testing.T) {
-	for _, name := range awsNames {
-		if name != "DYNAMODB_ENDPOINT" {
-			t.Setenv(name, "")
-		}
-	}
+	t.Parallel()
 	target, err := url.Parse(localtest.Endpoint(t))
 	if err != nil {
 		t.Fatal(err)

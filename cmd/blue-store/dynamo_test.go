@@ -36,9 +36,6 @@ func answering(t *testing.T, status int, code, message string) string {
 // TestDynamoDBFails checks that every failure of a selected DynamoDB is exit 5
 // with a hint, without a fallback.
 func TestDynamoDBFails(t *testing.T) {
-	for _, name := range awsNames {
-		t.Setenv(name, "")
-	}
 	dead := httptest.NewServer(nil)
 	dead.Close()
 	for _, c := range []struct {
@@ -90,9 +87,6 @@ func TestDynamoDBFails(t *testing.T) {
 // TestDynamoDBOfAnotherShape checks that a table with the same indexes and other
 // keys is refused, and is not treated as an empty store.
 func TestDynamoDBOfAnotherShape(t *testing.T) {
-	for _, name := range awsNames {
-		t.Setenv(name, "")
-	}
 	const description = `{"Table": {"KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
 		"AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}]}}`
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -123,9 +117,6 @@ func TestDynamoDBOfAnotherShape(t *testing.T) {
 
 // TestDynamoDBSettings checks the errors for missing settings. Nothing is sent.
 func TestDynamoDBSettings(t *testing.T) {
-	for _, name := range awsNames {
-		t.Setenv(name, "")
-	}
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(t.TempDir(), "none"))
 	for _, c := range []struct {

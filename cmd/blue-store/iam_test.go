@@ -31,7 +31,7 @@ const administrator = "root"
 
 func newGuarded(t *testing.T) *guarded {
 	t.Helper()
-	server := localtest.Endpoint(t) // before the environment changes
+	server := localtest.Endpoint(t)
 	prefix := "iam-" + uuid.Must(uuid.NewV4()).String() + "-"
 	g := &guarded{office: newOffice(t, map[string]string{
 		"BLUE_STORE": "dynamodb", "BLUE_TABLE_PREFIX": prefix, "BLUE_KMS_TABLES": prefix + "blue", // the same for the copy in a file
@@ -155,6 +155,7 @@ func (g *guarded) needed(role string, unseen map[string]string, arns []string, p
 // can do its work and is refused the work of other roles. Its document has no
 // permission that its work does not need.
 func TestIAM(t *testing.T) {
+	t.Parallel()
 	g := newGuarded(t)
 	dir := t.TempDir()
 	for _, user := range []string{"ada", "bob"} {

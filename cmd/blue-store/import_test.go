@@ -19,6 +19,7 @@ import (
 // TestImportRecorded imports the project's own and the recorded dialogues, and
 // compares the stored counts with the stated counts.
 func TestImportRecorded(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	for _, c := range []struct {
 		name, form string
@@ -118,6 +119,7 @@ func (c *interrupting) Done() <-chan struct{} {
 // TestImportInterrupted interrupts an import at many moments. A second run must
 // complete it with the same result as an undisturbed import.
 func TestImportInterrupted(t *testing.T) {
+	t.Parallel()
 	source := demoFolder(t)
 	want := importOf(t, t.TempDir(), source)
 	interrupted, resumed := 0, 0

@@ -35,13 +35,7 @@ type office struct {
 
 func newOffice(t *testing.T, env map[string]string) *office {
 	t.Helper()
-	server := kmstest.Endpoint(t) // before the environment changes, because moto inherits it
-	for _, name := range awsNames {
-		if name != "DYNAMODB_ENDPOINT" {
-			t.Setenv(name, "")
-		}
-	}
-	layer, err := kmsfault.New(server)
+	layer, err := kmsfault.New(kmstest.Endpoint(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,9 +165,11 @@ func (o *office) closed(principal, holder, dialogue string) {
 // stores lists the places of a store that several users share.
 func stores(t *testing.T, story func(t *testing.T, env map[string]string)) {
 	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
 		story(t, map[string]string{"BLUE_STORE": "sqlite:" + filepath.Join(t.TempDir(), "blue.db")})
 	})
 	t.Run("dynamodb", func(t *testing.T) {
+		t.Parallel()
 		story(t, map[string]string{"BLUE_STORE": "dynamodb", "DYNAMODB_ENDPOINT": localtest.Endpoint(t), "BLUE_TABLE_PREFIX": "kms-" + uuid.Must(uuid.NewV4()).String() + "-"})
 	})
 }
@@ -305,6 +301,7 @@ func storedKey(t *testing.T, path string, key record.Key, change func(record.Att
 // TestKMSRewrap replaces the KMS key. Each user wraps their own keys with the
 // new one. After that, the old key is not needed.
 func TestKMSRewrap(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, map[string]string{"BLUE_STORE": "sqlite:" + filepath.Join(t.TempDir(), "blue.db")})
 	old, next := o.arn, kmstest.Key(t)
 	o.admit([]string{old, next}, "ada", "bob")
@@ -341,6 +338,7 @@ func TestKMSRewrap(t *testing.T) {
 // dialogues. A user with another key in the target is a conflict, and nothing is
 // copied.
 func TestKMSCopy(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	from, to, third := "sqlite:"+filepath.Join(dir, "a.db"), "sqlite:"+filepath.Join(dir, "b.db"), "sqlite:"+filepath.Join(dir, "c.db")
 	o := newOffice(t, map[string]string{"BLUE_STORE": from})
@@ -361,6 +359,7 @@ func TestKMSCopy(t *testing.T) {
 // changes no dialogue, key or file. There is no fallback: the program does not
 // even open a valid key file.
 func TestKMSFails(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "blue.db")
 	o := newOffice(t, map[string]string{"BLUE_STORE": "sqlite:" + path})
 	o.want(exitOK, "ada", nil, "dialogue", "create", "Tea", "-q")

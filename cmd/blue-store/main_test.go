@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,7 +13,27 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"blue-store": func() { os.Exit(run()) }})
+	testscript.Main(isolated{m}, map[string]func(){"blue-store": func() { os.Exit(run()) }})
+}
+
+// isolated runs the tests without the settings of AWS in the environment of the
+// user. Only the endpoints of the test servers remain. Most of the tests that run
+// in parallel wait for a server, so more of them run at a time than there are
+// cores.
+type isolated struct{ *testing.M }
+
+// Run implements testscript.TestingM.
+func (i isolated) Run() int {
+	if given := os.Getenv("AWS_ENDPOINT_URL_KMS"); given != "" && os.Getenv("BLUE_TEST_KMS_ENDPOINT") == "" {
+		os.Setenv("BLUE_TEST_KMS_ENDPOINT", given)
+	}
+	for _, name := range awsNames {
+		if name != "DYNAMODB_ENDPOINT" {
+			os.Unsetenv(name)
+		}
+	}
+	flag.Set("test.parallel", "6")
+	return i.M.Run()
 }
 
 // TestScripts runs every script in testdata/*.txt. A script starts with an empty

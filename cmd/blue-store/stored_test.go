@@ -202,6 +202,7 @@ func (s *storedStore) write(id string) {
 // TestStored checks that a store of an earlier version opens, verifies, exports
 // the same document and accepts writes.
 func TestStored(t *testing.T) {
+	t.Parallel()
 	s := copyStoredSQLite(t)
 	// The log must be checked first, because every other command adds events to
 	// it.
@@ -266,11 +267,7 @@ func TestStoredDamage(t *testing.T) {
 
 // TestStoredDynamoDB checks the same for the items of three DynamoDB tables.
 func TestStoredDynamoDB(t *testing.T) {
-	for _, name := range awsNames {
-		if name != "DYNAMODB_ENDPOINT" {
-			t.Setenv(name, "")
-		}
-	}
+	t.Parallel()
 	c := dynamotest.Config(t)
 	putStoredItems(t, c.Endpoint, c.Prefix)
 	s := copyStored(t)

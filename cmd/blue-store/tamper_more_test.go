@@ -103,6 +103,7 @@ func TestTamperedAll(t *testing.T) {
 // TestUndamaged commits and verifies in turn. The verification of an undamaged
 // store must never fail.
 func TestUndamaged(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, demoFolder(t))
 	for i := range 50 {
 		b.store(func(ctx context.Context, s *session) error {
