@@ -43,6 +43,7 @@ func (i isolated) Run() int {
 //	tree FOLDER         prints the paths below a folder with modes, sorted
 //	write FILE HEX      writes bytes
 //	repeat FILE N TEXT  writes a text N times
+//	edit A B OLD NEW    copies file A to B and replaces a text, which must be there
 //	steady FROM TO      copies a file or stream; times, hashes and fingerprints become words
 //
 // It also has the condition [guarded] for a build that handles keys in

@@ -21,6 +21,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"write":  scriptWrite,
 	"repeat": scriptRepeat,
 	"steady": scriptSteady,
+	"edit":   scriptEdit,
 }
 
 // scriptExits runs the program and compares the exit code. Later commands can
@@ -83,6 +84,17 @@ func scriptRepeat(ts *testscript.TestScript, neg bool, args []string) {
 	n, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Repeat(args[2], n)), 0o600))
+}
+
+func scriptEdit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: edit FROM TO OLD NEW")
+	}
+	old, edited := ts.ReadFile(args[0]), ""
+	if edited = strings.ReplaceAll(old, args[2], args[3]); edited == old {
+		ts.Fatalf("%s does not contain %q", args[0], args[2])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(edited), 0o600))
 }
 
 var unsteady = []struct {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
+	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamotest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/faultproxy"
 )
@@ -18,6 +19,7 @@ import (
 // the others at some.
 func TestDynamoDB(t *testing.T) {
 	t.Parallel()
+	localtest.Endpoint(t) // skips without a server
 	k := &campaign{
 		file: "keys-kill-dynamodb", step: campaigntest.Length(40, 20, 1), most: campaigntest.Length(1, 0, 0),
 		ways: func(string) []string { return []string{string(faultproxy.LostRequest), string(faultproxy.LostAnswer)} },
