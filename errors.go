@@ -1,8 +1,11 @@
 package blue
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -75,4 +78,187 @@ func (e *TamperError) Unwrap() error {
 		return ErrRolledBack
 	}
 	return ErrTampered
+}
+
+// The codes of a FieldError, as Blue names them. Blue lists the last five and
+// never returns them. Here they report what Blue accepts by mistake.
+const (
+	codeMissingField      = "missing_field"
+	codeInvalidRefType    = "invalid_ref_type"
+	codeInvalidDisplayID  = "invalid_display_id"
+	codeInvalidRefTarget  = "invalid_ref_target"
+	codeTypeIDMismatch    = "type_id_mismatch"
+	codeInvalidEntityType = "invalid_entity_type"
+	codeInvalidTransition = "invalid_status_transition" // a status, move type, verdict type, tier or source outside its closed list
+	codeDuplicateEntity   = "duplicate_entity"          // one local id, given twice
+	codeEntityNotFound    = "entity_not_found"          // also: data for another dialogue
+	codeInvalidRound      = "invalid_round"             // out of range, or too many of a kind in it
+	codeExpertNotFound    = "expert_not_in_dialogue"    // not the slug of an expert
+)
+
+// A FieldError is one thing that is wrong with one field of a request. Its JSON
+// form is Blue's: {code, context, field, message, suggestion}, null where
+// absent.
+type FieldError struct {
+	// Code is missing_field, invalid_ref_type, invalid_display_id,
+	// invalid_ref_target, type_id_mismatch, invalid_entity_type,
+	// invalid_status_transition, duplicate_entity, entity_not_found,
+	// invalid_round or expert_not_in_dialogue.
+	Code       string
+	Message    string  // for people; holds ids and types, never an entity's text
+	Field      string  // e.g. "perspectives[0].references[1].target"
+	Suggestion *string // how to correct the field
+	Context    any     // the allowed values, by name
+}
+
+// Error returns the field, the code and the message.
+func (e *FieldError) Error() string {
+	return strings.TrimPrefix(e.Field+": "+e.Code+": "+e.Message, ": ")
+}
+
+// Unwrap returns ErrRefused.
+func (e *FieldError) Unwrap() error { return ErrRefused }
+
+// MarshalJSON writes Blue's form.
+func (e FieldError) MarshalJSON() ([]byte, error) {
+	var field *string
+	if e.Field != "" {
+		field = &e.Field
+	}
+	return plainJSON(struct {
+		Code       string  `json:"code"`
+		Context    any     `json:"context"`
+		Field      *string `json:"field"`
+		Message    string  `json:"message"`
+		Suggestion *string `json:"suggestion"`
+	}{e.Code, e.Context, field, e.Message, e.Suggestion})
+}
+
+// A ValidationError is everything that is wrong with a request, in Blue's
+// order. It unwraps to ErrRefused. Its JSON form is Blue's answer.
+type ValidationError struct {
+	Errors []FieldError
+}
+
+// Error returns at most five of the errors and the number of the others.
+func (e *ValidationError) Error() string {
+	const shown = 5
+	parts := make([]string, 0, shown+1)
+	for i := range e.Errors[:min(shown, len(e.Errors))] {
+		parts = append(parts, e.Errors[i].Error())
+	}
+	if more := len(e.Errors) - shown; more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Sprintf("%v: validation failed with %d error(s): %s", ErrRefused, len(e.Errors), strings.Join(parts, "; "))
+}
+
+// Unwrap returns ErrRefused.
+func (e *ValidationError) Unwrap() error { return ErrRefused }
+
+// MarshalJSON writes Blue's answer to a batch that fails its validation.
+func (e *ValidationError) MarshalJSON() ([]byte, error) {
+	return plainJSON(struct {
+		Code    string       `json:"error_code"`
+		Count   int          `json:"error_count"`
+		Errors  []FieldError `json:"errors"`
+		Message string       `json:"message"`
+		Status  string       `json:"status"`
+	}{"validation_failed", len(e.Errors), e.Errors, fmt.Sprintf("Validation failed with %d error(s)", len(e.Errors)), "error"})
+}
+
+// fieldErrors collects the errors of a request.
+type fieldErrors []FieldError
+
+// add adds an error for a field. A nil error is ignored.
+func (errs *fieldErrors) add(field string, e *FieldError) {
+	if e != nil {
+		e.Field = field
+		*errs = append(*errs, *e)
+	}
+}
+
+// err returns a *ValidationError, or nil without errors.
+func (errs fieldErrors) err() error {
+	if len(errs) == 0 {
+		return nil
+	}
+	return &ValidationError{errs}
+}
+
+// fieldError returns an error. An empty suggestion is absent.
+func fieldError(code, message, suggestion string) *FieldError {
+	e := &FieldError{Code: code, Message: message}
+	if suggestion != "" {
+		e.Suggestion = &suggestion
+	}
+	return e
+}
+
+func missingField(name string) *FieldError {
+	return fieldError(codeMissingField, "Required field '"+name+"' is missing", "")
+}
+
+func invalidDisplayID(id string) *FieldError {
+	return fieldError(codeInvalidDisplayID, displayIDMessage(id),
+		"Use format: type prefix + 2-digit round + 2-digit sequence (e.g., P0101)")
+}
+
+// displayIDMessage is Blue's text about a display id that cannot be read.
+func displayIDMessage(id string) string {
+	return "Invalid display ID format '" + clip(id) + "'. Expected format: [" + strings.Join(letters(), "|") + "]RRSS (e.g., P0101, T0203)"
+}
+
+// typeIDMismatch returns the error of an id that has another kind than required.
+func typeIDMismatch(required Kind, id string) *FieldError {
+	letter := string(required.Letter())
+	return fieldError(codeTypeIDMismatch,
+		fmt.Sprintf("Entity type '%s' doesn't match ID '%s'. ID should start with '%s'", letter, clip(id), letter),
+		fmt.Sprintf("Use an ID starting with '%s' (e.g., %s0101)", letter, letter))
+}
+
+// checkList returns an error for a text that is not in its closed list.
+func checkList[T ~string](what string, text T, list []T) *FieldError {
+	if slices.Contains(list, text) {
+		return nil
+	}
+	e := fieldError(codeInvalidTransition, fmt.Sprintf("Invalid %s '%s'. Must be one of: %s", what, clip(string(text)), joined(list)),
+		"Use a valid "+what)
+	e.Context = map[string][]T{"valid_values": list}
+	return e
+}
+
+// checkRound returns an error for a round that is out of range.
+func checkRound(round Round) *FieldError {
+	if round.Valid() {
+		return nil
+	}
+	return fieldError(codeInvalidRound, fmt.Sprintf("Invalid round %d. Must be from 0 to %d", round, MaxRound),
+		"Start another dialogue when a dialogue runs out of rounds")
+}
+
+func tooMany(round Round, held int, what string) *FieldError {
+	return fieldError(codeInvalidRound,
+		fmt.Sprintf("Round %d would hold %d %s. At most %d can be numbered", round, held, what, MaxSeq),
+		"Register the rest in another round")
+}
+
+func joined[T ~string](list []T) string {
+	words := make([]string, len(list))
+	for i, w := range list {
+		words[i] = string(w)
+	}
+	return strings.Join(words, ", ")
+}
+
+// plainJSON is json.Marshal without the escaping of '<', '>' and '&', which
+// Blue does not escape.
+func plainJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -251,4 +252,100 @@ func (c *client) index(ctx context.Context, index record.Index, pk string) ([]re
 			cmp.Compare(a.Key.Partition, b.Key.Partition), strings.Compare(a.Key.Item, b.Key.Item))
 	})
 	return records, nil
+}
+
+// api is what the protocol needs of DynamoDB, in our words. client implements
+// it with the SDK; the simulation in the tests implements it with a model that
+// loses, delays and doubles messages. Records carry the store's own attributes
+// too, whose names begin with '_'.
+type api interface {
+	// get is a strongly consistent GetItem; exists is false for no item.
+	get(ctx context.Context, table record.Table, key record.Key) (r record.Record, exists bool, err error)
+	// page returns one page of a strongly consistent Query over the sort keys from
+	// first (inclusive) to last (exclusive, "" for no bound), at most limit
+	// records (0: the size of a page). next is "" at the end, else the sort key to
+	// begin after. No item needs to exist at next.
+	page(ctx context.Context, table record.Table, pk record.Partition, bounds span, after string, limit int) (records []record.Record, next string, err error)
+	// transact sends a TransactWriteItems. It returns *refusal with the failed
+	// conditions, or errUnknown if the result is not known.
+	transact(ctx context.Context, token string, actions []action) error
+	// snapshot is TransactGetItems: the items as of one moment; a missing
+	// one has no attributes.
+	snapshot(ctx context.Context, table record.Table, keys []record.Key) ([]record.Record, error)
+	// index is a Query on an index, all pages.
+	index(ctx context.Context, index record.Index, pk string) ([]record.Record, error)
+}
+
+// span bounds the sort keys of a Query.
+type span struct{ first, last string }
+
+// action is one action of a transaction: a Put if record has attributes, a
+// Delete if not, a ConditionCheck with check.
+type action struct {
+	table  record.Table
+	record record.Record
+	check  bool
+	when   condition
+}
+
+// condition is a condition on the item at the key of the action.
+type condition struct {
+	absent  bool         // no item
+	equal   record.Attrs // an item, with these attributes; empty: any item
+	missing []string     // and without these attributes
+}
+
+// public takes the store's own attributes off a record.
+func public(r record.Record) record.Record {
+	for name := range r.Attrs {
+		if strings.HasPrefix(name, "_") {
+			c := r.Clone()
+			for name := range r.Attrs {
+				if strings.HasPrefix(name, "_") {
+					delete(c.Attrs, name)
+				}
+			}
+			return c
+		}
+	}
+	return r
+}
+
+func publicAll(records []record.Record) []record.Record {
+	for i, r := range records {
+		records[i] = public(r)
+	}
+	return records
+}
+
+// onward follows a response that comes in pages. A page can be empty or short
+// and still not be the last one. Only the key of the next page shows whether
+// it is the last. onward detects a server that returns the same key twice,
+// which would cause an endless loop.
+type onward struct {
+	what string // the subject of the read, for the error
+	seen map[string]bool
+}
+
+// past records a key to resume after. All its attributes are texts. It returns
+// ErrUnavailable if the key was recorded before.
+func (o *onward) past(key item) error {
+	var place strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(key)) {
+		fmt.Fprintf(&place, "%q%q", name, text(key[name]))
+	}
+	if o.seen[place.String()] {
+		return stuck(o.what)
+	}
+	if o.seen == nil {
+		o.seen = map[string]bool{}
+	}
+	o.seen[place.String()] = true
+	return nil
+}
+
+// stuck returns the error for repeated pages, or for a page without the key of
+// the next one.
+func stuck(what string) error {
+	return fmt.Errorf("%w: dynamo: the pages of %s do not advance", record.ErrUnavailable, what)
 }

@@ -1,12 +1,134 @@
 package envelope
 
 import (
+	"bytes"
 	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"io"
+	"log/slog"
+	"sync"
 
 	blue "github.com/superviber/blue-encrypted-store"
 )
+
+const secretSize = 32 // bytes
+
+var errDestroyed = fmt.Errorf("%w: the key was destroyed", blue.ErrSealed)
+
+// A Secret is a key of 32 bytes: a UMK, a KEK or a dialogue's secret R. It
+// prints as [redacted] and must not be copied. All methods may be called
+// concurrently.
+type Secret struct {
+	Redacted
+	mu sync.RWMutex
+	// key is nil after Destroy. It is a pointer, so that a printer that reads
+	// the fields of a struct finds an address only.
+	key *[secretSize]byte
+}
+
+// NewSecret returns a secret with a copy of b. The caller may overwrite b. It
+// returns blue.ErrSealed if b is not 32 bytes or is all zeros.
+func NewSecret(b []byte) (*Secret, error) {
+	if len(b) != secretSize {
+		return nil, fmt.Errorf("%w: the key has %d bytes instead of %d", blue.ErrSealed, len(b), secretSize)
+	}
+	if bytes.Equal(b, make([]byte, secretSize)) {
+		return nil, fmt.Errorf("%w: the key is all zeros", blue.ErrSealed)
+	}
+	key := [secretSize]byte(b)
+	return &Secret{key: &key}, nil
+}
+
+// GenerateSecret returns a new random secret.
+func GenerateSecret() *Secret {
+	s, _ := guarded(func() (*Secret, error) {
+		var key [secretSize]byte
+		_, err := rand.Read(key[:]) // the error is always nil, see its documentation
+		return &Secret{key: &key}, err
+	})
+	return s
+}
+
+// Derive returns HKDF-SHA256 (RFC 5869) of the secret with an empty salt and the
+// given info, 32 bytes. It returns blue.ErrSealed after Destroy.
+func (s *Secret) Derive(info string) (*Secret, error) {
+	return guarded(func() (*Secret, error) {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		if s.key == nil {
+			return nil, errDestroyed
+		}
+		out, err := hkdf.Key(sha256.New, s.key[:], nil, info, secretSize)
+		if err != nil {
+			return nil, fmt.Errorf("%w: deriving a key: %w", blue.ErrSealed, err)
+		}
+		defer clear(out)
+		return NewSecret(out)
+	})
+}
+
+// Clone returns another Secret with the same bytes. It returns blue.ErrSealed
+// after Destroy.
+func (s *Secret) Clone() (*Secret, error) {
+	return guarded(func() (*Secret, error) {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		if s.key == nil {
+			return nil, errDestroyed
+		}
+		return NewSecret(s.key[:])
+	})
+}
+
+// InsecureBytes returns a copy of the 32 bytes, or nil after Destroy. It is the
+// only access to the bytes, for a provider that wraps them, for writing a key
+// file and for tests. The caller must overwrite the copy.
+func (s *Secret) InsecureBytes() []byte {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.key == nil {
+		return nil
+	}
+	return bytes.Clone(s.key[:])
+}
+
+// Destroy waits for running calls and overwrites the bytes with zeros. Later
+// calls fail. Destroy may be called again.
+func (s *Secret) Destroy() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.key != nil {
+		clear(s.key[:])
+		s.key = nil
+	}
+}
+
+// Redacted makes a type that embeds it print as "[redacted]" with every verb of
+// package fmt, in JSON, as text and in package slog.
+type Redacted struct{}
+
+const redactedText = "[redacted]"
+
+// String returns "[redacted]".
+func (Redacted) String() string { return redactedText }
+
+// GoString returns "[redacted]".
+func (Redacted) GoString() string { return redactedText }
+
+// Format writes "[redacted]" for every verb and flag.
+func (Redacted) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, redactedText) }
+
+// MarshalJSON returns "[redacted]" as a JSON string.
+func (Redacted) MarshalJSON() ([]byte, error) { return []byte(`"` + redactedText + `"`), nil }
+
+// MarshalText returns "[redacted]".
+func (Redacted) MarshalText() ([]byte, error) { return []byte(redactedText), nil }
+
+// LogValue returns "[redacted]" as a string.
+func (Redacted) LogValue() slog.Value { return slog.StringValue(redactedText) }
 
 const (
 	wrapInfo    = "blue/1/wrap"

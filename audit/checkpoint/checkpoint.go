@@ -43,9 +43,11 @@ package checkpoint
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -189,3 +191,103 @@ func parseHash(text string) (Hash, error) {
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: malformed checkpoint: %s", blue.ErrTampered, fmt.Sprintf(format, args...))
 }
+
+const maxStatement = 4 << 20 // bytes, signatures included
+
+// SignStatement returns a text, such as an erasure certificate, as a note that is
+// signed with the same key as checkpoints. Equal texts give equal notes.
+//
+// The text must end with a newline, must have no empty line, and must not begin
+// with the prefix of an origin. So a statement cannot be used as a checkpoint or
+// the other way round. SignStatement returns ErrInvalid for another text, and
+// ErrTooLarge if the note has more than 4 MiB.
+func (s *Signer) SignStatement(text string) (string, error) {
+	if problem := statementProblem(text); problem != "" {
+		return "", fmt.Errorf("%w: signing a statement: %s", blue.ErrInvalid, problem)
+	}
+	signed, err := note.Sign(&note.Note{Text: text}, noteSigner{s})
+	if err != nil {
+		return "", fmt.Errorf("signing a statement: %w", err)
+	}
+	if len(signed) > maxStatement {
+		return "", fmt.Errorf("%w: the statement has %d bytes, more than %d", blue.ErrTooLarge, len(signed), maxStatement)
+	}
+	return string(signed), nil
+}
+
+// OpenStatement verifies the signatures of a statement as Open does, and returns
+// the text. It returns ErrTampered if a check fails or the note is malformed.
+func OpenStatement(signed string, verifiers note.Verifiers) (string, error) {
+	if len(signed) > maxStatement {
+		return "", malformed("the statement has %d bytes, more than %d", len(signed), maxStatement)
+	}
+	if verifiers == nil {
+		verifiers = note.VerifierList()
+	}
+	n, err := note.Open([]byte(signed), verifiers)
+	if err != nil {
+		return "", fmt.Errorf("%w: statement: %w", blue.ErrTampered, err)
+	}
+	if problem := statementProblem(n.Text); problem != "" {
+		return "", malformed("the statement %s", problem)
+	}
+	return n.Text, nil
+}
+
+// statementProblem returns the reason why a text is not a valid statement, or "".
+func statementProblem(text string) string {
+	switch {
+	case !strings.HasSuffix(text, "\n"):
+		return "does not end with a newline"
+	case strings.Contains(text, "\n\n"):
+		return "has an empty line"
+	case strings.HasPrefix(text, originPrefix):
+		return "begins like a checkpoint"
+	}
+	return ""
+}
+
+// A Tree is the RFC 6962 tree over the events of a chain, built in order. It
+// keeps the roots of its full subtrees, at most 64 hashes for any size. The zero
+// value is the empty tree. Its methods must not be called concurrently.
+type Tree struct {
+	size uint64
+	full []Hash // one for each set bit of size, the largest subtree first
+}
+
+// Append adds a leaf: the raw event hash, 32 bytes. The tree hashes it with the
+// prefix 0x00 (RFC 6962, section 2.1).
+func (t *Tree) Append(leaf []byte) {
+	h := tlog.RecordHash(leaf)
+	// Two full subtrees of one size become one of twice the size, like the carry
+	// when 1 is added to a binary number.
+	for n := t.size; n&1 == 1; n >>= 1 {
+		last := len(t.full) - 1
+		h = tlog.NodeHash(t.full[last], h)
+		t.full = t.full[:last]
+	}
+	t.full = append(t.full, h)
+	t.size++
+}
+
+// Size returns the number of leaves.
+func (t *Tree) Size() uint64 { return t.size }
+
+// Root returns the hash of the tree (RFC 6962, section 2.1):
+//
+//	MTH({})   = SHA-256()
+//	MTH(D[n]) = SHA-256(0x01 || MTH(D[0:k]) || MTH(D[k:n])), k the largest power of two < n
+func (t *Tree) Root() Hash {
+	if t.size == 0 {
+		return sha256.Sum256(nil)
+	}
+	last := len(t.full) - 1
+	root := t.full[last]
+	for _, left := range slices.Backward(t.full[:last]) {
+		root = tlog.NodeHash(left, root)
+	}
+	return root
+}
+
+// Clone returns an independent copy of the tree.
+func (t *Tree) Clone() *Tree { return &Tree{size: t.size, full: slices.Clone(t.full)} }

@@ -2,13 +2,18 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
+	"github.com/gofrs/uuid/v5"
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/wire"
 )
 
 // dialogueCommand returns the commands of `blue dialogue`, with the names, flags and
@@ -76,3 +81,139 @@ func dialogueFlag(c *cobra.Command, id *string) {
 }
 
 const dataUsage = "`JSON`, @FILE, or - for standard input"
+
+func dialogueCreateCommand(a *app) *cobra.Command {
+	var question, outputDir, data string
+	var opaque bool
+	c := &cobra.Command{
+		Use:   "create TITLE",
+		Short: "Create an empty dialogue",
+		Long: "Creates an empty dialogue. Its id is made from the title and is readable without a key.\n" +
+			"--opaque-id chooses an id that reveals nothing.",
+		Example: "  blue-store dialogue create \"Which cache?\" --question \"What do we keep in memory?\"\n" +
+			"  blue-store dialogue create \"Which cache?\" --opaque-id\n" +
+			"  blue-store dialogue create --data @dialogue.json",
+		Args: cobra.MaximumNArgs(1),
+	}
+	f := c.Flags()
+	f.StringVar(&question, "question", "", "the question to the panel")
+	f.StringVar(&outputDir, "output-dir", "", "the default `folder` for exports")
+	f.BoolVar(&opaque, "opaque-id", false, "choose an id that reveals nothing about the dialogue")
+	f.StringVar(&data, "data", "", "all fields as "+dataUsage+": title, question, output_dir, background, domain_id, ethos_id, calibrated")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		members := givenMembers(c, map[string]string{"question": "question", "output-dir": "output_dir"})
+		if len(args) == 1 {
+			members = append(members, member{"title", "TITLE", args[0]})
+		} else if data == "" {
+			return &usageError{message: "a title is required", hint: `blue-store dialogue create "TITLE"`}
+		}
+		return a.createDialogue(c.Context(), data, members, opaque)
+	}
+	return c
+}
+
+// givenMembers returns the text flags on the command line with their JSON names.
+func givenMembers(c *cobra.Command, keys map[string]string) []member {
+	var members []member
+	for _, flag := range slices.Sorted(maps.Keys(keys)) {
+		if f := c.Flags().Lookup(flag); f.Changed {
+			members = append(members, member{keys[flag], "--" + flag, f.Value.String()})
+		}
+	}
+	return members
+}
+
+// withData returns the data of --data and the flags as one JSON object.
+func (a *app) withData(ctx context.Context, data string, members []member) ([]byte, error) {
+	var text []byte
+	if data != "" {
+		var err error
+		if text, err = a.input(ctx, data); err != nil {
+			return nil, err
+		}
+	}
+	return mergeMembers(text, members)
+}
+
+type createdJSON struct {
+	DialogueID blue.DialogueID `json:"dialogue_id"`
+	Message    string          `json:"message"`
+	Status     string          `json:"status"`
+	Warnings   []blue.Warning  `json:"warnings,omitempty"`
+}
+
+func (a *app) createDialogue(ctx context.Context, data string, members []member, opaque bool) error {
+	text, err := a.withData(ctx, data, members)
+	if err != nil {
+		return err
+	}
+	d, warnings, err := wire.ParseNewDialogue(text)
+	if err != nil {
+		return err
+	}
+	if err := checkTitle(d.Title, opaque); err != nil {
+		return err
+	}
+	s, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	id, err := createUnderFreeID(ctx, s, d, opaque)
+	if err != nil {
+		return err
+	}
+	a.noteNewKey(s)
+	a.warn(warnings)
+	answer := createdJSON{id, fmt.Sprintf("Created dialogue '%s'", id), "success", warnings}
+	return a.answerText(answer, fmt.Sprintf("created %s\nnext: blue-store dialogue expert-create --dialogue-id %s --expert-slug Muffin --role … --tier Core --creation-reason … --first-round 0\n", id, id))
+}
+
+// checkTitle checks a title before the store is opened.
+func checkTitle(title string, opaque bool) error {
+	if strings.TrimSpace(title) == "" {
+		return usage("the title is empty")
+	}
+	if opaque {
+		return nil
+	}
+	id, err := blue.SlugID(title)
+	if err == nil {
+		_, err = dialogueID(string(id))
+	}
+	return withHint(err, "use another title, or --opaque-id")
+}
+
+// createUnderFreeID creates the dialogue with the first free id. If another process
+// uses the id first, it tries the next one.
+func createUnderFreeID(ctx context.Context, s *session, d blue.NewDialogue, opaque bool) (blue.DialogueID, error) {
+	if opaque {
+		// A version 7 UUID begins with the time, which the store reveals in any case.
+		u, err := uuid.NewV7()
+		if err != nil {
+			return "", err
+		}
+		id := blue.DialogueID(u.String())
+		_, err = s.store.Create(ctx, id, d)
+		return id, err
+	}
+	first, err := s.store.NextID(ctx, d.Title)
+	if err != nil {
+		return "", err
+	}
+	slug, err := blue.SlugID(d.Title)
+	if err != nil {
+		return "", err
+	}
+	reached := false
+	for _, id := range slug.Candidates() {
+		if reached = reached || id == first; !reached {
+			continue
+		}
+		_, err := s.store.Create(ctx, id, d)
+		if !errors.Is(err, blue.ErrConflict) {
+			return id, err
+		}
+	}
+	return "", fmt.Errorf("%w: too many dialogues with similar titles: %s", blue.ErrRefused, slug)
+}

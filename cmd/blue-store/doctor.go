@@ -9,11 +9,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/dynamo/tables"
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/internal/awsclient"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
@@ -242,4 +246,82 @@ func (h *healthCheck) checkRuntime() {
 		mode = "on, Go Cryptographic Module " + fips140.Version()
 	}
 	h.ok("fips140", "%s", mode)
+}
+
+// openTables checks the endpoint and the tables, and opens the store. It changes
+// nothing.
+func (h *healthCheck) openTables(ctx context.Context) (backend, error) {
+	d := h.config.dynamo
+	h.ok("endpoint", "%s (from %s)%s", d.where(), d.From, exposure(d.Endpoint, "signatures and item names"))
+	what, from := h.app.credentials(d.Endpoint)
+	h.ok("creds", "%s (from %s)", what, from)
+	at, err := h.app.dynamoConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	admin, err := tables.Open(at)
+	if err != nil {
+		return nil, err
+	}
+	found, err := admin.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range found {
+		if len(t.Differs) > 0 {
+			h.findings = append(h.findings, finding{Check: "table", Detail: t.Name + " differs: " + strings.Join(t.Differs, "; ")})
+		}
+	}
+	if err := admin.Check(found); err != nil {
+		return nil, err
+	}
+	h.ok("store", "%d tables as defined", len(found))
+	return dynamo.Open(ctx, at)
+}
+
+// exposure returns a remark if the endpoint exposes the data to the network.
+func exposure(e awsclient.Endpoint, data string) string {
+	if !e.IsExposed() {
+		return ""
+	}
+	return "; plain http to another host, allowed by --insecure-endpoint: " + data + " can be read on the way"
+}
+
+// checkKMS requests the state of the key from KMS and checks the stored key of
+// this user. It creates and opens no key.
+func (h *healthCheck) checkKMS(ctx context.Context, s backend) {
+	k := h.config.kms
+	what, from := h.app.credentials(k.Endpoint)
+	h.ok("kms", "%s, as %s (from %s)%s", k.where(), what, from, exposure(k.Endpoint, "keys"))
+	p, err := h.app.kmsProvider(ctx, k, s)
+	if err != nil {
+		h.fail("key", err)
+		return
+	}
+	status, err := p.Status(ctx)
+	if err == nil && status.State != "Enabled" {
+		deletion := ""
+		if !status.Deletion.IsZero() {
+			deletion = ", with deletion on " + status.Deletion.UTC().Format(time.DateOnly)
+		}
+		err = fmt.Errorf("%w: KMS key %s is %s%s", blue.ErrSealed, k.arn, status.State, deletion)
+	}
+	h.add("key", err, "%s, %s", k.arn, status.State)
+	if s == nil {
+		return
+	}
+	own, err := p.StoredKey(ctx, h.config.user)
+	switch {
+	case err != nil:
+		h.fail("user key", err)
+	case own.UMK == "":
+		h.ok("user key", "not made yet")
+	case own.UMK != k.arn:
+		h.fail("user key", withHint(fmt.Errorf("%w: the user key is wrapped with another KMS key, %s", blue.ErrSealed, own.UMK), "blue-store keys rewrap"))
+	default:
+		h.ok("user key", "stored in blue_keys for the tables %s", k.tables)
+	}
+	if sealed := s.SealedWith(ctx); strings.HasPrefix(sealed, "umk:") {
+		h.fail("key", withHint(fmt.Errorf("%w: the store was sealed with the key file %s, but BLUE_KMS_KEY_ARN is set", blue.ErrSealed, sealed), "unset BLUE_KMS_KEY_ARN to use the key file"))
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
 	"github.com/superviber/blue-encrypted-store/dynamo/tables"
 )
 
@@ -73,5 +74,56 @@ func (t tablesJSON) text(w io.Writer) {
 		for _, n := range table.NotHere {
 			fmt.Fprintf(w, "%-10s   not supported here: %s\n", "", oneLine(n))
 		}
+	}
+}
+
+func tableCreateCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "create",
+		Short: "Create the missing tables and wait for them",
+		Long: "Creates the missing tables with on-demand billing, deletion protection and point-in-time\n" +
+			"recovery of 35 days (1 day for the keys, so that a destroyed key stays destroyed). Existing\n" +
+			"tables do not change, except that recovery is turned on if keys and indexes are as defined.\n" +
+			"You can run it again at any time.",
+		Example: "  blue-store table create\n  BLUE_TABLE_PREFIX=team- blue-store table create --endpoint http://localhost:8000",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.tables(c.Context(), func(t *tables.Tables) ([]tables.Status, error) { return t.Create(c.Context()) })
+		},
+	}
+}
+
+func tablePlanCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "plan",
+		Short: "Print the tables as a CloudFormation template",
+		Long: "Prints the definition of the tables as a CloudFormation template in JSON. It sends nothing.\n" +
+			"The tables remain when you delete the stack.",
+		Example: "  blue-store table plan > tables.json\n" +
+			"  aws cloudformation deploy --template-file tables.json --stack-name blue-store",
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			template, err := tables.Plan(a.env("BLUE_TABLE_PREFIX"))
+			if err != nil {
+				return err
+			}
+			return a.write(append(template, '\n'))
+		},
+	}
+}
+
+func tableStatusCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Compare the tables with their definition",
+		Long: "Reports for each table whether it is missing, as defined, or different in keys, indexes,\n" +
+			"billing, deletion protection or point-in-time recovery. It changes nothing. A feature that\n" +
+			"the server does not support is reported, but does not count as a difference. For example,\n" +
+			"DynamoDB Local has no point-in-time recovery.",
+		Example: "  blue-store table status\n  blue-store table status --json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.tables(c.Context(), func(t *tables.Tables) ([]tables.Status, error) { return t.Status(c.Context()) })
+		},
 	}
 }

@@ -8,11 +8,18 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/dynamo"
 	"github.com/superviber/blue-encrypted-store/internal/awsclient"
+	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/keys/awskms"
+	"github.com/superviber/blue-encrypted-store/keys/localfile"
 )
 
 // dynamoAt is the address of the DynamoDB tables from flags and environment.
@@ -126,4 +133,106 @@ func (a *app) awsAccess(ctx context.Context, isLocal bool, class error) (key aws
 		return nil, nil, withHint(fmt.Errorf("%w: reading the AWS configuration: %w", class, err), "check AWS_PROFILE, ~/.aws/config and ~/.aws/credentials")
 	}
 	return key, &found, nil
+}
+
+// kmsAt is the address of the master key in KMS. Without an ARN, the master key
+// is the key file.
+type kmsAt struct {
+	awsclient.Endpoint
+	arn        string
+	tables     string // name of the set of tables in the encryption context
+	tablesFrom string
+}
+
+// isSet reports whether keys come from KMS. Then the key file is never read.
+func (k kmsAt) isSet() bool { return k.arn != "" }
+
+// isOnAWS reports whether keys come from AWS itself, with real credentials.
+func (k kmsAt) isOnAWS() bool { return k.isSet() && !k.IsLocal() && !k.IsExposed() }
+
+// where returns the address of the server for messages.
+func (k kmsAt) where() string { return cmp.Or(k.URL, "AWS") }
+
+// kmsAt reads the settings of KMS. It sends nothing.
+func (a *app) kmsAt(prefix string) (kmsAt, error) {
+	k := kmsAt{arn: a.env("BLUE_KMS_KEY_ARN")}
+	k.tables, k.tablesFrom = a.envOr("BLUE_KMS_TABLES", prefix+"blue", "table prefix")
+	if err := keys.CheckUser(k.tables); err != nil { // the rules are the same
+		return k, usage("BLUE_KMS_TABLES must be printable, without spaces, at most %d bytes", maxUser)
+	}
+	if !k.isSet() {
+		return k, nil
+	}
+	var err error
+	if k.Endpoint, err = a.findEndpoint(awsclient.KMS, awsclient.EndpointFlags{}); err != nil {
+		return k, err
+	}
+	_, err = awskms.Connect(k.arn, awskms.Config{Endpoint: k.Endpoint, Insecure: k.IsExposed()})
+	return k, err
+}
+
+// provider returns the source of keys: KMS if an ARN is set, otherwise the key
+// file. There is no fallback between them. It sends nothing.
+func (a *app) provider(ctx context.Context, c config, records backend) (keys.Provider, error) {
+	if !c.kms.isSet() {
+		return localfile.Open(c.umk, &localfile.Options{MayCreate: records.IsEmpty, SealedWith: records.SealedWith}), nil
+	}
+	return a.kmsProvider(ctx, c.kms, records)
+}
+
+// kmsProvider returns the provider of the key in KMS. It sends nothing.
+func (a *app) kmsProvider(ctx context.Context, k kmsAt, records backend) (*awskms.Provider, error) {
+	at := awskms.Config{Endpoint: k.Endpoint, Insecure: k.IsExposed()}
+	var err error
+	if at.Credentials, at.AWS, err = a.awsAccess(ctx, k.IsLocal() || k.IsExposed(), blue.ErrSealed); err != nil {
+		return nil, err
+	}
+	client, err := awskms.Connect(k.arn, at)
+	if err != nil {
+		return nil, err
+	}
+	return awskms.New(k.arn, client, records, &awskms.Options{Tables: k.tables})
+}
+
+// caller returns the ARN of the caller in AWS for the audit log.
+func (c config) caller(ctx context.Context) (string, error) {
+	loaded, err := loadAWS(ctx)
+	if err != nil {
+		return "", fmt.Errorf("%w: reading the AWS configuration: %w", blue.ErrAudit, err)
+	}
+	key, _ := arn.Parse(c.kms.arn) // without an ARN, the region is empty
+	loaded.Region = cmp.Or(loaded.Region, c.dynamo.region, key.Region)
+	return callerIdentity(ctx, sts.NewFromConfig(loaded, func(o *sts.Options) { o.HTTPClient = awsclient.HTTPClient(o.HTTPClient) }))
+}
+
+// userOf returns the user name in the name of a principal. The name also
+// contains the caller's ARN if the user is known to AWS.
+func userOf(principal string) string {
+	user, _, _ := strings.Cut(principal, " ")
+	return user
+}
+
+// isOnAWS reports whether the run uses real AWS credentials, not the dummies for
+// a local server.
+func (c config) isOnAWS() bool {
+	return c.kind == kindDynamoDB && !c.dynamo.IsLocal() && !c.dynamo.IsExposed() || c.kms.isOnAWS()
+}
+
+// callerIdentity returns the caller's ARN from AWS STS.
+func callerIdentity(ctx context.Context, client *sts.Client) (string, error) {
+	out, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return "", withHint(fmt.Errorf("%w: requesting the identity of the caller from AWS: %w", blue.ErrAudit, err), "aws sts get-caller-identity")
+	}
+	return aws.ToString(out.Arn), nil
+}
+
+// loadAWS reads the environment and the AWS configuration files. The SDK must not
+// log to standard error, because its errors contain the details.
+func loadAWS(ctx context.Context) (aws.Config, error) {
+	c, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{}))
+	if c.Credentials != nil {
+		c.Credentials = awsclient.Checked(c.Credentials)
+	}
+	return c, err
 }
