@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/superviber/blue-encrypted-store/internal/bounded"
 )
 
 // Velocity returns the open tensions plus the new perspectives of the round. The
 // sum stops at the ends of int64.
-func (r *RoundRecord) Velocity() int64 { return addCapped(r.OpenTensions, r.NewPerspectives) }
+func (r *RoundRecord) Velocity() int64 { return bounded.Sum(r.OpenTensions, r.NewPerspectives) }
 
 // ConvergePercent returns the share of the panel that signals convergence. It
 // is 0 for an empty panel and can exceed 100. The product comes first, as in
@@ -89,18 +91,6 @@ func (e *GateError) MarshalJSON() ([]byte, error) {
 		"Cannot register final verdict: convergence criteria not met", "error",
 		"Either resolve remaining tensions/perspectives and get 100% expert convergence, or use force=true to override (not recommended).",
 	})
-}
-
-// addCapped returns a + b, or the nearest end of int64 where that would wrap
-// (SPEC §13, bug 12).
-func addCapped(a, b int64) int64 {
-	switch {
-	case b > 0 && a > math.MaxInt64-b:
-		return math.MaxInt64
-	case b < 0 && a < math.MinInt64-b:
-		return math.MinInt64
-	}
-	return a + b
 }
 
 // A Decimal is a finite number whose JSON form is Blue's: the shortest text that

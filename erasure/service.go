@@ -190,24 +190,6 @@ func (s *Service) Replay(ctx context.Context) ([]DialogueReport, error) {
 	return all, errors.Join(errs...)
 }
 
-// Verify is Notary.Verify.
-func (s *Service) Verify(ctx context.Context, text string) (Certificate, error) {
-	notary, err := s.opts.Notary(ctx)
-	if err != nil {
-		return Certificate{}, err
-	}
-	return notary.Verify(ctx, text)
-}
-
-// Finalize is Notary.Finalize.
-func (s *Service) Finalize(ctx context.Context, text string) (string, error) {
-	notary, err := s.opts.Notary(ctx)
-	if err != nil {
-		return "", err
-	}
-	return notary.Finalize(ctx, text)
-}
-
 // certify issues the certificate of an erasure and delivers it.
 func (s *Service) certify(ctx context.Context, result *Result, subject Subject, at Event, deliver func(Result) error) error {
 	notary, err := s.opts.Notary(ctx)

@@ -37,14 +37,14 @@ func TestServiceDialogue(t *testing.T) {
 	if err != nil || !result.Dialogue.Already || result.Note != delivered || result.Certificate.Items != 5 || result.User != nil {
 		t.Fatalf("%+v, %v", result, err)
 	}
-	if c, err := o.service("ada").Verify(ctx, delivered); err != nil || c.State != erasure.Pending {
+	if c, err := o.notary().Verify(ctx, delivered); err != nil || c.State != erasure.Pending {
 		t.Errorf("%s, %v", c.State, err)
 	}
-	if _, err := o.service("ada").Finalize(ctx, delivered); !errors.Is(err, blue.ErrRefused) {
+	if _, err := o.notary().Finalize(ctx, delivered); !errors.Is(err, blue.ErrRefused) {
 		t.Errorf("final at once: %v", err)
 	}
 	o.clock = o.clock.Add(time.Hour)
-	final, err := o.service("ada").Finalize(ctx, delivered)
+	final, err := o.notary().Finalize(ctx, delivered)
 	if err != nil || o.open(final).State != erasure.Final {
 		t.Errorf("an hour later: %v", err)
 	}
@@ -79,7 +79,7 @@ func TestServiceUser(t *testing.T) {
 	if err != nil || hasName() || len(result.User.Erased) != 1 || !result.User.Erased[0].Already || result.Dialogue != nil {
 		t.Fatalf("%+v, %v, the name is stored: %v", result.User, err, hasName())
 	}
-	if _, err := o.service("ada").Verify(ctx, note); err != nil {
+	if _, err := o.notary().Verify(ctx, note); err != nil {
 		t.Error(err)
 	}
 	if _, err := o.service("ada").User(ctx, "bob", refuseDelivery); !errors.Is(err, blue.ErrNotFound) || errors.Is(err, erasure.ErrNoCertificate) {
@@ -110,12 +110,6 @@ func TestServiceWithoutNotary(t *testing.T) {
 	broken := erasure.New(o.as("ada").Store, erasure.Options{Notary: func(context.Context) (*erasure.Notary, error) { return nil, errDelivery }})
 	if _, err := broken.Dialogue(t.Context(), tea, refuseDelivery); !errors.Is(err, erasure.ErrNoCertificate) || !strings.Contains(err.Error(), "disk") {
 		t.Errorf("Dialogue: %v", err)
-	}
-	if _, err := broken.Verify(t.Context(), ""); !errors.Is(err, errDelivery) {
-		t.Errorf("Verify: %v", err)
-	}
-	if _, err := broken.Finalize(t.Context(), ""); !errors.Is(err, errDelivery) {
-		t.Errorf("Finalize: %v", err)
 	}
 	if _, err := o.service("ada").Dialogue(t.Context(), "No Id", refuseDelivery); !errors.Is(err, blue.ErrInvalid) || errors.Is(err, erasure.ErrNoCertificate) {
 		t.Errorf("a malformed id: %v", err)

@@ -285,8 +285,8 @@ func (r *Ring) tryChange(ctx context.Context, dialogue string, plan func(*partit
 	if err != nil {
 		return true, err
 	}
-	// A header without a turn is of an older version of this program. The first
-	// attempt only adds a turn.
+	// Without a turn, the condition of this commit would not notice the commit of
+	// another writer. The first attempt only adds a turn.
 	hasTurn := len(p.header.Attrs) == 0 || p.header.Attrs[attrTurn].Str() != ""
 	writes := []record.Write{p.replaceHeader(nil)}
 	if hasTurn {

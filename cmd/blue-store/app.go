@@ -304,45 +304,21 @@ func checkRequired(c *cobra.Command) error {
 	return &usageError{message: "missing " + strings.Join(missing, ", "), hint: seeHelp(c)}
 }
 
-// nearest returns the name with the least distance from the typed text, "" if
-// every name differs in more than a third of the characters.
+// nearest returns a name that is similar to the typed text by the rules of cobra,
+// "" if there is none.
 func nearest(typed string, names []string) string {
-	best, least := "", max(2, len(typed)/3)+1
+	const longest = 64 // bytes; the time grows with the length
+	if typed == "" || len(typed) > longest {
+		return ""
+	}
+	list := &cobra.Command{SuggestionsMinimumDistance: max(2, len(typed)/3)}
 	for _, name := range slices.Sorted(slices.Values(names)) {
-		d := distance(typed, name)
-		if strings.HasPrefix(name, typed) && typed != "" {
-			d = 1
-		}
-		if d < least {
-			best, least = name, d
-		}
+		list.AddCommand(&cobra.Command{Use: name, Run: func(*cobra.Command, []string) {}})
 	}
-	return best
-}
-
-// distance returns the Levenshtein distance of two short words in bytes.
-func distance(a, b string) int {
-	const longest = 64
-	if len(a) > longest || len(b) > longest {
-		return longest
+	if similar := list.SuggestionsFor(typed); len(similar) > 0 {
+		return similar[0]
 	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return ""
 }
 
 // clip shortens typed text that a message repeats.

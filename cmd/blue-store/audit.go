@@ -15,19 +15,6 @@ import (
 	"github.com/superviber/blue-encrypted-store/audit/auditor"
 )
 
-// auditCommands lists the subcommands of audit.
-var auditCommands = []func(*app) *cobra.Command{
-	auditListCommand,
-	auditVerifyCommand,
-	auditReportCommand,
-	auditCheckpointCommand,
-	auditProofCommand,
-	auditExportCommand,
-	auditWatchCommand,
-	auditKeyCommand,
-	auditForgetCommand,
-}
-
 func auditCommand(a *app) *cobra.Command {
 	return a.group(&cobra.Command{
 		Use:   "audit",
@@ -35,7 +22,8 @@ func auditCommand(a *app) *cobra.Command {
 		Long: "Every read and write stores an event in a hash chain of its process. Signed checkpoints record\n" +
 			"the length of each chain. These commands need no key of a dialogue.",
 		Example: "  blue-store audit report\n  blue-store audit verify\n  blue-store audit list --dialogue which-cache --since 24h",
-	}, auditCommands)
+	}, auditListCommand, auditVerifyCommand, auditReportCommand, auditCheckpointCommand, auditProofCommand,
+		auditExportCommand, auditWatchCommand, auditKeyCommand, auditForgetCommand)
 }
 
 // auditSession is a store that is open for reading its audit log.
@@ -60,6 +48,16 @@ func (a *app) openAudit(ctx context.Context) (*auditSession, error) {
 }
 
 func (s *auditSession) close() { s.records.Close() }
+
+// withAudit opens the audit log of an existing store, calls do, and closes the store.
+func (a *app) withAudit(ctx context.Context, do func(*auditSession) error) error {
+	s, err := a.openAudit(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return do(s)
+}
 
 // openStored opens the records of an existing store.
 func (a *app) openStored(ctx context.Context, readOnly bool) (config, backend, error) {
@@ -158,7 +156,9 @@ func auditCheckpointCommand(a *app) *cobra.Command {
 			"If the verification finds an error, nothing is signed.",
 		Example: "  blue-store audit checkpoint",
 		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return a.auditCheckpoint(c.Context()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.withAudit(c.Context(), func(s *auditSession) error { return a.auditCheckpoint(c.Context(), s) })
+		},
 	}
 }
 
@@ -175,28 +175,20 @@ type signedTail struct {
 	Note  string `json:"note"`
 }
 
-func (a *app) auditCheckpoint(ctx context.Context) error {
-	s, err := a.openAudit(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
+func (a *app) auditCheckpoint(ctx context.Context, s *auditSession) error {
 	records, err := a.openRecords(ctx, s.config, false)
 	if err != nil {
 		return err
 	}
 	defer records.Close()
-	verifiers, err := a.verifiers(ctx, s.config, nil)
-	if err != nil {
-		return err
-	}
-	anchors, err := a.knownAnchors(ctx, s.config)
+	opts, err := a.auditOptions(ctx, s.config, nil)
 	if err != nil {
 		return err
 	}
 	p := a.progress()
 	defer p.end()
-	report, tails, err := auditor.Unsigned(ctx, auditor.FromStore(records), auditor.Options{Verifiers: verifiers, Anchors: anchors, Progress: p.log})
+	opts.Progress = p.log
+	report, tails, err := auditor.Unsigned(ctx, auditor.FromStore(records), opts)
 	p.end()
 	if err != nil {
 		return err
@@ -216,7 +208,7 @@ func (a *app) auditCheckpoint(ctx context.Context) error {
 		}
 		text, err := auditor.SignTail(ctx, auditor.FromStore(records), t, signer)
 		if err == nil {
-			err = audit.PutCheckpoint(ctx, records, anchors, t.Chain, t.Events, text)
+			err = audit.PutCheckpoint(ctx, records, opts.Anchors, t.Chain, t.Events, text)
 		}
 		if err != nil {
 			return err

@@ -30,7 +30,11 @@ func auditListCommand(a *app) *cobra.Command {
 			if limit < 1 {
 				return usage("--limit must be at least 1")
 			}
-			return a.auditList(c.Context(), &p, limit)
+			f, err := p.filter(time.Now())
+			if err != nil {
+				return err
+			}
+			return a.withAudit(c.Context(), func(s *auditSession) error { return a.auditList(c.Context(), s, f, p.user, limit) })
 		},
 	}
 	p.add(c.Flags())
@@ -64,23 +68,14 @@ type eventJSON struct {
 	EventHash   string `json:"event_hash"`
 }
 
-func (a *app) auditList(ctx context.Context, p *eventFlags, limit int) error {
-	f, err := p.filter(time.Now())
-	if err != nil {
-		return err
-	}
-	s, err := a.openAudit(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
+func (a *app) auditList(ctx context.Context, s *auditSession, f auditor.Filter, name string, limit int) error {
 	answer := eventsAnswer{Schema: "blue-store/audit-list@1", Events: []eventJSON{}}
-	user := append(pseudonymsOf(p.user, s.names), p.user)
+	user := append(pseudonymsOf(name, s.names), name)
 	for e, err := range auditor.Events(ctx, s.source, f) {
 		if err != nil {
 			return err
 		}
-		if p.user != "" && !slices.Contains(user, e.Principal) {
+		if name != "" && !slices.Contains(user, e.Principal) {
 			continue
 		}
 		answer.Events = append(answer.Events, s.event(e))
@@ -146,7 +141,13 @@ func auditReportCommand(a *app) *cobra.Command {
 			"audit verify for that.",
 		Example: "  blue-store audit report\n  blue-store audit report --since 2026-01-01 --dialogue which-cache",
 		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return a.auditReport(c.Context(), &p) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			f, err := p.filter(time.Now())
+			if err != nil {
+				return err
+			}
+			return a.withAudit(c.Context(), func(s *auditSession) error { return a.auditReport(c.Context(), s, f, p.user) })
+		},
 	}
 	p.add(c.Flags())
 	c.Flags().MarkHidden("trace")
@@ -160,21 +161,12 @@ type summaryAnswer struct {
 	auditor.Summary
 }
 
-func (a *app) auditReport(ctx context.Context, p *eventFlags) error {
-	f, err := p.filter(time.Now())
-	if err != nil {
-		return err
-	}
-	s, err := a.openAudit(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	f.Principal = p.user
-	if found := pseudonymsOf(p.user, s.names); len(found) == 1 {
+func (a *app) auditReport(ctx context.Context, s *auditSession, f auditor.Filter, user string) error {
+	f.Principal = user
+	if found := pseudonymsOf(user, s.names); len(found) == 1 {
 		f.Principal = found[0]
 	} else if len(found) > 1 {
-		return usage("%s has %d pseudonyms; use one of those that audit list shows", clip(p.user), len(found))
+		return usage("%s has %d pseudonyms; use one of those that audit list shows", clip(user), len(found))
 	}
 	summary, err := auditor.Summarize(ctx, s.source, s.names, f)
 	if err != nil {

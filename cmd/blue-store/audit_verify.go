@@ -34,7 +34,13 @@ func auditVerifyCommand(a *app) *cobra.Command {
 			if file != "" {
 				return a.auditVerifyFile(c.Context(), file, keys)
 			}
-			return a.auditVerify(c.Context(), keys)
+			return a.withAudit(c.Context(), func(s *auditSession) error {
+				report, err := a.verifyLog(c.Context(), s, keys)
+				if err != nil {
+					return err
+				}
+				return a.auditAnswer(report)
+			})
 		},
 	}
 	c.Flags().StringArrayVar(&keys, "key", nil, "a verifier `KEY` to trust, in the form that audit key prints; can be repeated")
@@ -49,30 +55,21 @@ type auditReport struct {
 	auditor.Report
 }
 
-func (a *app) auditVerify(ctx context.Context, keys []string) error {
-	s, err := a.openAudit(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	report, err := a.verifyLog(ctx, s, keys)
-	if err != nil {
-		return err
-	}
-	return a.auditAnswer(report)
-}
-
 // verifyLog verifies the log of the store with the trusted keys.
 func (a *app) verifyLog(ctx context.Context, s *auditSession, keys []string) (auditor.Report, error) {
-	verifiers, err := a.verifiers(ctx, s.config, keys)
+	opts, err := a.auditOptions(ctx, s.config, keys)
 	if err != nil {
 		return auditor.Report{}, err
 	}
-	anchors, err := a.knownAnchors(ctx, s.config)
-	if err != nil {
-		return auditor.Report{}, err
+	return a.checkLog(ctx, s.source, opts)
+}
+
+// auditOptions returns the trusted keys and the anchors for the log of the store.
+func (a *app) auditOptions(ctx context.Context, c config, keys []string) (opts auditor.Options, err error) {
+	if opts.Verifiers, err = a.verifiers(ctx, c, keys); err == nil {
+		opts.Anchors, err = a.knownAnchors(ctx, c)
 	}
-	return a.checkLog(ctx, s.source, auditor.Options{Verifiers: verifiers, Anchors: anchors})
+	return opts, err
 }
 
 func (a *app) auditVerifyFile(ctx context.Context, path string, keys []string) error {
@@ -146,7 +143,10 @@ func auditProofCommand(a *app) *cobra.Command {
 			if err != nil || seq == 0 {
 				return usage("SEQ must be an integer from 1; audit list shows it after the chain")
 			}
-			return a.auditProof(c.Context(), args[0], seq, output)
+			if !checkpoint.IsChain(args[0]) {
+				return usage("%q is not a chain; a chain has 32 hexadecimal digits, as audit list --json shows", clip(args[0]))
+			}
+			return a.withAudit(c.Context(), func(s *auditSession) error { return a.auditProof(c.Context(), s, args[0], seq, output) })
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "", "the output `FILE`; default standard output")
@@ -161,15 +161,7 @@ type proofAnswer struct {
 	Proof  string `json:"proof"`
 }
 
-func (a *app) auditProof(ctx context.Context, chain string, seq uint64, output string) error {
-	if !checkpoint.IsChain(chain) {
-		return usage("%q is not a chain; a chain has 32 hexadecimal digits, as audit list --json shows", clip(chain))
-	}
-	s, err := a.openAudit(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
+func (a *app) auditProof(ctx context.Context, s *auditSession, chain string, seq uint64, output string) error {
 	verifiers, err := a.verifiers(ctx, s.config, nil)
 	if err != nil {
 		return err
@@ -198,19 +190,14 @@ func auditExportCommand(a *app) *cobra.Command {
 			if err := checkOutput(c, &output); err != nil {
 				return err
 			}
-			return a.auditExport(c.Context(), output)
+			return a.withAudit(c.Context(), func(s *auditSession) error { return a.auditExport(c.Context(), s, output) })
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "", "the output `FILE`; default standard output")
 	return c
 }
 
-func (a *app) auditExport(ctx context.Context, output string) error {
-	s, err := a.openAudit(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
+func (a *app) auditExport(ctx context.Context, s *auditSession, output string) error {
 	if output == "" {
 		return auditor.Export(ctx, s.source, a.out)
 	}

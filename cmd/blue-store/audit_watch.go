@@ -38,7 +38,7 @@ func auditWatchCommand(a *app) *cobra.Command {
 			if err := a.checkHook(hook); err != nil {
 				return err
 			}
-			return a.auditWatch(c.Context(), hook, keys)
+			return a.withAudit(c.Context(), func(s *auditSession) error { return a.auditWatch(c.Context(), s, hook, keys) })
 		},
 	}
 	c.Flags().StringVar(&hook, "webhook", "", "`URL` that receives the alarm by POST, as JSON")
@@ -85,12 +85,7 @@ type watchAnswer struct {
 	Report  auditor.Report `json:"report"`
 }
 
-func (a *app) auditWatch(ctx context.Context, hook string, keys []string) error {
-	s, err := a.openAudit(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
+func (a *app) auditWatch(ctx context.Context, s *auditSession, hook string, keys []string) error {
 	state := filepath.Join(s.config.home, "watch", filepath.Base(s.config.heads)+".json")
 	last, err := readWatchState(state)
 	if err != nil {

@@ -156,7 +156,7 @@ func configCommand(a *app) *cobra.Command {
 		Use:     "config",
 		Short:   "Show the settings and the source of each",
 		Example: "  blue-store config explain",
-	}, []func(*app) *cobra.Command{configExplainCommand})
+	}, configExplainCommand)
 }
 
 func configExplainCommand(a *app) *cobra.Command {

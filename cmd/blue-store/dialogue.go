@@ -25,7 +25,7 @@ func dialogueCommand(a *app) *cobra.Command {
 		Short: "Write a dialogue: create it, add experts, rounds and verdicts",
 		Example: "  blue-store dialogue create \"Which cache?\" --question \"What do we keep in memory?\"\n" +
 			"  blue-store dialogue round-register --dialogue-id which-cache --round 0 --data @round0.json",
-	}, dialogueCommands)
+	}, dialogueCreateCommand, expertCreateCommand, roundRegisterCommand, verdictRegisterCommand)
 }
 
 // answerRefusal prints Blue's answer to a request that a rule refuses. It returns

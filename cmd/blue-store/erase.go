@@ -184,7 +184,9 @@ func eraseReplayCommand(a *app) *cobra.Command {
 			"data, run replay before the store is used. A repeated run changes nothing.",
 		Example: "  blue-store erase replay",
 		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return a.eraseReplay(c.Context()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.withStore(c.Context(), func(s *session) error { return a.eraseReplay(c.Context(), s) })
+		},
 	}
 }
 
@@ -194,12 +196,7 @@ type replayAnswer struct {
 	Dialogues []erasure.DialogueReport `json:"dialogues"`
 }
 
-func (a *app) eraseReplay(ctx context.Context) error {
-	s, err := a.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
+func (a *app) eraseReplay(ctx context.Context, s *session) error {
 	done, err := erasure.New(s.store, erasure.Options{}).Replay(ctx)
 	if err != nil {
 		return withHint(err, keysHint(err, "the same command continues"))

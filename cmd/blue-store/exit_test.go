@@ -204,7 +204,7 @@ func TestHelpExamples(t *testing.T) {
 func TestNearest(t *testing.T) {
 	names := []string{"cite", "doctor", "list", "show", "verify", "version"}
 	for typed, want := range map[string]string{
-		"shwo": "show", "lst": "list", "ver": "verify", "versoin": "version", "docter": "doctor", "d": "doctor", "": "", "quux": "", "SHOW": "",
+		"shwo": "show", "lst": "list", "ver": "verify", "versoin": "version", "docter": "doctor", "d": "doctor", "": "", "quux": "", "SHOW": "show", strings.Repeat("show", 20): "",
 	} {
 		if got := nearest(typed, names); got != want {
 			t.Errorf("%q: %q; want %q", typed, got, want)

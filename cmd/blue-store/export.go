@@ -35,7 +35,7 @@ func exportCommand(a *app) *cobra.Command {
 			if err := checkOutput(c, &output); err != nil {
 				return err
 			}
-			return a.export(c.Context(), args[0], output, salvage)
+			return a.withDialogue(c.Context(), args[0], func(s *session, id blue.DialogueID) error { return a.export(c.Context(), s, id, output, salvage) })
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "", "the output `FILE`; default standard output")
@@ -53,12 +53,7 @@ type exportAnswer struct {
 	LeftOut    []blue.Damage `json:"left_out,omitempty"`
 }
 
-func (a *app) export(ctx context.Context, name, output string, salvage bool) error {
-	s, id, err := a.openDialogue(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer s.close()
+func (a *app) export(ctx context.Context, s *session, id blue.DialogueID, output string, salvage bool) error {
 	snapshot, damaged, err := s.loadOrSalvage(ctx, id, salvage)
 	if err != nil {
 		return err
@@ -195,19 +190,18 @@ func (a *app) graphWriter(format string) (func(*view.Graph, io.Writer) error, er
 	}
 	switch format {
 	case "json":
-		return func(g *view.Graph, w io.Writer) error { return g.WriteJSON(w) }, nil
+		return (*view.Graph).WriteJSON, nil
 	case "dot":
-		return func(g *view.Graph, w io.Writer) error { return g.WriteDOT(w) }, nil
+		return (*view.Graph).WriteDOT, nil
 	}
 	return func(g *view.Graph, w io.Writer) error { return g.WriteText(w, 0) }, nil
 }
 
 // loadOnce opens the store, loads one dialogue and closes the store.
-func (a *app) loadOnce(ctx context.Context, name string) (*blue.Snapshot, error) {
-	s, id, err := a.openDialogue(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer s.close()
-	return s.store.Load(ctx, id)
+func (a *app) loadOnce(ctx context.Context, name string) (snapshot *blue.Snapshot, err error) {
+	err = a.withDialogue(ctx, name, func(s *session, id blue.DialogueID) (err error) {
+		snapshot, err = s.store.Load(ctx, id)
+		return err
+	})
+	return snapshot, err
 }

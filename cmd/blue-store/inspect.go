@@ -34,11 +34,7 @@ func inspectCommand(a *app) *cobra.Command {
 			if len(args) == 2 {
 				entity = args[1]
 			}
-			answer, err := a.inspect(c.Context(), args[0], entity)
-			if err != nil {
-				return err
-			}
-			return a.answerText(answer, answer.text())
+			return a.withDialogue(c.Context(), args[0], func(s *session, id blue.DialogueID) error { return a.inspect(c.Context(), s, id, entity) })
 		},
 	}
 }
@@ -82,26 +78,23 @@ const sealNote = "A person with the store but no key reads no title, text, refer
 	"The readable attributes stay readable, because the indexes and conditions of the database need them. " +
 	"The id of a dialogue is made from its title, unless --opaque-id is used. The audit log contains the time and the user of every read and write."
 
-func (a *app) inspect(ctx context.Context, name, entity string) (*inspection, error) {
-	s, id, err := a.openDialogue(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer s.close()
+func (a *app) inspect(ctx context.Context, s *session, id blue.DialogueID, entity string) error {
 	snapshot, err := s.store.Load(ctx, id)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	items, err := s.records.Query(ctx, record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(id))})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	answer := &inspection{
 		Schema: "blue-store/inspect@1", DialogueID: string(id), Version: snapshot.Version,
 		Readable: readableOf(items), Sealed: sealedNames(snapshot), Note: sealNote,
 	}
-	answer.Item, err = inspectItem(snapshot, items, entity)
-	return answer, err
+	if answer.Item, err = inspectItem(snapshot, items, entity); err != nil {
+		return err
+	}
+	return a.answerText(answer, answer.text())
 }
 
 // inspectItem returns both forms of the entity with the given name.

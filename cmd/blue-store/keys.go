@@ -14,15 +14,6 @@ import (
 	"github.com/superviber/blue-encrypted-store/encrypted"
 )
 
-// keysCommands lists the subcommands of keys.
-var keysCommands = []func(*app) *cobra.Command{
-	keysStatusCommand,
-	keysRotateCommand,
-	keysRewrapCommand,
-	keysGrantCommand,
-	keysRevokeCommand,
-}
-
 func keysCommand(a *app) *cobra.Command {
 	return a.group(&cobra.Command{
 		Use:   "keys",
@@ -31,7 +22,7 @@ func keysCommand(a *app) *cobra.Command {
 			"user's key comes from the master key, which is a file or a key in AWS KMS (BLUE_KMS_KEY_ARN).\n" +
 			"Anyone with the key file can act as any user. KMS separates the users.",
 		Example: "  blue-store keys status\n  blue-store keys rotate which-cache\n  blue-store keys grant which-cache ada",
-	}, keysCommands)
+	}, keysStatusCommand, keysRotateCommand, keysRewrapCommand, keysGrantCommand, keysRevokeCommand)
 }
 
 func keysRotateCommand(a *app) *cobra.Command {
@@ -52,7 +43,7 @@ func keysRotateCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.keysRotate(c.Context(), ids)
+			return a.withStore(c.Context(), func(s *session) error { return a.keysRotate(c.Context(), s, ids) })
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "rotate every dialogue that the store lists or that this client has seen in it")
@@ -67,12 +58,7 @@ type rotateAnswer struct {
 	Dialogues []encrypted.Rotation `json:"dialogues"`
 }
 
-func (a *app) keysRotate(ctx context.Context, ids []blue.DialogueID) error {
-	s, err := a.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
+func (a *app) keysRotate(ctx context.Context, s *session, ids []blue.DialogueID) error {
 	ids, named, err := s.dialogues(ctx, ids)
 	if err != nil {
 		return err
@@ -136,7 +122,9 @@ func keysGrantCommand(a *app) *cobra.Command {
 			"that user can unwrap them. The dialogue does not change.",
 		Example: "  blue-store keys grant which-cache ada",
 		Args:    cobra.ExactArgs(2),
-		RunE:    func(c *cobra.Command, args []string) error { return a.keysGrant(c.Context(), args[0], args[1]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withDialogue(c.Context(), args[0], func(s *session, id blue.DialogueID) error { return a.keysGrant(c.Context(), s, id, args[1]) })
+		},
 	}
 }
 
@@ -148,12 +136,7 @@ type grantAnswer struct {
 	Granted  bool            `json:"granted"` // false: the user had every key already
 }
 
-func (a *app) keysGrant(ctx context.Context, name, user string) error {
-	s, id, err := a.openDialogue(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer s.close()
+func (a *app) keysGrant(ctx context.Context, s *session, id blue.DialogueID, user string) error {
 	granted, err := s.store.Grant(ctx, id, user)
 	if err != nil {
 		return err
@@ -179,16 +162,13 @@ func keysRevokeCommand(a *app) *cobra.Command {
 			"of the key created.",
 		Example: "  blue-store keys revoke which-cache ada",
 		Args:    cobra.ExactArgs(2),
-		RunE:    func(c *cobra.Command, args []string) error { return a.keysRevoke(c.Context(), args[0], args[1]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withDialogue(c.Context(), args[0], func(s *session, id blue.DialogueID) error { return a.keysRevoke(c.Context(), s, id, args[1]) })
+		},
 	}
 }
 
-func (a *app) keysRevoke(ctx context.Context, name, user string) error {
-	s, id, err := a.openDialogue(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer s.close()
+func (a *app) keysRevoke(ctx context.Context, s *session, id blue.DialogueID, user string) error {
 	done, err := s.store.Revoke(ctx, id, user)
 	if err != nil {
 		return withHint(err, keysHint(err, "the same command continues at this point"))
@@ -211,7 +191,9 @@ func keysRewrapCommand(a *app) *cobra.Command {
 			"deploy/iam. Automatic rotation inside one KMS key needs no action.",
 		Example: "  blue-store keys rewrap\n  blue-store keys rewrap --from arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
 		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return a.keysRewrap(c.Context(), from) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.withStore(c.Context(), func(s *session) error { return a.keysRewrap(c.Context(), s, from) })
+		},
 	}
 	c.Flags().StringVar(&from, "from", "", "`ARN` of the previous KMS key (default: the key that your stored key names, or named before it was rewrapped)")
 	return c
@@ -225,12 +207,7 @@ type rewrapAnswer struct {
 	encrypted.Rewrapping
 }
 
-func (a *app) keysRewrap(ctx context.Context, from string) error {
-	s, err := a.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
+func (a *app) keysRewrap(ctx context.Context, s *session, from string) error {
 	if !s.config.kms.isSet() {
 		return &usageError{"keys rewrap is for KMS, but BLUE_KMS_KEY_ARN is not set; a key file never changes", "to change the key of a dialogue: blue-store keys rotate"}
 	}

@@ -32,7 +32,7 @@ func keysStatusCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.keysStatus(c.Context(), ids)
+			return a.withStore(c.Context(), func(s *session) error { return a.keysStatus(c.Context(), s, ids) })
 		},
 	}
 }
@@ -54,12 +54,7 @@ type keysAnswer struct {
 	now       time.Time
 }
 
-func (a *app) keysStatus(ctx context.Context, ids []blue.DialogueID) error {
-	s, err := a.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
+func (a *app) keysStatus(ctx context.Context, s *session, ids []blue.DialogueID) error {
 	answer := keysAnswer{
 		Schema: "blue-store/keys-status@1", Source: s.config.keySource(), CacheTTL: int(keys.DefaultTTL / time.Second),
 		User: s.config.user, Dialogues: []encrypted.KeyStatus{}, now: time.Now(),

@@ -79,16 +79,8 @@ var commands = []func(*app) *cobra.Command{
 	versionCommand,
 }
 
-// dialogueCommands lists the subcommands of dialogue.
-var dialogueCommands = []func(*app) *cobra.Command{
-	dialogueCreateCommand,
-	expertCreateCommand,
-	roundRegisterCommand,
-	verdictRegisterCommand,
-}
-
 // group adds subcommands to a command, which itself prints its help.
-func (a *app) group(c *cobra.Command, below []func(*app) *cobra.Command) *cobra.Command {
+func (a *app) group(c *cobra.Command, below ...func(*app) *cobra.Command) *cobra.Command {
 	c.Args = cobra.NoArgs
 	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	for _, add := range below {

@@ -119,14 +119,23 @@ func (a *app) openExisting(ctx context.Context) (*session, error) {
 	return a.open(ctx)
 }
 
-// openDialogue checks the id of a dialogue and opens an existing store.
-func (a *app) openDialogue(ctx context.Context, name string) (*session, blue.DialogueID, error) {
+// withStore opens an existing store, calls do, and closes the store.
+func (a *app) withStore(ctx context.Context, do func(*session) error) error {
+	s, err := a.openExisting(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return do(s)
+}
+
+// withDialogue is withStore for a dialogue. It checks the id before it opens the store.
+func (a *app) withDialogue(ctx context.Context, name string, do func(*session, blue.DialogueID) error) error {
 	id, err := dialogueID(name)
 	if err != nil {
-		return nil, "", err
+		return err
 	}
-	s, err := a.openExisting(ctx)
-	return s, id, err
+	return a.withStore(ctx, func(s *session) error { return do(s, id) })
 }
 
 // checkExists returns ErrNotFound if there is no SQLite store. A missing

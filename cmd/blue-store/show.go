@@ -35,19 +35,20 @@ func listCommand(a *app) *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&l.status, "status", "", "only dialogues with this `STATUS`: "+oneOf(blue.KindDialogue.Statuses()))
-	f.StringVar(&l.tensions, "tensions", "", "the tensions of all dialogues with this `STATUS` (default open): "+oneOf(blue.KindTension.Statuses()))
+	f.StringVar(&l.status, "status", "", "only dialogues with this `STATUS`: "+join(blue.KindDialogue.Statuses(), ", "))
+	f.StringVar(&l.tensions, "tensions", "", "the tensions of all dialogues with this `STATUS` (default open): "+join(blue.KindTension.Statuses(), ", "))
 	f.Lookup("tensions").NoOptDefVal = string(blue.StatusOpen)
 	f.StringVar(&l.expert, "expert", "", "the panels and moves of the expert `SLUG`")
 	return c
 }
 
-func oneOf[T ~string](list []T) string {
-	var words []string
-	for _, w := range list {
-		words = append(words, string(w))
+// join joins the texts of the values.
+func join[T any](list []T, separator string) string {
+	words := make([]string, len(list))
+	for i, v := range list {
+		words[i] = fmt.Sprint(v)
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(words, separator)
 }
 
 // listing contains the filters of list. At most one is set.
@@ -75,10 +76,10 @@ func (l *listing) check(c *cobra.Command, args []string) error {
 		return usage("%s exclude each other", strings.Join(given, " and "))
 	}
 	if l.status != "" && !blue.KindDialogue.HasStatus(blue.Status(l.status)) {
-		return usage("unknown status %q; a dialogue is %s", clip(l.status), oneOf(blue.KindDialogue.Statuses()))
+		return usage("unknown status %q; a dialogue is %s", clip(l.status), join(blue.KindDialogue.Statuses(), ", "))
 	}
 	if l.tensions != "" && !blue.KindTension.HasStatus(blue.Status(l.tensions)) {
-		return usage("unknown status %q; a tension is %s", clip(l.tensions), oneOf(blue.KindTension.Statuses()))
+		return usage("unknown status %q; a tension is %s", clip(l.tensions), join(blue.KindTension.Statuses(), ", "))
 	}
 	return nil
 }
@@ -198,12 +199,7 @@ func showCommand(a *app) *cobra.Command {
 				return badEntity(entity)
 			}
 		}
-		s, err := a.openExisting(c.Context())
-		if err != nil {
-			return err
-		}
-		defer s.close()
-		return a.show(c.Context(), s, id, entity, salvage)
+		return a.withStore(c.Context(), func(s *session) error { return a.show(c.Context(), s, id, entity, salvage) })
 	}
 	return c
 }
@@ -366,7 +362,7 @@ func roundOutline(w io.Writer, s *blue.Snapshot, r *blue.RoundRecord) {
 	field(w, "summary", r.Summary)
 	for _, e := range s.Contributed() {
 		if c := e.Common(); c.ID.Round == r.Round {
-			fmt.Fprintf(w, "  %s %-9s %s (%s)\n", c.ID, e.Common().Status, oneLine(c.Label), oneLine(joinSlugs(c.Contributors)))
+			fmt.Fprintf(w, "  %s %-9s %s (%s)\n", c.ID, e.Common().Status, oneLine(c.Label), oneLine(join(c.Contributors, ", ")))
 		}
 	}
 	for _, m := range s.Moves {

@@ -66,7 +66,7 @@ func numberedText(w io.Writer, s *blue.Snapshot, e blue.Contributed, shown *numb
 	c := e.Common()
 	fmt.Fprintf(w, "%s %s, %s, round %d\n", c.ID, c.ID.Kind, e.Common().Status, c.ID.Round)
 	field(w, "label", c.Label)
-	field(w, "by", joinSlugs(c.Contributors))
+	field(w, "by", join(c.Contributors, ", "))
 	field(w, "local id", c.LocalID)
 	if r, ok := e.(*blue.Recommendation); ok {
 		field(w, "adopted", string(r.AdoptedInVerdict))
@@ -100,7 +100,7 @@ func endText(e endJSON) string {
 func eventText(w io.Writer, e *blue.Event) {
 	fmt.Fprintf(w, "  %s round %d", oneLine(e.Type), e.Round)
 	if len(e.Actors) > 0 {
-		fmt.Fprintf(w, ", by %s", oneLine(joinSlugs(e.Actors)))
+		fmt.Fprintf(w, ", by %s", oneLine(join(e.Actors, ", ")))
 	}
 	if e.Reference != "" {
 		fmt.Fprintf(w, ", via %s", oneLine(e.Reference))
@@ -182,7 +182,7 @@ func verdictText(w io.Writer, v *blue.Verdict, rests *view.Provenance) {
 	field(w, "author", string(v.AuthorExpert))
 	field(w, "confidence", cmp.Or(v.Confidence, v.ConfidenceText))
 	field(w, "vote", v.Vote)
-	field(w, "supported", joinSlugs(v.SupportingExperts))
+	field(w, "supported", join(v.SupportingExperts, ", "))
 	field(w, "accepts", strings.Join(v.TensionsAccepted, " "))
 	fmt.Fprintf(w, "\n%s\n\n%s\n", indent(v.Recommendation, "  "), indent(v.Description, "  "))
 	for _, c := range v.Conditions {
@@ -202,16 +202,8 @@ func verdictText(w io.Writer, v *blue.Verdict, rests *view.Provenance) {
 		}
 		field(w, word, t.ID.String())
 	}
-	field(w, "evidence", joinIDs(rests.Evidence))
-	field(w, "claims", joinIDs(rests.Claims))
-}
-
-func joinIDs(ids []blue.EntityID) string {
-	words := make([]string, len(ids))
-	for i, id := range ids {
-		words[i] = id.String()
-	}
-	return strings.Join(words, " ")
+	field(w, "evidence", join(rests.Evidence, " "))
+	field(w, "claims", join(rests.Claims, " "))
 }
 
 func citeCommand(a *app) *cobra.Command {
@@ -247,7 +239,7 @@ func citeText(w io.Writer, citations []view.Citation) {
 		}
 		e := c.Entity
 		fmt.Fprintf(w, "%s %s\n", e.DisplayID, oneLine(e.Label))
-		by := joinSlugs(e.Authors)
+		by := join(e.Authors, ", ")
 		if e.Status != nil {
 			by += ", " + string(*e.Status)
 		}
@@ -268,14 +260,6 @@ func citeError(citations []view.Citation) error {
 		}
 	}
 	return unknown
-}
-
-func joinSlugs(slugs []blue.ExpertSlug) string {
-	words := make([]string, len(slugs))
-	for i, s := range slugs {
-		words[i] = string(s)
-	}
-	return strings.Join(words, ", ")
 }
 
 // indent indents a text of a dialogue, so that its lines cannot imitate the

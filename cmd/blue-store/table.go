@@ -19,14 +19,7 @@ func tableCommand(a *app) *cobra.Command {
 			"prints the definition as a CloudFormation template. A table with another definition is\n" +
 			"reported and never changed.",
 		Example: "  blue-store table create --endpoint http://localhost:8000\n  blue-store table status\n  blue-store table plan > tables.json",
-	}, tableCommands)
-}
-
-// tableCommands lists the subcommands of table.
-var tableCommands = []func(*app) *cobra.Command{
-	tableCreateCommand,
-	tablePlanCommand,
-	tableStatusCommand,
+	}, tableCreateCommand, tablePlanCommand, tableStatusCommand)
 }
 
 // tablesJSON is the answer of create and status.

@@ -30,12 +30,7 @@ func verifyCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := a.openExisting(c.Context())
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			return a.verify(c.Context(), s, ids, salvage)
+			return a.withStore(c.Context(), func(s *session) error { return a.verify(c.Context(), s, ids, salvage) })
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "check every dialogue (the default without arguments)")

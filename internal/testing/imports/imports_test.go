@@ -29,7 +29,7 @@ type rule struct {
 // holds the package, the packages of this module that it can import, and the
 // prefixes of other modules, each list separated by spaces.
 var rules = parseRules([][4]string{
-	{".", "", "", "the domain stands alone: standard library only"},
+	{".", "internal/bounded", "", "the domain stands alone: the standard library, and sums that do not overflow"},
 	{"record", ".", "", "the physical contract knows the domain's errors, no entity"},
 	{"record/recordtest", ". record", "pgregory.net/rapid github.com/google/go-cmp", "a suite for stores knows the contract alone"},
 	{"envelope", ". record", "", "bytes to bytes; the standard library's cryptography only"},
