@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -75,19 +76,12 @@ type Log struct {
 // NewLog returns a log that writes to a store's Audit table. opts may be nil.
 // Nothing is written before the first operation.
 func NewLog(store record.Store, principal string, opts *Options) *Log {
-	l := &Log{store: store, principal: principal}
-	if opts != nil {
-		l.opts = *opts
-	}
+	l := &Log{store: store, principal: principal, opts: *cmp.Or(opts, new(Options))}
 	if l.opts.Now == nil {
 		l.opts.Now = time.Now
 	}
-	if l.opts.Every <= 0 {
-		l.opts.Every = 256
-	}
-	if l.opts.Interval <= 0 {
-		l.opts.Interval = 60 * time.Second
-	}
+	l.opts.Every = cmp.Or(max(l.opts.Every, 0), 256)
+	l.opts.Interval = cmp.Or(max(l.opts.Interval, 0), 60*time.Second)
 	l.ids = uuid.NewGenWithOptions(uuid.WithRandomReader(rand.Reader), uuid.WithEpochFunc(func() time.Time { return l.opts.Now() }))
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l

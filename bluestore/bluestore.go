@@ -8,6 +8,7 @@
 package bluestore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,9 +98,7 @@ func AuditKey(path string) func(context.Context) (*checkpoint.Signer, error) {
 // The error is blue.ErrInvalid for a malformed address, blue.ErrUnavailable,
 // blue.ErrBusy, or an error of source.
 func Open(ctx context.Context, address string, source KeySource, user string, opts *Options) (*encrypted.Store, error) {
-	if opts == nil {
-		opts = &Options{}
-	}
+	opts = cmp.Or(opts, new(Options))
 	records, err := OpenRecords(ctx, address, opts)
 	if err != nil {
 		return nil, err
@@ -119,9 +118,7 @@ func Open(ctx context.Context, address string, source KeySource, user string, op
 // OpenRecords opens the record store at an address, without encryption. It uses
 // opts.DynamoDB and opts.ReadOnly. It returns the errors of Open.
 func OpenRecords(ctx context.Context, address string, opts *Options) (Records, error) {
-	if opts == nil {
-		opts = &Options{}
-	}
+	opts = cmp.Or(opts, new(Options))
 	kind, rest, _ := strings.Cut(address, ":")
 	switch {
 	case kind == "sqlite" && rest != "":

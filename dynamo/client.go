@@ -59,7 +59,7 @@ func (c *client) page(ctx context.Context, table record.Table, pk record.Partiti
 	e := rangeOf(pk, bounds)
 	in := &dynamodb.QueryInput{
 		TableName: name, ConsistentRead: aws.Bool(true),
-		KeyConditionExpression: e.text(), ExpressionAttributeNames: e.nameMap(), ExpressionAttributeValues: e.valueMap(),
+		KeyConditionExpression: e.text(), ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
 	}
 	if limit > 0 {
 		in.Limit = aws.Int32(int32(min(limit, math.MaxInt32)))
@@ -158,17 +158,17 @@ func toWrite(table *string, a action) types.TransactWriteItem {
 	case a.check:
 		return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
 			TableName: table, Key: keyItem(a.record.Key), ConditionExpression: e.text(),
-			ExpressionAttributeNames: e.nameMap(), ExpressionAttributeValues: e.valueMap(),
+			ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
 		}}
 	case len(a.record.Attrs) == 0:
 		return types.TransactWriteItem{Delete: &types.Delete{
 			TableName: table, Key: keyItem(a.record.Key), ConditionExpression: e.text(),
-			ExpressionAttributeNames: e.nameMap(), ExpressionAttributeValues: e.valueMap(),
+			ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
 		}}
 	}
 	return types.TransactWriteItem{Put: &types.Put{
 		TableName: table, Item: toItem(a.record), ConditionExpression: e.text(),
-		ExpressionAttributeNames: e.nameMap(), ExpressionAttributeValues: e.valueMap(),
+		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
 	}}
 }
 
@@ -226,11 +226,11 @@ func (c *client) index(ctx context.Context, index record.Index, pk string) ([]re
 		return nil, err
 	}
 	first, second := string(index)+partitionKey, string(index)+sortKey
-	e := newExpression()
+	e := &expression{}
 	e.and("%s = %s", e.name(first), e.value(&types.AttributeValueMemberS{Value: pk}))
 	in := &dynamodb.QueryInput{
 		TableName: name, IndexName: aws.String(string(index)),
-		KeyConditionExpression: e.text(), ExpressionAttributeNames: e.nameMap(), ExpressionAttributeValues: e.valueMap(),
+		KeyConditionExpression: e.text(), ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
 	}
 	records, pages := []record.Record(nil), onward{what: fmt.Sprintf("index %s of table %s", index, *name)}
 	for {
@@ -297,15 +297,12 @@ type condition struct {
 
 // public takes the store's own attributes off a record.
 func public(r record.Record) record.Record {
+	isOwn := func(name string) bool { return strings.HasPrefix(name, "_") }
 	for name := range r.Attrs {
-		if strings.HasPrefix(name, "_") {
-			c := r.Clone()
-			for name := range r.Attrs {
-				if strings.HasPrefix(name, "_") {
-					delete(c.Attrs, name)
-				}
-			}
-			return c
+		if isOwn(name) {
+			r = r.Clone() // most records have none
+			maps.DeleteFunc(r.Attrs, func(name string, _ record.Value) bool { return isOwn(name) })
+			break
 		}
 	}
 	return r

@@ -143,12 +143,8 @@ const macName = "item_mac"
 // words or contain any character.
 type expression struct {
 	terms  []string
-	names  map[string]string
-	values map[string]types.AttributeValue
-}
-
-func newExpression() *expression {
-	return &expression{names: map[string]string{}, values: map[string]types.AttributeValue{}}
+	names  map[string]string               // nil if there are none, as DynamoDB requires
+	values map[string]types.AttributeValue // nil if there are none
 }
 
 // name returns the placeholder of an attribute's name.
@@ -158,12 +154,18 @@ func (e *expression) name(name string) string {
 			return p
 		}
 	}
+	if e.names == nil {
+		e.names = map[string]string{}
+	}
 	p := fmt.Sprintf("#a%d", len(e.names))
 	e.names[p] = name
 	return p
 }
 
 func (e *expression) value(v types.AttributeValue) string {
+	if e.values == nil {
+		e.values = map[string]types.AttributeValue{}
+	}
 	p := fmt.Sprintf(":v%d", len(e.values))
 	e.values[p] = v
 	return p
@@ -175,26 +177,11 @@ func (e *expression) and(format string, args ...any) {
 
 func (e *expression) text() *string { return aws.String(strings.Join(e.terms, " AND ")) }
 
-// nameMap and valueMap are nil where empty, which DynamoDB wants.
-func (e *expression) nameMap() map[string]string {
-	if len(e.names) == 0 {
-		return nil
-	}
-	return e.names
-}
-
-func (e *expression) valueMap() map[string]types.AttributeValue {
-	if len(e.values) == 0 {
-		return nil
-	}
-	return e.values
-}
-
 // expressionOf is a condition in DynamoDB's words. It is at most 4 KB and 300
 // operators long ("Service quotas", expression parameters): a sealed record
 // needs one comparison, an unsealed one has about twenty attributes.
 func expressionOf(c condition) *expression {
-	e := newExpression()
+	e := &expression{}
 	if c.absent {
 		e.and("attribute_not_exists(%s)", e.name(partitionKey))
 		return e
@@ -230,7 +217,7 @@ func compared(equal record.Attrs) []string {
 // condition with an exclusive bound above and a bound below, so BETWEEN takes
 // last along and page drops it.
 func rangeOf(pk record.Partition, bounds span) *expression {
-	e := newExpression()
+	e := &expression{}
 	s := func(v string) string { return e.value(&types.AttributeValueMemberS{Value: v}) }
 	e.and("%s = %s", e.name(partitionKey), s(string(pk)))
 	switch {

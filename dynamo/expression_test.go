@@ -68,7 +68,7 @@ func compareExpression(t *testing.T, e *expression, text string, names []string,
 	if got := *e.text(); got != text {
 		t.Errorf("%s\nwant %s", got, text)
 	}
-	if len(e.nameMap()) != len(names) || len(e.valueMap()) != len(values) {
+	if len(e.names) != len(names) || len(e.values) != len(values) {
 		t.Fatalf("names %v, values %v", e.names, e.values)
 	}
 	for i, name := range names {
@@ -87,11 +87,11 @@ func placeholder(prefix string, i int) string { return prefix + string(rune('0'+
 
 // TestEmptyMaps: DynamoDB refuses a request with an empty map.
 func TestEmptyMaps(t *testing.T) {
-	e := newExpression()
-	if e.nameMap() != nil || e.valueMap() != nil {
+	e := &expression{}
+	if e.names != nil || e.values != nil {
 		t.Error("a map without entries is not nil")
 	}
-	if expressionOf(condition{absent: true}).valueMap() != nil {
+	if expressionOf(condition{absent: true}).values != nil {
 		t.Error("a condition without values has a map of values")
 	}
 }

@@ -13,6 +13,7 @@
 package encrypted
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,9 +81,7 @@ func New(records record.Store, provider keys.Provider, user string, log *audit.L
 	if log == nil {
 		panic("encrypted: New without an audit log")
 	}
-	if opts == nil {
-		opts = &Options{}
-	}
+	opts = cmp.Or(opts, new(Options))
 	s := seal.New(seal.Config{
 		Records: records, Provider: provider, User: user, Log: log, Now: opts.Now, Tracer: opts.Tracer,
 		Freshness: opts.Freshness, AcceptRollback: opts.AcceptRollback, RotateAfter: opts.RotateAfter,

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,22 +74,14 @@ const defaultMax = 1000
 // NewRing returns a Ring over the table blue_keys of a store. Close does not close
 // the store or the provider.
 func NewRing(store record.Store, provider Provider, user string, opts *Options) *Ring {
-	var o Options
-	if opts != nil {
-		o = *opts
-	}
+	o := *cmp.Or(opts, new(Options))
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if o.TTL <= 0 {
-		o.TTL = DefaultTTL
-	}
-	if o.Max <= 0 {
-		o.Max = defaultMax
 	}
 	if o.Tracer == nil {
 		o.Tracer = noop.NewTracerProvider().Tracer("")
 	}
+	o.TTL, o.Max = cmp.Or(max(o.TTL, 0), DefaultTTL), cmp.Or(max(o.Max, 0), defaultMax)
 	return &Ring{
 		table: NewTable(store), provider: provider, user: user, now: o.Now, record: o.Record, tracer: o.Tracer,
 		keks:    newCache(o.Now, o.TTL, 1, (*KEK).clone),

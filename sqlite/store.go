@@ -23,6 +23,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,13 +75,8 @@ var _ record.Store = (*Store)(nil)
 //   - record.ErrBusy if other processes lock the files for longer than BusyTimeout
 //   - record.ErrUnavailable for any other problem with a file
 func Open(ctx context.Context, path string, opts *Options) (*Store, error) {
-	var o Options
-	if opts != nil {
-		o = *opts
-	}
-	if o.BusyTimeout <= 0 {
-		o.BusyTimeout = 10 * time.Second
-	}
+	o := *cmp.Or(opts, new(Options))
+	o.BusyTimeout = cmp.Or(max(o.BusyTimeout, 0), 10*time.Second)
 	if path == "" || strings.ContainsRune(path, 0) {
 		return nil, fmt.Errorf("%w: sqlite: the path %q is empty or contains a zero byte", record.ErrInvalid, path)
 	}

@@ -52,7 +52,7 @@ func replayed(t *testing.T, name string) *blue.Snapshot {
 	}
 	ctx := context.Background()
 	store := engine.New(memory.New(), nil)
-	if _, err := importer.Run(ctx, store, store, src, nil); err != nil {
+	if _, err := importer.Run(ctx, store, src, nil); err != nil {
 		t.Fatal(err)
 	}
 	listed, err := store.List(ctx)

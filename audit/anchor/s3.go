@@ -1,6 +1,7 @@
 package anchor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -59,10 +60,7 @@ type S3Options struct {
 
 // NewS3 returns the anchor of a bucket. opts may be nil. NewS3 sends no request.
 func NewS3(objects Objects, bucket string, opts *S3Options) *S3 {
-	a := &S3{objects: objects, bucket: bucket}
-	if opts != nil {
-		a.opts = *opts
-	}
+	a := &S3{objects: objects, bucket: bucket, opts: *cmp.Or(opts, new(S3Options))}
 	if a.opts.Now == nil {
 		a.opts.Now = time.Now
 	}

@@ -68,10 +68,7 @@ type Progress struct {
 // during the run, and their new events are not findings. Verify may be called
 // concurrently. opts may be nil.
 func Verify(ctx context.Context, src Source, opts *Options) (Report, error) {
-	if opts == nil {
-		opts = &Options{}
-	}
-	v := newVerifier(src, opts)
+	v := newVerifier(src, cmp.Or(opts, new(Options)))
 	for _, phase := range []struct {
 		name string
 		run  func(context.Context) error

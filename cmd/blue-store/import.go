@@ -166,7 +166,7 @@ func (a *app) importSource(ctx context.Context, s *session, src *importer.Source
 		}
 		opts.ID = func(string) (blue.DialogueID, error) { return id, nil }
 	}
-	res, err := importer.Run(ctx, s.store, s.store, src, opts)
+	res, err := importer.Run(ctx, s.store, src, opts)
 	p.end()
 	if err != nil {
 		if res != nil && res.Done > 0 {

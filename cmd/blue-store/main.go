@@ -14,12 +14,15 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -28,6 +31,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/keys"
+	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/sqlite"
 )
 
@@ -175,4 +182,183 @@ func traceID(ctx context.Context) string {
 		return s.TraceID().String()
 	}
 	return ""
+}
+
+// The exit codes (docs/design.md §6). Later versions can add codes. A script
+// must treat an unknown code like 1.
+const (
+	exitOK          = 0
+	exitUnexpected  = 1
+	exitUsage       = 2
+	exitNotFound    = 3
+	exitRefused     = 4
+	exitUnavailable = 5
+	exitKey         = 6
+	exitIntegrity   = 7
+	exitConflict    = 8
+	exitErased      = 9
+	exitAudit       = 10
+	exitInterrupted = 130
+)
+
+// exitMeanings lists the exit codes with their meanings for the help text.
+var exitMeanings = []struct {
+	code    int
+	meaning string
+}{
+	{exitOK, "ok"},
+	{exitUnexpected, "unexpected"},
+	{exitUsage, "usage or malformed input"},
+	{exitNotFound, "not found"},
+	{exitRefused, "well-formed, but refused by a rule or gate"},
+	{exitUnavailable, "store unreachable"},
+	{exitKey, "key missing, wrong or denied"},
+	{exitIntegrity, "integrity, rollback included"},
+	{exitConflict, "conflict or busy"},
+	{exitErased, "erased"},
+	{exitAudit, "audit unavailable"},
+	{exitInterrupted, "interrupted"},
+}
+
+// kinds maps an error to its exit code and its name in JSON. An error can have
+// several kinds, and the first kind in the list is used.
+var kinds = []struct {
+	err  error
+	code int
+	kind string
+}{
+	{context.Canceled, exitInterrupted, "interrupted"},
+	{blue.ErrTampered, exitIntegrity, "integrity"},
+	{blue.ErrErased, exitErased, "erased"},
+	{blue.ErrSealed, exitKey, "key"},
+	{blue.ErrAudit, exitAudit, "audit_unavailable"},
+	{blue.ErrUnavailable, exitUnavailable, "store_unavailable"},
+	{blue.ErrConflict, exitConflict, "conflict"},
+	{blue.ErrBusy, exitConflict, "busy"},
+	{blue.ErrRefused, exitRefused, "refused"},
+	{blue.ErrTooLarge, exitUsage, "too_large"},
+	{blue.ErrNotFound, exitNotFound, "not_found"},
+	{blue.ErrInvalid, exitUsage, "invalid"},
+}
+
+// classify returns the exit code and name of an error. If an audit event could
+// not be stored, the code is 10. If the reason is that the whole store is
+// unreachable or locked, the error of the store counts, with code 5 or 8.
+func classify(err error) (code int, kind string) {
+	if _, ok := errors.AsType[*usageError](err); ok {
+		return exitUsage, "usage"
+	}
+	for _, k := range kinds {
+		if k.err == blue.ErrAudit && (dynamo.Unreachable(err) || sqlite.IsUnreachable(err)) {
+			continue // the log is in the same store, and the user must repair the store first
+		}
+		if errors.Is(err, k.err) {
+			return k.code, k.kind
+		}
+	}
+	return exitUnexpected, "unexpected"
+}
+
+// usageError is an error of the command line or of a setting. The hint contains
+// a correct form.
+type usageError struct {
+	message string
+	hint    string
+}
+
+func (e *usageError) Error() string { return e.message }
+
+func usage(format string, args ...any) error {
+	return &usageError{message: fmt.Sprintf(format, args...)}
+}
+
+func notFound(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", blue.ErrNotFound, fmt.Sprintf(format, args...))
+}
+
+// hintedError is an error with a hint for the user.
+type hintedError struct {
+	error
+	hint string
+}
+
+func (h *hintedError) Unwrap() error { return h.error }
+
+func withHint(err error, hint string) error {
+	if err == nil {
+		return nil
+	}
+	return &hintedError{err, hint}
+}
+
+// hintOf returns the hint of an error, or "".
+func hintOf(err error) string {
+	if h, ok := errors.AsType[*hintedError](err); ok {
+		return h.hint
+	}
+	if u, ok := errors.AsType[*usageError](err); ok && u.hint != "" {
+		return u.hint
+	}
+	if h, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](err); ok {
+		return h.Hint()
+	}
+	if file, ok := errors.AsType[*localfile.FileError](err); ok && file.Hint != "" {
+		return file.Hint
+	}
+	if wrong, ok := errors.AsType[*keys.WrongKeyError](err); ok && strings.HasPrefix(wrong.Want, "arn:") {
+		if strings.HasPrefix(wrong.Have, "arn:") {
+			return "set BLUE_KMS_KEY_ARN to the key that the store was sealed with; or, if you changed the KMS key on purpose: blue-store keys rewrap"
+		}
+		return "set BLUE_KMS_KEY_ARN to this KMS key"
+	}
+	switch {
+	case errors.Is(err, keys.ErrNoKEK):
+		return "BLUE_USER has no key under this KMS key and no granted key in this store; unset BLUE_KMS_KEY_ARN if the store was sealed with a key file"
+	case errors.Is(err, blue.ErrErased) && !errors.Is(err, blue.ErrTampered):
+		return "the erasure is permanent, and the store never uses the id again; after a restore of older data, run this first: blue-store erase replay"
+	case errors.Is(err, blue.ErrRolledBack):
+		return "if you restored the store on purpose, run the command with --accept-rollback"
+	case errors.Is(err, blue.ErrTampered):
+		return "no data was shown; verify, show and export with --salvage return the items that verify"
+	}
+	return ""
+}
+
+// errorJSON is the JSON form of an error on standard error.
+type errorJSON struct {
+	Kind     string        `json:"kind"`
+	Message  string        `json:"message"`
+	Hint     string        `json:"hint,omitempty"`
+	ExitCode int           `json:"exit_code"`
+	TraceID  string        `json:"trace_id,omitempty"` // of this run, also in its audit events
+	Damage   []blue.Damage `json:"damage,omitempty"`
+}
+
+// exit prints an error and returns its exit code. For a failed validation or a
+// closed gate, standard output already has the answer that Blue defines.
+func (a *app) exit(ctx context.Context, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if ctx.Err() != nil {
+		err = fmt.Errorf("interrupted: %w", context.Canceled)
+	}
+	code, kind := classify(err)
+	e := errorJSON{Kind: kind, Message: err.Error(), Hint: hintOf(err), ExitCode: code, TraceID: traceID(ctx)}
+	if t, ok := errors.AsType[*blue.TamperError](err); ok {
+		e.Damage = t.Damage
+	}
+	if a.isJSON() {
+		text, _ := json.Marshal(e)
+		fmt.Fprintf(a.err, "%s\n", escapeControls(text))
+		return code
+	}
+	fmt.Fprintf(a.err, "error: %s\n", printable(e.Message))
+	if e.Hint != "" {
+		fmt.Fprintf(a.err, "hint: %s\n", printable(e.Hint))
+	}
+	return code
 }

@@ -2,6 +2,7 @@ package conn
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -167,10 +168,7 @@ func (c Config) httpClient() aws.HTTPClient {
 	if c.HTTPClient != nil {
 		return c.HTTPClient
 	}
-	timeout := c.RequestTimeout
-	if timeout <= 0 {
-		timeout = 15 * time.Second
-	}
+	timeout := cmp.Or(max(c.RequestTimeout, 0), 15*time.Second)
 	if c.AWS != nil && c.AWS.HTTPClient != nil {
 		if b, ok := c.AWS.HTTPClient.(*awshttp.BuildableClient); ok {
 			return b.WithTimeout(timeout)

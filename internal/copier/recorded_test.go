@@ -78,7 +78,7 @@ func thereAndBack(w fixture, path string, between record.Store) {
 	w.ok(err)
 	src, err := importer.ReadOperations(data)
 	w.ok(err)
-	imported, err := importer.Run(w.Context(), w.open(first), nil, src, nil)
+	imported, err := importer.Run(w.Context(), w.open(first), src, nil)
 	w.ok(err)
 	id := imported.Dialogue
 	stores := []record.Store{first, between, last}

@@ -56,6 +56,7 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -186,10 +187,7 @@ type importer struct {
 // with what is there (an expert registered twice) is recorded as refused and
 // the import continues. Any other error stops it: the result says how far it
 // came, and running it again resumes. The source is not modified.
-//
-// The analytics are not asked: their index may lag behind, and a free id taken
-// from it would let two runs at once make two dialogues. Nil will do.
-func Run(ctx context.Context, store blue.DialogueStore, _ blue.AnalyticsStore, src *Source, opts *Options) (*Result, error) {
+func Run(ctx context.Context, store blue.DialogueStore, src *Source, opts *Options) (*Result, error) {
 	var first Op
 	if len(src.Ops) > 0 {
 		first = src.Ops[0]
@@ -197,10 +195,7 @@ func Run(ctx context.Context, store blue.DialogueStore, _ blue.AnalyticsStore, s
 	if first.Dialogue == nil {
 		return nil, fmt.Errorf("%w: the source does not begin with a dialogue", errors.Join(blue.ErrInvalid, first.Err))
 	}
-	im := &importer{store: store, src: src}
-	if opts != nil {
-		im.opts = *opts
-	}
+	im := &importer{store: store, src: src, opts: *cmp.Or(opts, new(Options))}
 	if err := im.begin(ctx); err != nil {
 		return im.result(), fmt.Errorf("importing the source %.12s: %w", src.Digest, err)
 	}

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -136,8 +137,13 @@ func drawnRows(lines []string, i int) ([]row, int) {
 			for j := range cells {
 				cells[j] = plain(cells[j])
 			}
-			if open && continues(rows, cells) {
-				rows[len(rows)-1].cells = joinCells(rows[len(rows)-1].cells, cells)
+			// The cells continue the row above if the first one is empty, as in a text
+			// too long for its column.
+			if open && len(cells) > 1 && cells[0] == "" {
+				above := rows[len(rows)-1].cells
+				for j := range min(len(above), len(cells)) {
+					above[j] = strings.TrimSpace(above[j] + " " + cells[j])
+				}
 				continue
 			}
 			rows, open = append(rows, row{i + 1, cells}), true
@@ -148,21 +154,6 @@ func drawnRows(lines []string, i int) ([]row, int) {
 		}
 	}
 	return rows, i - 1
-}
-
-// continues reports whether the cells go on with the row above: the first is
-// empty, as in a text too long for its column.
-func continues(rows []row, cells []string) bool {
-	return len(rows) > 0 && len(cells) > 1 && cells[0] == ""
-}
-
-func joinCells(a, b []string) []string {
-	for i := range a {
-		if i < len(b) {
-			a[i] = strings.TrimSpace(a[i] + " " + b[i])
-		}
-	}
-	return a
 }
 
 // plain strips blanks and emphasis around a text.
@@ -177,10 +168,8 @@ func plain(s string) string {
 // col returns the index of the first column with one of the names, or -1.
 func (t table) col(names ...string) int {
 	for _, name := range names {
-		for i, c := range t.cols {
-			if strings.EqualFold(c, name) {
-				return i
-			}
+		if i := slices.IndexFunc(t.cols, func(column string) bool { return strings.EqualFold(column, name) }); i >= 0 {
+			return i
 		}
 	}
 	return -1
@@ -221,13 +210,8 @@ type numbered struct {
 }
 
 func holdsWord(heading string, words []string) bool {
-	h := strings.ToLower(heading)
-	for _, w := range words {
-		if strings.Contains(h, w) {
-			return true
-		}
-	}
-	return false
+	lower := strings.ToLower(heading)
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(lower, word) })
 }
 
 // listItem returns the text of "- a", "* a" or "1. a".

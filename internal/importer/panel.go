@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -145,7 +146,7 @@ func (r *reader) newExpert(path string, round blue.Round, m member) *blue.NewExp
 	}
 	first := round
 	e := &blue.NewExpert{Slug: blue.ExpertSlug(m.Name), Role: role, FirstRound: &first,
-		Focus: cmpOr(m.Focus, pool.Focus), Relevance: m.Relevance, Tier: r.tier(path, m.Name, cmpOr(m.Tier, pool.Tier))}
+		Focus: cmp.Or(m.Focus, pool.Focus), Relevance: m.Relevance, Tier: r.tier(path, m.Name, cmp.Or(m.Tier, pool.Tier))}
 	if e.Relevance == nil {
 		e.Relevance = pool.Relevance
 	}
@@ -162,7 +163,7 @@ func (r *reader) newExpert(path string, round blue.Round, m member) *blue.NewExp
 		r.note(noteContradiction, path, 0, "%s is retained in round %d, but 0 earlier panels have %s", m.Name, round, m.Name)
 	}
 	if e.Source == "created" {
-		e.CreationReason = cmpOr(m.Reason, fmt.Sprintf("created for the panel of round %d", round))
+		e.CreationReason = cmp.Or(m.Reason, fmt.Sprintf("created for the panel of round %d", round))
 	}
 	return e
 }
@@ -191,11 +192,4 @@ func (r *reader) sameFacts(path string, m member, e *blue.NewExpert) {
 	if m.Relevance != nil && e.Relevance != nil && *m.Relevance != *e.Relevance {
 		r.note(noteContradiction, path, 0, "the relevance of %s is %v here, %v before", m.Name, *m.Relevance, *e.Relevance)
 	}
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -127,7 +128,7 @@ func filled(label, text string) (string, string) {
 		label, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
 		label = strings.TrimSpace(label)
 	}
-	return label, cmpOr(text, label)
+	return label, cmp.Or(text, label)
 }
 
 // draft adds an entity to the batch and names it. seq is the author's own
@@ -174,7 +175,7 @@ func (r *reader) placeContributions(a *assembly) {
 	}
 	quotes := r.quotes(a.round)
 	for _, c := range b.contributions {
-		text := cmpOr(quotes[c.expert.Key()], c.text)
+		text := cmp.Or(quotes[c.expert.Key()], c.text)
 		r.draft(a, blue.KindPerspective, []blue.ExpertSlug{c.expert}, 0, blue.Draft{Label: c.text, Text: text}, place{b.doc.path, c.line})
 	}
 }
@@ -214,7 +215,7 @@ func (r *reader) readSummary(a *assembly) {
 			continue
 		}
 		if strings.HasPrefix(path, "round-") {
-			a.batch.Title = cmpOr(a.batch.Title, d.title())
+			a.batch.Title = cmp.Or(a.batch.Title, d.title())
 		}
 		texts = append(texts, strings.TrimSpace(d.text))
 	}

@@ -143,7 +143,7 @@ var breadLog = []string{"create", "expert Muffin", "round 0", "signal Muffin", "
 func TestRunAndRunAgain(t *testing.T) {
 	store, src := newFake(), bread(t)
 	var seen []int
-	res, err := Run(t.Context(), store, nil, src, &Options{Progress: func(done, total int, op Op) { seen = append(seen, done*10+total) }})
+	res, err := Run(t.Context(), store, src, &Options{Progress: func(done, total int, op Op) { seen = append(seen, done*10+total) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestRunAndRunAgain(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{opCreate: 1, opExpert: 1, opRound: 1, opSignal: 1, opVerdict: 1}, res.Counts); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
-	again, err := Run(t.Context(), store, nil, src, nil)
+	again, err := Run(t.Context(), store, src, nil)
 	if err != nil || again.Created || again.Done != 5 || !cmp.Equal(again.Counts, res.Counts) {
 		t.Errorf("run again: %+v, %v", again, err)
 	}
@@ -166,17 +166,17 @@ func TestRunAndRunAgain(t *testing.T) {
 // each operation taken once.
 func TestRunResumesAfterAnyFault(t *testing.T) {
 	clean := newFake()
-	if _, err := Run(t.Context(), clean, nil, bread(t), nil); err != nil {
+	if _, err := Run(t.Context(), clean, bread(t), nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, after := range []bool{false, true} {
 		for n := 1; n <= clean.calls; n++ {
 			store, src := newFake(), bread(t)
 			store.fail[n] = fault{blue.ErrUnavailable, after}
-			if _, err := Run(t.Context(), store, nil, src, nil); !errors.Is(err, blue.ErrUnavailable) {
+			if _, err := Run(t.Context(), store, src, nil); !errors.Is(err, blue.ErrUnavailable) {
 				t.Errorf("call %d, after %v: error %v", n, after, err)
 			}
-			res, err := Run(t.Context(), store, nil, src, nil)
+			res, err := Run(t.Context(), store, src, nil)
 			if err != nil || res.Done != 5 || len(res.Refused) > 0 {
 				t.Errorf("call %d, after %v: second run %+v, %v", n, after, res, err)
 			}
@@ -192,7 +192,7 @@ func TestRunRecordsRefusals(t *testing.T) {
 		store, src := newFake(), bread(t)
 		store.refuse[1] = fmt.Errorf("%w: no more muffins", why)
 		src.Ops[3] = Op{Kind: opSignal, Index: 3, Err: fmt.Errorf("%w: unreadable", blue.ErrInvalid)}
-		res, err := Run(t.Context(), store, nil, src, nil)
+		res, err := Run(t.Context(), store, src, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,13 +214,13 @@ func TestRunStops(t *testing.T) {
 	for _, why := range []error{blue.ErrBusy, blue.ErrTooLarge, blue.ErrTampered, blue.ErrSealed, blue.ErrAudit} {
 		store := newFake()
 		store.refuse[2] = why
-		res, err := Run(t.Context(), store, nil, bread(t), nil)
+		res, err := Run(t.Context(), store, bread(t), nil)
 		if !errors.Is(err, why) || res.Done != 2 || len(res.Refused) != 0 {
 			t.Errorf("%v: result %+v, error %v", why, res, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	res, err := Run(ctx, newFake(), nil, bread(t), &Options{Progress: func(done, _ int, _ Op) {
+	res, err := Run(ctx, newFake(), bread(t), &Options{Progress: func(done, _ int, _ Op) {
 		if done == 3 {
 			cancel()
 		}
@@ -234,19 +234,19 @@ func TestRunFindsItsDialogue(t *testing.T) {
 	store, src := newFake(), bread(t)
 	store.dialogues["bread"] = &blue.Dialogue{Imports: map[string]blue.ImportProgress{"another": {Done: 9}}}
 	store.dialogues["bread-2"] = &blue.Dialogue{Status: "erased"}
-	res, err := Run(t.Context(), store, nil, src, nil)
+	res, err := Run(t.Context(), store, src, nil)
 	if err != nil || res.Dialogue != "bread-3" || !res.Created {
 		t.Fatalf("result %+v, error %v", res, err)
 	}
-	if res, err := Run(t.Context(), store, nil, src, nil); err != nil || res.Dialogue != "bread-3" || res.Created {
+	if res, err := Run(t.Context(), store, src, nil); err != nil || res.Dialogue != "bread-3" || res.Created {
 		t.Errorf("again: %+v, %v", res, err)
 	}
 	given := &Options{ID: func(title string) (blue.DialogueID, error) { return "opaque", nil }}
-	if res, err := Run(t.Context(), store, nil, src, given); err != nil || res.Dialogue != "opaque" || !res.Created {
+	if res, err := Run(t.Context(), store, src, given); err != nil || res.Dialogue != "opaque" || !res.Created {
 		t.Errorf("given id: %+v, %v", res, err)
 	}
 	store.dialogues["opaque"].Imports = nil
-	if _, err := Run(t.Context(), store, nil, src, given); !errors.Is(err, blue.ErrConflict) {
+	if _, err := Run(t.Context(), store, src, given); !errors.Is(err, blue.ErrConflict) {
 		t.Errorf("a given id that is another dialogue's: %v", err)
 	}
 }
@@ -255,11 +255,11 @@ func TestRunFindsItsDialogue(t *testing.T) {
 func TestRunLosesTheCreate(t *testing.T) {
 	store, src := newFake(), bread(t)
 	store.onCreate = func() {
-		if _, err := Run(t.Context(), store, nil, src, nil); err != nil {
+		if _, err := Run(t.Context(), store, src, nil); err != nil {
 			t.Error(err)
 		}
 	}
-	res, err := Run(t.Context(), store, nil, src, nil)
+	res, err := Run(t.Context(), store, src, nil)
 	if err != nil || res.Created || res.Done != 5 {
 		t.Fatalf("result %+v, error %v", res, err)
 	}
@@ -276,7 +276,7 @@ func TestRunsAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			res, err := Run(t.Context(), store, nil, src, nil)
+			res, err := Run(t.Context(), store, src, nil)
 			if err != nil || res.Done != 5 || len(res.Refused) != 1 {
 				t.Errorf("result %+v, error %v", res, err)
 			}
@@ -295,7 +295,7 @@ func TestRunsAtOnce(t *testing.T) {
 
 func TestRunNeedsADialogue(t *testing.T) {
 	for _, src := range []*Source{{}, {Ops: []Op{{Kind: opCreate, Err: blue.ErrRefused}}}} {
-		if _, err := Run(t.Context(), newFake(), nil, src, nil); !errors.Is(err, blue.ErrInvalid) {
+		if _, err := Run(t.Context(), newFake(), src, nil); !errors.Is(err, blue.ErrInvalid) {
 			t.Errorf("error %v, want %v", err, blue.ErrInvalid)
 		}
 	}

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -62,7 +63,7 @@ func (r *reader) readTensionRow(a *assembly, d *document, t table, row row) {
 		r.note(noteContradiction, d.path, row.line, "%s is stated as OPEN here and as %s before", name, r.status[id])
 	case to != r.status[id]:
 		word := strings.ToUpper(status[:1]) + strings.ToLower(status[1:])
-		via := r.claim(a, d, row.line, word+": "+r.names.ids[id], cmpOr(resolution, label), refTo(to, id))
+		via := r.claim(a, d, row.line, word+": "+r.names.ids[id], cmp.Or(resolution, label), refTo(to, id))
 		r.update(a, id, to, blue.Judge, via)
 	}
 }
@@ -70,17 +71,10 @@ func (r *reader) readTensionRow(a *assembly, d *document, t table, row row) {
 // statusWord turns a judge's word into a tension's status; "" if there is none.
 // An accepted or conditional tension is answered but not resolved.
 func statusWord(word string) blue.Status {
-	switch word {
-	case "OPEN", "":
-		return "open"
-	case "RESOLVED":
-		return "resolved"
-	case "ADDRESSED", "ACCEPTED", "CONDITIONAL", "PARTIALLY RESOLVED":
-		return "addressed"
-	case "REOPENED":
-		return "reopened"
-	}
-	return ""
+	return map[string]blue.Status{
+		"": "open", "OPEN": "open", "RESOLVED": "resolved", "REOPENED": "reopened",
+		"ADDRESSED": "addressed", "ACCEPTED": "addressed", "CONDITIONAL": "addressed", "PARTIALLY RESOLVED": "addressed",
+	}[word]
 }
 
 // refTo is the reference that goes with a change of status.
@@ -103,7 +97,7 @@ func (r *reader) raise(a *assembly, d *document, line int, name, label, raisedBy
 	if len(by) == 0 {
 		by = append(by, blue.Judge)
 	}
-	id := r.draft(a, blue.KindTension, by, 0, blue.Draft{Label: cmpOr(label, name), Text: cmpOr(label, name)}, place{d.path, line})
+	id := r.draft(a, blue.KindTension, by, 0, blue.Draft{Label: cmp.Or(label, name), Text: cmp.Or(label, name)}, place{d.path, line})
 	if m := bareName.FindString(name); m == name && name != "" {
 		r.names.board[name] = id
 	}

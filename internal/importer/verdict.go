@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -11,10 +12,7 @@ import (
 
 // verdictFile returns verdict.md, else CONVERGENCE.md.
 func (r *reader) verdictFile() *document {
-	if d := r.files["verdict.md"]; d != nil {
-		return d
-	}
-	return r.files["CONVERGENCE.md"]
+	return cmp.Or(r.files["verdict.md"], r.files["CONVERGENCE.md"])
 }
 
 var sectionNumber = regexp.MustCompile(`^\d+\.\s+`)
@@ -143,7 +141,7 @@ func (r *reader) answer(d *document) string {
 	}
 	r.note(noteMissing, d.path, 0, "the verdict has no section that answers; its recommendation is the list of its %d decisions", len(labels))
 	if len(labels) == 0 {
-		return cmpOr(d.title(), "See the description")
+		return cmp.Or(d.title(), "See the description")
 	}
 	return "Adopt the decisions: " + strings.Join(labels, "; ")
 }
@@ -221,7 +219,7 @@ func (r *reader) readStatedVerdict(d *document, v *blue.NewVerdict) {
 
 func (r *reader) verdictType(d *document, line int, text string, v *blue.NewVerdict) {
 	kind := blue.VerdictType(strings.ToLower(text))
-	if !slices.Contains([]blue.VerdictType{"interim", blue.VerdictFinal, "minority", "dissent"}, kind) {
+	if !kind.Valid() {
 		r.note(noteUnplaced, d.path, line, "%q is no type of verdict; stored as %s", text, v.Type)
 		return
 	}

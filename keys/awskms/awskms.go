@@ -49,6 +49,7 @@
 package awskms
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,16 +103,9 @@ func New(arn string, api API, store record.Store, opts *Options) (*Provider, err
 	if _, err := parseARN(arn); err != nil {
 		return nil, err
 	}
-	p := &Provider{arn: arn, api: api, table: keys.NewTable(store)}
-	if opts != nil {
-		p.opts = *opts
-	}
-	if p.opts.Tables == "" {
-		p.opts.Tables = "blue"
-	}
-	if p.opts.Timeout <= 0 {
-		p.opts.Timeout = 15 * time.Second
-	}
+	p := &Provider{arn: arn, api: api, table: keys.NewTable(store), opts: *cmp.Or(opts, new(Options))}
+	p.opts.Tables = cmp.Or(p.opts.Tables, "blue")
+	p.opts.Timeout = cmp.Or(max(p.opts.Timeout, 0), 15*time.Second)
 	if p.opts.Now == nil {
 		p.opts.Now = time.Now
 	}

@@ -20,6 +20,7 @@
 package localfile
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -64,11 +65,7 @@ var masterKeyKind = &keyKind{"a key", "restore the file from a copy of it; a key
 
 // Open returns the provider of a key file. It reads and creates nothing.
 func Open(path string, opts *Options) *Provider {
-	p := &Provider{keyFile: keyFile{path: path, kind: masterKeyKind}}
-	if opts != nil {
-		p.opts = *opts
-	}
-	return p
+	return &Provider{keyFile: keyFile{path: path, kind: masterKeyKind}, opts: *cmp.Or(opts, new(Options))}
 }
 
 // UMK implements keys.Provider: it reads the key. If the file is missing and

@@ -128,7 +128,7 @@ func importAll(t testing.TB, store blue.DialogueStore, sources []*importer.Sourc
 	t.Helper()
 	var all []*blue.Snapshot
 	for _, src := range sources {
-		res, err := importer.Run(t.Context(), store, nil, src, nil)
+		res, err := importer.Run(t.Context(), store, src, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -93,7 +93,7 @@ func plainRecords(t *testing.T, name string) ([]record.Record, []blue.Ref) {
 	// text.
 	now := time.Date(2027, 1, 4, 9, 0, 0, 123456789, time.UTC)
 	store := engine.New(records, func() time.Time { now = now.Add(time.Second); return now })
-	result, err := importer.Run(t.Context(), store, store, source, nil)
+	result, err := importer.Run(t.Context(), store, source, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
