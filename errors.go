@@ -1,12 +1,13 @@
 package blue
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/superviber/blue-encrypted-store/internal/display"
+	"github.com/superviber/blue-encrypted-store/internal/plainjson"
 )
 
 // The errors of every store, wrapped with what each layer knows. Compare them
@@ -125,7 +126,7 @@ func (e FieldError) MarshalJSON() ([]byte, error) {
 	if e.Field != "" {
 		field = &e.Field
 	}
-	return plainJSON(struct {
+	return plainjson.Marshal(struct {
 		Code       string  `json:"code"`
 		Context    any     `json:"context"`
 		Field      *string `json:"field"`
@@ -158,7 +159,7 @@ func (e *ValidationError) Unwrap() error { return ErrRefused }
 
 // MarshalJSON writes Blue's answer to a batch that fails its validation.
 func (e *ValidationError) MarshalJSON() ([]byte, error) {
-	return plainJSON(struct {
+	return plainjson.Marshal(struct {
 		Code    string       `json:"error_code"`
 		Count   int          `json:"error_count"`
 		Errors  []FieldError `json:"errors"`
@@ -222,7 +223,7 @@ func checkList[T ~string](what string, text T, list []T) *FieldError {
 	if slices.Contains(list, text) {
 		return nil
 	}
-	e := fieldError(codeInvalidTransition, fmt.Sprintf("Invalid %s '%s'. Must be one of: %s", what, clip(string(text)), joined(list)),
+	e := fieldError(codeInvalidTransition, fmt.Sprintf("Invalid %s '%s'. Must be one of: %s", what, clip(string(text)), display.Join(list, ", ")),
 		"Use a valid "+what)
 	e.Context = map[string][]T{"valid_values": list}
 	return e
@@ -241,24 +242,4 @@ func tooMany(round Round, held int, what string) *FieldError {
 	return fieldError(codeInvalidRound,
 		fmt.Sprintf("Round %d would hold %d %s. At most %d can be numbered", round, held, what, MaxSeq),
 		"Register the rest in another round")
-}
-
-func joined[T ~string](list []T) string {
-	words := make([]string, len(list))
-	for i, w := range list {
-		words[i] = string(w)
-	}
-	return strings.Join(words, ", ")
-}
-
-// plainJSON is json.Marshal without the escaping of '<', '>' and '&', which
-// Blue does not escape.
-func plainJSON(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/superviber/blue-encrypted-store/internal/display"
 )
 
 // A Step marks a request as one operation of an imported source. The store
@@ -223,7 +225,7 @@ func (t RefType) Check(source, target Kind) *FieldError {
 }
 
 func invalidRefType(t string) *FieldError {
-	e := fieldError(codeInvalidRefType, fmt.Sprintf("Invalid reference type '%s'. Must be one of: %s", clip(t), joined(refTypes)),
+	e := fieldError(codeInvalidRefType, fmt.Sprintf("Invalid reference type '%s'. Must be one of: %s", clip(t), display.Join(refTypes, ", ")),
 		"Use a valid reference type")
 	e.Context = map[string][]RefType{"valid_types": RefTypes()}
 	return e

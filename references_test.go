@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/superviber/blue-encrypted-store/internal/plainjson"
 	"github.com/superviber/blue-encrypted-store/internal/testing/fixtures"
 )
 
@@ -68,7 +69,7 @@ func TestCheckReferenceUnknownType(t *testing.T) {
 
 // Ids in messages are cut, and '<' is not escaped.
 func TestFieldErrorJSON(t *testing.T) {
-	text, err := plainJSON(invalidDisplayID("<&>" + string(make([]byte, 500))))
+	text, err := plainjson.Marshal(invalidDisplayID("<&>" + string(make([]byte, 500))))
 	if err != nil || len(text) > 1000 {
 		t.Fatalf("%d bytes, %v", len(text), err)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/superviber/blue-encrypted-store/internal/bounded"
+	"github.com/superviber/blue-encrypted-store/internal/plainjson"
 )
 
 // Velocity returns the open tensions plus the new perspectives of the round. The
@@ -78,7 +79,7 @@ func (e *GateError) MarshalJSON() ([]byte, error) {
 	if r := e.Last; r != nil {
 		current = state{r.ConvergePercent(), r.ConvergeSignals, r.NewPerspectives, r.OpenTensions, r.PanelSize, r.Velocity()}
 	}
-	return plainJSON(struct {
+	return plainjson.Marshal(struct {
 		Blockers   []string `json:"blockers"`
 		State      state    `json:"current_state"`
 		Type       string   `json:"error_type"`

@@ -72,7 +72,7 @@ func (l *Log) commitGenesis(ctx context.Context, c *chain) error {
 	}
 	e.Close("")
 	writes := e.Writes(nil)
-	if err := l.commit(ctx, "audit.genesis", writes); err != nil && !l.isOwnConflict(ctx, err, writes[0].Record) {
+	if err := l.commit(ctx, "audit.genesis", writes); err != nil && !isStored(ctx, l.store, err, writes[0].Record) {
 		return err
 	}
 	c.append(e, l.opts.Now())
@@ -80,15 +80,15 @@ func (l *Log) commitGenesis(ctx context.Context, c *chain) error {
 	return nil
 }
 
-// isOwnConflict reports whether a commit was refused because its own event is
-// stored. A store can deliver a commit twice and answer as the second copy. A
-// genesis has no void event, so the store does not compare it.
-func (l *Log) isOwnConflict(ctx context.Context, err error, event record.Record) bool {
-	if _, conflict := errors.AsType[*record.ConflictError](err); !conflict {
+// isStored reports whether a commit was refused because its own record is stored. A
+// store can deliver a commit twice and answer as the second copy. A genesis has no
+// void event, so the store does not compare it.
+func isStored(ctx context.Context, store record.Store, err error, own record.Record) bool {
+	if !errors.Is(err, record.ErrConflict) {
 		return false
 	}
-	found, err := l.store.Get(ctx, record.Audit, event.Key)
-	return err == nil && found.Equal(event)
+	found, err := store.Get(ctx, record.Audit, own.Key)
+	return err == nil && found.Equal(own)
 }
 
 // append adds a stored event to the chain.

@@ -109,7 +109,7 @@ func (l *Log) signTree(chain string, tree *checkpoint.Tree) (string, error) {
 // note of an earlier attempt is accepted.
 func (l *Log) putCheckpoint(ctx context.Context, w record.Write) error {
 	err := l.commit(ctx, "audit.checkpoint", []record.Write{w})
-	if _, conflict := errors.AsType[*record.ConflictError](err); !conflict {
+	if !errors.Is(err, record.ErrConflict) {
 		return err
 	}
 	found, err := l.store.Get(ctx, record.Audit, w.Record.Key)
@@ -149,13 +149,7 @@ func (l *Log) publish(ctx context.Context, c *chain) error {
 func PutCheckpoint(ctx context.Context, store record.Store, anchors []Anchor, chain string, size uint64, note string) error {
 	w := checkpointWrite(chain, size, note)
 	err := store.Commit(ctx, []record.Write{w})
-	if errors.Is(err, record.ErrConflict) {
-		found, getErr := store.Get(ctx, record.Audit, w.Record.Key)
-		if getErr == nil && found.Equal(w.Record) {
-			err = nil
-		}
-	}
-	if err != nil {
+	if err != nil && !isStored(ctx, store, err, w.Record) {
 		return fmt.Errorf("%w: storing checkpoint %d of audit chain %s: %w", blue.ErrAudit, size, chain, err)
 	}
 	for _, a := range anchors {

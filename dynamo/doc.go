@@ -2,7 +2,7 @@
 // DynamoDB Local and DynamoDB in AWS. Only the endpoint differs.
 //
 // The package contains the protocol that makes a commit of any size one
-// transaction (store.go, settle.go, log.go, turns.go) and its client
+// transaction (store.go, settle.go, log.go) and its client
 // (client.go). The client turns errors of the SDK into errors of record. Other
 // packages define entities (internal/engine), encrypt (encrypted, envelope,
 // keys), choose the endpoint (cmd), define the tables (dynamo/tables) and start
@@ -45,7 +45,7 @@
 //     log of a crashed writer is deleted by a transaction that checks that the
 //     meta item is the one just read (sweep). So an incomplete pending log was
 //     tampered with.
-//   - Leases (turns.go) are advisory. They prevent starvation.
+//   - Leases (settle.go) are advisory. They prevent starvation.
 //
 // The protocol assumes: TransactWriteItems is atomic, and its conditions are
 // checked with all its items locked. GetItem and Query are strongly consistent

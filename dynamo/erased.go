@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -329,14 +328,7 @@ func (s *Store) SealedWith(ctx context.Context) string {
 	if err != nil {
 		return ""
 	}
-	for _, r := range found {
-		print := r.Attrs["umk"].Str()
-		const longest = 256 // an ARN fits
-		if print != "" && len(print) <= longest && !strings.ContainsFunc(print, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-			return print
-		}
-	}
-	return ""
+	return record.SealedWith(found)
 }
 
 // describer is an api that can say what keys a table has. It uses

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/superviber/blue-encrypted-store/dynamo/tables"
@@ -22,15 +23,34 @@ func mustTables(t *testing.T, c Config) *tables.Tables {
 	return admin
 }
 
+// tableOfShape returns the request for a table with other keys than ours and with
+// some of our indexes. Every attribute is a string.
+func tableOfShape(name string, keys []types.KeySchemaElement, indexes ...record.Index) *dynamodb.CreateTableInput {
+	in := &dynamodb.CreateTableInput{TableName: &name, KeySchema: keys, BillingMode: types.BillingModePayPerRequest}
+	define := func(keys []types.KeySchemaElement) {
+		for _, k := range keys {
+			in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: k.AttributeName, AttributeType: types.ScalarAttributeTypeS})
+		}
+	}
+	define(keys)
+	for _, index := range indexes {
+		keys := []types.KeySchemaElement{
+			{AttributeName: aws.String(string(index) + "PK"), KeyType: types.KeyTypeHash}, {AttributeName: aws.String(string(index) + "SK"), KeyType: types.KeyTypeRange},
+		}
+		define(keys)
+		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
+			IndexName: aws.String(string(index)), KeySchema: keys, Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
+		})
+	}
+	return in
+}
+
 // TestWrongKeysInUse: the error of a store over tables of another shape.
 func TestWrongKeysInUse(t *testing.T) {
 	c := localConfig(t)
 	admin := mustTables(t, c)
 	for _, table := range []record.Table{record.Dialogues, record.Audit, record.Keys} {
-		in := admin.Input(table)
-		in.GlobalSecondaryIndexes = nil
-		in.KeySchema = []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}}
-		in.AttributeDefinitions = []types.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS}}
+		in := tableOfShape(c.Prefix+string(table), []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}})
 		if _, err := admin.API.CreateTable(t.Context(), in); err != nil {
 			t.Fatal(err)
 		}
@@ -63,11 +83,7 @@ func TestEmptyIndexOfAnotherShape(t *testing.T) {
 	} {
 		c := localConfig(t)
 		admin := mustTables(t, c)
-		in := admin.Input(record.Dialogues)
-		in.KeySchema, in.AttributeDefinitions = keys, in.AttributeDefinitions[2:]
-		for _, k := range keys {
-			in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: k.AttributeName, AttributeType: types.ScalarAttributeTypeS})
-		}
+		in := tableOfShape(c.Prefix+string(record.Dialogues), keys, record.ByStatus, record.ByTensionStatus, record.ByExpert)
 		if _, err := admin.API.CreateTable(t.Context(), in); err != nil {
 			t.Fatal(err)
 		}

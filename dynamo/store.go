@@ -3,7 +3,6 @@ package dynamo
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -132,16 +131,16 @@ func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, err
 // read is one try of Query; again reports that it must be repeated.
 func (s *Store) read(ctx context.Context, q record.Query) (records []record.Record, again bool, err error) {
 	records, err = s.pages(ctx, q, span{})
-	head := headOf(records)
-	if err != nil || head == nil || q.Table != record.Dialogues {
+	head := record.MetaOf(records)
+	if err != nil || head.Key.Item == "" || q.Table != record.Dialogues {
 		return records, false, err
 	}
 	if q.ForUpdate {
-		if again, err := s.prepare(ctx, *head); err != nil || again {
+		if again, err := s.prepare(ctx, head); err != nil || again {
 			return nil, again, err
 		}
 	}
-	logged, whole, err := s.logOf(ctx, *head)
+	logged, whole, err := s.logOf(ctx, head)
 	return overlay(records, logged), !whole, err
 }
 
@@ -173,10 +172,8 @@ func (s *Store) exact(ctx context.Context, q record.Query) (records []record.Rec
 	if err != nil {
 		return nil, false, err
 	}
-	head := record.Record{Key: headKey(q.Partition)}
-	if h := headOf(listed); h != nil {
-		head = *h
-	}
+	head := record.MetaOf(listed)
+	head.Key = headKey(q.Partition) // also if there is none
 	if !sameAttrs(head, before) {
 		return nil, true, nil
 	}
@@ -346,14 +343,6 @@ func headKey(pk record.Partition) record.Key { return record.Key{Partition: pk, 
 
 func sameAttrs(a, b record.Record) bool {
 	return record.Record{Attrs: a.Attrs}.Equal(record.Record{Attrs: b.Attrs})
-}
-
-func headOf(records []record.Record) *record.Record {
-	i := slices.IndexFunc(records, func(r record.Record) bool { return r.Key.Item == record.Meta })
-	if i < 0 {
-		return nil
-	}
-	return &records[i]
 }
 
 // Config describes where the tables are and which credentials sign the requests.

@@ -31,16 +31,15 @@ func (r *rewrapper) RewrapKEK(context.Context, keys.Provider, string) (bool, err
 // tested with KMS, in cmd/blue-store.
 func TestRewrap(t *testing.T) {
 	ctx, broken := t.Context(), errors.New("broken")
-	dialogues := func(yield func(blue.DialogueID, error) bool) { _ = yield(tea, nil) && yield("", broken) }
-	one := func(yield func(blue.DialogueID, error) bool) { yield(tea, nil) }
 	for name, c := range map[string]struct {
-		provider error
-		all      bool // list a dialogue with an error
-		events   []string
+		provider  error
+		dialogues []blue.DialogueID
+		want      error
+		events    []string
 	}{
-		"success":            {nil, false, []string{"rewrap intent", "rewrap success"}},
-		"one dialogue fails": {nil, true, []string{"rewrap intent", "rewrap failure"}},
-		"own key fails":      {broken, false, []string{"rewrap intent", "rewrap failure"}},
+		"success":            {nil, []blue.DialogueID{tea}, nil, []string{"rewrap intent", "rewrap success"}},
+		"one dialogue fails": {nil, []blue.DialogueID{"No Id", tea}, blue.ErrInvalid, []string{"rewrap intent", "rewrap failure"}},
+		"own key fails":      {broken, []blue.DialogueID{tea}, broken, []string{"rewrap intent", "rewrap failure"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, memory.New())
@@ -49,12 +48,8 @@ func TestRewrap(t *testing.T) {
 			provider := &rewrapper{sealedtest.Key(f.UMK), c.provider}
 			s := encrypted.New(events, provider, "ada", audit.NewLog(events, "ada", nil), nil)
 			defer s.Close()
-			list := one
-			if c.all {
-				list = dialogues
-			}
-			report, err := s.Rewrap(ctx, provider, list)
-			if want := c.provider != nil || c.all; errors.Is(err, broken) != want || report.Own != (c.provider == nil) || len(report.Granted) > 0 {
+			report, err := s.Rewrap(ctx, provider, c.dialogues)
+			if !errors.Is(err, c.want) || report.Own != (c.provider == nil) || len(report.Granted) > 0 {
 				t.Errorf("%+v, %v", report, err)
 			}
 			var got []string
@@ -68,7 +63,7 @@ func TestRewrap(t *testing.T) {
 	}
 	f := newFixture(t, memory.New())
 	f.Fill(3, 5)
-	if _, err := f.As("ada").Rewrap(ctx, localfile.Open(f.UMK+".missing", nil), one); !errors.Is(err, blue.ErrSealed) {
+	if _, err := f.As("ada").Rewrap(ctx, localfile.Open(f.UMK+".missing", nil), []blue.DialogueID{tea}); !errors.Is(err, blue.ErrSealed) {
 		t.Errorf("a missing master key: %v", err)
 	}
 }

@@ -17,7 +17,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -316,7 +315,7 @@ type Rewrapping struct {
 //
 // The error is blue.ErrSealed or keys.ErrDenied if a key cannot be opened,
 // blue.ErrAudit, or an error of the record store.
-func (s *Store) Rewrap(ctx context.Context, from keys.Provider, dialogues iter.Seq2[blue.DialogueID, error]) (Rewrapping, error) {
+func (s *Store) Rewrap(ctx context.Context, from keys.Provider, dialogues []blue.DialogueID) (Rewrapping, error) {
 	report := Rewrapping{Granted: map[blue.DialogueID]int{}}
 	err := s.seal.Run(ctx, "rewrap", audit.Rewrap, "", func(ctx context.Context, o *seal.Operation) error {
 		umk, err := from.UMK(ctx)
@@ -333,11 +332,8 @@ func (s *Store) Rewrap(ctx context.Context, from keys.Provider, dialogues iter.S
 			return err
 		}
 		var errs []error
-		for id, err := range dialogues {
-			n := 0
-			if err == nil {
-				n, err = s.seal.Ring.Rewrap(ctx, string(id), from)
-			}
+		for _, id := range dialogues {
+			n, err := s.seal.Ring.Rewrap(ctx, string(id), from)
 			if err != nil && !errors.Is(err, blue.ErrErased) {
 				errs = append(errs, err)
 			}

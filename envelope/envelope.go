@@ -59,10 +59,13 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
+	"sync"
 
 	blue "github.com/superviber/blue-encrypted-store"
 )
@@ -165,4 +168,203 @@ func unpad(padded []byte) ([]byte, error) {
 func isObject(payload []byte) bool {
 	n := len(payload)
 	return n >= 2 && payload[0] == '{' && payload[n-1] == '}'
+}
+
+// Keys are the keys of one dialogue and version. They are the DEK for payloads,
+// K_item for item MACs, K_root for elements and tags, and K_seal for the root. A key
+// pair endorses the next version. Keys print as [redacted] and must not be copied.
+// All methods may be called concurrently.
+//
+// After Destroy, the methods that return an error return blue.ErrSealed.
+// ItemMAC, Element and Tag panic, because a MAC under no key would be reported
+// as damage. A caller of Destroy must be the last user of the Keys.
+type Keys struct {
+	Redacted
+	id      string
+	version uint32
+
+	mu   sync.RWMutex
+	dek  cipher.AEAD // nil after Destroy
+	seal cipher.AEAD
+	item *macs
+	root *macs
+	next [32]byte // seed of the key pair that endorses the next version
+}
+
+// DeriveKeys derives the keys from the dialogue's secret R, which the caller may
+// destroy afterwards. It returns blue.ErrInvalid for version 0 and for an id that
+// a key id cannot contain, and blue.ErrSealed for a destroyed secret.
+func DeriveKeys(r *Secret, dialogue string, version uint32) (*Keys, error) {
+	return guarded(func() (*Keys, error) {
+		if err := checkVersion(dialogue, version); err != nil {
+			return nil, err
+		}
+		var derived [5]*Secret
+		for i, purpose := range [...]string{"dek", "item", "root", "seal", "next"} {
+			s, err := r.Derive("blue/1/" + purpose + "/" + dialogue + "/" + decimal(version))
+			if err != nil {
+				return nil, err
+			}
+			defer s.Destroy()
+			derived[i] = s
+		}
+		dek, item, root, seal, next := derived[0], derived[1], derived[2], derived[3], derived[4]
+		return &Keys{
+			id:      keyID(dialogue, version),
+			version: version,
+			dek:     newAEAD(dek.key),
+			seal:    newAEAD(seal.key),
+			item:    newMACs(item.key),
+			root:    newMACs(root.key),
+			next:    [32]byte(next.key[:]),
+		}, nil
+	})
+}
+
+// ID returns the attribute key_id, "dek#{dialogue}#{version}".
+func (k *Keys) ID() string { return k.id }
+
+// Version returns the key version, at least 1.
+func (k *Keys) Version() uint32 { return k.version }
+
+// Seal pads a payload and encrypts it for one address. The ciphertext ends with
+// the 16-byte tag. The nonce is 12 random bytes, so two calls return different
+// bytes. Seal returns blue.ErrInvalid if the payload is not a JSON object, and
+// blue.ErrSealed after Destroy.
+func (k *Keys) Seal(addr Address, payload []byte) (ciphertext, nonce []byte, err error) {
+	sealed, err := k.sealWith(&k.dek, payload, addr.AAD())
+	if err != nil {
+		return nil, nil, err
+	}
+	return sealed[NonceSize:], sealed[:NonceSize:NonceSize], nil
+}
+
+// Open returns the payload that was sealed for the address, without padding. The
+// caller must have compared the item's MAC. Open neither keeps nor changes its
+// arguments. It returns [ErrOpen], or blue.ErrSealed after Destroy.
+func (k *Keys) Open(addr Address, ciphertext, nonce []byte) ([]byte, error) {
+	return k.openWith(&k.dek, nonce, ciphertext, addr.AAD())
+}
+
+// SealRoot seals the JSON object of a dialogue's root for the address of its
+// meta item and one root_version. It returns nonce ‖ ciphertext ‖ tag, padded
+// like a payload. It returns blue.ErrInvalid if root is not a JSON object, and
+// blue.ErrSealed after Destroy.
+func (k *Keys) SealRoot(addr Address, version uint64, root []byte) ([]byte, error) {
+	return k.sealWith(&k.seal, root, rootAAD(addr, version))
+}
+
+// OpenRoot returns the root that was sealed for the address and version. It
+// returns [ErrOpen], or blue.ErrSealed after Destroy.
+func (k *Keys) OpenRoot(addr Address, version uint64, sealed []byte) ([]byte, error) {
+	nonce, ciphertext := cutNonce(sealed)
+	return k.openWith(&k.seal, nonce, ciphertext, rootAAD(addr, version))
+}
+
+// sealWith returns nonce ‖ ciphertext ‖ tag of the padded payload. It reads the
+// cipher under the lock.
+func (k *Keys) sealWith(aead *cipher.AEAD, payload []byte, aad [32]byte) ([]byte, error) {
+	padded, err := pad(payload)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(padded)
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if *aead == nil {
+		return nil, errDestroyed
+	}
+	return (*aead).Seal(nil, nil, padded, aad[:]), nil
+}
+
+// openWith reverses sealWith.
+func (k *Keys) openWith(aead *cipher.AEAD, nonce, ciphertext []byte, aad [32]byte) ([]byte, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if *aead == nil {
+		return nil, errDestroyed
+	}
+	padded, err := open(*aead, nonce, ciphertext, aad[:])
+	if err != nil {
+		return nil, err
+	}
+	return unpad(padded)
+}
+
+// rootAAD returns the associated data of a root, which binds it to its dialogue
+// and version.
+func rootAAD(addr Address, version uint64) [32]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "%s/root/%d", addr, version))
+}
+
+// Destroy waits for running calls, overwrites the MAC keys with zeros and drops
+// the ciphers. The key schedules inside the standard library's ciphers cannot be
+// overwritten. The garbage collector frees them. Destroy may be called again.
+func (k *Keys) Destroy() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.dek == nil {
+		return
+	}
+	clear(k.item.key[:])
+	clear(k.root.key[:])
+	clear(k.next[:])
+	k.dek, k.seal, k.item, k.root = nil, nil, nil, nil
+}
+
+// Sizes in bytes of an endorsement.
+const (
+	PublicSize      = ed25519.PublicKeySize // PublicSize is the size of a public key of Keys.Public, 32.
+	EndorsementSize = ed25519.SignatureSize // EndorsementSize is the size of a signature of Keys.Endorse, 64.
+)
+
+// Public returns the Ed25519 public key (RFC 8032) that identifies these keys to
+// users who do not hold them. Its seed is HKDF(R, "blue/1/next/{dialogue}/{version}"),
+// so keys of another secret have another public key. Public returns
+// blue.ErrSealed after Destroy.
+func (k *Keys) Public() (public [PublicSize]byte, err error) {
+	err = k.withSeed(func(pair ed25519.PrivateKey) { copy(public[:], pair.Public().(ed25519.PublicKey)) })
+	return public, err
+}
+
+// Endorse signs the public key of the next version:
+//
+//	LP("blue/1/next") ‖ LP(dialogue) ‖ LP(decimal number of the next version) ‖ public
+//
+// The signature proves that a holder of these keys made the next version, so that
+// an unauthorized writer of the key table cannot choose the secret of a dialogue.
+// Endorse returns blue.ErrSealed after Destroy.
+func (k *Keys) Endorse(next [PublicSize]byte) (signature [EndorsementSize]byte, err error) {
+	dialogue, version, err := ParseKeyID(k.id)
+	if err != nil {
+		return signature, err
+	}
+	err = k.withSeed(func(pair ed25519.PrivateKey) {
+		copy(signature[:], ed25519.Sign(pair, endorsement(dialogue, version+1, next)))
+	})
+	return signature, err
+}
+
+// withSeed calls f with the key pair, inside guard.
+func (k *Keys) withSeed(f func(ed25519.PrivateKey)) error {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.dek == nil {
+		return errDestroyed
+	}
+	guard(func() { f(ed25519.NewKeyFromSeed(k.next[:])) })
+	return nil
+}
+
+// IsEndorsed reports whether signature is an endorsement of a version's public
+// key by the keys with the public key by. These keys belong to the version
+// before.
+func IsEndorsed(by [PublicSize]byte, dialogue string, version uint32, public [PublicSize]byte, signature []byte) bool {
+	return len(signature) == EndorsementSize && ed25519.Verify(by[:], endorsement(dialogue, version, public), signature)
+}
+
+// endorsement returns the text that Endorse signs.
+func endorsement(dialogue string, version uint32, public [PublicSize]byte) []byte {
+	text := appendLP(appendLP(nil, "blue/1/next"), dialogue)
+	return append(appendLP(text, decimal(version)), public[:]...)
 }

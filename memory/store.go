@@ -91,31 +91,17 @@ func (s *Store) Commit(ctx context.Context, writes []record.Write) error {
 	if _, err := s.table(ctx, writes[0].Table); err != nil {
 		return err
 	}
-	if err := s.checkConditions(writes); err != nil {
+	err := record.CheckConditions(writes, func(w record.Write) (record.Attrs, bool, error) {
+		attrs, exists := s.tables[w.Table][w.Record.Key.Partition][w.Record.Key.Item]
+		return attrs, exists, nil
+	})
+	if err != nil {
 		return err
 	}
 	for _, w := range writes {
 		s.apply(w)
 	}
 	return nil
-}
-
-// checkConditions returns a *record.ConflictError if a condition does not hold.
-func (s *Store) checkConditions(writes []record.Write) error {
-	var onMeta error
-	for _, w := range writes {
-		k := w.Record.Key
-		attrs, exists := s.tables[w.Table][k.Partition][k.Item]
-		if w.IsMet(record.Record{Key: k, Attrs: attrs}, exists) {
-			continue
-		}
-		conflict := &record.ConflictError{Table: w.Table, Key: k}
-		if !conflict.IsOnMeta() {
-			return conflict
-		}
-		onMeta = conflict
-	}
-	return onMeta
 }
 
 // apply applies one write. The caller must hold the mutex.

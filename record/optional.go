@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -78,4 +79,22 @@ type Identified interface {
 	// Identity returns the names of the store. They stay the same for its
 	// whole life and in every process. They are not secret.
 	Identity(ctx context.Context) ([]string, error)
+}
+
+// SealedWith returns the fingerprint of the master key that most wrapped keys name,
+// for example "umk:7c1f09aa52e3d410", or "" if there is none. The fingerprint is
+// not authenticated. It is for messages only.
+func SealedWith(wraps []Record) (most string) {
+	const maxSize = 256 // bytes; longer than the ARN of a KMS key
+	count := map[string]int{}
+	for _, w := range wraps {
+		print := w.Attrs["umk"].Str()
+		if print == "" || len(print) > maxSize || strings.ContainsFunc(print, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+			continue
+		}
+		if count[print]++; count[print] > count[most] {
+			most = print
+		}
+	}
+	return most
 }

@@ -137,6 +137,28 @@ func (w Write) IsMet(found Record, exists bool) bool {
 	return true
 }
 
+// CheckConditions returns a *ConflictError if the condition of a write does not hold.
+// If the condition on the meta item and another condition fail, it names the other
+// one. get returns the attributes of the record at the key of a write.
+func CheckConditions(writes []Write, get func(Write) (attrs Attrs, exists bool, err error)) error {
+	var onMeta error
+	for _, w := range writes {
+		attrs, exists, err := get(w)
+		if err != nil {
+			return err
+		}
+		if w.IsMet(Record{Key: w.Record.Key, Attrs: attrs}, exists) {
+			continue
+		}
+		conflict := &ConflictError{Table: w.Table, Key: w.Record.Key}
+		if !conflict.IsOnMeta() {
+			return conflict
+		}
+		onMeta = conflict
+	}
+	return onMeta
+}
+
 // A Query selects a partition, or a part of it.
 type Query struct {
 	Table     Table     // the table to read

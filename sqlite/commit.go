@@ -37,7 +37,7 @@ func (s *Store) Commit(ctx context.Context, writes []record.Write) error {
 	err = f.write(ctx, func(conn *sql.Conn) error {
 		b := batch{ctx, conn, map[string]*sql.Stmt{}}
 		defer b.close()
-		if err := b.checkConditions(writes); err != nil {
+		if err := record.CheckConditions(writes, b.get); err != nil {
 			return err
 		}
 		return b.apply(writes)
@@ -75,33 +75,20 @@ func (b *batch) close() {
 	}
 }
 
-// checkConditions returns a *record.ConflictError if a condition does not hold.
-func (b *batch) checkConditions(writes []record.Write) error {
-	var onMeta error
-	for _, w := range writes {
-		k := w.Record.Key
-		stmt, err := b.statement("SELECT attrs, blobs FROM " + string(w.Table) + " WHERE PK = ? AND SK = ?")
-		if err != nil {
-			return err
-		}
-		var text string
-		var blobs []byte
-		err = stmt.QueryRowContext(b.ctx, k.Partition, k.Item).Scan(&text, &blobs)
-		exists := !errors.Is(err, sql.ErrNoRows)
-		if err != nil && exists {
-			return err
-		}
-		// A damaged row exists without attributes, as in Query.
-		if w.IsMet(record.Record{Key: k, Attrs: decode(text, blobs)}, exists) {
-			continue
-		}
-		conflict := &record.ConflictError{Table: w.Table, Key: k}
-		if !conflict.IsOnMeta() {
-			return conflict
-		}
-		onMeta = conflict
+// get returns the attributes of the record at the key of a write. A damaged row exists
+// without attributes, as in Query.
+func (b *batch) get(w record.Write) (attrs record.Attrs, exists bool, err error) {
+	stmt, err := b.statement("SELECT attrs, blobs FROM " + string(w.Table) + " WHERE PK = ? AND SK = ?")
+	if err != nil {
+		return nil, false, err
 	}
-	return onMeta
+	var text string
+	var blobs []byte
+	err = stmt.QueryRowContext(b.ctx, w.Record.Key.Partition, w.Record.Key.Item).Scan(&text, &blobs)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, false, nil
+	}
+	return decode(text, blobs), true, err
 }
 
 func (b *batch) apply(writes []record.Write) error {

@@ -247,7 +247,7 @@ func (f *file) dsn(readOnly bool) string {
 			"foreign_keys(1)",
 			"trusted_schema(0)",
 			"cell_size_check(1)",
-			"secure_delete(1)", // overwrites deleted rows with zeros; see scrub.go
+			"secure_delete(1)", // overwrites deleted rows with zeros; see Scrub
 		},
 	}
 	if readOnly {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 )
 
 // A Graph is the argument of one dialogue (the DialogueGraph of RFC 0058,
@@ -251,7 +252,7 @@ var dotEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "&", "&am
 func dotQuote(s string) string {
 	lines := strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
 	for i, l := range lines {
-		lines[i] = printable(l)
+		lines[i] = display.OneLine(l)
 	}
 	return `"` + dotEscapes.Replace(strings.Join(lines, "\n")) + `"`
 }

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 )
 
 // unquoteDOT reads one quoted string as Graphviz does: its lexer, then
@@ -60,12 +61,12 @@ func FuzzDOTQuote(f *testing.F) {
 		}
 		want := strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
 		for i, l := range want {
-			want[i] = printable(l)
+			want[i] = display.OneLine(l)
 		}
 		if w := strings.Join(want, "\n"); got != w {
 			t.Errorf("%q came back as %q, want %q", s, got, w)
 		}
-		if plain := !strings.ContainsFunc(s, func(r rune) bool { return printableRune(r) != r }) && utf8.ValidString(s); plain && got != s {
+		if plain := !strings.ContainsFunc(s, func(r rune) bool { return display.OneLine(string(r)) != string(r) }) && utf8.ValidString(s); plain && got != s {
 			t.Errorf("%q came back as %q", s, got)
 		}
 	})
@@ -105,7 +106,7 @@ func FuzzTextIsPrintable(f *testing.F) {
 
 func TestLabelWidth(t *testing.T) {
 	for width, want := range map[int]string{0: "日本語 labels", 30: "日本語 labels", 10: "日本語 labels", 9: "日本語 labe…", 1: "…"} {
-		if got := shorten("日本語 labels", width); got != want {
+		if got := display.Shorten("日本語 labels", width); got != want {
 			t.Errorf("%d: got %q, want %q", width, got, want)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -91,7 +92,7 @@ func TestBuild(t *testing.T) {
 			}
 			var cycles []string
 			for _, c := range g.Cycles {
-				cycles = append(cycles, join(c))
+				cycles = append(cycles, display.Join(c, " "))
 			}
 			if !slices.Equal(cycles, tt.cycles) {
 				t.Errorf("cycles: got %q, want %q", cycles, tt.cycles)
@@ -198,7 +199,7 @@ func TestTensionsResolved(t *testing.T) {
 	} {
 		s := sample(t)
 		s.Verdicts[0].CreatedAt = at(second)
-		if got := join(provenanceOf(t, s).TensionsResolved()); got != want {
+		if got := display.Join(provenanceOf(t, s).TensionsResolved(), " "); got != want {
 			t.Errorf("at second %d: got %q, want %q", second, got, want)
 		}
 	}

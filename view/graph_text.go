@@ -6,10 +6,9 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 )
 
 // WriteText writes the graph as an outline: the nodes by round with their
@@ -28,13 +27,13 @@ func (g *Graph) WriteText(w io.Writer, labelWidth int) error {
 	for _, round := range g.rounds() {
 		o.line(0, "round %d", round[0].Round)
 		for _, n := range round {
-			o.line(1, "%s %s %s  %s", n.ID, n.Kind, printable(string(n.Status)), o.label(n))
+			o.line(1, "%s %s %s  %s", n.ID, n.Kind, display.OneLine(string(n.Status)), o.label(n))
 			for _, e := range g.out[n.ID] {
 				target := e.Target.String()
 				if _, ok := g.place[e.Target]; !ok {
 					target += " (not in the dialogue)"
 				}
-				o.line(2, "→ %s %s", printable(string(e.Type)), target)
+				o.line(2, "→ %s %s", display.OneLine(string(e.Type)), target)
 			}
 		}
 	}
@@ -42,19 +41,19 @@ func (g *Graph) WriteText(w io.Writer, labelWidth int) error {
 		o.line(0, "dangling references")
 	}
 	for _, e := range g.Dangling {
-		o.line(1, "%s → %s %s", e.Source, printable(string(e.Type)), e.Target)
+		o.line(1, "%s → %s %s", e.Source, display.OneLine(string(e.Type)), e.Target)
 	}
 	if len(g.Cycles) > 0 {
 		o.line(0, "cycles")
 	}
 	for _, c := range g.Cycles {
-		o.line(1, "%s", join(c))
+		o.line(1, "%s", display.Join(c, " "))
 	}
 	if len(g.verdicts) > 0 {
 		o.line(0, "verdicts")
 	}
 	for _, v := range g.verdicts {
-		o.line(1, "%s %s, round %d", printable(string(v.ID)), printable(string(v.Type)), v.Round)
+		o.line(1, "%s %s, round %d", display.OneLine(string(v.ID)), display.OneLine(string(v.Type)), v.Round)
 		o.provenance(g.provenance(v))
 	}
 	return o.w.Flush()
@@ -72,12 +71,12 @@ func (o *outline) line(indent int, format string, args ...any) {
 	fmt.Fprintf(o.w, "%s%s\n", strings.Repeat("  ", indent), text)
 }
 
-func (o *outline) label(n Node) string { return shorten(printable(n.Label), o.width) }
+func (o *outline) label(n Node) string { return display.Shorten(display.OneLine(n.Label), o.width) }
 
 // title returns a node's id, status and label on one line.
 func (o *outline) title(id blue.EntityID) string {
 	n, _ := o.g.Node(id)
-	return fmt.Sprintf("%s %s  %s", id, printable(string(n.Status)), o.label(n))
+	return fmt.Sprintf("%s %s  %s", id, display.OneLine(string(n.Status)), o.label(n))
 }
 
 func (o *outline) provenance(p *Provenance) {
@@ -103,16 +102,8 @@ func (o *outline) provenance(p *Provenance) {
 
 func (o *outline) list(indent int, word string, ids []blue.EntityID) {
 	if len(ids) > 0 {
-		o.line(indent, "%s %s", word, join(ids))
+		o.line(indent, "%s %s", word, display.Join(ids, " "))
 	}
-}
-
-func join(ids []blue.EntityID) string {
-	words := make([]string, len(ids))
-	for i, id := range ids {
-		words[i] = id.String()
-	}
-	return strings.Join(words, " ")
 }
 
 // rounds returns the nodes in groups of one round, ascending, each group in
@@ -127,29 +118,4 @@ func (g *Graph) rounds() [][]Node {
 		groups[len(groups)-1] = append(groups[len(groups)-1], n)
 	}
 	return groups
-}
-
-// printable makes one line of a text that does nothing to a terminal or a
-// drawing. Line breaks and tabs become spaces. Every other control character
-// (C0, DEL and C1, so each start of an ANSI escape), each bidirectional control and each
-// broken byte becomes U+FFFD. Joiners stay, because emoji need them.
-func printable(s string) string { return strings.Map(printableRune, s) }
-
-func printableRune(r rune) rune {
-	switch {
-	case strings.ContainsRune("\n\r\t\u2028\u2029", r):
-		return ' '
-	case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r):
-		return utf8.RuneError
-	}
-	return r // strings.Map passes a broken byte as U+FFFD
-}
-
-// shorten cuts a text to at most the number of characters. The last character
-// is then an ellipsis. 0 means no limit.
-func shorten(s string, most int) string {
-	if most <= 0 || utf8.RuneCountInString(s) <= most {
-		return s
-	}
-	return string([]rune(s)[:most-1]) + "…"
 }

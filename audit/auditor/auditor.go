@@ -30,6 +30,7 @@ package auditor
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
@@ -100,12 +101,12 @@ type verifier struct {
 func newVerifier(src Source, opts *Options) *verifier {
 	v := &verifier{
 		src: src, verifiers: opts.Verifiers, anchors: opts.Anchors, show: opts.Progress, tail: opts.Tail,
-		extra: make(map[string]bool), known: make(map[string]*dialogue), secret: newSecret(),
+		extra: make(map[string]bool), known: make(map[string]*dialogue), now: time.Now(),
 	}
+	rand.Read(v.secret[:]) // never fails (crypto/rand)
 	if v.verifiers == nil {
 		v.verifiers = note.VerifierList()
 	}
-	v.now = time.Now()
 	if opts.Now != nil {
 		v.now = opts.Now()
 	}
@@ -291,12 +292,9 @@ func (s *Summary) add(uses map[Use]*Use, e audit.Event, names map[string]string)
 		s.First = e.Timestamp
 	}
 	s.Last = max(s.Last, e.Timestamp)
-	if e.Operation != audit.Genesis && e.Operation != audit.Close && e.Operation != audit.Void {
-		count(uses, e, names)
+	if e.Operation == audit.Genesis || e.Operation == audit.Close || e.Operation == audit.Void {
+		return
 	}
-}
-
-func count(uses map[Use]*Use, e audit.Event, names map[string]string) {
 	key := Use{Principal: cmp.Or(names[e.Principal], e.Principal), Dialogue: e.Dialogue, Operation: e.Operation, Outcome: e.Outcome, Class: e.ErrorClass}
 	u := uses[key]
 	if u == nil {

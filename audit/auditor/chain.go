@@ -138,9 +138,9 @@ func (v *verifier) chain(ctx context.Context, chain string) error {
 	return v.follow(ctx, newWalk(chain, v.verifiers))
 }
 
-// follow goes along a chain from where w stands. Anchors and the next
-// checkpoint are read before the events they cover, so that what lands
-// meanwhile is not taken for damage.
+// follow verifies the rest of a chain after the events that w has seen. Anchors and the
+// next checkpoint are read before the events that they cover, so that events that are
+// written in between are not taken for damage.
 func (v *verifier) follow(ctx context.Context, w *walk) error {
 	anchored, err := v.anchorMarks(ctx, w.chain)
 	if err != nil {

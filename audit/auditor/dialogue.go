@@ -2,7 +2,6 @@ package auditor
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -40,11 +39,6 @@ const (
 
 // sum is a number mod 2^256.
 type sum [4]uint64
-
-func newSecret() (secret [32]byte) {
-	rand.Read(secret[:]) // never fails (crypto/rand)
-	return secret
-}
 
 // add adds the hash of a commit's version and the place of its event.
 func (v *verifier) add(s *sum, version uint64, chain string, seq uint64) {

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/plainjson"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -290,11 +291,8 @@ func encodeLine(r record.Record) ([]byte, error) {
 			item[name] = value{BOOL: &truth}
 		}
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(item) // keys ascending
-	return b.Bytes(), err
+	text, err := plainjson.Marshal(item) // keys ascending
+	return append(text, '\n'), err
 }
 
 // valid takes out of a damaged text what JSON cannot say.

@@ -9,11 +9,10 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/term"
 )
@@ -119,9 +118,9 @@ func (a *app) answer(v any, text func(w io.Writer)) error {
 	return a.write(escapeControls(b.Bytes()))
 }
 
-// answerText prints a result: v as JSON, or text as printable returns it.
+// answerText prints a result: v as JSON, or text as display.Printable returns it.
 func (a *app) answerText(v any, text string) error {
-	return a.answer(v, func(w io.Writer) { io.WriteString(w, printable(text)) })
+	return a.answer(v, func(w io.Writer) { io.WriteString(w, display.Printable(text)) })
 }
 
 // escapeControls replaces control characters and bidirectional controls in JSON by
@@ -129,7 +128,7 @@ func (a *app) answerText(v any, text string) error {
 func escapeControls(text []byte) []byte {
 	var b bytes.Buffer
 	for _, r := range string(text) {
-		if r != '\n' && isControl(r) {
+		if r != '\n' && display.IsControl(r) {
 			fmt.Fprintf(&b, "\\u%04x", r)
 			continue
 		}
@@ -149,35 +148,8 @@ func (a *app) write(b []byte) error {
 // note prints a note on standard error, unless --quiet is set.
 func (a *app) note(format string, args ...any) {
 	if !a.flags.quiet {
-		fmt.Fprintf(a.err, "%s\n", printable(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(a.err, "%s\n", display.Printable(fmt.Sprintf(format, args...)))
 	}
-}
-
-// isControl reports whether a terminal could interpret r as a control
-// character or as a bidirectional control.
-func isControl(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
-
-// printable replaces each character that could control a terminal: control
-// characters except newline and tab, bidirectional controls, and invalid UTF-8.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && isControl(r) {
-			return utf8.RuneError
-		}
-		return r
-	}, s)
-}
-
-// oneLine is printable for a text that must stay on one line, such as a label.
-// A line break in it could imitate another line of the output.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch r {
-		case '\n', '\r', '\t', '\u2028', '\u2029':
-			return ' '
-		}
-		return r
-	}, printable(s))
 }
 
 // helpTemplate shows the examples before the flags.

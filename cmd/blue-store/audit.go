@@ -13,6 +13,7 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
 	"github.com/superviber/blue-encrypted-store/audit/auditor"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 )
 
 func auditCommand(a *app) *cobra.Command {
@@ -281,5 +282,5 @@ func (a *app) auditForget(ctx context.Context, user, confirm string) error {
 		}
 	}
 	return a.answerText(forgetAnswer{"blue-store/audit-forget@1", user, forgotten},
-		fmt.Sprintf("forgotten: %s (%d pseudonyms)\n", oneLine(user), len(forgotten)))
+		fmt.Sprintf("forgotten: %s (%d pseudonyms)\n", display.OneLine(user), len(forgotten)))
 }

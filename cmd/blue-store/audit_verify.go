@@ -13,6 +13,7 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit/auditor"
 	"github.com/superviber/blue-encrypted-store/audit/checkpoint"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 )
 
 func auditVerifyCommand(a *app) *cobra.Command {
@@ -115,13 +116,13 @@ func (r auditReport) text(w io.Writer) {
 		fmt.Fprintf(w, "  from %.19sZ to %.19sZ\n", r.First, r.Last)
 	}
 	for _, f := range r.Findings {
-		fmt.Fprintf(w, "  ✗ %s\n", oneLine(f.String()))
+		fmt.Fprintf(w, "  ✗ %s\n", display.OneLine(f.String()))
 	}
 	if more := r.Found - len(r.Findings); more > 0 {
 		fmt.Fprintf(w, "  … and %d more\n", more)
 	}
 	for _, t := range r.Tails {
-		fmt.Fprintf(w, "  – %s\n", oneLine(t.String()))
+		fmt.Fprintf(w, "  – %s\n", display.OneLine(t.String()))
 	}
 	if more := r.Unproven - len(r.Tails); more > 0 {
 		fmt.Fprintf(w, "  … and %d more\n", more)

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -212,7 +213,7 @@ func (a *app) configExplain(ctx context.Context) error {
 			if !s.Used {
 				unused = " (not used)"
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s%s\n", s.Name, oneLine(s.Value), oneLine(s.From), unused)
+			fmt.Fprintf(t, "%s\t%s\t%s%s\n", s.Name, display.OneLine(s.Value), display.OneLine(s.From), unused)
 		}
 		t.Flush()
 	})

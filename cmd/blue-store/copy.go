@@ -12,6 +12,7 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/freshness"
 	"github.com/superviber/blue-encrypted-store/internal/copier"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
 )
 
@@ -209,13 +210,13 @@ func (r *copyAnswer) text() string {
 	var b strings.Builder
 	for _, d := range r.Dialogues {
 		if d.Result == nil {
-			fmt.Fprintf(&b, "✗ %s  %s\n", d.DialogueID, oneLine(d.Message))
+			fmt.Fprintf(&b, "✗ %s  %s\n", d.DialogueID, display.OneLine(d.Message))
 			continue
 		}
 		mark, check := "✓", "verified"
 		switch {
 		case d.Message != "":
-			mark, check = "✗", oneLine(d.Message)
+			mark, check = "✗", display.OneLine(d.Message)
 		case !d.Verified:
 			check = "compared with the source, but not decrypted: " + d.Note
 		}

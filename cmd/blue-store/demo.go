@@ -16,6 +16,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/internal/demo"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 	"github.com/superviber/blue-encrypted-store/internal/importer"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/view"
@@ -310,5 +311,5 @@ func (d *demoAnswer) text(w io.Writer) {
 		fmt.Fprintf(&b, "  %s\n", line)
 	}
 	b.WriteString("(in a checkout, type go run ./cmd/blue-store instead of blue-store)\n")
-	io.WriteString(w, printable(b.String()))
+	io.WriteString(w, display.Printable(b.String()))
 }

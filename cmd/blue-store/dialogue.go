@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 	"github.com/superviber/blue-encrypted-store/wire"
 )
 
@@ -57,9 +58,9 @@ func validationText(e *blue.ValidationError) string {
 	var b strings.Builder
 	for i := range e.Errors {
 		f := &e.Errors[i]
-		b.WriteString(oneLine(f.Error()) + "\n")
+		b.WriteString(display.OneLine(f.Error()) + "\n")
 		if f.Suggestion != nil {
-			fmt.Fprintf(&b, "    %s\n", oneLine(*f.Suggestion))
+			fmt.Fprintf(&b, "    %s\n", display.OneLine(*f.Suggestion))
 		}
 	}
 	return b.String()
@@ -71,7 +72,7 @@ func (a *app) warn(warnings []blue.Warning) {
 		return
 	}
 	for _, w := range warnings {
-		fmt.Fprintf(a.err, "warning: %s\n", oneLine(w.Message))
+		fmt.Fprintf(a.err, "warning: %s\n", display.OneLine(w.Message))
 	}
 }
 
@@ -283,19 +284,16 @@ func (a *app) createExpert(ctx context.Context, dialogue, data string, members [
 	if err := checkPastry(e.Slug); err != nil {
 		return err
 	}
-	s, err := a.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	added, err := s.store.RegisterExpert(ctx, id, e)
-	if err != nil {
-		return a.answerRefusal(err)
-	}
-	a.warn(warnings)
-	return a.answerText(newExpertJSON(&added.Value, warnings),
-		fmt.Sprintf("added %s (%s) to %s\nnext: blue-store dialogue round-register --dialogue-id %s --round %d --data @round.json\n",
-			added.Value.Slug, oneLine(added.Value.Role), id, id, *e.FirstRound))
+	return a.withStore(ctx, func(s *session) error {
+		added, err := s.store.RegisterExpert(ctx, id, e)
+		if err != nil {
+			return a.answerRefusal(err)
+		}
+		a.warn(warnings)
+		return a.answerText(newExpertJSON(&added.Value, warnings),
+			fmt.Sprintf("added %s (%s) to %s\nnext: blue-store dialogue round-register --dialogue-id %s --round %d --data @round.json\n",
+				added.Value.Slug, display.OneLine(added.Value.Role), id, id, *e.FirstRound))
+	})
 }
 
 // checkExpertData returns one error that names every missing field.

@@ -18,6 +18,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/dynamo/tables"
 	"github.com/superviber/blue-encrypted-store/envelope"
 	"github.com/superviber/blue-encrypted-store/internal/awsclient"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
@@ -141,9 +142,9 @@ func (h *healthCheck) text(w io.Writer) {
 		if !f.OK {
 			mark = "!!"
 		}
-		fmt.Fprintf(w, "%s  %-10s %s\n", mark, f.Check, oneLine(f.Detail))
+		fmt.Fprintf(w, "%s  %-10s %s\n", mark, f.Check, display.OneLine(f.Detail))
 		if f.Hint != "" {
-			fmt.Fprintf(w, "    %-10s hint: %s\n", "", oneLine(f.Hint))
+			fmt.Fprintf(w, "    %-10s hint: %s\n", "", display.OneLine(f.Hint))
 		}
 	}
 }

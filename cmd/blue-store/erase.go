@@ -12,6 +12,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/erasure"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 	"github.com/superviber/blue-encrypted-store/keys"
 )
 
@@ -150,7 +151,7 @@ func (r *eraseAnswer) deliver(certificate erasure.Certificate, note, output stri
 	if err := replaceFile(output, []byte(note)); err != nil {
 		return err
 	}
-	if err := replaceFile(output+".txt", []byte(printable(r.summary))); err != nil {
+	if err := replaceFile(output+".txt", []byte(display.Printable(r.summary))); err != nil {
 		return err
 	}
 	r.Files = []string{output, output + ".txt"}
@@ -165,7 +166,7 @@ func (r eraseAnswer) text() string {
 	case r.Dialogue != nil:
 		fmt.Fprintf(&b, "erased: %s, %d records and %d wrapped key(s)\n", r.Dialogue.Dialogue, r.Dialogue.Items, len(r.Dialogue.Wraps))
 	case r.User != nil:
-		fmt.Fprintf(&b, "erased: user %s; %d dialogues erased, access to %d dialogues revoked\n", oneLine(r.User.User), len(r.User.Erased), len(r.User.Revoked))
+		fmt.Fprintf(&b, "erased: user %s; %d dialogues erased, access to %d dialogues revoked\n", display.OneLine(r.User.User), len(r.User.Erased), len(r.User.Revoked))
 	}
 	fmt.Fprintf(&b, "\n%s", r.summary)
 	if len(r.Files) > 0 {
@@ -222,7 +223,9 @@ func eraseVerifyCommand(a *app) *cobra.Command {
 			"BLUE_AUDIT_TRUST names the keys of other clients.",
 		Example: "  blue-store erase verify which-cache.cert",
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(c *cobra.Command, args []string) error { return a.eraseVerify(c.Context(), args[0]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withCertificate(c.Context(), args[0], func(s *auditSession, text string) error { return a.eraseVerify(c.Context(), s, text) })
+		},
 	}
 }
 
@@ -234,12 +237,7 @@ type certificateAnswer struct {
 	Certificate erasure.Certificate `json:"certificate"`
 }
 
-func (a *app) eraseVerify(ctx context.Context, path string) error {
-	text, s, err := a.openCertificate(ctx, path)
-	if err != nil {
-		return err
-	}
-	defer s.close()
+func (a *app) eraseVerify(ctx context.Context, s *auditSession, text string) error {
 	verifiers, err := a.verifiers(ctx, s.config, nil)
 	if err != nil {
 		return err
@@ -250,7 +248,7 @@ func (a *app) eraseVerify(ctx context.Context, path string) error {
 		return withCertificateHint(err)
 	}
 	answer := certificateAnswer{"blue-store/erase-verify@1", true, certificate}
-	return a.answerText(answer, fmt.Sprintf("✓ valid: %s %s is erased (%s)\n", certificate.Subject.Kind, oneLine(certificate.Subject.ID), certificate.State))
+	return a.answerText(answer, fmt.Sprintf("✓ valid: %s %s is erased (%s)\n", certificate.Subject.Kind, display.OneLine(certificate.Subject.ID), certificate.State))
 }
 
 // withCertificateHint adds a hint to the error of a certificate that is not valid.
@@ -261,14 +259,13 @@ func withCertificateHint(err error) error {
 	return withHint(err, "use the store that issued the certificate; after a restore of older data: blue-store erase replay; otherwise contact the issuer of the certificate")
 }
 
-// openCertificate reads a certificate and opens the store for reading.
-func (a *app) openCertificate(ctx context.Context, path string) (string, *auditSession, error) {
+// withCertificate is withAudit with the text of a certificate.
+func (a *app) withCertificate(ctx context.Context, path string, do func(*auditSession, string) error) error {
 	text, err := readFile(ctx, path)
 	if err != nil {
-		return "", nil, unreadable(path, err)
+		return unreadable(path, err)
 	}
-	s, err := a.openAudit(ctx)
-	return string(text), s, err
+	return a.withAudit(ctx, func(s *auditSession) error { return do(s, string(text)) })
 }
 
 func eraseFinalizeCommand(a *app) *cobra.Command {
@@ -289,19 +286,14 @@ func eraseFinalizeCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.eraseFinalize(c.Context(), args[0], path)
+			return a.withCertificate(c.Context(), args[0], func(s *auditSession, text string) error { return a.eraseFinalize(c.Context(), s, text, path) })
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "", "`FILE` for the final certificate (default: CERT, which is replaced)")
 	return c
 }
 
-func (a *app) eraseFinalize(ctx context.Context, path, output string) error {
-	text, s, err := a.openCertificate(ctx, path)
-	if err != nil {
-		return err
-	}
-	defer s.close()
+func (a *app) eraseFinalize(ctx context.Context, s *auditSession, text, output string) error {
 	notary, err := a.notary(ctx, s.config, s.records)
 	if err != nil {
 		return err
@@ -318,5 +310,5 @@ func (a *app) eraseFinalize(ctx context.Context, path, output string) error {
 	if err := answer.deliver(certificate, final, filepath.Clean(output)); err != nil {
 		return err
 	}
-	return a.answerText(answer, fmt.Sprintf("final: %s\n", oneLine(strings.Join(answer.Files, ", "))))
+	return a.answerText(answer, fmt.Sprintf("final: %s\n", display.OneLine(strings.Join(answer.Files, ", "))))
 }

@@ -212,14 +212,7 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-func TestPrintable(t *testing.T) {
-	const bad = "a\x1b[31m\x9b\u009bb\u202ec\u2066d\u061ce\rf\x00g\x7f\thi\nj"
-	if got, want := printable(bad), "a\ufffd[31m\ufffd\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\ufffdg\ufffd\thi\nj"; got != want {
-		t.Errorf("%q; want %q", got, want)
-	}
-	if got, want := oneLine("a\nb\u2028c\td"), "a b c d"; got != want {
-		t.Errorf("%q; want %q", got, want)
-	}
+func TestEscapeControls(t *testing.T) {
 	if got, want := string(escapeControls([]byte("\"a\u009bb\u202ec\u007f\"\n"))), `"a\u009bb\u202ec\u007f"`+"\n"; got != want {
 		t.Errorf("%q; want %q", got, want)
 	}

@@ -20,6 +20,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit/auditor"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 	"github.com/superviber/blue-encrypted-store/wire"
 )
 
@@ -193,7 +194,7 @@ func (a *app) ask(ctx context.Context, question string) (typed string, canAsk bo
 	} else if !isTerminal(a.err) {
 		return "", false, nil
 	}
-	if _, err := io.WriteString(to, printable(question)); err != nil {
+	if _, err := io.WriteString(to, display.Printable(question)); err != nil {
 		return "", false, fmt.Errorf("asking: %w", err)
 	}
 	line, err := readWithin(ctx, func() ([]byte, error) {
@@ -219,7 +220,7 @@ type confirmation struct {
 
 func (a *app) confirm(ctx context.Context, c confirmation) error {
 	if c.given == "" {
-		typed, canAsk, err := a.ask(ctx, fmt.Sprintf("%s Type %s to continue: ", oneLine(c.warning), oneLine(c.name)))
+		typed, canAsk, err := a.ask(ctx, fmt.Sprintf("%s Type %s to continue: ", display.OneLine(c.warning), display.OneLine(c.name)))
 		switch {
 		case err != nil:
 			return err
@@ -270,7 +271,7 @@ func (p *progress) line(text string) {
 		return
 	}
 	p.shown = true
-	fmt.Fprintf(p.w, "%s%s", clearLine, printable(text))
+	fmt.Fprintf(p.w, "%s%s", clearLine, display.Printable(text))
 }
 
 // log shows the progress of a verification of the audit log.

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -14,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 	"github.com/superviber/blue-encrypted-store/internal/engine"
+	"github.com/superviber/blue-encrypted-store/internal/plainjson"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -219,13 +219,11 @@ func valueText(v any) string {
 	if value := reflect.ValueOf(v); value.Kind() == reflect.String {
 		return value.String()
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	text, err := plainjson.Marshal(v)
+	if err != nil {
 		return "(" + err.Error() + ")"
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return string(text)
 }
 
 // The widths of the two columns in characters.
@@ -251,7 +249,7 @@ func (it *inspectedItem) writeColumns(b *strings.Builder) {
 }
 
 func twoColumns(b *strings.Builder, left, right string) {
-	line := fmt.Sprintf("%-*s  %s", leftWidth, clipRunes(left, leftWidth), clipRunes(right, rightWidth))
+	line := fmt.Sprintf("%-*s  %s", leftWidth, display.Shorten(left, leftWidth), display.Shorten(right, rightWidth))
 	b.WriteString(strings.TrimRight(line, " ") + "\n")
 }
 
@@ -264,14 +262,6 @@ func (s storedAttr) line() string {
 
 func (f openedField) line() string {
 	return fmt.Sprintf("%-14s %s", f.Name, strings.Join(strings.Fields(f.Value), " "))
-}
-
-// clipRunes shortens a text to at most n characters.
-func clipRunes(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	return string([]rune(s)[:n-1]) + "…"
 }
 
 // wrapText breaks a paragraph into lines of at most width characters.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/superviber/blue-encrypted-store/internal/display"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -130,7 +131,7 @@ func (v *readableView) writeText(b *strings.Builder) {
 		}
 	}
 	line("items", fmt.Sprintf("%d, %d bytes: %s", v.Items, v.Bytes, tally(v.Kinds)))
-	line("ids", clipRunes(strings.Join(v.SortKeys, " "), 80))
+	line("ids", display.Shorten(strings.Join(v.SortKeys, " "), 80))
 	line("slugs", strings.Join(v.Experts, ", "))
 	line("who took part when", strings.Join(v.TookPart, ", "))
 	line("statuses", tally(v.Statuses))
@@ -141,7 +142,7 @@ func (v *readableView) writeText(b *strings.Builder) {
 		if t.More > 0 {
 			more = fmt.Sprintf(" and %d more", t.More)
 		}
-		line(t.Name, clipRunes(strings.Join(t.Values, ", "), 80)+more)
+		line(t.Name, display.Shorten(strings.Join(t.Values, ", "), 80)+more)
 	}
 	line("sealed sizes", tallySizes(v.Sizes))
 	line("key ids", strings.Join(v.KeyIDs, ", "))

@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 )
 
 func keysCommand(a *app) *cobra.Command {
@@ -148,7 +148,7 @@ func (a *app) keysGrant(ctx context.Context, s *session, id blue.DialogueID, use
 	if !granted {
 		verb = "already granted"
 	}
-	return a.answerText(grantAnswer{"blue-store/keys-grant@1", id, user, granted}, fmt.Sprintf("%s: %s may read and write %s\n", verb, oneLine(user), id))
+	return a.answerText(grantAnswer{"blue-store/keys-grant@1", id, user, granted}, fmt.Sprintf("%s: %s may read and write %s\n", verb, display.OneLine(user), id))
 }
 
 func keysRevokeCommand(a *app) *cobra.Command {
@@ -174,9 +174,9 @@ func (a *app) keysRevoke(ctx context.Context, s *session, id blue.DialogueID, us
 		return withHint(err, keysHint(err, "the same command continues at this point"))
 	}
 	if !done.Held {
-		a.note("note: the store had no key of %s; the dialogue was re-encrypted nevertheless, because the user can have a copy", oneLine(user))
+		a.note("note: the store had no key of %s; the dialogue was re-encrypted nevertheless, because the user can have a copy", display.OneLine(user))
 	}
-	answer := rotateAnswer{"blue-store/keys-rotate@1", strings.TrimSpace(oneLine(user)), []encrypted.Rotation{done}}
+	answer := rotateAnswer{"blue-store/keys-rotate@1", strings.TrimSpace(display.OneLine(user)), []encrypted.Rotation{done}}
 	return a.answerText(answer, answer.text())
 }
 
@@ -239,26 +239,15 @@ func (a *app) keysRewrap(ctx context.Context, s *session, from string) error {
 	if err != nil {
 		return err
 	}
-	if answer.Rewrapping, err = s.store.Rewrap(ctx, source, sequence(ids)); err != nil {
+	if answer.Rewrapping, err = s.store.Rewrap(ctx, source, ids); err != nil {
 		return withHint(err, keysHint(err, "each KMS key still opens the keys that it wraps; the same command continues"))
 	}
 	text := ""
 	if answer.Own {
-		text = fmt.Sprintf("rewrapped: the key of %s, now under %s\n", oneLine(s.config.user), answer.To)
+		text = fmt.Sprintf("rewrapped: the key of %s, now under %s\n", display.OneLine(s.config.user), answer.To)
 	}
 	for id, n := range answer.Granted {
 		text += fmt.Sprintf("rewrapped: %d granted key(s) of %s\n", n, id)
 	}
 	return a.answerText(answer, cmp.Or(text, "there was nothing to rewrap\n"))
-}
-
-// sequence returns the dialogues as a sequence without errors.
-func sequence(ids []blue.DialogueID) iter.Seq2[blue.DialogueID, error] {
-	return func(yield func(blue.DialogueID, error) bool) {
-		for _, id := range ids {
-			if !yield(id, nil) {
-				return
-			}
-		}
-	}
 }

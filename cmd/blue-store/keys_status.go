@@ -13,6 +13,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/encrypted"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/record"
@@ -158,7 +159,7 @@ func (k keysAnswer) dialogue(b *strings.Builder, d encrypted.KeyStatus) {
 	for _, v := range d.Versions {
 		fmt.Fprintf(b, "      v%d  %d items, %s\n", v.Version, d.Items[v.Version], k.age(v.CreatedAt))
 		for _, h := range v.Holders {
-			fmt.Fprintf(b, "        %s  wrap %.16s…, %s, under %s\n", oneLine(h.User), h.Fingerprint, k.age(h.CreatedAt), oneLine(h.UMK))
+			fmt.Fprintf(b, "        %s  wrap %.16s…, %s, under %s\n", display.OneLine(h.User), h.Fingerprint, k.age(h.CreatedAt), display.OneLine(h.UMK))
 		}
 	}
 	if n := d.Items[0]; n > 0 && d.State == "active" {

@@ -33,6 +33,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/dynamo"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/sqlite"
@@ -356,9 +357,9 @@ func (a *app) exit(ctx context.Context, err error) int {
 		fmt.Fprintf(a.err, "%s\n", escapeControls(text))
 		return code
 	}
-	fmt.Fprintf(a.err, "error: %s\n", printable(e.Message))
+	fmt.Fprintf(a.err, "error: %s\n", display.Printable(e.Message))
 	if e.Hint != "" {
-		fmt.Fprintf(a.err, "hint: %s\n", printable(e.Hint))
+		fmt.Fprintf(a.err, "hint: %s\n", display.Printable(e.Hint))
 	}
 	return code
 }

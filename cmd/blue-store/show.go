@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 	"github.com/superviber/blue-encrypted-store/view"
 )
 
@@ -35,20 +36,11 @@ func listCommand(a *app) *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&l.status, "status", "", "only dialogues with this `STATUS`: "+join(blue.KindDialogue.Statuses(), ", "))
-	f.StringVar(&l.tensions, "tensions", "", "the tensions of all dialogues with this `STATUS` (default open): "+join(blue.KindTension.Statuses(), ", "))
+	f.StringVar(&l.status, "status", "", "only dialogues with this `STATUS`: "+display.Join(blue.KindDialogue.Statuses(), ", "))
+	f.StringVar(&l.tensions, "tensions", "", "the tensions of all dialogues with this `STATUS` (default open): "+display.Join(blue.KindTension.Statuses(), ", "))
 	f.Lookup("tensions").NoOptDefVal = string(blue.StatusOpen)
 	f.StringVar(&l.expert, "expert", "", "the panels and moves of the expert `SLUG`")
 	return c
-}
-
-// join joins the texts of the values.
-func join[T any](list []T, separator string) string {
-	words := make([]string, len(list))
-	for i, v := range list {
-		words[i] = fmt.Sprint(v)
-	}
-	return strings.Join(words, separator)
 }
 
 // listing contains the filters of list. At most one is set.
@@ -76,10 +68,10 @@ func (l *listing) check(c *cobra.Command, args []string) error {
 		return usage("%s exclude each other", strings.Join(given, " and "))
 	}
 	if l.status != "" && !blue.KindDialogue.HasStatus(blue.Status(l.status)) {
-		return usage("unknown status %q; a dialogue is %s", clip(l.status), join(blue.KindDialogue.Statuses(), ", "))
+		return usage("unknown status %q; a dialogue is %s", clip(l.status), display.Join(blue.KindDialogue.Statuses(), ", "))
 	}
 	if l.tensions != "" && !blue.KindTension.HasStatus(blue.Status(l.tensions)) {
-		return usage("unknown status %q; a tension is %s", clip(l.tensions), join(blue.KindTension.Statuses(), ", "))
+		return usage("unknown status %q; a tension is %s", clip(l.tensions), display.Join(blue.KindTension.Statuses(), ", "))
 	}
 	return nil
 }
@@ -145,13 +137,13 @@ func tableText[T any](w io.Writer, rows []T, none, header string, cells func(T) 
 
 func listText(w io.Writer, rows []blue.Listed) {
 	tableText(w, rows, "No dialogues found.", "DIALOGUE\tSTATUS\tROUNDS\tALIGNMENT\tCHANGED (UTC)", func(r blue.Listed) string {
-		return fmt.Sprintf("%s\t%s\t%d\t%d\t%s", oneLine(string(r.ID)), r.Status, r.TotalRounds, r.TotalAlignment, seconds(r.UpdatedAt))
+		return fmt.Sprintf("%s\t%s\t%d\t%d\t%s", display.OneLine(string(r.ID)), r.Status, r.TotalRounds, r.TotalAlignment, seconds(r.UpdatedAt))
 	})
 }
 
 func tensionsText(w io.Writer, rows []blue.ListedTension) {
 	tableText(w, rows, "No tensions found.", "DIALOGUE\tTENSION\tSTATUS\tCHANGED (UTC)", func(r blue.ListedTension) string {
-		return fmt.Sprintf("%s\t%s\t%s\t%s", oneLine(string(r.Dialogue)), r.ID, r.Status, seconds(r.UpdatedAt))
+		return fmt.Sprintf("%s\t%s\t%s\t%s", display.OneLine(string(r.Dialogue)), r.ID, r.Status, seconds(r.UpdatedAt))
 	})
 }
 
@@ -159,18 +151,18 @@ func activityText(w io.Writer, rows []blue.ListedActivity) {
 	tableText(w, rows, "Nothing found.", "DIALOGUE\tROUND\tWHAT\tCHANGED (UTC)", func(r blue.ListedActivity) string {
 		what := "on the panel"
 		if r.Kind == blue.KindMove {
-			what = "move: " + oneLine(string(r.MoveType))
+			what = "move: " + display.OneLine(string(r.MoveType))
 		} else if r.Tier != "" {
-			what += ", " + oneLine(string(r.Tier))
+			what += ", " + display.OneLine(string(r.Tier))
 		}
-		return fmt.Sprintf("%s\t%d\t%s\t%s", oneLine(string(r.Dialogue)), int(r.Round), what, seconds(r.UpdatedAt))
+		return fmt.Sprintf("%s\t%d\t%s\t%s", display.OneLine(string(r.Dialogue)), int(r.Round), what, seconds(r.UpdatedAt))
 	})
 }
 
 // seconds returns a time without fractions of a second.
 func seconds(t string) string {
 	whole, _, _ := strings.Cut(t, ".")
-	return oneLine(whole)
+	return display.OneLine(whole)
 }
 
 func showCommand(a *app) *cobra.Command {
@@ -327,7 +319,7 @@ func (a *app) showEntity(s *blue.Snapshot, name string) error {
 // with one line for each entity, and the verdicts.
 func outline(w io.Writer, s *blue.Snapshot) {
 	d := &s.Dialogue
-	fmt.Fprintf(w, "%s\n", oneLine(d.Title))
+	fmt.Fprintf(w, "%s\n", display.OneLine(d.Title))
 	field(w, "id", string(d.ID))
 	field(w, "question", d.Question)
 	field(w, "status", string(d.Status))
@@ -336,7 +328,7 @@ func outline(w io.Writer, s *blue.Snapshot) {
 		fmt.Fprintln(w, "\npanel")
 	}
 	for _, e := range s.Experts {
-		fmt.Fprintf(w, "  %-12s %-9s %4d  %s\n", oneLine(string(e.Slug)), e.Tier, e.TotalScore, oneLine(e.Role))
+		fmt.Fprintf(w, "  %-12s %-9s %4d  %s\n", display.OneLine(string(e.Slug)), e.Tier, e.TotalScore, display.OneLine(e.Role))
 	}
 	for _, r := range s.Rounds {
 		fmt.Fprintln(w)
@@ -346,10 +338,10 @@ func outline(w io.Writer, s *blue.Snapshot) {
 		fmt.Fprintln(w, "\nverdicts")
 	}
 	for _, v := range s.Verdicts {
-		fmt.Fprintf(w, "  %-12s %s, round %d: %s\n", v.ID, v.Type, v.Round, oneLine(v.Recommendation))
+		fmt.Fprintf(w, "  %-12s %s, round %d: %s\n", v.ID, v.Type, v.Round, display.OneLine(v.Recommendation))
 	}
 	for _, sk := range s.Unknown {
-		fmt.Fprintf(w, "\nan item of a newer version of the program: %s\n", oneLine(sk))
+		fmt.Fprintf(w, "\nan item of a newer version of the program: %s\n", display.OneLine(sk))
 	}
 	if all := s.Contributed(); len(all) > 0 {
 		fmt.Fprintf(w, "\nnext: blue-store show %s %s\n", d.ID, all[0].Common().ID)
@@ -362,12 +354,12 @@ func roundOutline(w io.Writer, s *blue.Snapshot, r *blue.RoundRecord) {
 	field(w, "summary", r.Summary)
 	for _, e := range s.Contributed() {
 		if c := e.Common(); c.ID.Round == r.Round {
-			fmt.Fprintf(w, "  %s %-9s %s (%s)\n", c.ID, e.Common().Status, oneLine(c.Label), oneLine(join(c.Contributors, ", ")))
+			fmt.Fprintf(w, "  %s %-9s %s (%s)\n", c.ID, e.Common().Status, display.OneLine(c.Label), display.OneLine(display.Join(c.Contributors, ", ")))
 		}
 	}
 	for _, m := range s.Moves {
 		if m.Round == r.Round {
-			fmt.Fprintf(w, "  %s %s %s\n", oneLine(string(m.Display)), m.Type, oneLine(fmt.Sprint(m.Targets)))
+			fmt.Fprintf(w, "  %s %s %s\n", display.OneLine(string(m.Display)), m.Type, display.OneLine(fmt.Sprint(m.Targets)))
 		}
 	}
 }

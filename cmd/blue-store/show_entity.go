@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 	"github.com/superviber/blue-encrypted-store/view"
 )
 
@@ -66,7 +67,7 @@ func numberedText(w io.Writer, s *blue.Snapshot, e blue.Contributed, shown *numb
 	c := e.Common()
 	fmt.Fprintf(w, "%s %s, %s, round %d\n", c.ID, c.ID.Kind, e.Common().Status, c.ID.Round)
 	field(w, "label", c.Label)
-	field(w, "by", join(c.Contributors, ", "))
+	field(w, "by", display.Join(c.Contributors, ", "))
 	field(w, "local id", c.LocalID)
 	if r, ok := e.(*blue.Recommendation); ok {
 		field(w, "adopted", string(r.AdoptedInVerdict))
@@ -94,19 +95,19 @@ func endText(e endJSON) string {
 	if e.Label == nil {
 		return e.ID.String() + " (not in the dialogue)"
 	}
-	return e.ID.String() + " " + oneLine(*e.Label)
+	return e.ID.String() + " " + display.OneLine(*e.Label)
 }
 
 func eventText(w io.Writer, e *blue.Event) {
-	fmt.Fprintf(w, "  %s round %d", oneLine(e.Type), e.Round)
+	fmt.Fprintf(w, "  %s round %d", display.OneLine(e.Type), e.Round)
 	if len(e.Actors) > 0 {
-		fmt.Fprintf(w, ", by %s", oneLine(join(e.Actors, ", ")))
+		fmt.Fprintf(w, ", by %s", display.OneLine(display.Join(e.Actors, ", ")))
 	}
 	if e.Reference != "" {
-		fmt.Fprintf(w, ", via %s", oneLine(e.Reference))
+		fmt.Fprintf(w, ", via %s", display.OneLine(e.Reference))
 	}
 	if e.Reason != "" {
-		fmt.Fprintf(w, ": %s", oneLine(e.Reason))
+		fmt.Fprintf(w, ": %s", display.OneLine(e.Reason))
 	}
 	fmt.Fprintln(w)
 }
@@ -114,7 +115,7 @@ func eventText(w io.Writer, e *blue.Event) {
 // field prints a name with a value, unless the value is empty.
 func field(w io.Writer, name, value string) {
 	if value != "" {
-		fmt.Fprintf(w, "  %-11s %s\n", name, oneLine(value))
+		fmt.Fprintf(w, "  %-11s %s\n", name, display.OneLine(value))
 	}
 }
 
@@ -182,11 +183,11 @@ func verdictText(w io.Writer, v *blue.Verdict, rests *view.Provenance) {
 	field(w, "author", string(v.AuthorExpert))
 	field(w, "confidence", cmp.Or(v.Confidence, v.ConfidenceText))
 	field(w, "vote", v.Vote)
-	field(w, "supported", join(v.SupportingExperts, ", "))
+	field(w, "supported", display.Join(v.SupportingExperts, ", "))
 	field(w, "accepts", strings.Join(v.TensionsAccepted, " "))
 	fmt.Fprintf(w, "\n%s\n\n%s\n", indent(v.Recommendation, "  "), indent(v.Description, "  "))
 	for _, c := range v.Conditions {
-		fmt.Fprintf(w, "  - %s\n", oneLine(c))
+		fmt.Fprintf(w, "  - %s\n", display.OneLine(c))
 	}
 	fmt.Fprintln(w, "\nrests on")
 	if len(rests.Recommendations)+len(rests.Tensions) == 0 {
@@ -202,8 +203,8 @@ func verdictText(w io.Writer, v *blue.Verdict, rests *view.Provenance) {
 		}
 		field(w, word, t.ID.String())
 	}
-	field(w, "evidence", join(rests.Evidence, " "))
-	field(w, "claims", join(rests.Claims, " "))
+	field(w, "evidence", display.Join(rests.Evidence, " "))
+	field(w, "claims", display.Join(rests.Claims, " "))
 }
 
 func citeCommand(a *app) *cobra.Command {
@@ -234,16 +235,16 @@ func citeText(w io.Writer, citations []view.Citation) {
 			fmt.Fprintln(w)
 		}
 		if c.Err != nil {
-			fmt.Fprintf(w, "%s: %s\n", oneLine(clip(c.ID)), oneLine(c.Err.Error()))
+			fmt.Fprintf(w, "%s: %s\n", display.OneLine(clip(c.ID)), display.OneLine(c.Err.Error()))
 			continue
 		}
 		e := c.Entity
-		fmt.Fprintf(w, "%s %s\n", e.DisplayID, oneLine(e.Label))
-		by := join(e.Authors, ", ")
+		fmt.Fprintf(w, "%s %s\n", e.DisplayID, display.OneLine(e.Label))
+		by := display.Join(e.Authors, ", ")
 		if e.Status != nil {
 			by += ", " + string(*e.Status)
 		}
-		fmt.Fprintf(w, "  %s\n", oneLine(by))
+		fmt.Fprintf(w, "  %s\n", display.OneLine(by))
 		fmt.Fprintln(w, indent(e.Content, "  "))
 	}
 }
@@ -265,5 +266,5 @@ func citeError(citations []view.Citation) error {
 // indent indents a text of a dialogue, so that its lines cannot imitate the
 // output of the program.
 func indent(text, by string) string {
-	return by + strings.ReplaceAll(strings.TrimRight(printable(text), "\n"), "\n", "\n"+by)
+	return by + strings.ReplaceAll(strings.TrimRight(display.Printable(text), "\n"), "\n", "\n"+by)
 }

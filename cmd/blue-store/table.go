@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/superviber/blue-encrypted-store/dynamo/tables"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 )
 
 func tableCommand(a *app) *cobra.Command {
@@ -60,12 +61,12 @@ func (t tablesJSON) text(w io.Writer) {
 		if table.Created {
 			state = "created"
 		}
-		fmt.Fprintf(w, "%-10s %s\n", state, oneLine(table.Name))
+		fmt.Fprintf(w, "%-10s %s\n", state, display.OneLine(table.Name))
 		for _, d := range table.Differs {
-			fmt.Fprintf(w, "%-10s   %s\n", "", oneLine(d))
+			fmt.Fprintf(w, "%-10s   %s\n", "", display.OneLine(d))
 		}
 		for _, n := range table.NotHere {
-			fmt.Fprintf(w, "%-10s   not supported here: %s\n", "", oneLine(n))
+			fmt.Fprintf(w, "%-10s   not supported here: %s\n", "", display.OneLine(n))
 		}
 	}
 }

@@ -53,17 +53,6 @@ func Open(c conn.Config) (*Tables, error) {
 	return &Tables{at}, nil
 }
 
-// Input returns the input of CreateTable for one table, nil for a table that does
-// not exist.
-func (s *Tables) Input(t record.Table) *dynamodb.CreateTableInput {
-	for _, d := range definitions {
-		if d.table == t {
-			return d.request(s.Prefix)
-		}
-	}
-	return nil
-}
-
 // Status compares each table with its definition and changes nothing. A missing
 // or different table is not an error, see Check. record.ErrUnavailable if the
 // server does not answer.

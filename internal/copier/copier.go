@@ -143,7 +143,7 @@ func (c *Copier) compare(ctx context.Context, src *source) error {
 	if err != nil {
 		return err
 	}
-	if meta, ok := metaOf(items); !ok || !meta.Equal(src.meta) {
+	if !record.MetaOf(items).Equal(src.meta) {
 		return fmt.Errorf("%w: another process changed the target during the copy", blue.ErrBusy)
 	}
 	if diff := difference(src.items, items); len(diff) > 0 {
@@ -258,11 +258,10 @@ func (s *source) checkItems() error {
 	if len(s.items) == 0 {
 		return blue.ErrNotFound
 	}
-	var ok bool
-	s.meta, ok = metaOf(s.items)
+	s.meta = record.MetaOf(s.items)
 	s.version = versionOf(s.meta)
 	switch {
-	case !ok:
+	case s.meta.Key.Item == "":
 		return fmt.Errorf("%w: it has no meta", blue.ErrTampered)
 	case record.IsUnfinished(s.meta):
 		return fmt.Errorf("%w: it is an unfinished copy", blue.ErrBusy)
@@ -277,14 +276,6 @@ func (s *source) checkItems() error {
 func versionOf(meta record.Record) uint64 { return uint64(max(0, meta.Attrs["root_version"].Int())) }
 
 func rootHashOf(meta record.Record) string { return audit.RootHash(meta.Attrs["root_sealed"].Bin()) }
-
-func metaOf(items []record.Record) (meta record.Record, ok bool) {
-	i := slices.IndexFunc(items, func(r record.Record) bool { return r.Key.Item == record.Meta })
-	if i < 0 {
-		return meta, false
-	}
-	return items[i], true
-}
 
 // checkKeys returns ErrSealed if the wrapped key of an item is missing, and
 // ErrErased if the keys are being destroyed.

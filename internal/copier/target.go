@@ -36,13 +36,11 @@ func readTarget(ctx context.Context, to record.Store, src *source) (*target, err
 	if err != nil {
 		return nil, err
 	}
-	t := &target{items: items}
-	var ok bool
-	t.meta, ok = metaOf(items)
-	switch {
-	case !ok && len(items) > 0:
+	t := &target{items: items, meta: record.MetaOf(items)}
+	switch hasMeta := t.meta.Key.Item != ""; {
+	case !hasMeta && len(items) > 0:
 		return nil, fmt.Errorf("%w: the target holds items of it without meta", blue.ErrTampered)
-	case !ok:
+	case !hasMeta:
 		return t, nil
 	case record.IsUnfinished(t.meta) && t.meta.Attrs[attrLife].Str() != src.life():
 		return nil, fmt.Errorf("%w: the target holds an unfinished copy of another incarnation", blue.ErrConflict)

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -11,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/plainjson"
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
@@ -151,13 +151,13 @@ func payload(e blue.Entity, before []byte) ([]byte, error) {
 		if !isUTF8(fv) {
 			return nil, fmt.Errorf("%w: %s of a %s is not UTF-8", blue.ErrInvalid, f.name, e.EntityKind())
 		}
-		text, err := marshal(fv.Interface())
+		text, err := plainjson.Marshal(fv.Interface())
 		if err != nil { // any-JSON of the caller
 			return nil, fmt.Errorf("%w: %s of a %s: %w", blue.ErrInvalid, f.name, e.EntityKind(), err)
 		}
 		members[f.name] = text
 	}
-	return marshal(members)
+	return plainjson.Marshal(members)
 }
 
 // setPayload fills the sealed fields of an entity from its JSON payload.
@@ -210,18 +210,6 @@ func isUTF8(v reflect.Value) bool {
 		}
 	}
 	return true
-}
-
-// marshal is json.Marshal without HTML escaping: shorter, and what other
-// languages write.
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 func malformed(kind blue.Kind, err error) error {

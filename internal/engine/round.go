@@ -11,6 +11,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/internal/bounded"
+	"github.com/superviber/blue-encrypted-store/internal/plainjson"
 )
 
 // RegisterRound implements blue.DialogueStore. The order of work is Blue's
@@ -20,7 +21,7 @@ func (s *Store) RegisterRound(ctx context.Context, id blue.DialogueID, b blue.Ro
 	if err := b.Validate(); err != nil {
 		return blue.Scoped[blue.Registered]{}, err
 	}
-	text, err := marshal(b)
+	text, err := plainjson.Marshal(b)
 	if err != nil {
 		return blue.Scoped[blue.Registered]{}, fmt.Errorf("%w: the batch has no JSON form: %w", blue.ErrInvalid, err)
 	}
