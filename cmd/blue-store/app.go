@@ -26,9 +26,9 @@ type app struct {
 
 	closing error // error of closing the audit log, set by session.close
 
-	args  []string // the command line
-	spans trace.TracerProvider
-	flags struct {
+	args   []string     // the command line
+	tracer trace.Tracer // set by startTrace
+	flags  struct {
 		store          string
 		json           bool
 		text           bool

@@ -95,31 +95,29 @@ func (a *app) checkLog(ctx context.Context, src auditor.Source, opts auditor.Opt
 
 // eventFlags contains the flags that select events.
 type eventFlags struct {
-	since, until                                  string
-	dialogue, user, operation, outcome, id, chain string
+	auditor.Filter
+	user, since, until string
 }
 
 func (p *eventFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&p.since, "since", "", "only from this `TIME` on: RFC 3339, a date, or a duration before now (24h)")
 	f.StringVar(&p.until, "until", "", "only before this `TIME`")
-	f.StringVar(&p.dialogue, "dialogue", "", "only of the dialogue with this `ID`")
+	f.StringVar(&p.Dialogue, "dialogue", "", "only of the dialogue with this `ID`")
 	f.StringVar(&p.user, "user", "", "only of this `USER`")
-	f.StringVar(&p.operation, "operation", "", "only of this `OPERATION`: encrypt, decrypt, unwrap_dek, erase …")
-	f.StringVar(&p.outcome, "outcome", "", "only with this `OUTCOME`: success, failure, denied, intent")
-	f.StringVar(&p.id, "trace", "", "only of the trace with this `ID`")
-	f.StringVar(&p.chain, "chain", "", "only of this `CHAIN`")
+	f.StringVar((*string)(&p.Operation), "operation", "", "only of this `OPERATION`: encrypt, decrypt, unwrap_dek, erase …")
+	f.StringVar((*string)(&p.Outcome), "outcome", "", "only with this `OUTCOME`: success, failure, denied, intent")
+	f.StringVar(&p.TraceID, "trace", "", "only of the trace with this `ID`")
+	f.StringVar(&p.Chain, "chain", "", "only of this `CHAIN`")
 }
 
 // filter returns the filter that the flags describe, without the user.
 func (p *eventFlags) filter(now time.Time) (f auditor.Filter, err error) {
-	f = auditor.Filter{
-		Dialogue: p.dialogue, Operation: audit.Operation(p.operation), Outcome: audit.Outcome(p.outcome), TraceID: p.id, Chain: p.chain,
-	}
+	f = p.Filter
 	if !slices.Contains([]audit.Outcome{"", audit.Success, audit.Failure, audit.Denied, audit.Intent}, f.Outcome) {
-		return f, usage("unknown outcome %q; the outcomes are success, failure, denied and intent", clip(p.outcome))
+		return f, usage("unknown outcome %q; the outcomes are success, failure, denied and intent", clip(string(f.Outcome)))
 	}
-	if p.dialogue != "" {
-		if _, err := blue.ParseDialogueID(p.dialogue); err != nil {
+	if f.Dialogue != "" {
+		if _, err := blue.ParseDialogueID(f.Dialogue); err != nil {
 			return f, err
 		}
 	}

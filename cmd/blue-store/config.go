@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -134,7 +133,8 @@ func (a *app) home() (path, from string, err error) {
 	return filepath.Join(path, ".blue"), from, nil
 }
 
-// maxUser is the maximum length of a user name in bytes.
+// maxUser is the maximum length of a user name in bytes, which keys.CheckUser
+// enforces.
 const maxUser = 128
 
 func (a *app) user() (name, from string, err error) {
@@ -146,7 +146,7 @@ func (a *app) user() (name, from string, err error) {
 		}
 		name, from = u.Username, "the operating system"
 	}
-	if len(name) > maxUser || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) }) {
+	if keys.CheckUser(name) != nil {
 		return "", "", usage("BLUE_USER must be printable, without spaces, at most %d bytes", maxUser)
 	}
 	return name, from, nil

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -103,7 +102,7 @@ func dialogueCreateCommand(a *app) *cobra.Command {
 	f.BoolVar(&opaque, "opaque-id", false, "choose an id that reveals nothing about the dialogue")
 	f.StringVar(&data, "data", "", "all fields as "+dataUsage+": title, question, output_dir, background, domain_id, ethos_id, calibrated")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		members := givenMembers(c, map[string]string{"question": "question", "output-dir": "output_dir"})
+		members := givenMembers(c, "output-dir", "question")
 		if len(args) == 1 {
 			members = append(members, member{"title", "TITLE", args[0]})
 		} else if data == "" {
@@ -114,12 +113,13 @@ func dialogueCreateCommand(a *app) *cobra.Command {
 	return c
 }
 
-// givenMembers returns the text flags on the command line with their JSON names.
-func givenMembers(c *cobra.Command, keys map[string]string) []member {
+// givenMembers returns those of the text flags that are on the command line, with
+// their JSON names.
+func givenMembers(c *cobra.Command, flags ...string) []member {
 	var members []member
-	for _, flag := range slices.Sorted(maps.Keys(keys)) {
+	for _, flag := range flags {
 		if f := c.Flags().Lookup(flag); f.Changed {
-			members = append(members, member{keys[flag], "--" + flag, f.Value.String()})
+			members = append(members, member{strings.ReplaceAll(flag, "-", "_"), "--" + flag, f.Value.String()})
 		}
 	}
 	return members
@@ -207,11 +207,8 @@ func createUnderFreeID(ctx context.Context, s *session, d blue.NewDialogue, opaq
 	if err != nil {
 		return "", err
 	}
-	reached := false
-	for _, id := range slug.Candidates() {
-		if reached = reached || id == first; !reached {
-			continue
-		}
+	ids := slug.Candidates()
+	for _, id := range ids[slices.Index(ids, first):] {
 		_, err := s.store.Create(ctx, id, d)
 		if !errors.Is(err, blue.ErrConflict) {
 			return id, err
@@ -234,23 +231,18 @@ func expertCreateCommand(a *app) *cobra.Command {
 	}
 	f := c.Flags()
 	dialogueFlag(c, &id)
-	keys := map[string]string{}
-	text := func(flag, key, usage string) {
-		keys[flag] = key
-		f.String(flag, "", usage)
-	}
-	text("expert-slug", "expert_slug", "a pastry's `name` such as Muffin, or Pastry and a number")
-	text("role", "role", "the expertise of the expert")
-	text("tier", "tier", "Core, Adjacent or Wildcard")
-	text("creation-reason", "creation_reason", "the reason why the panel needs the expert")
-	text("focus", "focus", "the focus of the expert")
-	text("description", "description", "a description of the expert")
-	text("color", "color", "a `colour` for drawings")
+	f.String("expert-slug", "", "a pastry's `name` such as Muffin, or Pastry and a number")
+	f.String("role", "", "the expertise of the expert")
+	f.String("tier", "", "Core, Adjacent or Wildcard")
+	f.String("creation-reason", "", "the reason why the panel needs the expert")
+	f.String("focus", "", "the focus of the expert")
+	f.String("description", "", "a description of the expert")
+	f.String("color", "", "a `colour` for drawings")
 	f.Float64Var(&relevance, "relevance", 0, "the relevance to the subject, a `number`")
 	f.Var(&firstRound, "first-round", "the round in which the expert joins")
 	f.StringVar(&data, "data", "", "the same fields as "+dataUsage+"; also source")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		members := givenMembers(c, keys)
+		members := givenMembers(c, "color", "creation-reason", "description", "expert-slug", "focus", "role", "tier")
 		if firstRound.given {
 			members = append(members, member{"first_round", "--first-round", int(firstRound.round)})
 		}

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/mod/semver"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/dynamo"
@@ -160,17 +160,9 @@ func (h *healthCheck) checkSQLite(version string) {
 	h.add("sqlite", err, "%s", version)
 }
 
-// isOlder reports whether version a is older than b. Both are dotted numbers.
-func isOlder(a, b string) bool {
-	numbers := func(s string) (list []int) {
-		for part := range strings.SplitSeq(s, ".") {
-			n, _ := strconv.Atoi(part)
-			list = append(list, n)
-		}
-		return list
-	}
-	return slices.Compare(numbers(a), numbers(b)) < 0
-}
+// isOlder reports whether version a is older than b. Both are dotted numbers. A
+// text that is not a version is older than every version.
+func isOlder(a, b string) bool { return semver.Compare("v"+a, "v"+b) < 0 }
 
 // checkStore checks the store, its key and its list of dialogues.
 func (h *healthCheck) checkStore(ctx context.Context) {

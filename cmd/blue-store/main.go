@@ -29,7 +29,6 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/dynamo"
@@ -163,18 +162,10 @@ func versionText(w io.Writer, v versionJSON) {
 // one in TRACEPARENT (W3C Trace Context), if there is one. Audit events and JSON
 // errors contain its id. The program does not export spans.
 func (a *app) startTrace(ctx context.Context) context.Context {
-	a.spans = sdktrace.NewTracerProvider()
+	a.tracer = sdktrace.NewTracerProvider().Tracer("blue-store")
 	parent := propagation.MapCarrier{"traceparent": a.env("TRACEPARENT")}
-	ctx, _ = a.tracer().Start(propagation.TraceContext{}.Extract(ctx, parent), "blue-store")
+	ctx, _ = a.tracer.Start(propagation.TraceContext{}.Extract(ctx, parent), "blue-store")
 	return ctx
-}
-
-// tracer returns the tracer of this run.
-func (a *app) tracer() trace.Tracer {
-	if a.spans == nil {
-		return noop.NewTracerProvider().Tracer("")
-	}
-	return a.spans.Tracer("blue-store")
 }
 
 // traceID returns the trace id in a context as 32 hex digits, or "".

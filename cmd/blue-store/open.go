@@ -84,7 +84,7 @@ func (a *app) seal(ctx context.Context, c config, records backend) (*session, er
 	store := encrypted.New(records, provider, c.user, log, &encrypted.Options{
 		Freshness:      freshness.Dir(c.heads),
 		AcceptRollback: a.flags.acceptRollback,
-		Tracer:         a.tracer(),
+		Tracer:         a.tracer,
 	})
 	return &session{c, store, records, log, keyless, a.logClosed}, nil
 }
@@ -109,14 +109,11 @@ func (a *app) noteNewKey(s *session) {
 
 // openExisting opens a store. It returns ErrNotFound if there is none.
 func (a *app) openExisting(ctx context.Context) (*session, error) {
-	c, err := a.config()
-	if err == nil {
-		err = c.checkExists()
-	}
+	c, records, err := a.openStored(ctx, false)
 	if err != nil {
 		return nil, err
 	}
-	return a.open(ctx)
+	return a.seal(ctx, c, records)
 }
 
 // withStore opens an existing store, calls do, and closes the store.
@@ -240,7 +237,7 @@ func (a *app) auditLog(ctx context.Context, c config, records record.Store) (*au
 	if err != nil {
 		return nil, err
 	}
-	opts := &audit.Options{Signer: c.audit.signer, Anchors: anchors, Principals: audit.NewDirectory(records), Tracer: a.tracer()}
+	opts := &audit.Options{Signer: c.audit.signer, Anchors: anchors, Principals: audit.NewDirectory(records), Tracer: a.tracer}
 	if c.isOnAWS() {
 		opts.Caller = c.caller
 	}
