@@ -15,6 +15,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/display"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/term"
+
+	"github.com/superviber/blue-encrypted-store/internal/bounded"
 )
 
 // app is one run of the program with its streams, environment and flags.
@@ -54,8 +56,6 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return a.checkFlags(c) },
-		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
-		Args:              cobra.NoArgs,
 	}
 	root.SetOut(a.out)
 	root.SetErr(a.err)
@@ -74,9 +74,7 @@ func (a *app) root() *cobra.Command {
 		a.flags.text = a.flags.text || slices.Contains(a.args, "--text")
 		return flagError(c, err)
 	})
-	for _, add := range commands {
-		root.AddCommand(add(a))
-	}
+	a.group(root, commands...)
 	setHelp(root)
 	usageArgs(root)
 	return root
@@ -182,6 +180,7 @@ func setHelp(root *cobra.Command) {
 	root.SetHelpCommand(&cobra.Command{
 		Use:   "help [command]",
 		Short: "Help about any command",
+		Args:  cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			target, rest, err := c.Root().Find(args)
 			if err != nil || len(rest) > 0 {
@@ -203,16 +202,17 @@ func exitCodeHelp() string {
 	return b.String()
 }
 
-// usageArgs makes every error of an argument a usageError.
+// usageArgs makes every error of an argument a usageError. A command without Args
+// takes no arguments.
 func usageArgs(c *cobra.Command) {
 	c.InitDefaultHelpFlag() // otherwise the second help text would differ from the first
 	check := c.Args
+	if check == nil {
+		check = cobra.NoArgs
+	}
 	c.Args = func(c *cobra.Command, args []string) error {
 		if c.HasAvailableSubCommands() && len(args) > 0 && c.Annotations[runsAlone] == "" {
 			return unknownCommand(c, args[0])
-		}
-		if check == nil {
-			return nil
 		}
 		if err := check(c, args); err != nil {
 			return &usageError{message: clip(err.Error()), hint: seeHelp(c)}
@@ -294,10 +294,4 @@ func nearest(typed string, names []string) string {
 }
 
 // clip shortens typed text that a message repeats.
-func clip(s string) string {
-	const most = 200
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
-}
+func clip(s string) string { return bounded.Cut(s, 200, "…") }

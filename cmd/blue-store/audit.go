@@ -154,7 +154,6 @@ func auditCheckpointCommand(a *app) *cobra.Command {
 			"end. Ends younger than two minutes are skipped, because their process can still sign them.\n" +
 			"If the verification finds an error, nothing is signed.",
 		Example: "  blue-store audit checkpoint",
-		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.withAudit(c.Context(), func(s *auditSession) error { return a.auditCheckpoint(c.Context(), s) })
 		},

@@ -37,7 +37,6 @@ func auditListCommand(a *app) *cobra.Command {
 			"writing processes. The order within a chain is proven (audit verify). The order between chains\n" +
 			"is not.",
 		Example: "  blue-store audit list --since 24h\n  blue-store audit list --user ada --outcome denied --json",
-		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if limit < 1 {
 				return usage("--limit must be at least 1")
@@ -152,7 +151,6 @@ func auditReportCommand(a *app) *cobra.Command {
 		Long: "Summarizes the events by user, dialogue, operation and outcome. It does not verify the log. Use\n" +
 			"audit verify for that.",
 		Example: "  blue-store audit report\n  blue-store audit report --since 2026-01-01 --dialogue which-cache",
-		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			f, err := p.filter(time.Now())
 			if err != nil {
@@ -228,7 +226,6 @@ func auditWatchCommand(a *app) *cobra.Command {
 			"error, posts the finding to --webhook and exits with 7. It runs once. Start it from cron or a\n" +
 			"timer.",
 		Example: "  blue-store audit watch\n  blue-store audit watch --webhook https://alerts.example.org/blue",
-		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := a.checkHook(hook); err != nil {
 				return err

@@ -30,7 +30,6 @@ func auditVerifyCommand(a *app) *cobra.Command {
 			"The trusted keys are the key of this client (audit key), the keys in the file BLUE_AUDIT_TRUST\n" +
 			"and --key. If an error is found, the exit code is 7.",
 		Example: "  blue-store audit verify\n  blue-store audit verify --file log.jsonl --key blue-audit+…",
-		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if file != "" {
 				return a.auditVerifyFile(c.Context(), file, keys)
@@ -186,7 +185,6 @@ func auditExportCommand(a *app) *cobra.Command {
 			"docs/format.md describes the format. The same log gives the same bytes. It contains no text of a\n" +
 			"dialogue. scripts/verify_audit_log.py and audit verify --file verify it.",
 		Example: "  blue-store audit export --output log.jsonl",
-		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := checkOutput(c, &output); err != nil {
 				return err
@@ -217,7 +215,6 @@ func auditKeyCommand(a *app) *cobra.Command {
 			"the printed key where writers of the store cannot change it. Other users add it to the file in\n" +
 			"BLUE_AUDIT_TRUST.",
 		Example: "  blue-store audit key",
-		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.auditKey(c.Context()) },
 	}
 }

@@ -168,7 +168,6 @@ func configExplainCommand(a *app) *cobra.Command {
 			"creates and sends nothing, and prints no secret. Settings that the current store does not use\n" +
 			"are marked.",
 		Example: "  blue-store config explain\n  blue-store config explain --store dynamodb --json",
-		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.configExplain(c.Context()) },
 	}
 }

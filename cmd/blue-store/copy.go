@@ -111,10 +111,8 @@ func (a *app) copy(ctx context.Context, fromName, toName string, ids []blue.Dial
 		if !named && !isListed && errors.Is(err, blue.ErrErased) {
 			continue // a dialogue that is missing without an erasure is an error
 		}
-		if err != nil {
-			failures = append(failures, err)
-			answer.OK = false
-		}
+		failures = append(failures, err)
+		answer.OK = answer.OK && err == nil
 		answer.Dialogues = append(answer.Dialogues, one)
 	}
 	return errors.Join(append(failures, a.answerText(answer, answer.text()))...)
@@ -172,16 +170,6 @@ func (s *session) verifyCopy(ctx context.Context, id blue.DialogueID) (verified 
 		return false, "the " + s.config.keySource() + " of this client cannot open it", nil
 	}
 	return err == nil, "", err
-}
-
-// dialogues returns the named dialogues, or every dialogue of the store if none is
-// named.
-func (s *session) dialogues(ctx context.Context, ids []blue.DialogueID) (all []blue.DialogueID, named bool, err error) {
-	if len(ids) > 0 {
-		return ids, true, nil
-	}
-	all, err = everyDialogue(ctx, s.store, s.config)
-	return all, false, err
 }
 
 // everyDialogue returns the dialogues that the store lists and those that this

@@ -32,7 +32,6 @@ func demoCommand(a *app) *cobra.Command {
 			"exactly the files of the demo.\n\n" +
 			"The answer is text even if standard output is not a terminal. --json prints JSON.",
 		Example: "  blue-store demo\n  blue-store demo --clean",
-		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if a.flags.store != "" && a.flags.store != "demo" {
 				return usage("demo has its own store; omit --store")

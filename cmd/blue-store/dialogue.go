@@ -227,7 +227,6 @@ func expertCreateCommand(a *app) *cobra.Command {
 		Example: "  blue-store dialogue expert-create --dialogue-id which-cache --expert-slug Muffin \\\n" +
 			"    --role Economist --tier Core --creation-reason \"The panel needs numbers\" --first-round 0\n" +
 			"  blue-store dialogue expert-create --dialogue-id which-cache --data @muffin.json",
-		Args: cobra.NoArgs,
 	}
 	f := c.Flags()
 	dialogueFlag(c, &id)

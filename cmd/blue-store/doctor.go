@@ -34,7 +34,6 @@ func doctorCommand(a *app) *cobra.Command {
 			"store, and does not read dialogues. Use verify for that. The exit code is the code of the worst\n" +
 			"finding.",
 		Example: "  blue-store doctor\n  blue-store doctor --fix",
-		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.doctor(c.Context(), fix) },
 	}
 	c.Flags().BoolVar(&fix, "fix", false, "revoke the access of other users to keys, data and freshness records (chmod)")

@@ -184,7 +184,6 @@ func eraseReplayCommand(a *app) *cobra.Command {
 		Long: "The registry of erasures in the key table lists all erased dialogues. After a restore of older\n" +
 			"data, run replay before the store is used. A repeated run changes nothing.",
 		Example: "  blue-store erase replay",
-		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.withStore(c.Context(), func(s *session) error { return a.eraseReplay(c.Context(), s) })
 		},

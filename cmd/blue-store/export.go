@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/fsutil"
 	"github.com/superviber/blue-encrypted-store/view"
 )
 
@@ -124,24 +125,18 @@ func replaceFile(path string, data []byte) error {
 	})
 }
 
-// writeFile replaces a file atomically. It writes and syncs a temporary file in
-// the same folder and renames it. Only the owner can read the file.
+// writeFile replaces a file atomically and creates missing folders. Only the owner
+// can read the file.
 func writeFile(path string, write func(io.Writer) error) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("creating the folder of the export: %w", err)
 	}
-	f, err := os.CreateTemp(dir, ".export-*.tmp") // mode 0600
+	options := fsutil.WriteOptions{Sync: fsutil.SyncFile, Temp: ".export-*.tmp"}
+	err := fsutil.WriteFile(path, options, func(temp *os.File) error {
+		b := bufio.NewWriter(temp)
+		return errors.Join(write(b), b.Flush())
+	})
 	if err != nil {
-		return fmt.Errorf("writing the export: %w", err)
-	}
-	b := bufio.NewWriter(f)
-	err = errors.Join(write(b), b.Flush(), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
 		return fmt.Errorf("writing the export: %w", err)
 	}
 	return nil

@@ -128,10 +128,7 @@ func namesOf(e blue.Entity, sk string) []string {
 
 // entitiesOf returns every entity of a snapshot, the dialogue first.
 func entitiesOf(s *blue.Snapshot) []blue.Entity {
-	all := []blue.Entity{&s.Dialogue}
-	for _, e := range s.Contributed() {
-		all = append(all, e)
-	}
+	all := appendEntities([]blue.Entity{&s.Dialogue}, s.Contributed())
 	all = appendEntities(all, s.Experts)
 	all = appendEntities(all, s.Rounds)
 	all = appendEntities(all, s.Verdicts)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -130,11 +131,11 @@ func (v *readableView) writeText(b *strings.Builder) {
 			fmt.Fprintf(b, "  %-20s %s\n", name, value)
 		}
 	}
-	line("items", fmt.Sprintf("%d, %d bytes: %s", v.Items, v.Bytes, tally(v.Kinds)))
+	line("items", fmt.Sprintf("%d, %d bytes: %s", v.Items, v.Bytes, tally(v.Kinds, " ")))
 	line("ids", display.Shorten(strings.Join(v.SortKeys, " "), 80))
 	line("slugs", strings.Join(v.Experts, ", "))
 	line("who took part when", strings.Join(v.TookPart, ", "))
-	line("statuses", tally(v.Statuses))
+	line("statuses", tally(v.Statuses, " "))
 	line("times", fmt.Sprintf("%s to %s (%s)", v.Times.First, v.Times.Last, strings.Join(v.Times.Names, ", ")))
 	line("counts and scores", strings.Join(v.Numbers, ", "))
 	for _, t := range v.Texts {
@@ -144,24 +145,16 @@ func (v *readableView) writeText(b *strings.Builder) {
 		}
 		line(t.Name, display.Shorten(strings.Join(t.Values, ", "), 80)+more)
 	}
-	line("sealed sizes", tallySizes(v.Sizes))
+	line("sealed sizes", tally(v.Sizes, " of ")+" bytes")
 	line("key ids", strings.Join(v.KeyIDs, ", "))
 }
 
-// tally returns counts as "18 tension open, 3 round completed".
-func tally(counts map[string]int) string {
+// tally returns counts in the order of their keys, for example "18 tension open,
+// 3 round completed" or "12 of 80, 3 of 144".
+func tally[K cmp.Ordered](counts map[K]int, separator string) string {
 	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		parts = append(parts, fmt.Sprintf("%d %s", counts[name], name))
+	for _, key := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%d%s%v", counts[key], separator, key))
 	}
 	return strings.Join(parts, ", ")
-}
-
-// tallySizes returns sizes as "12 of 80, 3 of 144 bytes", the smallest first.
-func tallySizes(sizes map[int]int) string {
-	var parts []string
-	for _, size := range slices.Sorted(maps.Keys(sizes)) {
-		parts = append(parts, fmt.Sprintf("%d of %d", sizes[size], size))
-	}
-	return strings.Join(parts, ", ") + " bytes"
 }

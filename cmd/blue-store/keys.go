@@ -35,15 +35,14 @@ func keysRotateCommand(a *app) *cobra.Command {
 			"stopped, nothing is lost, and a second run completes the rotation without another version. After\n" +
 			"an error in one dialogue, it continues with the others. --all skips erased dialogues.",
 		Example: "  blue-store keys rotate which-cache\n  blue-store keys rotate --all",
+		Args:    cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
 				return usage("name the dialogues to rotate, or use --all")
 			}
-			ids, err := parseDialogues(args)
-			if err != nil {
-				return err
-			}
-			return a.withStore(c.Context(), func(s *session) error { return a.keysRotate(c.Context(), s, ids) })
+			return a.withDialogues(c.Context(), args, func(s *session, ids []blue.DialogueID, named bool) error {
+				return a.keysRotate(c.Context(), s, ids, named)
+			})
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "rotate every dialogue that the store lists or that this client has seen in it")
@@ -58,11 +57,7 @@ type rotateAnswer struct {
 	Dialogues []encrypted.Rotation `json:"dialogues"`
 }
 
-func (a *app) keysRotate(ctx context.Context, s *session, ids []blue.DialogueID) error {
-	ids, named, err := s.dialogues(ctx, ids)
-	if err != nil {
-		return err
-	}
+func (a *app) keysRotate(ctx context.Context, s *session, ids []blue.DialogueID, named bool) error {
 	answer := rotateAnswer{Schema: "blue-store/keys-rotate@1", Dialogues: []encrypted.Rotation{}}
 	p := a.progress()
 	defer p.end()
@@ -83,7 +78,7 @@ func (a *app) keysRotate(ctx context.Context, s *session, ids []blue.DialogueID)
 	if len(failures) == 0 || len(answer.Dialogues) > 0 {
 		failures = append(failures, a.answerText(answer, answer.text()))
 	}
-	err = errors.Join(failures...)
+	err := errors.Join(failures...)
 	return withHint(err, keysHint(err, "completed rotations are kept; the same command continues"))
 }
 
@@ -190,7 +185,6 @@ func keysRewrapCommand(a *app) *cobra.Command {
 			"change. Each user must run it while both keys are usable. Both keys need the policy in\n" +
 			"deploy/iam. Automatic rotation inside one KMS key needs no action.",
 		Example: "  blue-store keys rewrap\n  blue-store keys rewrap --from arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.withStore(c.Context(), func(s *session) error { return a.keysRewrap(c.Context(), s, from) })
 		},

@@ -28,12 +28,11 @@ func keysStatusCommand(a *app) *cobra.Command {
 			"each. A key file is as old as its last change, and a version as old as its first wrapped key. It\n" +
 			"decrypts no key and verifies nothing.",
 		Example: "  blue-store keys status\n  blue-store keys status which-cache",
+		Args:    cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			ids, err := parseDialogues(args)
-			if err != nil {
-				return err
-			}
-			return a.withStore(c.Context(), func(s *session) error { return a.keysStatus(c.Context(), s, ids) })
+			return a.withDialogues(c.Context(), args, func(s *session, ids []blue.DialogueID, named bool) error {
+				return a.keysStatus(c.Context(), s, ids, named)
+			})
 		},
 	}
 }
@@ -55,16 +54,12 @@ type keysAnswer struct {
 	now       time.Time
 }
 
-func (a *app) keysStatus(ctx context.Context, s *session, ids []blue.DialogueID) error {
+func (a *app) keysStatus(ctx context.Context, s *session, ids []blue.DialogueID, named bool) error {
 	answer := keysAnswer{
 		Schema: "blue-store/keys-status@1", Source: s.config.keySource(), CacheTTL: int(keys.DefaultTTL / time.Second),
 		User: s.config.user, Dialogues: []encrypted.KeyStatus{}, now: time.Now(),
 	}
 	if err := a.describeMasterKey(ctx, s, &answer); err != nil {
-		return err
-	}
-	ids, named, err := s.dialogues(ctx, ids)
-	if err != nil {
 		return err
 	}
 	for _, id := range ids {

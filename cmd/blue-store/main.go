@@ -88,7 +88,6 @@ var commands = []func(*app) *cobra.Command{
 
 // group adds subcommands to a command, which itself prints its help.
 func (a *app) group(c *cobra.Command, below ...func(*app) *cobra.Command) *cobra.Command {
-	c.Args = cobra.NoArgs
 	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	for _, add := range below {
 		c.AddCommand(add(a))
@@ -115,7 +114,6 @@ func versionCommand(a *app) *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version of the program and of its parts",
 		Example: "  blue-store version --json",
-		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := buildVersion()
 			return a.answer(v, func(w io.Writer) { versionText(w, v) })

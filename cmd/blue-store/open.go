@@ -135,6 +135,23 @@ func (a *app) withDialogue(ctx context.Context, name string, do func(*session, b
 	return a.withStore(ctx, func(s *session) error { return do(s, id) })
 }
 
+// withDialogues is withStore for the named dialogues, or for every dialogue of the
+// store if none is named. It checks the ids before it opens the store.
+func (a *app) withDialogues(ctx context.Context, names []string, do func(s *session, ids []blue.DialogueID, named bool) error) error {
+	ids, err := parseDialogues(names)
+	if err != nil {
+		return err
+	}
+	return a.withStore(ctx, func(s *session) (err error) {
+		if len(names) == 0 {
+			if ids, err = everyDialogue(ctx, s.store, s.config); err != nil {
+				return err
+			}
+		}
+		return do(s, ids, len(names) > 0)
+	})
+}
+
 // checkExists returns ErrNotFound if there is no SQLite store. A missing
 // DynamoDB table is reported by the first request.
 func (c config) checkExists() error {

@@ -56,7 +56,6 @@ func roundRegisterCommand(a *app) *cobra.Command {
 			"and changes nothing. Different content for a stored round is a conflict.",
 		Example: "  blue-store dialogue round-register --dialogue-id which-cache --round 0 --data @round0.json\n" +
 			"  judge | blue-store dialogue round-register --dialogue-id which-cache --round 1 --data -",
-		Args: cobra.NoArgs,
 	}
 	f := c.Flags()
 	dialogueFlag(c, &id)
@@ -179,7 +178,6 @@ func verdictRegisterCommand(a *app) *cobra.Command {
 			"the last round is 0 and every expert has converged, unless the data contain \"force\": true. The\n" +
 			"claims of the verdict are compared with the stored references. Differences are warnings.",
 		Example: "  blue-store dialogue verdict-register --dialogue-id which-cache --data @verdict.json",
-		Args:    cobra.NoArgs,
 	}
 	dialogueFlag(c, &id)
 	c.Flags().StringVar(&data, "data", "", dataUsage+" (required)")

@@ -30,7 +30,6 @@ func resetCommand(a *app) *cobra.Command {
 			"be a key but is not usable, nothing is removed. You must confirm the name of the database file, on\n" +
 			"a terminal or with --confirm. DynamoDB is never reset.",
 		Example: "  blue-store reset\n  blue-store reset --confirm blue.db",
-		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.reset(c.Context(), confirm) },
 	}
 	c.Flags().StringVar(&confirm, "confirm", "", "the `NAME` of the database file, instead of the question on a terminal")

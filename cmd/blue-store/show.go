@@ -188,7 +188,8 @@ func showCommand(a *app) *cobra.Command {
 		var entity string
 		if len(args) == 2 {
 			if entity = args[1]; !canNameEntity(entity) {
-				return badEntity(entity)
+				return fmt.Errorf("%w: %q does not name an entity; use a display id such as P0101, an expert's slug, a verdict's id, or round:N",
+					blue.ErrInvalid, clip(entity))
 			}
 		}
 		return a.withStore(c.Context(), func(s *session) error { return a.show(c.Context(), s, id, entity, salvage) })
@@ -246,47 +247,32 @@ func canNameEntity(name string) bool {
 	return kind == "verdict" && notVerdict == nil
 }
 
-func badEntity(name string) error {
-	return fmt.Errorf("%w: %q does not name an entity; use a display id such as P0101, an expert's slug, a verdict's id, or round:N",
-		blue.ErrInvalid, clip(name))
-}
-
-// findEntity returns the entity with a name: a display id, a verdict or an expert,
-// in this order.
+// findEntity returns the entity with a name that canNameEntity accepts: a display
+// id, a verdict or an expert, in this order.
 func findEntity(s *blue.Snapshot, name string) (blue.Entity, error) {
 	kind, rest, prefixed := strings.Cut(name, ":")
-	if prefixed && kind == "round" {
-		n, err := strconv.ParseUint(rest, 10, 31)
-		if err != nil {
-			return nil, badEntity(name)
-		}
+	if !prefixed {
+		kind, rest = "", name
+	}
+	if n, err := strconv.ParseUint(rest, 10, 31); err == nil && kind == "round" {
 		if r, ok := s.Round(blue.Round(n)); ok {
 			return r, nil
 		}
 		return nil, notFound("dialogue %s has no round %d", s.Dialogue.ID, n)
 	}
-	if prefixed {
-		name = rest
-	}
-	if id, err := blue.ParseEntityID(name); err == nil && !prefixed {
+	if id, err := blue.ParseEntityID(rest); err == nil && kind == "" {
 		if e, ok := s.Find(id); ok {
 			return e, nil
 		}
 	}
-	if kind != "expert" || !prefixed {
-		for _, v := range s.Verdicts {
-			if string(v.ID) == name {
-				return v, nil
-			}
-		}
+	if v, ok := s.Verdict(blue.VerdictID(rest)); ok && kind != "expert" {
+		return v, nil
 	}
-	if kind != "verdict" || !prefixed {
-		if e, ok := s.Expert(blue.ExpertSlug(name)); ok {
-			return e, nil
-		}
+	if e, ok := s.Expert(blue.ExpertSlug(rest)); ok && kind != "verdict" {
+		return e, nil
 	}
-	err := notFound("dialogue %s has no %s", s.Dialogue.ID, clip(name))
-	if upper := strings.ToUpper(name); upper != name {
+	err := notFound("dialogue %s has no %s", s.Dialogue.ID, clip(rest))
+	if upper := strings.ToUpper(rest); upper != rest {
 		if id, bad := blue.ParseEntityID(upper); bad == nil {
 			err = withHint(err, "did you mean "+id.String()+"?")
 		}

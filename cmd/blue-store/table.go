@@ -80,7 +80,6 @@ func tableCreateCommand(a *app) *cobra.Command {
 			"tables do not change, except that recovery is turned on if keys and indexes are as defined.\n" +
 			"You can run it again at any time.",
 		Example: "  blue-store table create\n  BLUE_TABLE_PREFIX=team- blue-store table create --endpoint http://localhost:8000",
-		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.tables(c.Context(), func(t *tables.Tables) ([]tables.Status, error) { return t.Create(c.Context()) })
 		},
@@ -95,7 +94,6 @@ func tablePlanCommand(a *app) *cobra.Command {
 			"The tables remain when you delete the stack.",
 		Example: "  blue-store table plan > tables.json\n" +
 			"  aws cloudformation deploy --template-file tables.json --stack-name blue-store",
-		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			template, err := tables.Plan(a.env("BLUE_TABLE_PREFIX"))
 			if err != nil {
@@ -115,7 +113,6 @@ func tableStatusCommand(a *app) *cobra.Command {
 			"the server does not support is reported, but does not count as a difference. For example,\n" +
 			"DynamoDB Local has no point-in-time recovery.",
 		Example: "  blue-store table status\n  blue-store table status --json",
-		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.tables(c.Context(), func(t *tables.Tables) ([]tables.Status, error) { return t.Status(c.Context()) })
 		},

@@ -22,15 +22,14 @@ func verifyCommand(a *app) *cobra.Command {
 			"The default is every dialogue that the store lists or that this client has seen in it. An erased\n" +
 			"dialogue is listed and is not an error.",
 		Example: "  blue-store verify\n  blue-store verify ukfs-specification-review --salvage",
+		Args:    cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if all && len(args) > 0 {
 				return usage("--all and the name of a dialogue exclude each other")
 			}
-			ids, err := parseDialogues(args)
-			if err != nil {
-				return err
-			}
-			return a.withStore(c.Context(), func(s *session) error { return a.verify(c.Context(), s, ids, salvage) })
+			return a.withDialogues(c.Context(), args, func(s *session, ids []blue.DialogueID, named bool) error {
+				return a.verify(c.Context(), s, ids, named, salvage)
+			})
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "check every dialogue (the default without arguments)")
@@ -69,11 +68,7 @@ type verifyResult struct {
 	Message    string        `json:"message,omitempty"`
 }
 
-func (a *app) verify(ctx context.Context, s *session, ids []blue.DialogueID, salvage bool) error {
-	ids, named, err := s.dialogues(ctx, ids)
-	if err != nil {
-		return err
-	}
+func (a *app) verify(ctx context.Context, s *session, ids []blue.DialogueID, named, salvage bool) error {
 	answer := verifyAnswer{Schema: "blue-store/verify@1", OK: true, Dialogues: []verifyResult{}}
 	var failures []error
 	for _, id := range ids {
@@ -87,10 +82,8 @@ func (a *app) verify(ctx context.Context, s *session, ids []blue.DialogueID, sal
 			}
 			continue
 		}
-		if err != nil {
-			failures = append(failures, err)
-			answer.OK = false
-		}
+		failures = append(failures, err)
+		answer.OK = answer.OK && err == nil
 		answer.Dialogues = append(answer.Dialogues, v)
 	}
 	return errors.Join(append(failures, a.answerText(answer, answer.text()))...)
@@ -120,9 +113,9 @@ func (s *session) verifyOne(ctx context.Context, id blue.DialogueID, salvage boo
 
 // itemsOf returns the number of items of a snapshot.
 func itemsOf(s *blue.Snapshot) int {
-	n := len(s.Experts) + len(s.Rounds) + len(s.Contributed()) + len(s.Moves) + len(s.Events) + len(s.Verdicts) + len(s.Unknown)
-	if !s.Dialogue.CreatedAt.IsZero() {
-		n++ // meta is missing if it did not verify
+	n := len(entitiesOf(s)) + len(s.Unknown)
+	if s.Dialogue.CreatedAt.IsZero() {
+		n-- // meta is missing if it did not verify
 	}
 	return n
 }
