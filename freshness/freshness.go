@@ -55,6 +55,20 @@ func (d Dir) path(dialogue string) string {
 	return filepath.Join(string(d), hex.EncodeToString(sum[:])+".json")
 }
 
+// Read returns the record in a file of a Dir. The error is blue.ErrUnavailable, or
+// blue.ErrTampered if the file does not contain the record that its name requires.
+func Read(path string) (Record, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Record{}, fmt.Errorf("%w: %w", blue.ErrUnavailable, err)
+	}
+	var r Record
+	if json.Unmarshal(text, &r) != nil || Dir(filepath.Dir(path)).path(r.Dialogue) != filepath.Clean(path) {
+		return Record{}, fmt.Errorf("%w: the freshness record %s cannot be read", blue.ErrTampered, path)
+	}
+	return r, nil
+}
+
 // Get implements Store.
 func (d Dir) Get(dialogue string) (Record, bool, error) {
 	path := d.path(dialogue)
@@ -104,10 +118,7 @@ func (d Dir) Dialogues() ([]string, error) {
 	}
 	var dialogues []string
 	for _, e := range entries {
-		path := filepath.Join(string(d), e.Name())
-		text, err := os.ReadFile(path)
-		var r Record
-		if err == nil && json.Unmarshal(text, &r) == nil && d.path(r.Dialogue) == path {
+		if r, err := Read(filepath.Join(string(d), e.Name())); err == nil {
 			dialogues = append(dialogues, r.Dialogue)
 		}
 	}

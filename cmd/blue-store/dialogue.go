@@ -242,8 +242,8 @@ func expertCreateCommand(a *app) *cobra.Command {
 	f.StringVar(&data, "data", "", "the same fields as "+dataUsage+"; also source")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		members := givenMembers(c, "color", "creation-reason", "description", "expert-slug", "focus", "role", "tier")
-		if firstRound.given {
-			members = append(members, member{"first_round", "--first-round", int(firstRound.round)})
+		if f.Changed("first-round") {
+			members = append(members, member{"first_round", "--first-round", int(firstRound)})
 		}
 		if f.Changed("relevance") {
 			members = append(members, member{"relevance", "--relevance", relevance})

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -99,28 +96,15 @@ func (h *healthCheck) checkFreshness() {
 		if !strings.HasSuffix(f.Name(), ".json") {
 			continue
 		}
-		if err := checkFreshnessRecord(filepath.Join(h.config.heads, f.Name())); err != nil {
+		_, err := freshness.Read(filepath.Join(h.config.heads, f.Name()))
+		switch {
+		case err == nil:
+			valid++
+		case errors.Is(err, blue.ErrTampered):
+			h.fail("heads", withHint(err, "if you trust the store as it is, run the next command with --accept-rollback"))
+		default:
 			h.fail("heads", err)
-			continue
 		}
-		valid++
 	}
 	h.ok("heads", "%d in %s", valid, h.config.heads)
-}
-
-// checkFreshnessRecord reads one freshness record. Its file name is the hash of
-// the dialogue's id.
-func checkFreshnessRecord(path string) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("%w: %w", blue.ErrUnavailable, err)
-	}
-	var h freshness.Record
-	err = json.Unmarshal(text, &h)
-	sum := sha256.Sum256([]byte(h.Dialogue))
-	if err == nil && filepath.Base(path) == hex.EncodeToString(sum[:])+".json" {
-		return nil
-	}
-	return withHint(fmt.Errorf("%w: the freshness record %s cannot be read", blue.ErrTampered, path),
-		"if you trust the store as it is, run the next command with --accept-rollback")
 }

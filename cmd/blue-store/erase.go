@@ -52,9 +52,7 @@ func eraseCommand(a *app) *cobra.Command {
 	f.StringVar(&user, "user", "", "erase this `USER` instead of a dialogue")
 	f.StringVar(&confirm, "confirm", "", "the `NAME` of the dialogue or user again, instead of the question on a terminal")
 	f.StringVarP(&output, "output", "o", "", "`FILE` for the signed certificate; FILE.txt receives its text form")
-	for _, add := range []func(*app) *cobra.Command{eraseReplayCommand, eraseVerifyCommand, eraseFinalizeCommand} {
-		c.AddCommand(add(a))
-	}
+	c.AddCommand(eraseReplayCommand(a), eraseVerifyCommand(a), eraseFinalizeCommand(a))
 	return c
 }
 

@@ -155,17 +155,9 @@ func dialogueID(text string) (blue.DialogueID, error) {
 // roundFlag is the number of a round as a flag. It accepts only decimal digits,
 // while an integer of pflag can be octal or hexadecimal. The rules of package blue
 // check the range.
-type roundFlag struct {
-	round blue.Round
-	given bool
-}
+type roundFlag blue.Round
 
-func (f *roundFlag) String() string {
-	if f == nil || !f.given {
-		return ""
-	}
-	return fmt.Sprint(int(f.round))
-}
+func (f *roundFlag) String() string { return strconv.Itoa(int(*f)) }
 
 func (f *roundFlag) Type() string { return "N" }
 
@@ -174,7 +166,7 @@ func (f *roundFlag) Set(text string) error {
 	if err != nil {
 		return errors.New("a round must be an integer from 0 to 99")
 	}
-	f.round, f.given = blue.Round(n), true
+	*f = roundFlag(n)
 	return nil
 }
 

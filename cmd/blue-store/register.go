@@ -63,7 +63,7 @@ func roundRegisterCommand(a *app) *cobra.Command {
 	f.StringVar(&data, "data", "", dataUsage+" (required)")
 	requiredFlags(c, "round", "data")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return a.registerRound(c.Context(), id, round.round, data)
+		return a.registerRound(c.Context(), id, blue.Round(round), data)
 	}
 	return c
 }
