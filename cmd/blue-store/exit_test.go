@@ -20,10 +20,10 @@ import (
 	"github.com/superviber/blue-encrypted-store/wire"
 )
 
-// constants returns the exit codes in exit.go.
+// constants returns the exit codes in main.go.
 func constants(t *testing.T) map[int]string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "exit.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "main.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,12 +42,12 @@ func constants(t *testing.T) map[int]string {
 	return codes
 }
 
-// TestExitCodesAreToldWhole checks that the help lists every code of exit.go
+// TestExitCodesAreToldWhole checks that the help lists every code of main.go
 // once, and no other code.
 func TestExitCodesAreToldWhole(t *testing.T) {
 	codes := constants(t)
 	if len(codes) != 12 {
-		t.Fatalf("exit.go has %d codes: %v", len(codes), codes)
+		t.Fatalf("main.go has %d codes: %v", len(codes), codes)
 	}
 	help := newMachine(t).must("--help").stdout
 	_, listed, _ := strings.Cut(help, "Exit codes:\n")
@@ -78,7 +78,7 @@ func TestExitCodesAreFixed(t *testing.T) {
 		6: "exitKey", 7: "exitIntegrity", 8: "exitConflict", 9: "exitErased", 10: "exitAudit", 130: "exitInterrupted",
 	}
 	if diff := cmp.Diff(want, constants(t)); diff != "" {
-		t.Errorf("exit codes (-want +exit.go):\n%s", diff)
+		t.Errorf("exit codes (-want +main.go):\n%s", diff)
 	}
 }
 

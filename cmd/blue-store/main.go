@@ -9,7 +9,7 @@
 // Data goes to standard output and everything else to standard error. Answers
 // and errors are JSON with --json, or if standard output is not a terminal.
 // JSON input is a flag, a file (@FILE) or standard input (-). The exit code
-// names the class of an error (exit.go). docs/design.md §6 has the details.
+// names the class of an error. docs/design.md §6 has the details.
 package main
 
 import (
