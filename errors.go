@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/superviber/blue-encrypted-store/internal/bounded"
 	"github.com/superviber/blue-encrypted-store/internal/display"
 	"github.com/superviber/blue-encrypted-store/internal/plainjson"
 )
@@ -207,14 +208,14 @@ func invalidDisplayID(id string) *FieldError {
 
 // displayIDMessage is Blue's text about a display id that cannot be read.
 func displayIDMessage(id string) string {
-	return "Invalid display ID format '" + clip(id) + "'. Expected format: [" + strings.Join(letters(), "|") + "]RRSS (e.g., P0101, T0203)"
+	return "Invalid display ID format '" + bounded.Text(id) + "'. Expected format: [" + strings.Join(letters(), "|") + "]RRSS (e.g., P0101, T0203)"
 }
 
 // typeIDMismatch returns the error of an id that has another kind than required.
 func typeIDMismatch(required Kind, id string) *FieldError {
 	letter := string(required.Letter())
 	return fieldError(codeTypeIDMismatch,
-		fmt.Sprintf("Entity type '%s' doesn't match ID '%s'. ID should start with '%s'", letter, clip(id), letter),
+		fmt.Sprintf("Entity type '%s' doesn't match ID '%s'. ID should start with '%s'", letter, bounded.Text(id), letter),
 		fmt.Sprintf("Use an ID starting with '%s' (e.g., %s0101)", letter, letter))
 }
 
@@ -223,7 +224,7 @@ func checkList[T ~string](what string, text T, list []T) *FieldError {
 	if slices.Contains(list, text) {
 		return nil
 	}
-	e := fieldError(codeInvalidTransition, fmt.Sprintf("Invalid %s '%s'. Must be one of: %s", what, clip(string(text)), display.Join(list, ", ")),
+	e := fieldError(codeInvalidTransition, fmt.Sprintf("Invalid %s '%s'. Must be one of: %s", what, bounded.Text(string(text)), display.Join(list, ", ")),
 		"Use a valid "+what)
 	e.Context = map[string][]T{"valid_values": list}
 	return e

@@ -2,10 +2,13 @@ package blue
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/superviber/blue-encrypted-store/internal/bounded"
 )
 
 // A DialogueID names a dialogue: lower-case letters, digits and '-', 1 to 512
@@ -25,7 +28,7 @@ func ParseDialogueID(s string) (DialogueID, error) {
 		r, _ := utf8.DecodeRuneInString(s[i:])
 		why = fmt.Sprintf("holds %q", r)
 	} else if lower := lowerCase(s); lower != s {
-		why = fmt.Sprintf("is not lower-case (%q is)", clip(lower))
+		why = fmt.Sprintf("is not lower-case (%q is)", bounded.Text(lower))
 	}
 	switch {
 	case s == "":
@@ -36,7 +39,7 @@ func ParseDialogueID(s string) (DialogueID, error) {
 		why = "is not UTF-8"
 	}
 	if why != "" {
-		return "", fmt.Errorf("%w: dialogue id %q %s; an id is 1 to %d bytes of lower-case letters, digits and '-'", ErrInvalid, clip(s), why, maxDialogueID)
+		return "", fmt.Errorf("%w: dialogue id %q %s; an id is 1 to %d bytes of lower-case letters, digits and '-'", ErrInvalid, bounded.Text(s), why, maxDialogueID)
 	}
 	return DialogueID(s), nil
 }
@@ -52,7 +55,7 @@ func SlugID(title string) (DialogueID, error) {
 	pieces := strings.FieldsFunc(lowerCase(title), func(r rune) bool { return !isAlphanumeric(r) })
 	slug := strings.Join(pieces, "-")
 	if slug == "" {
-		return "", fmt.Errorf("%w: the title %q has no letter or digit, so no id can be made of it; use --opaque-id or another title", ErrInvalid, clip(title))
+		return "", fmt.Errorf("%w: the title %q has no letter or digit, so no id can be made of it; use --opaque-id or another title", ErrInvalid, bounded.Text(title))
 	}
 	return ParseDialogueID(slug)
 }
@@ -165,7 +168,7 @@ const Judge ExpertSlug = "Judge"
 func ParseExpertSlug(s string) (ExpertSlug, error) {
 	if s == "" || len(s) > maxExpertSlug || !utf8.ValidString(s) ||
 		strings.ContainsFunc(s, func(r rune) bool { return r != '-' && !isAlphanumeric(r) }) {
-		return "", fmt.Errorf("%w: expert slug %q; a slug is 1 to %d bytes of letters, digits and '-'", ErrInvalid, clip(s), maxExpertSlug)
+		return "", fmt.Errorf("%w: expert slug %q; a slug is 1 to %d bytes of letters, digits and '-'", ErrInvalid, bounded.Text(s), maxExpertSlug)
 	}
 	return ExpertSlug(s), nil
 }
@@ -176,17 +179,13 @@ func (s ExpertSlug) Key() string { return lowerCase(string(s)) }
 // A VerdictID is the caller's name for a verdict: [A-Za-z0-9][A-Za-z0-9._-]{0,63}.
 type VerdictID string
 
+var verdictIDForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
 // ParseVerdictID checks an id from outside. It returns ErrInvalid with the
 // grammar.
 func ParseVerdictID(s string) (VerdictID, error) {
-	ok := len(s) >= 1 && len(s) <= 64
-	for i := 0; i < len(s) && ok; i++ {
-		c := s[i]
-		isWord := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		ok = isWord || i > 0 && (c == '.' || c == '_' || c == '-')
-	}
-	if !ok {
-		return "", fmt.Errorf("%w: verdict id %q; an id is a letter or digit, then up to 63 letters, digits, '.', '_' or '-'", ErrInvalid, clip(s))
+	if !verdictIDForm.MatchString(s) {
+		return "", fmt.Errorf("%w: verdict id %q; an id is a letter or digit, then up to 63 letters, digits, '.', '_' or '-'", ErrInvalid, bounded.Text(s))
 	}
 	return VerdictID(s), nil
 }
@@ -202,19 +201,6 @@ type EntityKey struct {
 
 // Key returns the EntityKey of a display id.
 func (id EntityID) Key() EntityKey { return EntityKey{id.Kind, id.String()} }
-
-// clip cuts a text from outside to at most 80 bytes for an error message.
-func clip(s string) string {
-	const most = 80
-	if len(s) <= most {
-		return s
-	}
-	cut := most
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "…"
-}
 
 // lowerCase returns the full lower-casing of Unicode's SpecialCasing.txt without
 // its language-bound rules, as Rust's str::to_lowercase does: 'İ' becomes 'i'

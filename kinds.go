@@ -96,12 +96,7 @@ var kinds = []kindRow{
 
 // place returns the index of the kind's row, or -1.
 func (k Kind) place() int {
-	for i := range kinds {
-		if kinds[i].kind == k {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(kinds, func(r kindRow) bool { return r.kind == k })
 }
 
 // row returns the kind's row, empty for an unknown kind or a kind of events.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/superviber/blue-encrypted-store/internal/bounded"
 	"github.com/superviber/blue-encrypted-store/internal/display"
 )
 
@@ -225,7 +226,7 @@ func (t RefType) Check(source, target Kind) *FieldError {
 }
 
 func invalidRefType(t string) *FieldError {
-	e := fieldError(codeInvalidRefType, fmt.Sprintf("Invalid reference type '%s'. Must be one of: %s", clip(t), display.Join(refTypes, ", ")),
+	e := fieldError(codeInvalidRefType, fmt.Sprintf("Invalid reference type '%s'. Must be one of: %s", bounded.Text(t), display.Join(refTypes, ", ")),
 		"Use a valid reference type")
 	e.Context = map[string][]RefType{"valid_types": RefTypes()}
 	return e
@@ -249,7 +250,7 @@ func invalidEntityType(text string) *FieldError {
 	}
 	last := len(uses) - 1
 	e := fieldError(codeInvalidEntityType,
-		fmt.Sprintf("Invalid entity type '%s'. Must be one of: %s", clip(text), strings.Join(letters(), ", ")),
+		fmt.Sprintf("Invalid entity type '%s'. Must be one of: %s", bounded.Text(text), strings.Join(letters(), ", ")),
 		"Use "+strings.Join(uses[:last], ", ")+", or "+uses[last])
 	e.Context = map[string][]string{"valid_types": letters()}
 	return e

@@ -181,7 +181,7 @@ func (c *batchCheck) checkDrafts(kind Kind) {
 		}
 		if first, isTaken := c.first[d.LocalID]; isTaken {
 			c.add(at+".local_id", fieldError(codeDuplicateEntity,
-				fmt.Sprintf("Local ID '%s' is given twice in this batch, first by %s", clip(d.LocalID), first),
+				fmt.Sprintf("Local ID '%s' is given twice in this batch, first by %s", bounded.Text(d.LocalID), first),
 				"Give every entity of a batch a local ID of its own"))
 		} else if d.LocalID != "" {
 			c.first[d.LocalID] = at
@@ -241,7 +241,7 @@ func (c *batchCheck) checkMoves() {
 			c.add(at+".expert", missingField("expert"))
 		} else if _, err := ParseExpertSlug(string(m.Expert)); err != nil {
 			c.add(at+".expert", fieldError(codeExpertNotFound,
-				fmt.Sprintf("'%s' cannot be an expert's slug", clip(string(m.Expert))),
+				fmt.Sprintf("'%s' cannot be an expert's slug", bounded.Text(string(m.Expert))),
 				"Use the slug of an expert: letters, digits and '-'"))
 		}
 		if m.Type == "" {
@@ -262,7 +262,7 @@ func checkExperts[V any](c *batchCheck, field string, bySlug map[ExpertSlug]V) {
 	taken := map[string]bool{}
 	for _, slug := range slices.Sorted(maps.Keys(bySlug)) {
 		if taken[slug.Key()] {
-			c.add(field, fieldError(codeDuplicateEntity, "Expert '"+clip(string(slug))+"' is named twice", "Name every expert once"))
+			c.add(field, fieldError(codeDuplicateEntity, "Expert '"+bounded.Text(string(slug))+"' is named twice", "Name every expert once"))
 		}
 		taken[slug.Key()] = true
 	}
