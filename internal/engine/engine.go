@@ -359,16 +359,12 @@ func (s *Store) NextID(ctx context.Context, title string) (blue.DialogueID, erro
 	if err != nil {
 		return "", err
 	}
-	taken := make(map[blue.DialogueID]bool, len(rows))
-	for _, row := range rows {
-		taken[row.ID] = true
-	}
 	ids := slug.Candidates()
 	for _, id := range ids {
 		if err := checkID(id); err != nil {
 			return "", err
 		}
-		if !taken[id] {
+		if !slices.ContainsFunc(rows, func(row blue.Listed) bool { return row.ID == id }) {
 			return id, nil
 		}
 	}

@@ -193,18 +193,12 @@ func isUTF8(v reflect.Value) bool {
 				return false
 			}
 		}
-	case reflect.Slice:
-		if v.Type().Elem().Kind() == reflect.Uint8 {
+	case reflect.Slice, reflect.Map:
+		if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
 			return utf8.Valid(v.Bytes())
 		}
-		for i := range v.Len() {
-			if !isUTF8(v.Index(i)) {
-				return false
-			}
-		}
-	case reflect.Map:
-		for i := v.MapRange(); i.Next(); {
-			if !isUTF8(i.Key()) || !isUTF8(i.Value()) {
+		for key, element := range v.Seq2() {
+			if !isUTF8(key) || !isUTF8(element) {
 				return false
 			}
 		}
