@@ -147,48 +147,46 @@ func (m moment) has(id blue.EntityID) bool {
 	return ok && (m.at.IsZero() || !n.CreatedAt.After(m.at))
 }
 
-// answered returns the tensions that a recommendation addresses or resolves.
-func (m moment) answered(id blue.EntityID) []blue.EntityID {
+// A joint decides which edges of an entity count. other is the entity at the
+// other end: the target if outgoing, else the source.
+type joint func(t blue.RefType, other blue.EntityID, outgoing bool) bool
+
+// neighbours returns the entities of that time that an edge joins to an id.
+func (m moment) neighbours(id blue.EntityID, counts joint) []blue.EntityID {
 	found := ids{}
 	for _, e := range m.g.out[id] {
-		if (e.Type == "address" || e.Type == "resolve") && e.Target.Kind == blue.KindTension && m.has(e.Target) {
+		if counts(e.Type, e.Target, true) && m.has(e.Target) {
 			found.add(e.Target)
+		}
+	}
+	for _, e := range m.g.in[id] {
+		if counts(e.Type, e.Source, false) && m.has(e.Source) {
+			found.add(e.Source)
 		}
 	}
 	return found.sorted()
 }
 
+// answered returns the tensions that a recommendation addresses or resolves.
+func (m moment) answered(id blue.EntityID) []blue.EntityID {
+	return m.neighbours(id, func(t blue.RefType, other blue.EntityID, outgoing bool) bool {
+		return outgoing && (t == "address" || t == "resolve") && other.Kind == blue.KindTension
+	})
+}
+
 // raisers returns the perspectives that raised a tension.
 func (m moment) raisers(id blue.EntityID) []blue.EntityID {
-	found := ids{}
-	for _, e := range m.g.out[id] {
-		if e.Target.Kind == blue.KindPerspective && m.has(e.Target) {
-			found.add(e.Target)
-		}
-	}
-	for _, e := range m.g.in[id] {
-		if e.Type == "reopen" && e.Source.Kind == blue.KindPerspective && m.has(e.Source) {
-			found.add(e.Source)
-		}
-	}
-	return found.sorted()
+	return m.neighbours(id, func(t blue.RefType, other blue.EntityID, outgoing bool) bool {
+		return (outgoing || t == "reopen") && other.Kind == blue.KindPerspective
+	})
 }
 
 // grounds returns the evidence and claims at a node (step 3) and adds them to
 // a set.
 func (m moment) grounds(id blue.EntityID, all ids) (evidence, claims []blue.EntityID) {
-	found := ids{}
-	for _, e := range m.g.out[id] {
-		if isGrounding(e.Type) && isArgument(e.Target) && m.has(e.Target) {
-			found.add(e.Target)
-		}
-	}
-	for _, e := range m.g.in[id] {
-		if isGrounding(e.Type) && isArgument(e.Source) && m.has(e.Source) {
-			found.add(e.Source)
-		}
-	}
-	list := found.sorted()
+	list := m.neighbours(id, func(t blue.RefType, other blue.EntityID, _ bool) bool {
+		return isGrounding(t) && isArgument(other)
+	})
 	all.add(list...)
 	return split(list)
 }
@@ -196,26 +194,18 @@ func (m moment) grounds(id blue.EntityID, all ids) (evidence, claims []blue.Enti
 // restsOn adds to a set all evidence and claims that its members rest on (step
 // 4), and returns the set.
 func (m moment) restsOn(found ids) ids {
-	open := found.sorted()
-	visit := func(id blue.EntityID) {
-		if !found[id] && isArgument(id) && m.has(id) {
-			found.add(id)
-			open = append(open, id)
+	isGround := func(t blue.RefType, other blue.EntityID, outgoing bool) bool {
+		if !isArgument(other) || found[other] {
+			return false
 		}
+		return outgoing && (t == "depend" || t == "refine") || !outgoing && t == "support"
 	}
+	open := found.sorted()
 	for len(open) > 0 {
 		id := open[len(open)-1]
-		open = open[:len(open)-1]
-		for _, e := range m.g.out[id] {
-			if e.Type == "depend" || e.Type == "refine" {
-				visit(e.Target)
-			}
-		}
-		for _, e := range m.g.in[id] {
-			if e.Type == "support" {
-				visit(e.Source)
-			}
-		}
+		grounds := m.neighbours(id, isGround)
+		found.add(grounds...)
+		open = append(open[:len(open)-1], grounds...)
 	}
 	return found
 }
