@@ -60,22 +60,18 @@ func (r *reader) readBoards() {
 // readTracking reads the table Round | W | C | T | R | Score | Open Tensions |
 // New Perspectives | Velocity | Converge %.
 func (r *reader) readTracking(d *document) {
-	for _, t := range d.tables {
-		if t.col("Round") != 0 || t.col("Score") < 0 {
+	isTracking := func(t table) bool { return t.col("Round") == 0 && t.col("Score") >= 0 }
+	for _, row := range d.rowsOf(isTracking) {
+		n, ok := atoi(strings.TrimLeft(row.cell(0), "Rr"))
+		b := r.boards[blue.Round(n)]
+		if !ok || b == nil {
+			r.note(noteUnplaced, d.path, row.line, "a row for round %q, which has no folder", row.cell(0))
 			continue
 		}
-		for _, row := range t.rows {
-			n, ok := atoi(strings.TrimLeft(row.cell(0), "Rr"))
-			b := r.boards[blue.Round(n)]
-			if !ok || b == nil {
-				r.note(noteUnplaced, d.path, row.line, "a row for round %q, which has no folder", row.cell(0))
-				continue
-			}
-			cell := func(names ...string) number { return stated64(d, row.line, row.cell(t.col(names...))) }
-			b.wisdom, b.consistency, b.truth, b.relationships = cell("W", "Wisdom"), cell("C", "Consistency"), cell("T", "Truth"), cell("R", "Relationships")
-			b.score, b.open, b.fresh, b.velocity = cell("Score"), cell("Open Tensions"), cell("New Perspectives"), cell("Velocity")
-			b.readSignals(d, row.line, row.cell(t.col("Converge Signals", "Converge", "Converge %")))
-		}
+		cell := func(names ...string) number { return stated64(d, row.line, row.get(names...)) }
+		b.wisdom, b.consistency, b.truth, b.relationships = cell("W", "Wisdom"), cell("C", "Consistency"), cell("T", "Truth"), cell("R", "Relationships")
+		b.score, b.open, b.fresh, b.velocity = cell("Score"), cell("Open Tensions"), cell("New Perspectives"), cell("Velocity")
+		b.readSignals(d, row.line, row.get("Converge Signals", "Converge", "Converge %"))
 	}
 }
 
@@ -109,25 +105,21 @@ func (b *board) readSignals(d *document, line int, text string) {
 
 // readScores reads the table Expert | Role | R0 | R1 | … | Total.
 func (r *reader) readScores(d *document) {
-	for _, t := range d.tables {
-		if t.col("Expert") < 0 || !slices.ContainsFunc(t.cols, isRoundColumn) {
+	hasScores := func(t table) bool { return t.col("Expert") >= 0 && slices.ContainsFunc(t.cols, isRoundColumn) }
+	for _, row := range d.rowsOf(hasScores) {
+		expert, err := blue.ParseExpertSlug(row.get("Expert"))
+		if err != nil {
+			r.note(noteUnplaced, d.path, row.line, "scores of %q, which is no expert's name", row.get("Expert"))
 			continue
 		}
-		for _, row := range t.rows {
-			expert, err := blue.ParseExpertSlug(row.cell(t.col("Expert")))
-			if err != nil {
-				r.note(noteUnplaced, d.path, row.line, "scores of %q, which is no expert's name", row.cell(t.col("Expert")))
-				continue
-			}
-			r.boardRoles[expert.Key()] = row.cell(t.col("Role"))
-			r.readScoreRow(d, t, row, expert)
-		}
+		r.boardRoles[expert.Key()] = row.get("Role")
+		r.readScoreRow(d, row, expert)
 	}
 }
 
-func (r *reader) readScoreRow(d *document, t table, row row, expert blue.ExpertSlug) {
+func (r *reader) readScoreRow(d *document, row row, expert blue.ExpertSlug) {
 	sum := int64(0)
-	for i, name := range t.cols {
+	for i, name := range row.table.cols {
 		score := stated64(d, row.line, row.cell(i))
 		if !isRoundColumn(name) || !score.ok {
 			continue
@@ -140,7 +132,7 @@ func (r *reader) readScoreRow(d *document, t table, row row, expert blue.ExpertS
 		}
 		r.note(noteUnplaced, d.path, row.line, "a score of %s in round %d, which has no folder", expert, n)
 	}
-	if total := stated64(d, row.line, row.cell(t.col("Total"))); total.ok && total.n != sum {
+	if total := stated64(d, row.line, row.get("Total")); total.ok && total.n != sum {
 		r.note(noteContradiction, d.path, row.line, "the total of %s is stated as %d, the scores beside it add up to %d", expert, total.n, sum)
 	}
 }
@@ -173,13 +165,8 @@ func (r *reader) readRoundBoard(b *board, d *document, round blue.Round) {
 	}
 	sums := map[string]int64{}
 	rows := 0
-	for _, t := range d.tables {
-		if t.col("Expert") < 0 || t.col("Score") < 0 {
-			continue
-		}
-		for _, row := range t.rows {
-			rows += r.readContribution(b, d, t, row, sums)
-		}
+	for _, row := range d.rowsOf(hasColumns("Expert", "Score")) {
+		rows += r.readContribution(b, d, row, sums)
 	}
 	if rows > 0 {
 		r.checkRoundTotal(b, d, round, sums)
@@ -198,23 +185,23 @@ func (d *document) first(expr *regexp.Regexp) number {
 
 // readContribution reads one row of Expert | Role | Tier | W | C | T | R |
 // Score | Key Contribution and returns 1, or 0 for a row that cannot be read.
-func (r *reader) readContribution(b *board, d *document, t table, row row, sums map[string]int64) int {
-	expert, err := blue.ParseExpertSlug(row.cell(t.col("Expert")))
-	score := stated64(d, row.line, row.cell(t.col("Score")))
+func (r *reader) readContribution(b *board, d *document, row row, sums map[string]int64) int {
+	expert, err := blue.ParseExpertSlug(row.get("Expert"))
+	score := stated64(d, row.line, row.get("Score"))
 	if err != nil || !score.ok {
 		r.note(noteUnplaced, d.path, row.line, "a row without an expert's name or score")
 		return 0
 	}
 	b.scores[expert] = score.n
-	if role := row.cell(t.col("Role")); role != "" && r.boardRoles[expert.Key()] == "" {
+	if role := row.get("Role"); role != "" && r.boardRoles[expert.Key()] == "" {
 		r.boardRoles[expert.Key()] = role
 	}
-	if text := row.cell(t.col("Key Contribution")); text != "" {
+	if text := row.get("Key Contribution"); text != "" {
 		b.contributions = append(b.contributions, contribution{row.line, expert, text})
 	}
 	parts, all := int64(0), true
 	for _, name := range []string{"W", "C", "T", "R"} {
-		part := stated64(d, row.line, row.cell(t.col(name)))
+		part := stated64(d, row.line, row.get(name))
 		sums[name] += part.n
 		parts += part.n
 		all = all && part.ok

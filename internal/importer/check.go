@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"strconv"
@@ -64,26 +65,21 @@ func (r *reader) checkTotals() {
 // checkSummary compares the verdict's table of metrics.
 func (r *reader) checkSummary(d *document, score int64) {
 	seen := false
-	for _, t := range d.tables {
-		if t.col("Metric") != 0 {
-			continue
-		}
-		for _, row := range t.rows {
-			value := stated64(d, row.line, row.cell(1))
-			switch row.cell(0) {
-			case "Rounds":
-				r.differs(value, int64(r.src.Found["rounds"]), "rounds", "counted")
-			case "Total ALIGNMENT":
-				r.differs(value, score, "total alignment", "the rounds add up to")
-			case "Experts Consulted":
-				r.differs(value, int64(r.src.Found["experts"]), "experts", "counted")
-			case "Final Velocity":
-				last := r.batches[len(r.batches)-1]
-				r.differs(value, last.OpenTensions+last.NewPerspectives, "final velocity", "the last round's is")
-			case "Tensions Resolved":
-				seen = true
-				r.checkResolved(d, row.line, resolvedOf.FindStringSubmatch(row.cell(1)))
-			}
+	for _, row := range d.rowsOf(func(t table) bool { return t.col("Metric") == 0 }) {
+		value := stated64(d, row.line, row.cell(1))
+		switch row.cell(0) {
+		case "Rounds":
+			r.differs(value, int64(r.src.Found["rounds"]), "rounds", "counted")
+		case "Total ALIGNMENT":
+			r.differs(value, score, "total alignment", "the rounds add up to")
+		case "Experts Consulted":
+			r.differs(value, int64(r.src.Found["experts"]), "experts", "counted")
+		case "Final Velocity":
+			last := r.batches[len(r.batches)-1]
+			r.differs(value, last.OpenTensions+last.NewPerspectives, "final velocity", "the last round's is")
+		case "Tensions Resolved":
+			seen = true
+			r.checkResolved(d, row.line, resolvedOf.FindStringSubmatch(row.cell(1)))
 		}
 	}
 	for i, line := range d.lines {
@@ -110,17 +106,11 @@ func (r *reader) readDialogue() {
 	if !r.decode("expert-pool.json", &r.pool) && r.files["expert-pool.json"] == nil {
 		r.note(noteMissing, "expert-pool.json", 0, "no pool; tiers and relevance come from the panels alone")
 	}
-	question := r.pool.Question
-	if question == "" {
-		question = r.questionFromBackground()
-	}
+	question := cmp.Or(r.pool.Question, r.questionFromBackground())
 	if question == "" {
 		r.note(noteMissing, "expert-pool.json", 0, "no file states the question")
 	}
-	title := r.title()
-	if title == "" {
-		title = question
-	}
+	title := cmp.Or(r.title(), question)
 	if title == "" {
 		r.note(noteMissing, "scoreboard.md", 0, "no file states a title")
 		title = "Imported dialogue"

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -33,6 +34,7 @@ type table struct {
 type row struct {
 	line  int
 	cells []string
+	table *table
 }
 
 func newDocument(path, text string) *document {
@@ -83,7 +85,7 @@ func (d *document) readTables() {
 		case strings.HasPrefix(line, "|") && i+1 < len(d.lines) && pipeRule(d.lines[i+1]):
 			t := table{line: i + 1, heading: heading(i + 1), cols: pipeCells(line)}
 			for i += 2; i < len(d.lines) && strings.HasPrefix(strings.TrimSpace(d.lines[i]), "|"); i++ {
-				t.rows = append(t.rows, row{i + 1, pipeCells(d.lines[i])})
+				t.rows = append(t.rows, row{line: i + 1, cells: pipeCells(d.lines[i])})
 			}
 			i--
 			d.tables = append(d.tables, t)
@@ -146,7 +148,7 @@ func drawnRows(lines []string, i int) ([]row, int) {
 				}
 				continue
 			}
-			rows, open = append(rows, row{i + 1, cells}), true
+			rows, open = append(rows, row{line: i + 1, cells: cells}), true
 		case strings.HasPrefix(line, "├"):
 			open = false
 		default:
@@ -163,6 +165,35 @@ func plain(s string) string {
 		s = strings.TrimSpace(s[2 : len(s)-2])
 	}
 	return s
+}
+
+// rowsOf returns the rows of the tables that match. A nil document has none.
+func (d *document) rowsOf(matches func(table) bool) []row {
+	if d == nil {
+		return nil
+	}
+	var rows []row
+	for _, t := range d.tables {
+		if matches(t) {
+			for _, row := range t.rows {
+				row.table = &t
+				rows = append(rows, row)
+			}
+		}
+	}
+	return rows
+}
+
+// hasColumns matches the tables that have all of the columns.
+func hasColumns(names ...string) func(table) bool {
+	return func(t table) bool {
+		return !slices.ContainsFunc(names, func(name string) bool { return t.col(name) < 0 })
+	}
+}
+
+// listsResolved matches the tables of a verdict that list resolved tensions.
+func listsResolved(t table) bool {
+	return t.col("ID") >= 0 && holdsWord(t.heading, []string{"resolved tension"})
 }
 
 // col returns the index of the first column with one of the names, or -1.
@@ -182,6 +213,10 @@ func (r row) cell(i int) string {
 	}
 	return r.cells[i]
 }
+
+// get returns the row's cell in the first column with one of the names. The
+// row is one of rowsOf.
+func (r row) get(names ...string) string { return r.cell(r.table.col(names...)) }
 
 // under returns the lines of the sections whose heading holds one of the
 // words, with everything below them that has a deeper heading.
@@ -214,19 +249,13 @@ func holdsWord(heading string, words []string) bool {
 	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(lower, word) })
 }
 
+var listMark = regexp.MustCompile(`^(?:[-*]|[0-9]+\.) `)
+
 // listItem returns the text of "- a", "* a" or "1. a".
 func listItem(line string) (string, bool) {
 	line = strings.TrimSpace(line)
-	for _, mark := range []string{"- ", "* "} {
-		if rest, ok := strings.CutPrefix(line, mark); ok {
-			return strings.TrimSpace(rest), true
-		}
-	}
-	digits := len(line) - len(strings.TrimLeft(line, "0123456789"))
-	if digits > 0 && strings.HasPrefix(line[digits:], ". ") {
-		return strings.TrimSpace(line[digits+2:]), true
-	}
-	return "", false
+	mark := listMark.FindString(line)
+	return strings.TrimSpace(line[len(mark):]), mark != ""
 }
 
 // title returns the text of the first heading.

@@ -135,12 +135,8 @@ func readRefs(line string, n int) []typedRef {
 	if strings.TrimSpace(refMarker.ReplaceAllString(line, "")) != "" {
 		return nil
 	}
-	return typedRefs(refMarker.FindAllStringSubmatch(line, -1), n)
-}
-
-func typedRefs(found [][]string, n int) []typedRef {
 	var refs []typedRef
-	for _, m := range found {
+	for _, m := range refMarker.FindAllStringSubmatch(line, -1) {
 		for target := range strings.SplitSeq(m[2], ",") {
 			refs = append(refs, typedRef{n, strings.ToLower(m[1]), strings.TrimSpace(target)})
 		}

@@ -263,25 +263,17 @@ func (r *reader) signal(round blue.Round, expert blue.ExpertSlug) {
 // that names rounds counts in those alone; all but [MOVE:CONVERGE] is a note.
 func (r *reader) readSignalTable(a *assembly) {
 	d := r.boards[a.round].doc
-	if d == nil {
-		return
-	}
-	for _, t := range d.tables {
-		if t.col("Expert") < 0 || t.col("Signal") < 0 {
-			continue
-		}
-		for _, row := range t.rows {
-			expert, err := blue.ParseExpertSlug(row.cell(t.col("Expert")))
-			signal := row.cell(t.col("Signal"))
-			switch {
-			case err != nil:
-				r.note(noteUnplaced, d.path, row.line, "a signal of %q, which is no expert's name", row.cell(t.col("Expert")))
-			case t.col("Round") >= 0 && !inRound(row.cell(t.col("Round")), a.round):
-			case signal != "[MOVE:CONVERGE]":
-				r.note(noteUnplaced, d.path, row.line, "%s signals %q, which is no convergence", expert, signal)
-			default:
-				r.signal(a.round, expert)
-			}
+	for _, row := range d.rowsOf(hasColumns("Expert", "Signal")) {
+		expert, err := blue.ParseExpertSlug(row.get("Expert"))
+		signal := row.get("Signal")
+		switch {
+		case err != nil:
+			r.note(noteUnplaced, d.path, row.line, "a signal of %q, which is no expert's name", row.get("Expert"))
+		case row.table.col("Round") >= 0 && !inRound(row.get("Round"), a.round):
+		case signal != "[MOVE:CONVERGE]":
+			r.note(noteUnplaced, d.path, row.line, "%s signals %q, which is no convergence", expert, signal)
+		default:
+			r.signal(a.round, expert)
 		}
 	}
 }

@@ -10,35 +10,26 @@ import (
 	blue "github.com/superviber/blue-encrypted-store"
 )
 
-// stated is a tension's status as a judge's file states it.
+// stated is a resolution of a tension as a judge's file states it.
 type stated struct {
 	file, name string
 	line       int
-	status     blue.Status
 	by         blue.ExpertSlug
 }
 
 // readStatuses reads the tables of tensions in a round's scoreboard. A table
 // with "Raised By" brings new ones, each under the scoreboard's own number.
 func (r *reader) readStatuses(a *assembly) {
-	b := r.boards[a.round]
-	if b.doc == nil {
-		return
-	}
-	for _, t := range b.doc.tables {
-		if t.col("ID") < 0 || t.col("Tension") < 0 {
-			continue
-		}
-		for _, row := range t.rows {
-			r.readTensionRow(a, b.doc, t, row)
-		}
+	d := r.boards[a.round].doc
+	for _, row := range d.rowsOf(hasColumns("ID", "Tension")) {
+		r.readTensionRow(a, d, row)
 	}
 }
 
-func (r *reader) readTensionRow(a *assembly, d *document, t table, row row) {
-	name, label := row.cell(t.col("ID")), row.cell(t.col("Tension"))
+func (r *reader) readTensionRow(a *assembly, d *document, row row) {
+	name, label := row.get("ID"), row.get("Tension")
 	id, known := r.names.find(name, "", a.round)
-	if !known && t.col("Raised By") < 0 {
+	if !known && row.table.col("Raised By") < 0 {
 		r.note(noteUnplaced, d.path, row.line, "the status of %q, which names no known tension", name)
 		return
 	}
@@ -47,14 +38,14 @@ func (r *reader) readTensionRow(a *assembly, d *document, t table, row row) {
 		return
 	}
 	if !known {
-		id = r.raise(a, d, row.line, name, label, row.cell(t.col("Raised By")))
+		id = r.raise(a, d, row.line, name, label, row.get("Raised By"))
 	}
 	if id.Kind != blue.KindTension {
 		r.note(noteUnplaced, d.path, row.line, "%q, which is no tension, in a table of tensions", name)
 		return
 	}
-	status := strings.ToUpper(row.cell(t.col("Status")))
-	resolution := row.cell(t.col("Resolution"))
+	status := strings.ToUpper(row.get("Status"))
+	resolution := row.get("Resolution")
 	r.said[id] = status
 	switch to := statusWord(status); {
 	case to == "":
@@ -124,7 +115,7 @@ func (r *reader) readDated() {
 			if _, err := blue.ParseExpertSlug(string(by)); err != nil {
 				by = blue.Judge
 			}
-			r.later[blue.Round(n)] = append(r.later[blue.Round(n)], stated{file: d.path, line: s.line + 1 + i, name: s.heading, status: "resolved", by: by})
+			r.later[blue.Round(n)] = append(r.later[blue.Round(n)], stated{file: d.path, line: s.line + 1 + i, name: s.heading, by: by})
 		}
 	}
 }
@@ -142,8 +133,8 @@ func (r *reader) applyDated(a *assembly) {
 		if r.experts[s.by.Key()] == nil {
 			s.by = blue.Judge
 		}
-		if r.status[ids[0]] != s.status {
-			r.update(a, ids[0], s.status, s.by, "")
+		if r.status[ids[0]] != blue.StatusResolved {
+			r.update(a, ids[0], blue.StatusResolved, s.by, "")
 		}
 	}
 	delete(r.later, a.round)
@@ -158,58 +149,44 @@ func (r *reader) applyFinal(a *assembly) {
 		}
 	}
 	if d := r.files["tensions.md"]; d != nil {
-		for _, t := range d.tables {
-			if t.col("ID") >= 0 && t.col("Status") >= 0 {
-				r.finalTable(a, d, t)
-			}
-		}
+		r.applyFinalRows(a, d, hasColumns("ID", "Status"))
 		r.checkHeadings(d)
 	}
-	if d := r.verdictFile(); d != nil {
-		for _, t := range d.tables {
-			if t.col("ID") >= 0 && holdsWord(t.heading, []string{"resolved tension"}) {
-				r.finalTable(a, d, t)
-			}
-		}
-	}
+	r.applyFinalRows(a, r.verdictFile(), listsResolved)
 }
 
-func (r *reader) finalTable(a *assembly, d *document, t table) {
-	for _, row := range t.rows {
-		id, ok := r.names.find(strings.TrimSpace(row.cell(t.col("ID"))), "", a.round)
+func (r *reader) applyFinalRows(a *assembly, d *document, matches func(table) bool) {
+	for _, row := range d.rowsOf(matches) {
+		id, ok := r.names.find(strings.TrimSpace(row.get("ID")), "", a.round)
 		if !ok || id.Kind != blue.KindTension {
-			r.note(noteUnplaced, d.path, row.line, "%q names no known tension", row.cell(t.col("ID")))
+			r.note(noteUnplaced, d.path, row.line, "%q names no known tension", row.get("ID"))
 			continue
 		}
 		to := blue.StatusResolved
-		if i := t.col("Status"); i >= 0 {
+		if i := row.table.col("Status"); i >= 0 {
 			to = statusWord(strings.ToUpper(row.cell(i)))
 		}
 		switch said := r.said[id]; {
 		case to == r.status[id]:
 		case slices.Contains([]string{"ACCEPTED", "DEFERRED"}, said):
-			r.note(noteContradiction, d.path, row.line, "%s is listed as resolved here, the scoreboard says %s; it stays %s", row.cell(t.col("ID")), said, r.status[id])
+			r.note(noteContradiction, d.path, row.line, "%s is listed as resolved here, the scoreboard says %s; it stays %s", row.get("ID"), said, r.status[id])
 		case to == "resolved", to == "addressed":
 			r.update(a, id, to, blue.Judge, "")
 		default:
-			r.note(noteContradiction, d.path, row.line, "%s is stated as %q here and is %s by all other files", row.cell(t.col("ID")), row.cell(t.col("Status")), r.status[id])
+			r.note(noteContradiction, d.path, row.line, "%s is stated as %q here and is %s by all other files", row.get("ID"), row.get("Status"), r.status[id])
 		}
 	}
 }
 
-// checkHeadings notes headings of tensions.md that name a tension nobody raised.
+// checkHeadings notes headings of tensions.md that begin with the name of a
+// tension that no file raises.
 func (r *reader) checkHeadings(d *document) {
 	for _, s := range d.sections {
-		if _, unknown := r.names.qualified(s.heading); len(unknown) > 0 && headedByName(s.heading) {
+		at := qualifiedName.FindStringIndex(s.heading)
+		if _, unknown := r.names.qualified(s.heading); len(unknown) > 0 && at[0] == 0 {
 			r.note(noteUnplaced, d.path, s.line, "%q names no known tension", strings.Join(unknown, ", "))
 		}
 	}
-}
-
-// headedByName reports whether a heading begins with a tension's name.
-func headedByName(heading string) bool {
-	at := qualifiedName.FindStringIndex(heading)
-	return at != nil && at[0] == 0
 }
 
 // place is where something stands.

@@ -27,12 +27,12 @@ func (r *reader) recommend(a *assembly) {
 	for _, t := range d.tables {
 		switch {
 		case t.col("Topic") == 0 && t.col("Decision") == 1:
-			for _, row := range t.rows {
-				topic, decision := filled(row.cell(0), row.cell(1))
+			for _, found := range t.rows {
+				topic, decision := filled(found.cell(0), found.cell(1))
 				if topic == "" {
 					continue
 				}
-				r.recommendation(a, d, row.line, blue.Draft{Label: topic, Text: decision, Parameters: ordered([]row2{{"topic", topic}})})
+				r.recommendation(a, d, found.line, blue.Draft{Label: topic, Text: decision, Parameters: ordered([]row{{cells: []string{"topic", topic}}})})
 			}
 		case t.col("Aspect") == 0 && t.col("Decision") == 1:
 			r.recommendSection(a, d, t)
@@ -51,38 +51,34 @@ func (r *reader) recommendSection(a *assembly, d *document, t table) {
 			}
 		}
 	}
-	var parts []row2
 	var texts []string
 	for _, row := range t.rows {
-		parts = append(parts, row2{row.cell(0), row.cell(1)})
 		texts = append(texts, row.cell(0)+": "+row.cell(1))
 	}
 	label, text := filled(label, strings.Join(texts, "; "))
 	if label == "" {
 		return
 	}
-	r.recommendation(a, d, t.line, blue.Draft{Label: label, Text: text, References: refs, Parameters: ordered(parts)})
+	r.recommendation(a, d, t.line, blue.Draft{Label: label, Text: text, References: refs, Parameters: ordered(t.rows)})
 }
 
 func (r *reader) recommendation(a *assembly, d *document, line int, draft blue.Draft) {
 	r.draft(a, blue.KindRecommendation, []blue.ExpertSlug{blue.Judge}, 0, draft, place{d.path, line})
 }
 
-// row2 is a key and its text.
-type row2 struct{ key, text string }
-
-// ordered is a JSON object that keeps the table's order. A key that comes
+// ordered is a JSON object of the first two columns that keeps the table's
+// order. A key that comes
 // twice keeps its first text; the other one stands in the content.
-func ordered(rows []row2) json.RawMessage {
+func ordered(rows []row) json.RawMessage {
 	var b strings.Builder
 	seen := map[string]bool{}
 	for _, row := range rows {
-		if seen[row.key] {
+		if seen[row.cell(0)] {
 			continue
 		}
-		seen[row.key] = true
-		key, _ := json.Marshal(row.key)
-		text, _ := json.Marshal(row.text)
+		seen[row.cell(0)] = true
+		key, _ := json.Marshal(row.cell(0))
+		text, _ := json.Marshal(row.cell(1))
 		if b.Len() > 0 {
 			b.WriteByte(',')
 		}
@@ -202,7 +198,11 @@ func (r *reader) readStatedVerdict(d *document, v *blue.NewVerdict) {
 		case "Confidence":
 			v.Confidence = text
 		case "Type":
-			r.verdictType(d, i+1, text, v)
+			if kind := blue.VerdictType(strings.ToLower(text)); kind.Valid() {
+				v.Type = kind
+			} else {
+				r.note(noteUnplaced, d.path, i+1, "%q is no type of verdict; stored as %s", text, v.Type)
+			}
 		case "Id":
 			if id, err := blue.ParseVerdictID(text); err == nil {
 				v.ID = id
@@ -217,26 +217,12 @@ func (r *reader) readStatedVerdict(d *document, v *blue.NewVerdict) {
 	}
 }
 
-func (r *reader) verdictType(d *document, line int, text string, v *blue.NewVerdict) {
-	kind := blue.VerdictType(strings.ToLower(text))
-	if !kind.Valid() {
-		r.note(noteUnplaced, d.path, line, "%q is no type of verdict; stored as %s", text, v.Type)
-		return
-	}
-	v.Type = kind
-}
-
 // readTensionsOf lists what the verdict claims as resolved, and what the last
 // table of statuses calls accepted.
 func (r *reader) readTensionsOf(d *document, v *blue.NewVerdict) {
-	for _, t := range d.tables {
-		if t.col("ID") < 0 || !holdsWord(t.heading, []string{"resolved tension"}) {
-			continue
-		}
-		for _, row := range t.rows {
-			if id, ok := r.names.find(row.cell(t.col("ID")), "", v.Round); ok && !slices.Contains(v.TensionsResolved, id.String()) {
-				v.TensionsResolved = append(v.TensionsResolved, id.String())
-			}
+	for _, row := range d.rowsOf(listsResolved) {
+		if id, ok := r.names.find(row.get("ID"), "", v.Round); ok && !slices.Contains(v.TensionsResolved, id.String()) {
+			v.TensionsResolved = append(v.TensionsResolved, id.String())
 		}
 	}
 	for _, id := range r.names.order {
