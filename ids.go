@@ -132,24 +132,13 @@ func (id *EntityID) UnmarshalText(text []byte) (err error) {
 // upper-case letter and four digits. It returns ErrInvalid for any other text.
 // Seq 0 can be read, but no entity gets it.
 func ParseEntityID(s string) (EntityID, error) {
-	if len(s) == 5 {
+	if len(s) == 5 && strings.Trim(s[1:], "0123456789") == "" {
 		if kind := kindOfLetter(s[0]); kind != "" {
-			round, ok1 := twoDigits(s[1:3])
-			seq, ok2 := twoDigits(s[3:5])
-			if ok1 && ok2 {
-				return EntityID{kind, Round(round), Seq(seq)}, nil
-			}
+			n, _ := strconv.Atoi(s[1:])
+			return EntityID{kind, Round(n / 100), Seq(n % 100)}, nil
 		}
 	}
 	return EntityID{}, fmt.Errorf("%w: %s", ErrInvalid, displayIDMessage(s))
-}
-
-// twoDigits reads exactly two ASCII digits.
-func twoDigits(s string) (int, bool) {
-	if len(s) != 2 || s[0] < '0' || s[0] > '9' || s[1] < '0' || s[1] > '9' {
-		return 0, false
-	}
-	return int(s[0]-'0')*10 + int(s[1]-'0'), true
 }
 
 // An ExpertSlug names an expert as displayed, e.g. "Muffin": letters, digits
