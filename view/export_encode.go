@@ -3,8 +3,8 @@ package view
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -115,15 +115,12 @@ func appendNumber(b []byte, n json.Number) []byte {
 }
 
 // parseAny reads one JSON value. Numbers stay as written.
-func parseAny(raw []byte) (any, error) {
+func parseAny(raw []byte) (v any, err error) {
+	if !json.Valid(raw) {
+		return nil, errors.New("not one JSON value")
+	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		return nil, err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("text after the value")
-	}
-	return v, nil
+	err = dec.Decode(&v)
+	return v, err
 }
