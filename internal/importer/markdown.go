@@ -39,19 +39,18 @@ type row struct {
 
 func newDocument(path, text string) *document {
 	d := &document{path: path, text: text, lines: strings.Split(text, "\n")}
-	heading, fenced := "", false
-	for i := 0; i < len(d.lines); i++ {
-		line := strings.TrimSpace(d.lines[i])
+	fenced := false
+	for i, text := range d.lines {
+		line := strings.TrimSpace(text)
 		if strings.HasPrefix(line, "```") {
 			fenced = !fenced
 		}
 		if level := headingLevel(line); level > 0 && !fenced {
-			heading = plain(line[level:])
-			d.sections = append(d.sections, section{line: i + 1, level: level, heading: heading})
+			d.sections = append(d.sections, section{line: i + 1, level: level, heading: plain(line[level:])})
 			continue
 		}
 		if n := len(d.sections); n > 0 {
-			d.sections[n-1].body = append(d.sections[n-1].body, d.lines[i])
+			d.sections[n-1].body = append(d.sections[n-1].body, text)
 		}
 	}
 	d.readTables()

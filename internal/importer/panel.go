@@ -72,14 +72,18 @@ func (r *reader) readPanel(round blue.Round) []member {
 			panel[i].Source = file.History.Experts[j].Source
 		}
 	}
+	listed := map[string]bool{}
 	panel = slices.DeleteFunc(panel, func(m member) bool {
-		_, err := blue.ParseExpertSlug(m.Name)
+		slug, err := blue.ParseExpertSlug(m.Name)
+		isDouble := listed[slug.Key()]
 		if err != nil {
 			r.note(noteUnplaced, path, 0, "names an expert %q, which cannot be a slug", m.Name)
+		} else if isDouble {
+			r.note(noteContradiction, path, 0, "names %s twice", m.Name)
 		}
-		return err != nil
+		listed[slug.Key()] = err == nil
+		return err != nil || isDouble
 	})
-	panel = r.withoutDoubles(path, panel)
 	if !known {
 		r.note(noteMissing, path, 0, "no panel; all writers of the round are on it")
 	}
@@ -93,18 +97,6 @@ func (r *reader) readPanel(round blue.Round) []member {
 		panel = append(panel, member{Name: expert})
 	}
 	return panel
-}
-
-func (r *reader) withoutDoubles(path string, panel []member) []member {
-	var once []member
-	for _, m := range panel {
-		if slices.ContainsFunc(once, func(o member) bool { return sameExpert(o.Name, m.Name) }) {
-			r.note(noteContradiction, path, 0, "names %s twice", m.Name)
-			continue
-		}
-		once = append(once, m)
-	}
-	return once
 }
 
 func sameExpert(a, b string) bool { return blue.ExpertSlug(a).Key() == blue.ExpertSlug(b).Key() }
@@ -131,10 +123,7 @@ func (r *reader) register(round blue.Round, panel []member) {
 
 // newExpert joins what the panel, the pool and the scoreboard know of one member.
 func (r *reader) newExpert(path string, round blue.Round, m member) *blue.NewExpert {
-	role := m.Role
-	if role == "" {
-		role = r.boardRoles[blue.ExpertSlug(m.Name).Key()]
-	}
+	role := cmp.Or(m.Role, r.boardRoles[blue.ExpertSlug(m.Name).Key()])
 	var pool poolExpert
 	inPool := false
 	if i := slices.IndexFunc(r.pool.Experts, func(p poolExpert) bool { return p.Role == role }); i >= 0 {
@@ -146,10 +135,7 @@ func (r *reader) newExpert(path string, round blue.Round, m member) *blue.NewExp
 	}
 	first := round
 	e := &blue.NewExpert{Slug: blue.ExpertSlug(m.Name), Role: role, FirstRound: &first,
-		Focus: cmp.Or(m.Focus, pool.Focus), Relevance: m.Relevance, Tier: r.tier(path, m.Name, cmp.Or(m.Tier, pool.Tier))}
-	if e.Relevance == nil {
-		e.Relevance = pool.Relevance
-	}
+		Focus: cmp.Or(m.Focus, pool.Focus), Relevance: cmp.Or(m.Relevance, pool.Relevance), Tier: r.tier(path, m.Name, cmp.Or(m.Tier, pool.Tier))}
 	switch e.Source = blue.ExpertSource(m.Source); {
 	case m.Source == "" && inPool, m.Source == "" && len(r.pool.Experts) == 0:
 		e.Source = "pool"

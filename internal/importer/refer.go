@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -71,11 +72,7 @@ func (n *names) lookup(m []string) (blue.EntityID, bool) {
 		id, ok := n.local[expert+"-"+letter+digits]
 		return id, ok
 	}
-	round := m[2]
-	if round == "" {
-		round = m[5]
-	}
-	if r, ok := atoi(round); ok {
+	if r, ok := atoi(cmp.Or(m[2], m[5])); ok {
 		id, ok := n.local[fmt.Sprintf("%s-%s%02d%s", expert, letter, r, digits)]
 		return id, ok
 	}
