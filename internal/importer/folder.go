@@ -171,10 +171,7 @@ func (r *reader) expertFile(name string) string {
 	if !ok || slices.Contains(roundFiles, name) {
 		return ""
 	}
-	slug, err := blue.ParseExpertSlug(stem)
-	if err != nil {
-		return ""
-	}
+	slug, _ := blue.ParseExpertSlug(stem) // "" for a name that is no slug
 	return slug.Key()
 }
 
