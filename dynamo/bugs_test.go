@@ -23,15 +23,15 @@ type bug struct {
 
 // bugs are those that the simulation must catch.
 var bugs = []bug{
-	{name: "meta conditioned on a number", caughtBy: "a lost update of the head", wrap: editing(onCommit(func(a action) (action, bool) {
-		if a.onHead() && !a.when.absent {
+	{name: "meta conditioned on a number", caughtBy: "a lost update of the meta", wrap: editing(onCommit(func(a action) (action, bool) {
+		if a.isOnMeta() && !a.when.absent {
 			a.when.equal = record.Attrs{"version": a.when.equal["version"]}
 		}
 		return a, true
 	}))},
 	{name: "an ambiguous answer resolved by reading meta", caughtBy: "refused and landed", wrap: func(a api) api { return readsMeta{a} }},
 	{name: "a cleaner that deletes plainly", caughtBy: "false alarm", wrap: editing(func(actions []action) func(action) (action, bool) {
-		if len(actions) == 2 && actions[0].check && actions[0].onHead() && isLog(actions[1]) {
+		if len(actions) == 2 && actions[0].check && actions[0].isOnMeta() && isLog(actions[1]) {
 			return func(a action) (action, bool) { return a, isLog(a) }
 		}
 		return unedited(actions)
@@ -52,7 +52,7 @@ var bugs = []bug{
 
 func isCommit(actions []action) bool {
 	return slices.ContainsFunc(actions, func(a action) bool { return a.table == record.Audit }) &&
-		slices.ContainsFunc(actions, action.onHead)
+		slices.ContainsFunc(actions, action.isOnMeta)
 }
 
 func unedited([]action) func(action) (action, bool) {
@@ -115,12 +115,12 @@ func (m readsMeta) transact(ctx context.Context, token string, actions []action)
 	if !errors.Is(err, errUnknown) || !isCommit(actions) {
 		return err
 	}
-	i := slices.IndexFunc(actions, action.onHead)
-	head, _, getErr := m.api.get(ctx, record.Dialogues, actions[i].record.Key)
+	i := slices.IndexFunc(actions, action.isOnMeta)
+	meta, _, getErr := m.api.get(ctx, record.Dialogues, actions[i].record.Key)
 	if getErr != nil {
 		return err
 	}
-	if head.Attrs[macName].Equal(actions[i].record.Attrs[macName]) {
+	if meta.Attrs[macName].Equal(actions[i].record.Attrs[macName]) {
 		return nil
 	}
 	causes := make([]cause, len(actions))
@@ -136,7 +136,7 @@ func (c sureOfClear) transact(ctx context.Context, token string, actions []actio
 	a := actions[0]
 	_, was := a.when.equal[attrPending]
 	_, is := a.record.Attrs[attrPending]
-	if errors.Is(err, errUnknown) && len(actions) == 1 && a.onHead() && was && !is {
+	if errors.Is(err, errUnknown) && len(actions) == 1 && a.isOnMeta() && was && !is {
 		return nil
 	}
 	return err

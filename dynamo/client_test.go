@@ -109,7 +109,7 @@ func TestConditions(t *testing.T) {
 					return
 				}
 				r, ok := errors.AsType[*refusal](err)
-				if !ok || !slices.Equal(r.causes, []cause{unmet, fine}) {
+				if !ok || !slices.Equal(r.causes, []cause{unmet, met}) {
 					t.Fatalf("answer: %v, want unmet", err)
 				}
 			})
@@ -143,7 +143,7 @@ func TestToken(t *testing.T) {
 		t.Error("the conditions do not bite")
 	}
 	err := c.transact(t.Context(), token, []action{creating("c", number(1))})
-	if r, ok := errors.AsType[*refusal](err); !ok || r.passing() {
+	if r, ok := errors.AsType[*refusal](err); !ok || r.isTransient() {
 		t.Errorf("other actions with the token: %v", err)
 	}
 }
@@ -307,8 +307,8 @@ func TestLocalMeanings(t *testing.T) {
 	if _, _, err := (&client{mustConnect(t, c)}).get(t.Context(), record.Dialogues, someKey); !strings.Contains(fmt.Sprint(err), "letters and digits") {
 		t.Errorf("a key id with hyphens: %v", err)
 	}
-	big := creating("a", record.Attrs{"b": record.B(make([]byte, record.MaxRecord))})
-	err = localClient(t).transact(t.Context(), "", []action{big})
+	large := creating("a", record.Attrs{"b": record.B(make([]byte, record.MaxRecord))})
+	err = localClient(t).transact(t.Context(), "", []action{large})
 	if !errors.Is(err, record.ErrTooLarge) || errors.Is(err, errUnknown) {
 		t.Errorf("an item over the limit: %v", err)
 	}

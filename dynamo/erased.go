@@ -38,13 +38,13 @@ func (s *Store) Purge(ctx context.Context, pk record.Partition) error {
 		return err
 	}
 	for range maxReads {
-		head, _, err := s.api.get(ctx, record.Dialogues, headKey(pk))
+		meta, _, err := s.api.get(ctx, record.Dialogues, metaKey(pk))
 		if err != nil {
 			return err
 		}
-		if _, marked := head.Attrs[attrPending]; marked {
-			err = s.unmark(ctx, head)
-		} else if record.IsErased(head) {
+		if _, marked := meta.Attrs[attrPending]; marked {
+			err = s.unmark(ctx, meta)
+		} else if record.IsErased(meta) {
 			return s.deleteLogs(ctx, pk)
 		} else {
 			return nil
@@ -58,16 +58,16 @@ func (s *Store) Purge(ctx context.Context, pk record.Partition) error {
 
 // unmark rolls a pending log forward, or removes a damaged one from the meta
 // item.
-func (s *Store) unmark(ctx context.Context, head record.Record) error {
-	p, readable := pendingOf(head)
+func (s *Store) unmark(ctx context.Context, meta record.Record) error {
+	p, readable := pendingOf(meta)
 	if readable {
-		if err := s.drain(ctx, head.Key.Partition, p); !errors.Is(err, blue.ErrTampered) {
+		if err := s.drain(ctx, meta.Key.Partition, p); !errors.Is(err, blue.ErrTampered) {
 			return err
 		}
 	}
-	bare := head.Clone()
+	bare := meta.Clone()
 	delete(bare.Attrs, attrPending)
-	return s.turns.put(ctx, s, bare, head)
+	return s.leases.put(ctx, s, bare, meta)
 }
 
 // deleteLogs removes all logs of a partition that was erased.

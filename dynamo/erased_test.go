@@ -23,10 +23,10 @@ func TestPurge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := solo(1, short)
 		ctx := context.Background()
-		w := &writer{h: h, name: "w", store: h.process("w", &link{w: h.w}), big: func() bool { return false }}
+		w := &writer{h: h, name: "w", store: h.process("w", &link{w: h.w}), isLarge: func() bool { return false }}
 		w.commit(ctx, "first", 1)
 		s := w.store
-		head := h.w.cell(record.Dialogues, headKey(simPK))
+		meta := h.w.cell(record.Dialogues, metaKey(simPK))
 		pieces := func(b string, n int) {
 			for i := range n {
 				a := action{table: record.Dialogues, record: record.Record{Key: logKey(simPK, b, i), Attrs: record.Attrs{attrChunk: record.B([]byte{0})}}, when: condition{absent: true}}
@@ -45,19 +45,19 @@ func TestPurge(t *testing.T) {
 		young := h.w.newID()
 		pieces(young, 2)
 		for _, marked := range []string{h.w.newID() + "/3", "no log at all"} {
-			head.record = head.record.Clone()
-			head.record.Attrs[attrPending] = record.S(marked)
+			meta.record = meta.record.Clone()
+			meta.record.Attrs[attrPending] = record.S(marked)
 			if err := s.Purge(ctx, simPK); err != nil {
 				t.Fatal(err)
 			}
-			if _, still := head.record.Attrs[attrPending]; still || left() != 2 {
+			if _, still := meta.record.Attrs[attrPending]; still || left() != 2 {
 				t.Errorf("%q: pending %v, %d pieces left", marked, still, left())
 			}
 		}
 		if v, err := h.load(ctx, s, true); err != nil || v.version != 1 {
 			t.Errorf("version %d, %v: the partition is not what it was", v.version, err)
 		}
-		tomb := record.Write{Table: record.Dialogues, Prev: head.record.Attrs, Record: record.Record{Key: headKey(simPK), Attrs: record.Attrs{"entity_type": record.S(record.Erased)}}}
+		tomb := record.Write{Table: record.Dialogues, Prev: meta.record.Attrs, Record: record.Record{Key: metaKey(simPK), Attrs: record.Attrs{"entity_type": record.S(record.Erased)}}}
 		if err := s.Commit(ctx, []record.Write{tomb}); err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +80,7 @@ func TestPurge(t *testing.T) {
 		late := h.w.newID()
 		pieces(late, 3)
 		s.onLost(ctx, simPK, pending{late, 3})
-		if _, leased := head.record.Attrs[attrLease]; leased || left() != 0 {
+		if _, leased := meta.record.Attrs[attrLease]; leased || left() != 0 {
 			t.Errorf("leased %v, %d pieces left of a writer that lost", leased, left())
 		}
 		for _, wrong := range h.w.wrong {

@@ -39,17 +39,17 @@ func TestRefusals(t *testing.T) {
 		passing bool
 		is      error // besides
 	}{
-		{"condition", cancelled("ConditionalCheckFailed: The conditional request failed", "None"), []cause{unmet, fine}, false, nil},
+		{"condition", cancelled("ConditionalCheckFailed: The conditional request failed", "None"), []cause{unmet, met}, false, nil},
 		{"both conditions", cancelled("ConditionalCheckFailed", "ConditionalCheckFailed"), []cause{unmet, unmet}, false, nil},
-		{"conflict", cancelled("None", "TransactionConflict: Transaction is ongoing for the item"), []cause{fine, contended}, true, nil},
+		{"conflict", cancelled("None", "TransactionConflict: Transaction is ongoing for the item"), []cause{met, contended}, true, nil},
 		{"conflict and condition", cancelled("TransactionConflict", "ConditionalCheckFailed"), []cause{contended, unmet}, false, nil},
-		{"throttling of one", cancelled("ThrottlingError", "None"), []cause{throttled, fine}, true, nil},
-		{"throughput of one", cancelled("None", "ProvisionedThroughputExceeded"), []cause{fine, throttled}, true, nil},
-		{"validation", cancelled("ValidationError: something else", "None"), []cause{badlyFormed, fine}, false, nil},
-		{"item size", cancelled("ValidationError: Item size has exceeded the maximum allowed size", "None"), []cause{badlyFormed, fine}, false, record.ErrTooLarge},
-		{"collection size", cancelled("None", "ItemCollectionSizeLimitExceeded: Collection size exceeded."), []cause{fine, badlyFormed}, false, record.ErrTooLarge},
-		{"key schema", cancelled("ValidationError: The provided key element does not match the schema", "None"), []cause{badlyFormed, fine}, false, record.ErrUnavailable},
-		{"a code of the future", cancelled("Sunspots", "None"), []cause{badlyFormed, fine}, false, nil},
+		{"throttling of one", cancelled("ThrottlingError", "None"), []cause{throttled, met}, true, nil},
+		{"throughput of one", cancelled("None", "ProvisionedThroughputExceeded"), []cause{met, throttled}, true, nil},
+		{"validation", cancelled("ValidationError: something else", "None"), []cause{badlyFormed, met}, false, nil},
+		{"item size", cancelled("ValidationError: Item size has exceeded the maximum allowed size", "None"), []cause{badlyFormed, met}, false, record.ErrTooLarge},
+		{"collection size", cancelled("None", "ItemCollectionSizeLimitExceeded: Collection size exceeded."), []cause{met, badlyFormed}, false, record.ErrTooLarge},
+		{"key schema", cancelled("ValidationError: The provided key element does not match the schema", "None"), []cause{badlyFormed, met}, false, record.ErrUnavailable},
+		{"a code of the future", cancelled("Sunspots", "None"), []cause{badlyFormed, met}, false, nil},
 		{"no reasons", says(400, "TransactionCanceledException", "cancelled"), []cause{contended, contended}, true, nil},
 		{"throttled whole", says(400, "ThrottlingException", "Rate exceeded"), []cause{throttled, throttled}, true, nil},
 		{"throughput whole", says(400, "ProvisionedThroughputExceededException", "slow down"), []cause{throttled, throttled}, true, nil},
@@ -64,8 +64,8 @@ func TestRefusals(t *testing.T) {
 			if !ok || errors.Is(err, errUnknown) {
 				t.Fatalf("answer: %v, want a refusal", err)
 			}
-			if !slices.Equal(r.causes, c.causes) || r.passing() != c.passing {
-				t.Errorf("causes %v, passing %v; want %v, %v", r.causes, r.passing(), c.causes, c.passing)
+			if !slices.Equal(r.causes, c.causes) || r.isTransient() != c.passing {
+				t.Errorf("causes %v, passing %v; want %v, %v", r.causes, r.isTransient(), c.causes, c.passing)
 			}
 			if c.is != nil && !errors.Is(err, c.is) {
 				t.Errorf("%v is not %v", err, c.is)
@@ -95,7 +95,7 @@ func TestUnknownOutcomes(t *testing.T) {
 		"sum that is no number":    {body: written, crc: "x"},
 		"refusal cut":              func() answer { a := cancelled("ConditionalCheckFailed", "None"); a.cut = true; return a }(),
 		"refusal with another sum": func() answer { a := cancelled("ConditionalCheckFailed", "None"); a.crc = "1"; return a }(),
-		"no JSON":                  {body: "<html>fine</html>"},
+		"no JSON":                  {body: "<html>met</html>"},
 		"400 without a code":       {status: 400, body: "{}"},
 		"400 of a proxy":           {status: 400, body: "<html>no</html>"},
 		"a code of the future":     says(400, "SunspotsException", "try another star"),
@@ -281,7 +281,7 @@ func TestSnapshotRefusals(t *testing.T) {
 	f := newFake(t, cancelled("TransactionConflict"))
 	_, err := f.client(t).snapshot(t.Context(), record.Dialogues, []record.Key{someKey})
 	r, ok := errors.AsType[*refusal](err)
-	if !ok || !r.passing() || !slices.Equal(r.causes, []cause{contended}) {
+	if !ok || !r.isTransient() || !slices.Equal(r.causes, []cause{contended}) {
 		t.Errorf("answer: %v", err)
 	}
 }

@@ -18,28 +18,28 @@ import (
 
 const simPK = "dialogue#simulated"
 
-// scale is how big a history is.
+// scale is how large a history is.
 type scale struct {
-	limits         limits
-	small          int // new records of a small commit
-	bigLow, bigTop int // of a big one
-	payload        int // bytes
-	commits        int // of each writer, at most
-	pageSize       int
+	limits             limits
+	small              int // new records of a small commit
+	largeLow, largeTop int // of a large commit
+	payload            int // bytes
+	commits            int // of each writer, at most
+	pageSize           int
 }
 
 var (
 	short = scale{
 		limits: limits{actions: 9, bytes: 3000, chunk: 700, lease: 3 * time.Second},
-		small:  3, bigLow: 12, bigTop: 30, payload: 60, commits: 3, pageSize: 9,
+		small:  3, largeLow: 12, largeTop: 30, payload: 60, commits: 3, pageSize: 9,
 	}
-	full = scale{limits: serviceLimits, small: 3, bigLow: 150, bigTop: 400, payload: 3000, commits: 3, pageSize: 60}
+	full = scale{limits: serviceLimits, small: 3, largeLow: 150, largeTop: 400, payload: 3000, commits: 3, pageSize: 60}
 )
 
 // history is one run: writers, readers, crashes and a cleaner over one model,
 // with their results.
 type history struct {
-	w     *world
+	w     *model
 	scale scale
 	bug   bug
 	seed  uint64
@@ -109,7 +109,7 @@ func (h *history) load(ctx context.Context, s *Store, forUpdate bool) (view, err
 			return v, nil
 		}
 		if q.Exact {
-			print := fmt.Sprint(wrong, len(records), v.head.Attrs[macName].Bin())
+			print := fmt.Sprint(wrong, len(records), v.meta.Attrs[macName].Bin())
 			if print != last {
 				last, same, since = print, 0, time.Now()
 			}
@@ -132,18 +132,18 @@ var errSettled = errors.New("settled")
 
 // writer is one goroutine with its audit chain.
 type writer struct {
-	h     *history
-	name  string
-	store *Store
-	big   func() bool
-	chain int
-	seq   int
+	h       *history
+	name    string
+	store   *Store
+	isLarge func() bool
+	chain   int
+	seq     int
 }
 
 // commit does one operation to its end and returns how many tries it took.
 func (w *writer) commit(ctx context.Context, op string, most int) (tries int, acked bool) {
 	h := w.h
-	big, touch := w.big(), h.w.chance(0.15)
+	isLarge, touch := w.isLarge(), h.w.chance(0.15)
 	for tries = 1; tries <= most; tries++ {
 		v, err := h.load(ctx, w.store, true)
 		if err != nil {
@@ -153,7 +153,7 @@ func (w *writer) commit(ctx context.Context, op string, most int) (tries int, ac
 			continue // nothing was written
 		}
 		attempt := op + "." + strconv.Itoa(tries)
-		writes := w.writes(v, op, attempt, big, touch)
+		writes := w.writes(v, op, attempt, isLarge, touch)
 		event := writes[len(writes)-1].Record
 		h.mu.Lock()
 		h.attempts++
@@ -200,31 +200,31 @@ func (h *history) refuse(attempt string) {
 
 // writes returns the writes of one attempt: the meta item, one shared record, new records,
 // and the event. A touch changes the meta item alone, and not its version.
-func (w *writer) writes(v view, op, attempt string, big, touch bool) []record.Write {
+func (w *writer) writes(v view, op, attempt string, isLarge, touch bool) []record.Write {
 	h := w.h
-	created := v.version == 0 && len(v.head.Attrs) == 0
+	created := v.version == 0 && len(v.meta.Attrs) == 0
 	touch = touch && !created
 	n := h.scale.small
 	h.w.mu.Lock()
-	if big {
-		n = h.scale.bigLow + h.w.rng.IntN(h.scale.bigTop-h.scale.bigLow)
+	if isLarge {
+		n = h.scale.largeLow + h.w.rng.IntN(h.scale.largeTop-h.scale.largeLow)
 	}
 	shared := h.w.rng.IntN(sharedItems)
 	h.w.mu.Unlock()
 
-	head := record.Write{Table: record.Dialogues, Record: record.Record{Key: headKey(simPK), Attrs: record.Attrs{}}}
+	meta := record.Write{Table: record.Dialogues, Record: record.Record{Key: metaKey(simPK), Attrs: record.Attrs{}}}
 	if !created {
-		head.Record = v.head.Clone()
-		head.Prev = v.head.Attrs
+		meta.Record = v.meta.Clone()
+		meta.Prev = v.meta.Attrs
 	}
-	head.Record.Attrs[macName] = h.mac()
-	writes := []record.Write{head}
+	meta.Record.Attrs[macName] = h.mac()
+	writes := []record.Write{meta}
 	if touch {
-		head.Record.Attrs["touched"] = record.N(int64(v.touched + 1))
+		meta.Record.Attrs["touched"] = record.N(int64(v.touched + 1))
 	} else {
-		head.Record.Attrs["version"] = record.N(int64(v.version + 1))
-		head.Record.Attrs["touched"] = record.N(int64(v.touched))
-		head.Record.Attrs["commits"] = record.S(strings.Join(append(slices.Clone(v.commits), op+":"+strconv.Itoa(n)), " "))
+		meta.Record.Attrs["version"] = record.N(int64(v.version + 1))
+		meta.Record.Attrs["touched"] = record.N(int64(v.touched))
+		meta.Record.Attrs["commits"] = record.S(strings.Join(append(slices.Clone(v.commits), op+":"+strconv.Itoa(n)), " "))
 		writes = append(writes, w.shared(v, shared, created)...)
 		for i := range n {
 			writes = append(writes, record.Write{Table: record.Dialogues, Record: record.Record{
@@ -281,7 +281,7 @@ func (h *history) write(name string) {
 			l.dieAt, l.dieBack = int(h.w.upTo(60)), h.w.chance(0.5)
 		}
 		process := fmt.Sprintf("%s.%d", name, life)
-		w := &writer{h: h, name: process, store: h.process(process, l), big: func() bool { return h.w.chance(0.35) }}
+		w := &writer{h: h, name: process, store: h.process(process, l), isLarge: func() bool { return h.w.chance(0.35) }}
 		for done < h.scale.commits && ctx.Err() == nil {
 			done++
 			h.mu.Lock()
@@ -385,15 +385,15 @@ func (h *history) clean() {
 }
 
 func (h *history) sweep(s *Store) {
-	if head, _, err := s.api.get(context.Background(), record.Dialogues, headKey(simPK)); err == nil {
-		s.sweep(context.Background(), simPK, head)
+	if meta, _, err := s.api.get(context.Background(), record.Dialogues, metaKey(simPK)); err == nil {
+		s.sweep(context.Background(), simPK, meta)
 	}
 }
 
 // play runs a history to its end; h.broken holds what the oracle found.
 func play(seed uint64, sc scale, b bug) *history {
 	h := &history{
-		w: newWorld(rand.New(rand.NewPCG(seed, 4))), scale: sc, bug: b, seed: seed,
+		w: newModel(rand.New(rand.NewPCG(seed, 4))), scale: sc, bug: b, seed: seed,
 		acked: map[string]bool{}, refused: map[string]bool{}, events: map[string]record.Key{},
 	}
 	h.w.faults = ordinary.scaled([]float64{0, 0.5, 1, 2}[h.w.rng.IntN(4)])

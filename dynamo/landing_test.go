@@ -16,7 +16,7 @@ import (
 // solo is a history without faults for tests of single commits.
 func solo(seed uint64, sc scale) *history {
 	return &history{
-		w: newWorld(rand.New(rand.NewPCG(seed, 7))), scale: sc,
+		w: newModel(rand.New(rand.NewPCG(seed, 7))), scale: sc,
 		acked: map[string]bool{}, refused: map[string]bool{}, events: map[string]record.Key{},
 	}
 }
@@ -58,9 +58,9 @@ func TestAcknowledgedIsVisible(t *testing.T) {
 			h := solo(seed, short)
 			small := func() bool { return false }
 			ctx := context.Background()
-			first := &writer{h: h, name: "first", store: h.process("first", &link{w: h.w}), big: small}
+			first := &writer{h: h, name: "first", store: h.process("first", &link{w: h.w}), isLarge: small}
 			first.commit(ctx, "first", 1)
-			w := &writer{h: h, name: "w", store: h.process("w", &link{w: h.w}), big: small}
+			w := &writer{h: h, name: "w", store: h.process("w", &link{w: h.w}), isLarge: small}
 			w.store.api = wrap(answersEarly{w.store.api.(*link)})
 			h.w.faults.slow = 0.25 // all landings are slow
 			if _, acked := w.commit(ctx, "second", 1); acked {
@@ -93,7 +93,7 @@ func TestBigKeepsMustNotExist(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := solo(1, short)
 		ctx := context.Background()
-		w := &writer{h: h, name: "w", store: h.process("w", &link{w: h.w}), big: func() bool { return true }}
+		w := &writer{h: h, name: "w", store: h.process("w", &link{w: h.w}), isLarge: func() bool { return true }}
 		w.commit(ctx, "first", 1)
 		v, err := h.load(ctx, w.store, true)
 		if err != nil {
@@ -124,7 +124,7 @@ func TestLargestCommit(t *testing.T) {
 				h := solo(1, full)
 				h.w.pageSize = 400
 				s := h.process("w", &link{w: h.w})
-				writes := []record.Write{{Table: record.Dialogues, Record: record.Record{Key: headKey(simPK), Attrs: record.Attrs{macName: h.mac()}}}}
+				writes := []record.Write{{Table: record.Dialogues, Record: record.Record{Key: metaKey(simPK), Attrs: record.Attrs{macName: h.mac()}}}}
 				for i := range c.records {
 					writes = append(writes, record.Write{Table: record.Dialogues, Record: record.Record{
 						Key:   record.Key{Partition: simPK, Item: fmt.Sprintf("item#%06d", i)},
@@ -159,7 +159,7 @@ func TestTooMuchBesideNewRecords(t *testing.T) {
 		h := solo(1, full)
 		s := h.process("w", &link{w: h.w})
 		at := func(changes, changed, created int) []record.Write {
-			writes := []record.Write{{Table: record.Dialogues, Record: record.Record{Key: headKey(simPK), Attrs: record.Attrs{macName: h.mac()}}}}
+			writes := []record.Write{{Table: record.Dialogues, Record: record.Record{Key: metaKey(simPK), Attrs: record.Attrs{macName: h.mac()}}}}
 			for i := range changes + created {
 				size, prev := 390_000, record.Attrs(nil)
 				if i < changes {
@@ -184,11 +184,11 @@ func TestDamagedLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := solo(1, short)
 		ctx := context.Background()
-		w := &writer{h: h, name: "w", store: h.process("w", &link{w: h.w}), big: func() bool { return false }}
+		w := &writer{h: h, name: "w", store: h.process("w", &link{w: h.w}), isLarge: func() bool { return false }}
 		w.commit(ctx, "first", 1)
-		head := h.w.cell(record.Dialogues, headKey(simPK))
-		head.record = head.record.Clone()
-		head.record.Attrs[attrPending] = record.S(h.w.newID() + "/3")
+		meta := h.w.cell(record.Dialogues, metaKey(simPK))
+		meta.record = meta.record.Clone()
+		meta.record.Attrs[attrPending] = record.S(h.w.newID() + "/3")
 		for _, q := range []record.Query{{}, {ForUpdate: true}, {Exact: true}} {
 			q.Table, q.Partition = record.Dialogues, simPK
 			if _, err := w.store.Query(ctx, q); !errors.Is(err, blue.ErrTampered) {
@@ -261,7 +261,7 @@ func TestOwnSuccessInTheWay(t *testing.T) {
 	for _, contended := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			h := solo(1, short)
-			w := &writer{h: h, name: "w", store: h.process("w", &link{w: h.w}), big: func() bool { return false }}
+			w := &writer{h: h, name: "w", store: h.process("w", &link{w: h.w}), isLarge: func() bool { return false }}
 			w.commit(t.Context(), "first", 1)
 			sends, want := 0, 1
 			if contended {

@@ -38,8 +38,8 @@ type pending struct {
 
 func (p pending) String() string { return p.b + "/" + strconv.Itoa(p.items) }
 
-func pendingOf(head record.Record) (pending, bool) {
-	b, n, ok := strings.Cut(head.Attrs[attrPending].Str(), "/")
+func pendingOf(meta record.Record) (pending, bool) {
+	b, n, ok := strings.Cut(meta.Attrs[attrPending].Str(), "/")
 	items, err := strconv.Atoi(n)
 	return pending{b, items}, ok && err == nil
 }
@@ -49,7 +49,7 @@ func logKey(pk record.Partition, b string, i int) record.Key {
 }
 
 // large commits through the redo log.
-func (s *Store) big(ctx context.Context, writes []record.Write) error {
+func (s *Store) commitLarge(ctx context.Context, writes []record.Write) error {
 	pk, created, final := split(writes)
 	p := pending{b: s.newID()}
 	puts := s.logItems(pk, p.b, created)
@@ -83,7 +83,7 @@ func (s *Store) big(ctx context.Context, writes []record.Write) error {
 // the retry has priority. If the dialogue was erased, there is no retry and no
 // sweep, so onLost deletes the log.
 func (s *Store) onLost(ctx context.Context, pk record.Partition, p pending) {
-	if erased := s.turns.take(ctx, s, pk); erased {
+	if erased := s.leases.take(ctx, s, pk); erased {
 		_ = s.deleteLog(ctx, pk, p) // else record.Purger does
 	}
 }
@@ -94,7 +94,7 @@ func split(writes []record.Write) (pk record.Partition, created []record.Record,
 	for _, w := range writes {
 		a := actionOf(w)
 		switch {
-		case a.onHead():
+		case a.isOnMeta():
 			pk = w.Record.Key.Partition
 			final = append(final, a)
 		case w.Table == record.Dialogues && w.Prev == nil:
@@ -110,7 +110,7 @@ func split(writes []record.Write) (pk record.Partition, created []record.Record,
 // commit is written even under a lease of its own or of another large writer.
 func markPending(final []action, p pending) []action {
 	for i, a := range final {
-		if !a.onHead() {
+		if !a.isOnMeta() {
 			continue
 		}
 		final[i].record = a.record.Clone()
@@ -126,16 +126,16 @@ func markPending(final []action, p pending) []action {
 // commit the condition on the meta item fails. begin reads by transactions
 // because the commit that wrote the meta item might not be visible everywhere.
 func (s *Store) begin(ctx context.Context, pk record.Partition, writes []record.Write, created []record.Record) error {
-	head, exists, err := s.api.get(ctx, record.Dialogues, headKey(pk))
+	meta, exists, err := s.api.get(ctx, record.Dialogues, metaKey(pk))
 	if err != nil {
 		return err
 	}
 	for _, w := range writes {
-		if actionOf(w).onHead() && !w.IsMet(head, exists) {
-			return &record.ConflictError{Table: record.Dialogues, Key: headKey(pk)}
+		if actionOf(w).isOnMeta() && !w.IsMet(meta, exists) {
+			return &record.ConflictError{Table: record.Dialogues, Key: metaKey(pk)}
 		}
 	}
-	if p, pending := pendingOf(head); pending {
+	if p, pending := pendingOf(meta); pending {
 		if err := s.drain(ctx, pk, p); err != nil {
 			return err
 		}
@@ -155,7 +155,7 @@ func (s *Store) begin(ctx context.Context, pk record.Partition, writes []record.
 			}
 		}
 	}
-	s.sweep(ctx, pk, head)
+	s.sweep(ctx, pk, meta)
 	return nil
 }
 
@@ -178,12 +178,12 @@ func (s *Store) putLog(ctx context.Context, puts []action) error {
 // logOf returns the records of the pending log of a meta item, or none if no
 // log is pending. whole is false if the log was rolled forward during the
 // read.
-func (s *Store) logOf(ctx context.Context, head record.Record) (logged []record.Record, whole bool, err error) {
-	p, pending := pendingOf(head)
+func (s *Store) logOf(ctx context.Context, meta record.Record) (logged []record.Record, whole bool, err error) {
+	p, pending := pendingOf(meta)
 	if !pending {
 		return nil, true, nil
 	}
-	return s.readLog(ctx, head.Key.Partition, p)
+	return s.readLog(ctx, meta.Key.Partition, p)
 }
 
 // logQuery returns the query for the logs of a partition.
@@ -215,8 +215,8 @@ func (s *Store) readLog(ctx context.Context, pk record.Partition, p pending) (lo
 }
 
 func (s *Store) isPending(ctx context.Context, pk record.Partition, p pending) (bool, error) {
-	head, _, err := s.api.get(ctx, record.Dialogues, headKey(pk))
-	now, still := pendingOf(head)
+	meta, _, err := s.api.get(ctx, record.Dialogues, metaKey(pk))
+	now, still := pendingOf(meta)
 	return still && now == p, err
 }
 
@@ -255,7 +255,7 @@ func (s *Store) drain(ctx context.Context, pk record.Partition, p pending) error
 // apply puts the records of a log, must-not-exist, while it is pending.
 func (s *Store) apply(ctx context.Context, pk record.Partition, p pending, logged []record.Record) error {
 	guard := action{
-		table: record.Dialogues, record: record.Record{Key: headKey(pk)}, check: true,
+		table: record.Dialogues, record: record.Record{Key: metaKey(pk)}, check: true,
 		when: condition{equal: record.Attrs{attrPending: record.S(p.String())}},
 	}
 	for piece := range s.transactions(logged) {
@@ -279,7 +279,7 @@ func (s *Store) applyPiece(ctx context.Context, actions []action) (done bool, er
 			return false, nil
 		}
 		r, refused := errors.AsType[*refusal](err)
-		if !refused || r.passing() {
+		if !refused || r.isTransient() {
 			return false, err
 		}
 		if r.causes[0] == unmet {
@@ -305,17 +305,17 @@ func (s *Store) applyPiece(ctx context.Context, actions []action) (done bool, er
 // _pending.
 func (s *Store) clear(ctx context.Context, pk record.Partition, p pending) (cleared bool, err error) {
 	for tried := false; ; tried = true {
-		head, _, err := s.api.get(ctx, record.Dialogues, headKey(pk))
-		if now, still := pendingOf(head); err != nil || !still || now != p {
+		meta, _, err := s.api.get(ctx, record.Dialogues, metaKey(pk))
+		if now, still := pendingOf(meta); err != nil || !still || now != p {
 			return tried && err == nil, err // it may have been an earlier try of this process
 		}
-		bare := head.Clone()
+		bare := meta.Clone()
 		delete(bare.Attrs, attrPending)
-		err = s.transact(ctx, s.newID(), []action{{table: record.Dialogues, record: bare, when: asRead(head)}})
+		err = s.transact(ctx, s.newID(), []action{{table: record.Dialogues, record: bare, when: asRead(meta)}})
 		if err == nil {
 			return true, nil
 		}
-		if r, refused := errors.AsType[*refusal](err); !errors.Is(err, errUnknown) && (!refused || r.passing()) {
+		if r, refused := errors.AsType[*refusal](err); !errors.Is(err, errUnknown) && (!refused || r.isTransient()) {
 			return false, err
 		}
 		if err := ctx.Err(); err != nil {
@@ -349,13 +349,13 @@ func (s *Store) deleteLogItem(ctx context.Context, key record.Key) error {
 // delete would lose data, however old the log is, because its final
 // transaction can still arrive. After this delete the final transaction fails
 // on its own check of the log item.
-func (s *Store) sweep(ctx context.Context, pk record.Partition, head record.Record) {
+func (s *Store) sweep(ctx context.Context, pk record.Partition, meta record.Record) {
 	items, err := s.pages(ctx, logQuery(pk), span{last: bornAt(s.now().Add(-s.limits.leftover))})
 	if err != nil {
 		return
 	}
-	p, _ := pendingOf(head)
-	guard := action{table: record.Dialogues, record: record.Record{Key: headKey(pk)}, check: true, when: asRead(head)}
+	p, _ := pendingOf(meta)
+	guard := action{table: record.Dialogues, record: record.Record{Key: metaKey(pk)}, check: true, when: asRead(meta)}
 	for _, r := range items {
 		if b, _, _ := strings.Cut(r.Key.Item, "#"); b == p.b {
 			continue

@@ -13,11 +13,11 @@ import (
 	"github.com/superviber/blue-encrypted-store/record"
 )
 
-// world models DynamoDB in virtual time. A transaction locks all its
+// model is DynamoDB in virtual time. A transaction locks all its
 // items, checks all conditions at once, and then its items become visible and
 // free one by one, in any order. Until then get and page show the older state. Every request sleeps a random time, so at
 // most one goroutine runs at a moment and a seed gives one history.
-type world struct {
+type model struct {
 	mu       sync.Mutex // never held while sleeping
 	rng      *rand.Rand
 	cells    map[place]*cell
@@ -60,24 +60,24 @@ func (f faults) scaled(by float64) faults {
 
 var ordinary = faults{requestLost: 0.02, responseLost: 0.03, late: 0.03, duplicate: 0.06, contended: 0.03, throttled: 0.02, secondAnswer: 0.03, readFails: 0.002, slow: 0.03}
 
-func newWorld(rng *rand.Rand) *world {
-	return &world{rng: rng, cells: map[place]*cell{}, sks: map[place][]string{}, tokens: map[string]*remembered{}, pageSize: 1 << 20}
+func newModel(rng *rand.Rand) *model {
+	return &model{rng: rng, cells: map[place]*cell{}, sks: map[place][]string{}, tokens: map[string]*remembered{}, pageSize: 1 << 20}
 }
 
-func (w *world) chance(p float64) bool {
+func (w *model) chance(p float64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.rng.Float64() < p
 }
 
 // upTo is a random time, to the nanosecond, so that no two are the same.
-func (w *world) upTo(d time.Duration) time.Duration {
+func (w *model) upTo(d time.Duration) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return 1 + time.Duration(w.rng.Int64N(int64(d)))
 }
 
-func (w *world) latency() {
+func (w *model) latency() {
 	d := 12 * time.Millisecond
 	if w.chance(w.faults.slow) {
 		d = time.Second
@@ -86,7 +86,7 @@ func (w *world) latency() {
 }
 
 // lateness returns how late a copy arrives: milliseconds to 20 minutes.
-func (w *world) lateness() time.Duration {
+func (w *model) lateness() time.Duration {
 	switch {
 	case w.chance(0.2):
 		return w.upTo(50 * time.Millisecond)
@@ -98,7 +98,7 @@ func (w *world) lateness() time.Duration {
 	return w.upTo(20 * time.Minute)
 }
 
-func (w *world) cell(table record.Table, key record.Key) *cell {
+func (w *model) cell(table record.Table, key record.Key) *cell {
 	p := place{table, key}
 	if w.cells[p] == nil {
 		w.cells[p] = &cell{record: record.Record{Key: key}}
@@ -107,7 +107,7 @@ func (w *world) cell(table record.Table, key record.Key) *cell {
 }
 
 // execute is TransactWriteItems on the server; it returns when all is visible.
-func (w *world) execute(token string, actions []action) error {
+func (w *model) execute(token string, actions []action) error {
 	r := w.lock(token, actions)
 	if r != nil {
 		if errors.Is(r, errLanded) {
@@ -134,14 +134,14 @@ func (w *world) execute(token string, actions []action) error {
 
 var errLanded = errors.New("landed before")
 
-func (w *world) order(n int) []int {
+func (w *model) order(n int) []int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.rng.Perm(n)
 }
 
 // lock checks the token, all locks and all conditions, and locks the items.
-func (w *world) lock(token string, actions []action) error {
+func (w *model) lock(token string, actions []action) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	bytes := 0
@@ -205,7 +205,7 @@ func (c condition) holds(r record.Record) bool {
 	return !slices.ContainsFunc(c.missing, func(name string) bool { _, ok := r.Attrs[name]; return ok })
 }
 
-func (w *world) apply(a action) {
+func (w *model) apply(a action) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.cell(a.table, a.record.Key)
@@ -227,7 +227,7 @@ func (w *world) apply(a action) {
 
 // link is the api of one process, which may die before or after any request.
 type link struct {
-	w       *world
+	w       *model
 	sent    int
 	dieAt   int  // the number of the request; 0: never
 	dieBack bool // after the request instead of before
@@ -371,14 +371,14 @@ func (l *link) index(context.Context, record.Index, string) ([]record.Record, er
 }
 
 // newID is a UUIDv7 of the virtual time.
-func (w *world) newID() string {
+func (w *model) newID() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return fmt.Sprintf("%s-7%03x-8%03x-%012x", bornAt(time.Now()), w.rng.IntN(1<<12), w.rng.IntN(1<<12), w.rng.Int64N(1<<48))
 }
 
-// store is the real protocol of one process over the world.
-func (w *world) store(a api, owner string, l limits) *Store {
+// store is the real protocol of one process over the model.
+func (w *model) store(a api, owner string, l limits) *Store {
 	s := newStore(a, owner, w.newID)
 	s.limits = l
 	s.jitter = func(d time.Duration) time.Duration { return d/2 + w.upTo(d/2) }

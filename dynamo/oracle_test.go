@@ -14,7 +14,7 @@ const sharedItems = 2
 
 // view is a partition as the oracle reads it.
 type view struct {
-	head    record.Record
+	meta    record.Record
 	records map[string]record.Record
 	version int
 	touched int
@@ -40,15 +40,15 @@ func look(records []record.Record) (v view, wrong string) {
 			}
 		}
 	}
-	v.head = v.records[record.Meta]
-	if len(v.head.Attrs) == 0 {
+	v.meta = v.records[record.Meta]
+	if len(v.meta.Attrs) == 0 {
 		if len(records) > 0 {
-			return v, "records without a head"
+			return v, "records without a meta"
 		}
 		return v, ""
 	}
-	v.version, v.touched = int(v.head.Attrs["version"].Int()), int(v.head.Attrs["touched"].Int())
-	v.commits = strings.Fields(v.head.Attrs["commits"].Str())
+	v.version, v.touched = int(v.meta.Attrs["version"].Int()), int(v.meta.Attrs["touched"].Int())
+	v.commits = strings.Fields(v.meta.Attrs["commits"].Str())
 	if v.version != len(v.commits) {
 		return v, fmt.Sprintf("version %d with %d commits", v.version, len(v.commits))
 	}
@@ -86,7 +86,7 @@ func sharedSK(i int) string { return "shared#" + strconv.Itoa(i) }
 func (h *history) end() {
 	h.w.faults = faults{}
 	ctx := context.Background()
-	last := &writer{h: h, name: "last", store: h.process("last", &link{w: h.w}), big: func() bool { return false }}
+	last := &writer{h: h, name: "last", store: h.process("last", &link{w: h.w}), isLarge: func() bool { return false }}
 	for _, op := range []string{"last-1", "last-2"} {
 		if _, acked := last.commit(ctx, op, 64); !acked {
 			h.fail("no way on", "the last writer could not commit")
@@ -141,7 +141,7 @@ func (h *history) accounts(v view) {
 		}
 	}
 	if touches != v.touched {
-		h.fail("a lost update of the head", "%d landed, the head counts %d", touches, v.touched)
+		h.fail("a lost update of the meta", "%d landed, the meta counts %d", touches, v.touched)
 	}
 	for p, sks := range h.w.sks {
 		if strings.HasPrefix(string(p.key.Partition), logPrefix) && len(sks) > 0 {

@@ -22,7 +22,7 @@ func TestPutAlone(t *testing.T) {
 	for token, n := range map[string]int64{"token-1": 1, "token-2": 2} {
 		err := c.transact(t.Context(), token, event(n))
 		r, refused := errors.AsType[*refusal](err)
-		if !refused || r.passing() || len(r.causes) != 1 || r.causes[0] != unmet {
+		if !refused || r.isTransient() || len(r.causes) != 1 || r.causes[0] != unmet {
 			t.Errorf("event %d over event 1: %v", n, err)
 		}
 		if !refused {

@@ -22,7 +22,7 @@ var errUnknown = errors.New("the outcome of the request is not known")
 type cause int
 
 const (
-	fine        cause = iota
+	met         cause = iota
 	unmet             // its condition does not hold
 	contended         // another transaction has the item now
 	throttled         // capacity
@@ -40,7 +40,7 @@ func (r *refusal) Error() string { return fmt.Sprintf("transaction refused: %v",
 func (r *refusal) Unwrap() error { return r.detail }
 
 // passing reports whether the same transaction may succeed a moment later.
-func (r *refusal) passing() bool {
+func (r *refusal) isTransient() bool {
 	return !slices.Contains(r.causes, unmet) && !slices.Contains(r.causes, badlyFormed)
 }
 
@@ -156,7 +156,7 @@ func (c *client) refusalOf(e *types.TransactionCanceledException, tables []recor
 
 // causes of a cancellation ("TransactWriteItems", cancellation reasons).
 var causes = map[string]cause{
-	"": fine, "None": fine,
+	"": met, "None": met,
 	"ConditionalCheckFailed":        unmet,
 	"TransactionConflict":           contended,
 	"ProvisionedThroughputExceeded": throttled,

@@ -25,31 +25,31 @@ func TestSecondAnswer(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		operation string // that carries the audit event
-		commit    func(w *world) error
+		commit    func(w *model) error
 	}{
-		{"a dialogue", "TransactWriteItems", func(w *world) error {
+		{"a dialogue", "TransactWriteItems", func(w *model) error {
 			_, err := w.store.Create(w.Context(), "another", blue.NewDialogue{Title: "T"})
 			return err
 		}},
-		{"a round", "TransactWriteItems", func(w *world) error {
+		{"a round", "TransactWriteItems", func(w *model) error {
 			_, err := w.store.RegisterRound(w.Context(), id, moves(1, 3, 50))
 			return err
 		}},
-		{"a round through the log", "TransactWriteItems", func(w *world) error {
+		{"a round through the log", "TransactWriteItems", func(w *model) error {
 			_, err := w.store.RegisterRound(w.Context(), id, moves(1, 120, 50))
 			return err
 		}},
-		{"the first event of a chain", "TransactWriteItems", func(w *world) error {
+		{"the first event of a chain", "TransactWriteItems", func(w *model) error {
 			_, err := w.open(w.records).Load(w.Context(), id)
 			return err
 		}},
-		{"the event of a read", "PutItem", func(w *world) error {
+		{"the event of a read", "PutItem", func(w *model) error {
 			_, err := w.store.Load(w.Context(), id)
 			return err
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newModel(t)
 			w.T = t
 			w.round(moves(0, 3, 50))
 			w.proxy.Play(func(r faultproxy.Request) faultproxy.Fault {
@@ -73,7 +73,7 @@ func TestSecondAnswer(t *testing.T) {
 // off, before the store reads meta.
 func TestRefusedThenWritten(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newModel(t)
 	w.round(moves(0, 3, 50))
 	leased, freed := false, false
 	w.proxy.Play(func(r faultproxy.Request) faultproxy.Fault {
@@ -104,7 +104,7 @@ func TestRefusedThenWritten(t *testing.T) {
 // has overtaken: one serialized read of the event, and no void event.
 func TestOrdinaryRefusal(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newModel(t)
 	other := w.open(dynamotest.Open(t, w.config))
 	w.round(moves(0, 3, 50))
 	if _, err := other.RegisterRound(t.Context(), id, moves(1, 3, 50)); err != nil {
@@ -131,7 +131,7 @@ func TestOrdinaryRefusal(t *testing.T) {
 
 // checkSound verifies the dialogue in a process of its own and returns its
 // version.
-func (w *world) checkSound() uint64 {
+func (w *model) checkSound() uint64 {
 	w.Helper()
 	snapshot, err := w.open(w.records).Verify(w.Context(), id)
 	if err != nil {
@@ -142,7 +142,7 @@ func (w *world) checkSound() uint64 {
 
 // editHead changes the lease on meta without the proxy, as another process
 // does.
-func (w *world) editHead(update string, values map[string]types.AttributeValue) {
+func (w *model) editHead(update string, values map[string]types.AttributeValue) {
 	client := dynamodb.New(dynamodb.Options{
 		BaseEndpoint: &w.config.Endpoint, Region: "local", Credentials: credentials.NewStaticCredentialsProvider("local", "local-dummy-secret", ""),
 	})

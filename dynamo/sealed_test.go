@@ -20,8 +20,8 @@ import (
 
 const id blue.DialogueID = "which-cache"
 
-// world holds a sealed store on DynamoDB Local behind a proxy that counts.
-type world struct {
+// model holds a sealed store on DynamoDB Local behind a proxy that counts.
+type model struct {
 	*testing.T
 	config  dynamo.Config // of the server without the proxy
 	proxy   *faultproxy.Proxy
@@ -32,14 +32,14 @@ type world struct {
 
 type sealedStore = *encrypted.Store
 
-func newWorld(t *testing.T) *world {
+func newModel(t *testing.T) *model {
 	t.Helper()
 	c := dynamotest.Config(t)
 	proxy := faultproxy.New(c.Endpoint)
 	t.Cleanup(proxy.Close)
 	straight := c
 	c.Endpoint = proxy.URL
-	w := &world{T: t, config: straight, proxy: proxy, records: &watched{Store: dynamotest.Open(t, c)}, umk: filepath.Join(t.TempDir(), "umk.key")}
+	w := &model{T: t, config: straight, proxy: proxy, records: &watched{Store: dynamotest.Open(t, c)}, umk: filepath.Join(t.TempDir(), "umk.key")}
 	w.store = w.open(w.records)
 	if _, err := w.store.Create(t.Context(), id, blue.NewDialogue{Title: "T"}); err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // open opens a sealed store, as another process would.
-func (w *world) open(records record.Store) sealedStore {
+func (w *model) open(records record.Store) sealedStore {
 	provider := sealedtest.Key(w.umk)
 	s := encrypted.New(records, provider, "muffin", audit.NewLog(records, "muffin", nil), nil)
 	w.Cleanup(func() { s.Close() })
@@ -68,7 +68,7 @@ func (s *watched) Commit(ctx context.Context, writes []record.Write) error {
 	return s.Store.Commit(ctx, writes)
 }
 
-func (w *world) round(b blue.RoundBatch) {
+func (w *model) round(b blue.RoundBatch) {
 	w.Helper()
 	if _, err := w.store.RegisterRound(w.Context(), id, b); err != nil {
 		w.Fatal(err)
@@ -91,7 +91,7 @@ func moves(round blue.Round, n, size int) blue.RoundBatch {
 const others = 4 // writes of a round next to its moves
 
 // stored is the partition as it is stored, and its size in bytes.
-func (w *world) stored() (items []record.Record, bytes int) {
+func (w *model) stored() (items []record.Record, bytes int) {
 	w.Helper()
 	items, err := w.records.Query(w.Context(), record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(id))})
 	if err != nil {

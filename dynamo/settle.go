@@ -35,7 +35,7 @@ func (s *Store) settle(ctx context.Context, writes []record.Write, actions []act
 		if !refused && !errors.Is(err, errUnknown) {
 			return err
 		}
-		if !refused || r.passing() || r.onLog(actions) {
+		if !refused || r.isTransient() || r.onLog(actions) {
 			break
 		}
 		conflict := r.conflict(actions)
@@ -89,20 +89,20 @@ func (s *Store) confirmRefusal(ctx context.Context, writes []record.Write, actio
 // that is gone, the same transaction can succeed.
 func (s *Store) unblock(ctx context.Context, actions []action) (again bool, err error) {
 	for _, a := range actions {
-		if !a.onHead() {
+		if !a.isOnMeta() {
 			continue
 		}
-		head, exists, err := s.api.get(ctx, a.table, a.record.Key)
-		if err != nil || a.when.absent || !(record.Write{Prev: a.when.equal}).IsMet(head, exists) {
+		meta, exists, err := s.api.get(ctx, a.table, a.record.Key)
+		if err != nil || a.when.absent || !(record.Write{Prev: a.when.equal}).IsMet(meta, exists) {
 			return false, err
 		}
-		if p, pending := pendingOf(head); pending {
-			return true, s.drain(ctx, head.Key.Partition, p)
+		if p, pending := pendingOf(meta); pending {
+			return true, s.drain(ctx, meta.Key.Partition, p)
 		}
 		if !slices.Contains(a.when.missing, attrLease) {
 			return true, nil
 		}
-		return true, s.turns.wait(ctx, s, head)
+		return true, s.leases.wait(ctx, s, meta)
 	}
 	return false, nil
 }
@@ -162,7 +162,7 @@ func fenced(writes []record.Write) *record.Write {
 func (s *Store) visible(ctx context.Context, actions []action) error {
 	of := map[record.Partition]bool{}
 	for _, a := range actions {
-		if a.onHead() {
+		if a.isOnMeta() {
 			of[a.record.Key.Partition] = true
 		}
 	}
@@ -227,7 +227,7 @@ func (s *Store) repeat(ctx context.Context, send func() error) error {
 		tries := &lost
 		most, giveUp := maxLost, errUnknown
 		switch {
-		case refused && !r.passing():
+		case refused && !r.isTransient():
 			return err
 		case refused && r.throttled():
 			tries, most, giveUp = &throttled, maxThrottled, record.ErrUnavailable
@@ -283,8 +283,8 @@ const (
 	leasePoll = 25 * time.Millisecond
 )
 
-// turns is the state of one process about leases.
-type turns struct {
+// leases is what one process knows about leases.
+type leases struct {
 	owner string
 
 	mu   sync.Mutex
@@ -297,52 +297,52 @@ type sighting struct {
 	at    time.Time
 }
 
-func newTurns(owner string) *turns {
-	return &turns{owner: owner, seen: map[record.Partition]sighting{}}
+func newLeases(owner string) *leases {
+	return &leases{owner: owner, seen: map[record.Partition]sighting{}}
 }
 
 // first returns the time when this process first saw the lease of a meta item.
-func (t *turns) first(head record.Record, now time.Time) time.Time {
-	lease := head.Attrs[attrLease].Str()
+func (t *leases) first(meta record.Record, now time.Time) time.Time {
+	lease := meta.Attrs[attrLease].Str()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.seen[head.Key.Partition].lease != lease {
-		t.seen[head.Key.Partition] = sighting{lease, now}
+	if t.seen[meta.Key.Partition].lease != lease {
+		t.seen[meta.Key.Partition] = sighting{lease, now}
 	}
-	return t.seen[head.Key.Partition].at
+	return t.seen[meta.Key.Partition].at
 }
 
 // mustWait reports whether a writer must wait for the lease of a meta item
 // before it begins. It does not wait for a lease of its own process, because
 // only the commit shows which of its writers holds it.
-func (t *turns) mustWait(head record.Record, now time.Time, most time.Duration) bool {
-	lease, held := head.Attrs[attrLease]
+func (t *leases) mustWait(meta record.Record, now time.Time, most time.Duration) bool {
+	lease, held := meta.Attrs[attrLease]
 	if !held {
 		return false
 	}
 	owner, _, _ := strings.Cut(lease.Str(), "/")
-	return owner != t.owner || now.Sub(t.first(head, now)) >= most
+	return owner != t.owner || now.Sub(t.first(meta, now)) >= most
 }
 
 // wait returns when the meta item no longer has this lease. It removes the
 // lease limits.lease after this process first saw it.
-func (t *turns) wait(ctx context.Context, s *Store, head record.Record) error {
-	lease, held := head.Attrs[attrLease]
+func (t *leases) wait(ctx context.Context, s *Store, meta record.Record) error {
+	lease, held := meta.Attrs[attrLease]
 	for held {
 		now := s.now()
-		if now.Sub(t.first(head, now)) >= s.limits.lease {
-			bare := head.Clone()
+		if now.Sub(t.first(meta, now)) >= s.limits.lease {
+			bare := meta.Clone()
 			delete(bare.Attrs, attrLease)
-			return t.put(ctx, s, bare, head)
+			return t.put(ctx, s, bare, meta)
 		}
 		if err := s.pause(ctx, leasePoll); err != nil {
-			return fmt.Errorf("waiting for a large commit to %s: %w", head.Key.Partition, err)
+			return fmt.Errorf("waiting for a large commit to %s: %w", meta.Key.Partition, err)
 		}
 		var err error
-		if head, _, err = s.api.get(ctx, record.Dialogues, head.Key); err != nil {
+		if meta, _, err = s.api.get(ctx, record.Dialogues, meta.Key); err != nil {
 			return err
 		}
-		held = head.Attrs[attrLease].Equal(lease)
+		held = meta.Attrs[attrLease].Equal(lease)
 	}
 	return nil
 }
@@ -350,15 +350,15 @@ func (t *turns) wait(ctx context.Context, s *Store, head record.Record) error {
 // take puts a lease on the meta item after a large commit was rejected. If
 // another large writer has a lease, prepare waits for it. A tombstone gets no
 // lease.
-func (t *turns) take(ctx context.Context, s *Store, pk record.Partition) (erased bool) {
+func (t *leases) take(ctx context.Context, s *Store, pk record.Partition) (erased bool) {
 	for range maxContended {
-		head, exists, err := s.api.get(ctx, record.Dialogues, headKey(pk))
-		if _, held := head.Attrs[attrLease]; err != nil || !exists || held || record.IsErased(head) {
-			return err == nil && record.IsErased(head)
+		meta, exists, err := s.api.get(ctx, record.Dialogues, metaKey(pk))
+		if _, held := meta.Attrs[attrLease]; err != nil || !exists || held || record.IsErased(meta) {
+			return err == nil && record.IsErased(meta)
 		}
-		leased := head.Clone()
+		leased := meta.Clone()
 		leased.Attrs[attrLease] = record.S(t.owner + "/" + strconv.FormatInt(s.now().UnixMilli(), 10))
-		if t.put(ctx, s, leased, head) != nil {
+		if t.put(ctx, s, leased, meta) != nil {
 			return false
 		}
 	}
@@ -367,9 +367,9 @@ func (t *turns) take(ctx context.Context, s *Store, pk record.Partition) (erased
 
 // put replaces a meta item by the same item with another lease. It returns nil
 // if the meta item has changed, because the caller reads it again.
-func (t *turns) put(ctx context.Context, s *Store, head, before record.Record) error {
-	err := s.transact(ctx, s.newID(), []action{{table: record.Dialogues, record: head, when: asRead(before)}})
-	if r, refused := errors.AsType[*refusal](err); refused && !r.passing() {
+func (t *leases) put(ctx context.Context, s *Store, meta, before record.Record) error {
+	err := s.transact(ctx, s.newID(), []action{{table: record.Dialogues, record: meta, when: asRead(before)}})
+	if r, refused := errors.AsType[*refusal](err); refused && !r.isTransient() {
 		return nil
 	}
 	return asUnavailable(err)

@@ -15,17 +15,17 @@ import (
 )
 
 // mostTries is the stated bound of tries (a load and a Commit) of each commit
-// in a contest. Under its lease a large commit loses only to the other big
+// in a contest. Under its lease a large commit loses only to the other large
 // writer, which lands 10 times, and before it has taken the lease again to
 // a small one each time: 2·10 + 1, with room. The engine allows 64.
 const mostTries = 24
 
-// contest is 2 big and 2 busy small writers, 10 commits each, without pause
-// and without faults; with endless, the small ones continue until the big ones are
+// contest is 2 large and 2 busy small writers, 10 commits each, without pause
+// and without faults; with endless, the small ones continue until the large ones are
 // done. oneProcess: all in one process, with one lease owner.
 func contest(seed uint64, sc scale, b bug, oneProcess, endless bool) (big, small, total int, finished bool) {
 	h := &history{
-		w: newWorld(rand.New(rand.NewPCG(seed, 5))), scale: sc, bug: b,
+		w: newModel(rand.New(rand.NewPCG(seed, 5))), scale: sc, bug: b,
 		acked: map[string]bool{}, refused: map[string]bool{}, events: map[string]record.Key{},
 	}
 	h.w.pageSize = sc.pageSize
@@ -35,7 +35,7 @@ func contest(seed uint64, sc scale, b bug, oneProcess, endless bool) (big, small
 	bigLeft := 2
 	for i := range 4 {
 		name, isBig := "w"+strconv.Itoa(i), i < 2
-		w := &writer{h: h, name: name, store: common, big: func() bool { return isBig }}
+		w := &writer{h: h, name: name, store: common, isLarge: func() bool { return isBig }}
 		if !oneProcess {
 			w.store = h.process(name, &link{w: h.w})
 		}
@@ -81,12 +81,12 @@ func TestNobodyStarves(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					b, s, n, finished := contest(seed+1, sc, bug{}, oneProcess, false)
 					if !finished || b > mostTries || s > mostTries {
-						t.Errorf("seed %d: finished %v, tries of a big commit %d, of a small one %d, bound %d", seed+1, finished, b, s, mostTries)
+						t.Errorf("seed %d: finished %v, tries of a large commit %d, of a small one %d, bound %d", seed+1, finished, b, s, mostTries)
 					}
 					big, small, total, runs = max(big, b), max(small, s), total+n, runs+1
 				})
 			}
-			t.Logf("%d contests: at most %d tries of a big commit (%.1f on average), %d of a small one", runs, big, float64(total)/float64(20*runs), small)
+			t.Logf("%d contests: at most %d tries of a large commit (%.1f on average), %d of a small one", runs, big, float64(total)/float64(20*runs), small)
 		})
 	}
 }
@@ -114,7 +114,7 @@ func TestLeaseMatters(t *testing.T) {
 	}
 	with, mostWith := sum(bug{})
 	without, mostWithout := sum(noLease)
-	t.Logf("with small writers that never stop, 60 big commits: %d tries, at most %d for one; without the lease %d, at most %d", with, mostWith, without, mostWithout)
+	t.Logf("with small writers that never stop, 60 large commits: %d tries, at most %d for one; without the lease %d, at most %d", with, mostWith, without, mostWithout)
 	if mostWith > mostTries || mostWithout < 2*mostWith {
 		t.Error("the lease does not help: this contest proves nothing")
 	}
@@ -127,23 +127,23 @@ func TestDeadLease(t *testing.T) {
 		t.Run(strings.ReplaceAll(met, " ", "-"), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := &history{
-					w: newWorld(rand.New(rand.NewPCG(1, 6))), scale: short,
+					w: newModel(rand.New(rand.NewPCG(1, 6))), scale: short,
 					acked: map[string]bool{}, refused: map[string]bool{}, events: map[string]record.Key{},
 				}
 				ctx := context.Background()
 				small := func() bool { return false }
 				dead := h.process("dead", &link{w: h.w})
-				w := &writer{h: h, name: "w", store: h.process("w", &link{w: h.w}), big: small}
+				w := &writer{h: h, name: "w", store: h.process("w", &link{w: h.w}), isLarge: small}
 				w.commit(ctx, "first", 1)
 				begun := time.Now()
 				if met == "at the load" {
-					dead.turns.take(ctx, dead, simPK)
+					dead.leases.take(ctx, dead, simPK)
 				} else {
 					v, err := h.load(ctx, w.store, true)
 					if err != nil {
 						t.Fatal(err)
 					}
-					dead.turns.take(ctx, dead, simPK)
+					dead.leases.take(ctx, dead, simPK)
 					if err := w.store.Commit(ctx, w.writes(v, "second", "second.1", false, false)); err != nil {
 						t.Fatalf("the commit that met a dead lease: %v", err)
 					}

@@ -21,7 +21,7 @@ type Store struct {
 	jitter func(d time.Duration) time.Duration // at most d
 	newID  func() string                       // UUIDv7
 	limits limits
-	turns  *turns
+	leases *leases
 	closed atomic.Bool
 
 	keysSeen atomic.Bool // the table of the indexes has our keys (shape.go)
@@ -48,7 +48,7 @@ var serviceLimits = limits{
 
 // newStore returns the protocol over an api. owner is this process in leases.
 func newStore(api api, owner string, newID func() string) *Store {
-	return &Store{api: api, now: time.Now, pause: retry.Sleep, jitter: retry.Jitter, newID: newID, limits: serviceLimits, turns: newTurns(owner)}
+	return &Store{api: api, now: time.Now, pause: retry.Sleep, jitter: retry.Jitter, newID: newID, limits: serviceLimits, leases: newLeases(owner)}
 }
 
 // Settle implements record.Unsteady: a Query is read-committed, so it can show
@@ -86,11 +86,11 @@ func (s *Store) find(ctx context.Context, table record.Table, key record.Key) (r
 	if err != nil || exists || table != record.Dialogues || key.Item == record.Meta {
 		return r, exists, false, err
 	}
-	head, _, err := s.api.get(ctx, table, headKey(key.Partition))
+	meta, _, err := s.api.get(ctx, table, metaKey(key.Partition))
 	if err != nil {
 		return r, false, false, err
 	}
-	logged, whole, err := s.logOf(ctx, head)
+	logged, whole, err := s.logOf(ctx, meta)
 	if err != nil || !whole {
 		return r, false, !whole, err
 	}
@@ -131,28 +131,28 @@ func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, err
 // read is one try of Query; again reports that it must be repeated.
 func (s *Store) read(ctx context.Context, q record.Query) (records []record.Record, again bool, err error) {
 	records, err = s.pages(ctx, q, span{})
-	head := record.MetaOf(records)
-	if err != nil || head.Key.Item == "" || q.Table != record.Dialogues {
+	meta := record.MetaOf(records)
+	if err != nil || meta.Key.Item == "" || q.Table != record.Dialogues {
 		return records, false, err
 	}
 	if q.ForUpdate {
-		if again, err := s.prepare(ctx, head); err != nil || again {
+		if again, err := s.prepare(ctx, meta); err != nil || again {
 			return nil, again, err
 		}
 	}
-	logged, whole, err := s.logOf(ctx, head)
+	logged, whole, err := s.logOf(ctx, meta)
 	return overlay(records, logged), !whole, err
 }
 
 // prepare makes a partition ready for an update: it rolls a pending log
 // forward and lets a large writer go first. changed reports that the partition must
 // be read again.
-func (s *Store) prepare(ctx context.Context, head record.Record) (changed bool, err error) {
-	if p, pending := pendingOf(head); pending {
-		return true, s.drain(ctx, head.Key.Partition, p)
+func (s *Store) prepare(ctx context.Context, meta record.Record) (changed bool, err error) {
+	if p, pending := pendingOf(meta); pending {
+		return true, s.drain(ctx, meta.Key.Partition, p)
 	}
-	if s.turns.mustWait(head, s.now(), s.limits.lease) {
-		return true, s.turns.wait(ctx, s, head)
+	if s.leases.mustWait(meta, s.now(), s.limits.lease) {
+		return true, s.leases.wait(ctx, s, meta)
 	}
 	return false, nil
 }
@@ -164,7 +164,7 @@ func (s *Store) prepare(ctx context.Context, head record.Record) (changed bool, 
 // What it cannot see is a new item of a transaction that is decided and not
 // yet applied there: no reader knows its key. Hence Settle.
 func (s *Store) exact(ctx context.Context, q record.Query) (records []record.Record, again bool, err error) {
-	before, _, err := s.api.get(ctx, q.Table, headKey(q.Partition))
+	before, _, err := s.api.get(ctx, q.Table, metaKey(q.Partition))
 	if err != nil {
 		return nil, false, err
 	}
@@ -172,27 +172,27 @@ func (s *Store) exact(ctx context.Context, q record.Query) (records []record.Rec
 	if err != nil {
 		return nil, false, err
 	}
-	head := record.MetaOf(listed)
-	head.Key = headKey(q.Partition) // also if there is none
-	if !sameAttrs(head, before) {
+	meta := record.MetaOf(listed)
+	meta.Key = metaKey(q.Partition) // also if there is none
+	if !sameAttrs(meta, before) {
 		return nil, true, nil
 	}
 	if q.ForUpdate {
-		if again, err := s.prepare(ctx, head); err != nil || again {
+		if again, err := s.prepare(ctx, meta); err != nil || again {
 			return nil, again, err
 		}
 	}
-	logged, whole, err := s.logOf(ctx, head)
+	logged, whole, err := s.logOf(ctx, meta)
 	if err != nil || !whole {
 		return nil, !whole, err
 	}
 	for chunk := range s.transactions(listed) {
-		keys := []record.Key{head.Key}
+		keys := []record.Key{meta.Key}
 		for _, r := range chunk {
 			keys = append(keys, r.Key)
 		}
 		found, err := s.snapshot(ctx, q.Table, keys)
-		if err != nil || !sameAttrs(found[0], head) {
+		if err != nil || !sameAttrs(found[0], meta) {
 			return nil, true, err
 		}
 		for _, r := range found[1:] {
@@ -201,8 +201,8 @@ func (s *Store) exact(ctx context.Context, q record.Query) (records []record.Rec
 			}
 		}
 	}
-	if len(head.Attrs) > 0 {
-		records = append(records, head)
+	if len(meta.Attrs) > 0 {
+		records = append(records, meta)
 	}
 	return overlay(records, logged), false, nil
 }
@@ -280,7 +280,7 @@ func (s *Store) checkOpen() error {
 }
 
 // Commit implements record.Store. The commit point is one transaction, of
-// whatever size the commit is: a big one first puts its new records into a log
+// whatever size the commit is: a large one first puts its new records into a log
 // and the transaction makes the log pending; see log.go.
 func (s *Store) Commit(ctx context.Context, writes []record.Write) error {
 	if err := s.checkOpen(); err != nil {
@@ -296,7 +296,7 @@ func (s *Store) Commit(ctx context.Context, writes []record.Write) error {
 	if s.fits(actions) {
 		return s.settle(ctx, writes, actions)
 	}
-	return s.big(ctx, writes)
+	return s.commitLarge(ctx, writes)
 }
 
 func (s *Store) fits(actions []action) bool {
@@ -316,30 +316,32 @@ func actionOf(w record.Write) action {
 		return a
 	}
 	a.when.equal = w.Prev
-	if a.onHead() {
+	if a.isOnMeta() {
 		a.when.missing = []string{attrPending, attrLease}
 	}
 	return a
 }
 
-func (a action) onHead() bool { return a.table == record.Dialogues && a.record.Key.Item == record.Meta }
+func (a action) isOnMeta() bool {
+	return a.table == record.Dialogues && a.record.Key.Item == record.Meta
+}
 
 // asRead is the condition that a meta item is just what was read, the store's own
 // attributes included.
-func asRead(head record.Record) condition {
-	if len(head.Attrs) == 0 {
+func asRead(meta record.Record) condition {
+	if len(meta.Attrs) == 0 {
 		return condition{absent: true}
 	}
-	c := condition{equal: head.Attrs}
+	c := condition{equal: meta.Attrs}
 	for _, name := range []string{attrPending, attrLease} {
-		if _, ok := head.Attrs[name]; !ok {
+		if _, ok := meta.Attrs[name]; !ok {
 			c.missing = append(c.missing, name)
 		}
 	}
 	return c
 }
 
-func headKey(pk record.Partition) record.Key { return record.Key{Partition: pk, Item: record.Meta} }
+func metaKey(pk record.Partition) record.Key { return record.Key{Partition: pk, Item: record.Meta} }
 
 func sameAttrs(a, b record.Record) bool {
 	return record.Record{Attrs: a.Attrs}.Equal(record.Record{Attrs: b.Attrs})
