@@ -50,9 +50,9 @@ type Status string
 
 // The statuses of a Result.
 const (
-	Copied  Status = "copied"        // the target did not have the dialogue
-	Updated Status = "updated"       // the target had an older state
-	Present Status = "already there" // the target had this state
+	statusCopied  Status = "copied"        // the target did not have the dialogue
+	statusUpdated Status = "updated"       // the target had an older state
+	statusPresent Status = "already there" // the target had this state
 )
 
 // A Result describes the dialogue that the target has after Copy.
@@ -121,7 +121,7 @@ func (c *Copier) write(ctx context.Context, src *source) (Status, error) {
 	if err := c.putKeys(ctx, src); err != nil {
 		return "", err
 	}
-	status := Present
+	status := statusPresent
 	if t.relation != equal {
 		if err := c.putEvents(ctx, src); err != nil {
 			return "", err
@@ -129,9 +129,9 @@ func (c *Copier) write(ctx context.Context, src *source) (Status, error) {
 		if err := c.putItems(ctx, src, t); err != nil {
 			return "", err
 		}
-		status = Copied
+		status = statusCopied
 		if t.relation == older {
-			status = Updated
+			status = statusUpdated
 		}
 	}
 	return status, c.putPointers(ctx, src)

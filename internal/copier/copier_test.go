@@ -116,7 +116,7 @@ func TestCopy(t *testing.T) {
 	from, to := w.seed(), memory.New()
 	got, err := copyTo(w, from, to)
 	w.ok(err)
-	if got.Status != copier.Copied || got.Version != 12 || got.Events != 12 || got.Wraps != 1 || got.Items != len(w.dump(from, record.Dialogues)) {
+	if got.Status != "copied" || got.Version != 12 || got.Events != 12 || got.Wraps != 1 || got.Items != len(w.dump(from, record.Dialogues)) {
 		t.Errorf("got %+v", got)
 	}
 	w.whole(from, to)
@@ -136,7 +136,7 @@ func TestAgain(t *testing.T) {
 		return nil
 	}})
 	w.ok(err)
-	first.Status = copier.Present
+	first.Status = "already there"
 	if again != first || commits != 0 {
 		t.Errorf("got %+v with %d commits; want %+v with none", again, commits, first)
 	}
@@ -189,7 +189,7 @@ func TestForward(t *testing.T) {
 	w.ok(err)
 	got, err := copyTo(w, from, to)
 	w.ok(err)
-	if got.Status != copier.Updated || got.Version != 14 {
+	if got.Status != "updated" || got.Version != 14 {
 		t.Errorf("got %+v", got)
 	}
 	w.whole(from, to)

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	blue "github.com/superviber/blue-encrypted-store"
-	"github.com/superviber/blue-encrypted-store/internal/copier"
 	"github.com/superviber/blue-encrypted-store/memory"
 	"github.com/superviber/blue-encrypted-store/record"
 	"github.com/superviber/blue-encrypted-store/storetest"
@@ -159,7 +158,7 @@ func TestUnfinished(t *testing.T) {
 	w.ok(err)
 	got, err := copyTo(w, from, narrow{to, 95})
 	w.ok(err)
-	if got.Status != copier.Copied {
+	if got.Status != "copied" {
 		t.Errorf("got %+v", got)
 	}
 	w.whole(from, to)

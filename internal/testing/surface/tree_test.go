@@ -24,15 +24,6 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/product"
 )
 
-// Each constant makes one rule a failure. Until the code keeps the rule, the
-// test reports what breaks it and skips.
-const (
-	docsEnforced   = true
-	rootEnforced   = true
-	unusedEnforced = false
-	kindsEnforced  = true
-)
-
 const module = "github.com/superviber/blue-encrypted-store"
 
 var rootDir = flag.String("root", filepath.Join("..", "..", ".."), "the checkout to read")
@@ -122,17 +113,9 @@ func (tr *tree) at(n ast.Node) string {
 	return p.Filename + ":" + strconv.Itoa(p.Line)
 }
 
-// report fails the test for each finding if the rule is enforced. If it is
-// not, it logs them and skips.
-func report(t *testing.T, enforced bool, findings []string) {
+// report fails the test once for each finding.
+func report(t *testing.T, findings []string) {
 	t.Helper()
-	if len(findings) == 0 {
-		return
-	}
-	if !enforced {
-		t.Log("\n" + strings.Join(findings, "\n"))
-		t.Skipf("not enforced yet: %d findings; go test -v prints them", len(findings))
-	}
 	for _, f := range findings {
 		t.Error(f)
 	}
