@@ -7,7 +7,6 @@ package freshness
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,8 +50,7 @@ type Dir string
 
 // path returns the path of the file of a dialogue.
 func (d Dir) path(dialogue string) string {
-	sum := sha256.Sum256([]byte(dialogue))
-	return filepath.Join(string(d), hex.EncodeToString(sum[:])+".json")
+	return filepath.Join(string(d), fmt.Sprintf("%x.json", sha256.Sum256([]byte(dialogue))))
 }
 
 // Read returns the record in a file of a Dir. The error is blue.ErrUnavailable, or

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -246,10 +245,7 @@ func (w wrap) remove() record.Write {
 func (w wrap) hash() [sha256.Size]byte { return sha256.Sum256(w.record.Attrs[attrWrapped].Bin()) }
 
 // hexHash returns hash as 64 hexadecimal digits.
-func (w wrap) hexHash() string {
-	hash := w.hash()
-	return hex.EncodeToString(hash[:])
-}
+func (w wrap) hexHash() string { return fmt.Sprintf("%x", w.hash()) }
 
 const (
 	maxTries   = 16 // attempts of one change; few users change the keys of one dialogue

@@ -3,7 +3,6 @@ package awskms
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -252,10 +251,9 @@ func (p *Provider) StoredKey(ctx context.Context, user string) (StoredKey, error
 	if err != nil || len(stored.Attrs) == 0 {
 		return StoredKey{}, err
 	}
-	hash := sha256.Sum256(stored.Attrs[attrWrapped].Bin())
 	former := formerOf(stored)
 	return StoredKey{
 		UMK: stored.Attrs[attrUMK].Str(), Before: strings.Join(former[max(0, len(former)-1):], ""),
-		Fingerprint: hex.EncodeToString(hash[:]), CreatedAt: stored.Attrs[attrCreated].Str(),
+		Fingerprint: fmt.Sprintf("%x", sha256.Sum256(stored.Attrs[attrWrapped].Bin())), CreatedAt: stored.Attrs[attrCreated].Str(),
 	}, nil
 }
