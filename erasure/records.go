@@ -14,6 +14,7 @@ import (
 
 	blue "github.com/superviber/blue-encrypted-store"
 	"github.com/superviber/blue-encrypted-store/audit"
+	"github.com/superviber/blue-encrypted-store/internal/seal"
 	"github.com/superviber/blue-encrypted-store/keys"
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -210,9 +211,7 @@ func (u *userEvent) write(to *audit.Event) {
 	if u.hasName {
 		add(nameItem, "")
 	}
-	if err := to.Write(items); err != nil { // compressing in memory does not fail
-		panic("erasure: " + err.Error())
-	}
+	seal.SetItems(to, items...)
 }
 
 // parseOutcome reads the event of the outcome of a user's erasure. The error is

@@ -123,10 +123,7 @@ func keyIDOf(dialogue string, attrs record.Attrs) string {
 // KeyVersion returns the key version that an item of a dialogue names, or 0.
 func KeyVersion(r record.Record) uint32 {
 	dialogue, _ := r.Key.Partition.Dialogue()
-	owner, version, err := envelope.ParseKeyID(r.Attrs[attrKeyID].Str())
-	if err != nil || owner != dialogue {
-		return 0
-	}
+	_, version, _ := envelope.ParseKeyID(keyIDOf(dialogue, r.Attrs)) // 0 with an error
 	return version
 }
 

@@ -304,12 +304,10 @@ const (
 // or erased.
 func (s *Store) checkErased(ctx context.Context, dialogue string) error {
 	status, err := s.Ring.Status(ctx, dialogue)
-	switch {
-	case errors.Is(err, blue.ErrNotFound):
-		return nil
-	case err != nil:
+	if err != nil && !errors.Is(err, blue.ErrNotFound) {
 		return err
-	case status.State == StateErasing, status.State == StateErased:
+	}
+	if status.State == StateErasing || status.State == StateErased {
 		return fmt.Errorf("dialogue %s: %w", dialogue, blue.ErrErased)
 	}
 	return nil

@@ -155,11 +155,14 @@ func (s *Store) Subject(ctx context.Context, user string) (func(*audit.Event), e
 	if err != nil {
 		return nil, err
 	}
-	return func(to *audit.Event) {
-		if err := to.Write([]audit.Item{{SK: name}}); err != nil { // compressing in memory does not fail
-			panic("seal: " + err.Error())
-		}
-	}, nil
+	return func(to *audit.Event) { SetItems(to, audit.Item{SK: name}) }, nil
+}
+
+// SetItems puts items without tags into an event.
+func SetItems(to *audit.Event, items ...audit.Item) {
+	if err := to.Write(items); err != nil { // compressing in memory does not fail
+		panic("seal: " + err.Error())
+	}
 }
 
 // recordKey stores the event of a use of the key provider.
