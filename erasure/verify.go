@@ -215,10 +215,7 @@ func (c *Certificate) checkUser(ctx context.Context, store record.Store) error {
 func (c *Certificate) checkHolds(ctx context.Context, store record.Store, dialogue string) error {
 	user := c.Subject.ID
 	status, err := reader(store).Status(ctx, dialogue)
-	if errors.Is(err, blue.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, blue.ErrNotFound) {
 		return err
 	}
 	if slices.Contains(status.Users(), user) || len(status.StraysOf(user)) > 0 {

@@ -101,7 +101,7 @@ func (r *Ring) grantVersion(ctx context.Context, p *partition, b Binding, umk st
 	}
 	put, err := r.wrapFor(ctx, b, umk, secret.Secret)
 	if i >= 0 {
-		put.Prev = p.wraps[i].remove().Prev
+		put.Prev = Removal(p.wraps[i].record).Prev
 	}
 	return []record.Write{put}, err
 }

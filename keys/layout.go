@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -209,13 +210,7 @@ func (p *partition) state() string { return p.header.Attrs[attrState].Str() }
 
 // withVersion returns the wraps whose version satisfies a condition.
 func (p *partition) withVersion(isWanted func(uint32) bool) []wrap {
-	var found []wrap
-	for _, w := range p.wraps {
-		if isWanted(w.Version) {
-			found = append(found, w)
-		}
-	}
-	return found
+	return slices.DeleteFunc(slices.Clone(p.wraps), func(w wrap) bool { return !isWanted(w.Version) })
 }
 
 // replaceHeader returns the write of the key header that belongs to every change.
@@ -231,13 +226,15 @@ func (p *partition) replaceHeader(changes record.Attrs) record.Write {
 	return w
 }
 
-// remove returns the write that deletes the wrap, if it is unchanged.
-func (w wrap) remove() record.Write {
-	prev := w.record.Attrs
+// Removal returns the write that deletes a record of table Keys, if it is
+// unchanged. A record without attributes gets an empty condition, because a nil
+// one means that no record exists.
+func Removal(stored record.Record) record.Write {
+	prev := stored.Attrs
 	if prev == nil {
 		prev = record.Attrs{}
 	}
-	return record.Write{Table: record.Keys, Record: record.Record{Key: w.record.Key}, Prev: prev}
+	return record.Write{Table: record.Keys, Record: record.Record{Key: stored.Key}, Prev: prev}
 }
 
 // hash returns the SHA-256 of the wrapped bytes. It identifies a wrap after its
@@ -321,7 +318,7 @@ func (r *Ring) deleteWraps(ctx context.Context, dialogue string, leave int, choo
 			}
 			writes := []record.Write{p.replaceHeader(nil)}
 			for _, w := range wraps[:min(maxDeletes, len(wraps))] {
-				writes = append(writes, w.remove())
+				writes = append(writes, Removal(w.record))
 			}
 			return writes, nil
 		})

@@ -263,10 +263,10 @@ func (r *Ring) planAdvance(ctx context.Context, p *partition, b Binding, except 
 	writes = append(writes, kek.checks...)
 	for _, w := range invalid {
 		if i := slices.IndexFunc(puts, func(p record.Write) bool { return p.Record.Key == w.record.Key }); i >= 0 {
-			puts[i].Prev = w.remove().Prev // a new wrap replaces the invalid one
+			puts[i].Prev = Removal(w.record).Prev // a new wrap replaces the invalid one
 			continue
 		}
-		writes = append(writes, w.remove())
+		writes = append(writes, Removal(w.record))
 	}
 	return append(writes, puts...), public, nil
 }

@@ -171,11 +171,7 @@ func (p *Provider) EraseKEK(ctx context.Context, user string) error {
 	if err != nil || !exists {
 		return err
 	}
-	prev := stored.Attrs
-	if prev == nil {
-		prev = record.Attrs{}
-	}
-	if err := p.table.Commit(ctx, record.Write{Table: record.Keys, Record: record.Record{Key: stored.Key}, Prev: prev}); err != nil {
+	if err := p.table.Commit(ctx, keys.Removal(stored)); err != nil {
 		return fmt.Errorf("erasing the key of user %s: %w", user, err)
 	}
 	return nil
