@@ -9,7 +9,7 @@
 // their closed statuses (one table, kinds.go), the rules (references,
 // lifecycles, validation, the convergence gate), the interfaces DialogueStore
 // and AnalyticsStore, and the errors of every store. It imports the standard
-// library alone.
+// library and three internal packages for numbers, texts and JSON.
 //
 // The package does not store entities: that is in record and internal/engine.
 // Encryption is in envelope and encrypted. The JSON of requests is in wire.

@@ -2,9 +2,9 @@
 // client, and detects every change when it reads them.
 //
 // This package parses the command line, reads the environment and prints
-// answers. No other package reads the environment. Each command has its own
-// file. The rules of a dialogue are in package blue, and encryption is in package
-// encrypted. Code that another interface would need does not belong here.
+// answers. No other package reads the environment. A file holds one command or a
+// group of commands. The rules of a dialogue are in package blue, and encryption is
+// in package encrypted. Code that another interface would need does not belong here.
 //
 // Data goes to standard output and everything else to standard error. Answers
 // and errors are JSON with --json, or if standard output is not a terminal.

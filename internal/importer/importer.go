@@ -4,8 +4,8 @@
 // What belongs here: the two source forms (an operations file, a Markdown
 // folder), the list of operations they become, what was found in them that has
 // no place, and the resumable run. What does not: Blue's JSON of one operation
-// (package blue, Parse…), the SQLite database of Blue, rules and
-// numbering (internal/engine).
+// (package wire), the SQLite database of Blue, rules and numbering
+// (internal/engine).
 //
 // A source is read without a store, a clock or a network: the same bytes give
 // the same Source. Nothing in it is corrected. The judge's numbers are stored
