@@ -212,7 +212,7 @@ func (c *client) snapshot(ctx context.Context, table record.Table, keys []record
 }
 
 // index lists what a global secondary index holds now, which lags behind. The
-// records hold the attributes that the index projects (tables.go), in the
+// records hold the attributes that the index projects (tables/definition.go), in the
 // order of the contract: DynamoDB leaves ties to chance.
 func (c *client) index(ctx context.Context, index record.Index, pk string) ([]record.Record, error) {
 	if index != record.ByStatus && index != record.ByTensionStatus && index != record.ByExpert {

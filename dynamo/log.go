@@ -17,7 +17,7 @@ import (
 //
 //	PK  _log#{partition}
 //	SK  {b}#{i:04d}           b: UUIDv7 of the commit; i from 0
-//	    _chunk B              a piece of the records (chunk.go)
+//	    _chunk B              a piece of the records (convert.go)
 //
 // Its transaction then sets _pending = "{b}/{number of items}" on the meta item,
 // changes the existing records, and checks that every log item exists. From

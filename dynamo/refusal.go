@@ -39,7 +39,7 @@ func (r *refusal) Error() string { return fmt.Sprintf("transaction refused: %v",
 
 func (r *refusal) Unwrap() error { return r.detail }
 
-// passing reports whether the same transaction may succeed a moment later.
+// isTransient reports whether the same transaction may succeed a moment later.
 func (r *refusal) isTransient() bool {
 	return !slices.Contains(r.causes, unmet) && !slices.Contains(r.causes, badlyFormed)
 }

@@ -24,7 +24,7 @@ type Store struct {
 	leases *leases
 	closed atomic.Bool
 
-	keysSeen atomic.Bool // the table of the indexes has our keys (shape.go)
+	keysSeen atomic.Bool // the table of the indexes has our keys (erased.go)
 }
 
 var (

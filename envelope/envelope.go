@@ -35,7 +35,7 @@
 //	address  dialogue:{id}/entity:dialogue/meta   for the sort key "meta"
 //	         dialogue:{id}/entity:{kind}/{rest}   for "{kind}#{rest}"
 //	AAD      SHA-256(address), 32 raw bytes       (RFC 0058, Amendment 1, Phase B)
-//	payload  a JSON object, then spaces up to the padded length (padding.go)
+//	payload  a JSON object, then spaces up to the padded length (see pad)
 //	item     AES-256-GCM(DEK, payload, AAD): ciphertext ‖ 16-byte tag, 12-byte nonce apart
 //	item_mac HMAC-SHA256(K_item, LP("blue/1/item") ‖ LP(table) ‖ LP(PK) ‖ LP(SK) ‖ 8-byte count ‖
 //	         for each attribute but item_mac, ascending by name:

@@ -148,8 +148,8 @@ func TestErase(t *testing.T) {
 	})
 }
 
-// digestOf folds the digest over meta and then batches of 80 in key order, from
-// the words of erase.go alone.
+// digestOf folds the digest over meta and then batches of 80 in key order, as the
+// doc comment in dialogue.go defines it.
 func digestOf(items map[string]record.Record) string {
 	digest := make([]byte, 32)
 	fold := func(batch []record.Record) {

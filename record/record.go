@@ -102,7 +102,7 @@ func (r Record) Size() int {
 }
 
 // LogSize returns an upper bound of the bytes that the record takes in a log
-// item (dynamo/chunk.go): Size, and the lengths and the type of each attribute.
+// item (dynamo/log.go): Size, and the lengths and the type of each attribute.
 func (r Record) LogSize() int { return r.Size() + 5*len(r.Attrs) + 4 }
 
 // A Write is one action of a commit: it stores, deletes or checks one record.

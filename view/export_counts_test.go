@@ -14,7 +14,7 @@ var references = map[string]int{
 // checkCounts compares how much of each thing our document holds with the
 // counts of the operations (where the recording gives them) and with the
 // tables that Blue filled from them. A count that neither knows is not
-// checked; moves are, by blue_test.go, as Blue has no way to store them.
+// checked; moves are, by export_blue_test.go, as Blue has no way to store them.
 func checkCounts(t *testing.T, name string, ours map[string]any) {
 	t.Helper()
 	got := func(list string) int { return len(ours[list].([]any)) }

@@ -275,9 +275,9 @@ func parsed(t *testing.T, s *blue.Snapshot) map[string]any {
 	return doc.(map[string]any)
 }
 
-// TestRecorded exports what Blue recorded, brought into our form without any
+// TestExportRecorded exports what Blue recorded, brought into our form without any
 // store, and compares with Blue's own export. What a store changes does not
-// occur here, so only blue_test.go looks for listed differences that never do.
+// occur here, so only export_blue_test.go looks for listed differences that never do.
 func TestExportRecorded(t *testing.T) {
 	for _, name := range dialogues {
 		t.Run(name, func(t *testing.T) {

@@ -214,7 +214,7 @@ func static(c aws.Credentials, err error) aws.CredentialsProvider {
 // HTTPClient returns a client that sends requests with inner, or with the SDK's
 // own client if inner is nil. It hides the method WriteTo of a request body.
 //
-// The SDK (smithy-go 1.28.9, transport/http/client.go) closes a body as soon as
+// The SDK (smithy-go 1.28.9, package transport/http) closes a body as soon as
 // the headers of the response arrive. net/http can call WriteTo of the body after
 // that, to check that nothing follows the body it has sent. WriteTo of a closed
 // body returns io.EOF, so net/http closes the connection, and the SDK cannot read

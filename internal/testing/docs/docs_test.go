@@ -178,6 +178,31 @@ func readsAsPath(s string) bool {
 	return pathForm.MatchString(s) && (ending.MatchString(s) || folder && exists(first))
 }
 
+var goFile = regexp.MustCompile(`[\w/]*\w\.go\b`)
+
+// TestNamedSourceFilesExist checks each Go file that a comment names: it is in
+// the folder of the comment, or its path is from the root.
+func TestNamedSourceFilesExist(t *testing.T) {
+	named := 0
+	walk(t, func(file string) {
+		if path.Ext(file) != ".go" || strings.HasPrefix(file, "internal/testing/docs/") {
+			return
+		}
+		for i, line := range strings.Split(read(t, file), "\n") {
+			_, comment, _ := strings.Cut(line, "//")
+			for _, name := range goFile.FindAllString(comment, -1) {
+				named++
+				if name != "_test.go" && !exists(path.Join(path.Dir(file), name)) && !exists(name) {
+					t.Errorf("%s:%d names the file %s, which does not exist", file, i+1, name)
+				}
+			}
+		}
+	})
+	if named == 0 {
+		t.Error("no comment names a Go file")
+	}
+}
+
 var goName = regexp.MustCompile(`^([a-z]\w*)\.([A-Z]\w*)(?:\.([A-Z]\w*))?(?:\(.*\))?$`)
 
 // TestNamedGoNamesExist checks each text in backticks that has the form of a
