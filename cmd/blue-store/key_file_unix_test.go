@@ -168,7 +168,7 @@ func TestUnreadableKeyFile(t *testing.T) {
 		t.Helper()
 		var out, errs bytes.Buffer
 		c := exec.Command(program, args...)
-		c.Env, c.Dir, c.Stdout, c.Stderr, c.SysProcAttr = []string{"HOME=" + m.home, "BLUE_USER=tester"}, m.home, &out, &errs, who
+		c.Env, c.Dir, c.Stdout, c.Stderr, c.SysProcAttr = []string{"HOME=" + m.home, "BLUE_USER=tester", "GOCOVERDIR=" + m.home}, m.home, &out, &errs, who
 		if err := c.Run(); err != nil && c.ProcessState == nil {
 			t.Fatal(err)
 		}

@@ -145,6 +145,13 @@ func TestAnotherShape(t *testing.T) {
 			g.IndexName = aws.String("Extra")
 			in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, g)
 		}, []string{"index Extra does not belong to this store"}},
+		"a local index": {func(in *dynamodb.CreateTableInput) {
+			in.LocalSecondaryIndexes = []types.LocalSecondaryIndex{{
+				IndexName:  aws.String("Local"),
+				KeySchema:  []types.KeySchemaElement{{AttributeName: aws.String("PK"), KeyType: types.KeyTypeHash}, {AttributeName: aws.String("GSI1SK"), KeyType: types.KeyTypeRange}},
+				Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+			}}
+		}, []string{"local index Local does not belong to this store"}},
 		"provisioned, unprotected": {func(in *dynamodb.CreateTableInput) {
 			units := &types.ProvisionedThroughput{ReadCapacityUnits: aws.Int64(1), WriteCapacityUnits: aws.Int64(1)}
 			in.BillingMode, in.ProvisionedThroughput, in.DeletionProtectionEnabled = types.BillingModeProvisioned, units, nil
@@ -206,7 +213,8 @@ type service struct {
 	looks   map[string]int // until active
 	refusal map[string]int // until recovery can be turned on
 	days    map[string]int32
-	bare    bool // no table has indexes
+	bare    bool   // no table has indexes
+	denied  string // the operation that the credentials do not allow
 }
 
 func (s *service) answer(operation string, body map[string]any) (int, any) {
@@ -216,6 +224,8 @@ func (s *service) answer(operation string, body map[string]any) (int, any) {
 	missing := s.tables[name] == nil
 	fail := func(code string) (int, any) { return 400, map[string]string{"__type": "x#" + code, "message": "no"} }
 	switch operation {
+	case s.denied:
+		return fail("AccessDeniedException")
 	case "CreateTable":
 		if !missing {
 			return fail("ResourceInUseException")
@@ -357,6 +367,18 @@ func TestCreateTooLate(t *testing.T) {
 		}
 		if !errors.Is(err, record.ErrUnavailable) || !strings.Contains(err.Error(), name) || hintOf(err) == "" {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestDenied checks that each operation that the credentials do not allow is
+// reported with the operations that they need.
+func TestDenied(t *testing.T) {
+	for _, operation := range []string{"CreateTable", "DescribeTable", "DescribeContinuousBackups", "UpdateContinuousBackups"} {
+		s, tables := newService(t)
+		s.denied = operation
+		if _, err := tables.Create(t.Context()); !errors.Is(err, record.ErrDenied) || !strings.Contains(hintOf(err), "dynamodb:DescribeTable") {
+			t.Errorf("%s: %v, hint %q", operation, err, hintOf(err))
 		}
 	}
 }
