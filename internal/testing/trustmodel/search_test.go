@@ -1,0 +1,477 @@
+package trustmodel
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
+)
+
+// takeSnapshot keeps a backup of both files.
+func (w *world) takeSnapshot() {
+	s := snapshot{w.rows.clone(), map[string]truth{}, maps.Clone(w.intents)}
+	for d, t := range w.truth {
+		s.truth[d] = *t
+	}
+	w.snapshots = append(w.snapshots, s)
+}
+
+// isOpen reports whether a dialogue can be written.
+func (w *world) isOpen(d string) bool {
+	t := w.truth[d]
+	return t != nil && t.state == "live" && !w.intents[d]
+}
+
+// step does one operation of one client, to its end or to a crash.
+func (w *world) step() string {
+	c := w.clients[[]string{"A", "A", "B", "M"}[w.rng.Intn(4)]]
+	if r, _ := walkRoster(w.rows, w.pin); c.key == "M" && r.members["M"].suspended || w.removed && c.key == "M" {
+		c = w.clients["A"] // a suspended member begins no operation
+	}
+	d, budget := ids[w.rng.Intn(len(ids))], -1
+	if w.rng.Intn(3) == 0 {
+		budget = 1 + w.rng.Intn(12)
+	}
+	w.refuse = 15
+	admin, eraser := w.clients["A"], w.clients[[]string{"A", "E"}[w.rng.Intn(2)]]
+	name := ""
+	do := func(who *client, what string, op func()) { name = what; w.run(who, budget, op) }
+	t := w.truth[d]
+	switch x := w.rng.Intn(100); {
+	case x < 6 && !w.removed:
+		do(admin, "remove", func() { admin.remove(w.clients["M"]) })
+	case x < 12:
+		do(admin, "archive", func() { admin.archive() })
+	case x < 16 && len(w.snapshots) > 2:
+		budget = -1
+		s, isWithKeys := w.snapshots[w.rng.Intn(len(w.snapshots))], w.rng.Intn(2) == 0
+		if !isWithKeys { // the data of a backup opens only under keys that still exist
+			for d, x := range s.truth {
+				if o := w.truth[d]; o == nil || o.turn != x.turn || o.state != x.state || len(o.users) != len(x.users) {
+					if w.success[d].erased == nil {
+						return ""
+					}
+				}
+			}
+			for d := range w.truth {
+				if _, ok := s.truth[d]; !ok && w.success[d].erased == nil {
+					return ""
+				}
+			}
+		}
+		do(admin, "restore", func() { admin.restore(s, isWithKeys) })
+	case x < 22:
+		do(admin, "checkpoint", func() { admin.checkpointAll() })
+	case x < 26:
+		do(admin, "erase user", func() { admin.eraseUser("v") })
+	case x < 38 && (w.isOpen(d) || w.intents[d] && w.success[d].erased == nil):
+		do(eraser, "erase", func() { eraser.erase(d) })
+	case x < 46 && w.isOpen(d):
+		do(c, "rotate", func() { c.rotate(d, t.users) })
+	case x < 52 && w.isOpen(d):
+		do(c, "read", func() { c.append(event{op: "decrypt", dialogue: d}, nil) })
+	case x < 56:
+		do(c, "publish", func() { c.publish() })
+	case t == nil && x < 70:
+		do(c, "copy", func() { c.copyIn(d) })
+	case t == nil || t.state == "none":
+		users := []string{"u"}
+		if w.rng.Intn(2) == 0 {
+			users = []string{"u", "v"}
+		}
+		if t != nil && t.users != nil {
+			users = t.users
+		}
+		do(c, "create", func() { c.create(d, users) })
+	case t.state == "copying":
+		do(c, "copy", func() { c.copyIn(d) })
+	case w.isOpen(d):
+		do(c, "write", func() { c.write(d) })
+	}
+	for _, k := range []string{"A", "B", "E", "M"} {
+		if x := w.clients[k]; x.chain != "" && w.rng.Intn(4) == 0 && (k != "M" || !w.removed) {
+			w.run(x, []int{-1, -1, -1, 1, 2}[w.rng.Intn(5)], x.close)
+		}
+	}
+	w.takeSnapshot()
+	return name
+}
+
+// A search counts trials and collects violations.
+type search struct {
+	Trials     int            `json:"trials"`
+	Alarms     int            `json:"honest_states_verified"`
+	Violations map[string]int `json:"violations"`
+	Verdicts   map[string]int `json:"verdicts"`
+	Limits     map[string]int `json:"limits_of_a_new_client"`
+	Operations map[string]int `json:"operations"`
+	Examples   []string       `json:"-"`
+}
+
+func newSearch() *search {
+	return &search{Violations: map[string]int{}, Verdicts: map[string]int{}, Limits: map[string]int{}, Operations: map[string]int{}}
+}
+
+func (s *search) violate(what string, parts ...any) {
+	s.Violations[what]++
+	if len(s.Examples) < 12 {
+		s.Examples = append(s.Examples, what+": "+strings.TrimSpace(fmt.Sprintln(parts...)))
+	}
+}
+
+// honest runs a history without an attacker and verifies after each operation.
+func (s *search) honest(seed int64, steps int) *world {
+	w := newWorld(seed, fmt.Sprint("n", seed%2))
+	var did []string
+	for range steps {
+		name := w.step()
+		s.Operations[name]++
+		did = append(did, name)
+		for _, mem := range []*memory{nil, w.memory()} {
+			s.Alarms++
+			if a := verify(w.rows, w.pin, mem); len(a.findings) > 0 {
+				s.violate("false alarm", seed, did, mem != nil, a.findings)
+				return nil
+			} else if x := w.differences(a.status); len(x) > 0 {
+				s.violate("model", seed, did, mem != nil, x)
+				return nil
+			}
+		}
+		for d := range w.success { // a restore erases again
+			if got := verify(w.rows, w.pin, nil).status[d]; name == "restore" && got != "erased" {
+				s.violate("restored erased dialogue", seed, did, d, got)
+			}
+		}
+	}
+	return w
+}
+
+// differences compares the reported states with the truth.
+func (w *world) differences(status map[string]string) (out []string) {
+	for _, d := range ids {
+		got, t := status[d], w.truth[d]
+		switch {
+		case t == nil || t.state == "none" || t.state == "copying":
+			if w.success[d].erased == nil && (got == "live" || got == "erased" || got == "erasing" && !w.intents[d]) {
+				out = append(out, d+" absent, "+got)
+			}
+		case w.success[d].erased != nil:
+			if got != "erased" && got != "erasing" {
+				out = append(out, d+" erased, "+got)
+			}
+		case w.intents[d]:
+			m, _ := get[*meta](w.rows, key{"d", d, "meta"})
+			if got != "erasing" && got != "erased" && !(got == "live" && m.root.version == t.version) {
+				out = append(out, d+" erasing, "+got)
+			}
+		default:
+			m, _ := get[*meta](w.rows, key{"d", d, "meta"})
+			if got != "live" || m.root.version != t.version || w.rows.items(d) != t.items {
+				out = append(out, d+" live, "+got)
+			}
+		}
+	}
+	return out
+}
+
+func isPassed(a *audit) bool { return a.verdict() == "ok" || a.verdict() == "unproven" }
+
+// believed returns the events that a verifier attributes, by signed hash.
+func (a *audit) believed() map[string]string {
+	out := map[string]string{}
+	for _, c := range a.chains {
+		for _, e := range c.events {
+			out[signedHash(e)] = c.key
+		}
+	}
+	return out
+}
+
+var keysets = map[string][]string{"none": {"X"}, "removed": {"X", "M"}, "member": {"X", "B"}}
+
+// trial runs one history, attacks it and checks the properties.
+func (s *search) trial(seed int64, keyset string) {
+	w, other := newWorld(seed, "n1"), newWorld(seed+1_000_000, "n2")
+	for range 6 {
+		other.step()
+	}
+	for range 5 + w.rng.Intn(12) {
+		s.Operations[w.step()]++
+	}
+	if keyset == "removed" && !w.removed {
+		w.clients["A"].remove(w.clients["M"])
+	}
+	if w.rng.Intn(3) > 0 {
+		for _, k := range []string{"A", "B", "E"} {
+			w.clients[k].close()
+		}
+	}
+	w.takeSnapshot()
+	s.Trials++
+	t := &attackTrial{search: s, world: w, seed: seed, mem: w.memory(), before: w.rows.clone(), keyset: keyset,
+		attacker: &attacker{world: w, other: other, keys: keysets[keyset]}}
+	t.honest = verify(w.rows, w.pin, t.mem).believed()
+	for k := range w.written {
+		for h := range w.written[k] {
+			if k != "M" || !w.removed {
+				t.honest[h] = k
+			}
+		}
+	}
+	t.attacker.attack(1 + w.rng.Intn(6))
+	t.check("")
+	t.act()
+}
+
+// An attackTrial is one attacked world.
+type attackTrial struct {
+	*search
+	*world
+	*attacker
+	seed   int64
+	keyset string
+	mem    *memory
+	before rows
+	honest map[string]string
+}
+
+func (t *attackTrial) violation(what string, parts ...any) {
+	t.violate(what, t.seed, t.keyset, t.did, fmt.Sprint(parts...))
+}
+
+// check verifies as an old and as a new client and checks the properties.
+func (t *attackTrial) check(suffix string) {
+	w := t.world
+	older, newer := verify(w.rows, w.pin, t.mem), verify(w.rows, w.pin, nil)
+	t.Verdicts["old "+older.verdict()]++
+	t.Verdicts["new "+newer.verdict()]++
+	t.attributed("attribution, old client"+suffix, older)
+	if x := w.differences(older.status); len(x) > 0 && isPassed(older) {
+		t.violation("undetected, old client"+suffix, x, older.verdict())
+	}
+	if t.isFooled(newer, suffix) {
+		return
+	}
+	t.attributed("attribution, new client"+suffix, newer)
+	if x := w.differences(newer.status); len(x) > 0 && isPassed(newer) {
+		t.excuse(suffix, newer, x)
+	}
+}
+
+func (t *attackTrial) attributed(what string, a *audit) {
+	for h, k := range a.believed() {
+		if t.keyset == "member" && k == "B" {
+			continue
+		}
+		if t.honest[h] != k && !(t.written[k][h] && (k != "M" || !t.removed)) {
+			t.violation(what, k, h)
+			return
+		}
+	}
+}
+
+// isFooled reports whether a new client believes another roster than the real
+// one. That is a limit only if no chain is left that names the newest statement.
+func (t *attackTrial) isFooled(a *audit, suffix string) bool {
+	n := len(t.notes)
+	if len(a.roster.hashes) == n && a.roster.hashes[n-1] == t.notes[n-1].hash() || len(a.roster.members) == 0 {
+		return false
+	}
+	for _, c := range t.rows.chains() {
+		for _, k := range t.rows.partition("a", "chain:"+c) {
+			e, _ := t.rows[k].(*event)
+			g := t.rows.event(c, 1)
+			if e != nil && g != nil && e.version == n && t.honest[signedHash(e)] == g.key && (e.op == "genesis" || e.is("roster", "success")) && a.verdict() != "tampered" {
+				t.violation("roster rolled back"+suffix, c)
+			}
+		}
+	}
+	t.Limits["a roster rolled back, with every chain that names it"]++
+	return true
+}
+
+// excuse checks that an undetected difference is one of the limits.
+func (t *attackTrial) excuse(suffix string, a *audit, differences []string) {
+	now := a.believed()
+	for _, x := range differences {
+		d, _, _ := strings.Cut(x, " ")
+		var lost []*event
+		for k, v := range t.before {
+			e, ok := v.(*event)
+			if ok && k.pk == "chain:"+e.chain && t.before[key{"a", "days", e.chain}] != nil && e.dialogue == d && e.op != "decrypt" && now[signedHash(e)] == "" {
+				lost = append(lost, e)
+			}
+		}
+		isWhole, isSeen := true, false
+		for _, e := range lost {
+			isWhole = isWhole && (t.rows[key{"a", "days", e.chain}] == nil || len(t.rows.partition("a", "chain:"+e.chain)) == 0)
+			for _, c := range a.chains {
+				for _, x := range c.events {
+					isSeen = isSeen || x.op == "seen" && slices.ContainsFunc(x.names, func(n string) bool {
+						f := strings.Split(n, "/")
+						return f[0] == e.chain && f[1] >= number(e.seq) && !a.isReplaced(x.version)
+					})
+				}
+			}
+		}
+		switch {
+		case len(lost) == 0:
+			t.violation("undetected, new client"+suffix, x, a.verdict())
+		case isSeen:
+			t.violation("a seen chain cut"+suffix, x)
+		case isWhole:
+			t.Limits["a whole chain removed with what it wrote"]++
+		case a.verdict() == "ok":
+			t.violation("a cut called ok"+suffix, x)
+		default:
+			t.Limits["an unclosed chain cut, shown unproven"]++
+		}
+	}
+}
+
+// act lets honest clients work in the attacked store.
+func (t *attackTrial) act() {
+	w := t.world
+	w.refuse = 0
+	for _, x := range w.clients {
+		x.mem = t.mem
+	}
+	for _, d := range ids {
+		for _, mem := range []*memory{t.mem, nil} {
+			got := w.clients["A"].show(d, mem)
+			x := w.truth[d]
+			isErased := w.success[d].erased != nil
+			switch {
+			case got == "erased" && !w.intents[d] && !(mem == nil && t.isFooled(verify(w.rows, w.pin, nil), "")):
+				t.violation("show says erased", d)
+			case mem != nil && isErased && strings.HasPrefix(got, "live"):
+				t.violation("show opens an erased dialogue", d)
+			case mem != nil && x != nil && x.state == "live" && !w.intents[d] && got != "damaged" && got != fmt.Sprint("live ", x.version):
+				t.violation("show is rolled back", d, got)
+			}
+		}
+	}
+	switch w.rng.Intn(4) {
+	case 0:
+		done := maps.Clone(w.success)
+		for _, d := range w.clients["A"].replay() {
+			if done[d].erased == nil {
+				t.violation("replay destroys", d)
+			}
+		}
+	case 1:
+		t.certify(pick(t.attacker, ids))
+	case 2:
+		w.run(w.clients["A"], -1, func() {
+			for _, d := range w.clients["A"].eraseUser("v") {
+				if !slices.Contains(ids, d) {
+					t.violation("certificate of a user names", d)
+				}
+			}
+		})
+	case 3:
+		w.clients["A"].checkpointAll()
+		for c, x := range t.mem.anchors {
+			for _, k := range w.rows.partition("a", "checkpoint:"+c) {
+				if p, _ := get[*checkpoint](w.rows, k); p != nil && t.before[k] == nil && p.sig.key == "A" && p.size < x.size && p.sig.message == checkpointMessage(w.pin, c, p.size, p.head) {
+					t.violation("two checkpoints", c)
+				}
+			}
+		}
+		t.check(" after audit checkpoint")
+	}
+}
+
+// certify erases a dialogue, sometimes in two runs with an attack between them,
+// and returns everything but the events.
+func (t *attackTrial) certify(d string) {
+	w := t.world
+	e, x := w.clients["E"], w.truth[d]
+	var real []string
+	if x != nil && x.state != "none" {
+		_, names := e.wrapRows(d, x.turn, x.users)
+		real = names
+	}
+	if w.rng.Intn(2) == 0 {
+		w.run(e, 1+w.rng.Intn(9), func() { e.erase(d) })
+		w.takeSnapshot()
+		t.attacker.attack(1 + w.rng.Intn(3))
+	}
+	saved := w.rows.clone()
+	cert := e.erase(d)
+	if !cert.isFinal() {
+		return
+	}
+	for _, n := range real {
+		if w.isWrap(n) && !w.destroyed[n] {
+			t.violation("final certificate, key not destroyed", d, n)
+		}
+	}
+	for k, v := range saved {
+		if k.table == "d" && k.pk == d || k.table == "k" && (k.pk == d || k.sk == d) {
+			w.rows[k] = v
+		}
+	}
+	if m, _ := get[*meta](w.rows, key{"d", d, "meta"}); m != nil && m.kind == "live" && isPassed(verify(w.rows, w.pin, nil)) {
+		t.violation("erased data returned", d)
+	}
+}
+
+func (s *search) report(t *testing.T) {
+	t.Helper()
+	for _, x := range s.Examples {
+		t.Error(x)
+	}
+}
+
+func TestHonestStates(t *testing.T) {
+	s := newSearch()
+	for seed := range int64(campaigntest.Length(300, 3_000, 30_000)) {
+		s.Trials++
+		s.honest(seed, 14)
+	}
+	s.report(t)
+	campaigntest.Figures(t, "trust-model-honest", s)
+}
+
+func TestAttacks(t *testing.T) {
+	s := newSearch()
+	for seed := range int64(campaigntest.Length(1_000, 10_000, 100_000)) {
+		s.trial(seed, []string{"none", "removed", "member"}[seed%3])
+	}
+	s.report(t)
+	campaigntest.Figures(t, "trust-model-attacks", s)
+}
+
+// TestRulesAreNecessary switches off one rule at a time. The search must then
+// find a violation.
+func TestRulesAreNecessary(t *testing.T) {
+	defer func() { off = "" }()
+	first := map[string]string{}
+	for _, r := range allRules {
+		off = r
+		s := newSearch()
+		for seed := int64(0); seed < 6_000 && len(s.Violations) == 0; seed++ {
+			s.trial(seed, []string{"none", "removed", "member"}[seed%3])
+			if seed%3 == 0 {
+				s.honest(seed, 14)
+			}
+		}
+		var names []string
+		for n := range s.Violations {
+			names = append(names, n)
+		}
+		sort.Strings(names)
+		if len(names) == 0 {
+			t.Errorf("rule %q: no violation in %d trials without it", r, s.Trials)
+			continue
+		}
+		first[string(r)] = fmt.Sprintf("%s (trial %d)", names[0], s.Trials)
+	}
+	off = ""
+	campaigntest.Figures(t, "trust-model-rules", first)
+}
