@@ -154,11 +154,11 @@ func (c *client) send(e *event, rs rows) bool {
 	e.sig = sign(c.key, eventMessage(c.w.pin, e))
 	all := rows{eventKey(e.chain, e.seq): e}
 	maps.Copy(all, rs)
+	c.w.written[c.key][signedHash(e)] = true // also if it is refused
 	if e.op == "encrypt" && c.w.rng.Intn(100) < c.w.refuse {
 		c.w.captured = append(c.w.captured, all)
 		return false
 	}
-	c.w.written[c.key][signedHash(e)] = true // also if the answer is lost
 	c.w.commit(all)
 	c.seq, c.previous = e.seq, e.link()
 	return true
@@ -414,12 +414,18 @@ func (c *client) erase(d string) certificate {
 		}
 	}
 	slices.Sort(found)
-	s := c.append(event{op: "erase", dialogue: d, digest: e.hash(), names: found}, nil)
-	w.success[d] = freshness{erased: s, eraser: c.key, roster: len(w.notes)}
-	w.heads[d] = w.success[d]
+	s := c.draft(event{op: "erase", dialogue: d, digest: e.hash(), names: found})
+	w.onStore = func() {
+		w.success[d] = freshness{erased: s, eraser: c.key, roster: len(w.notes)}
+		w.heads[d] = w.success[d]
+	}
+	c.send(s, nil)
 	w.commit(rows{{"k", d, "head"}: &header{state: "erased"}, {"k", "erased", d}: &registry{mark{s, c.key}}})
 	c.close()
 	cert := certificate{found: found}
+	if on(cleanFinal) && len(verify(w.rows, w.pin, c.mem).findings) > 0 {
+		cert.missing = append(cert.missing, "a finding that no statement accepts")
+	}
 	for n := range known {
 		if on(knownWraps) && !slices.Contains(found, n) && c.w.isWrap(n) {
 			cert.missing = append(cert.missing, n)
@@ -588,7 +594,7 @@ func (c *client) restore(s snapshot, isWithKeys bool) {
 		x.chain = ""
 	}
 	old := w.truth
-	w.truth, w.intents = map[string]*truth{}, maps.Clone(s.intents)
+	w.truth = map[string]*truth{}
 	for d, t := range s.truth {
 		x := t
 		w.truth[d] = &x
@@ -604,6 +610,7 @@ func (c *client) restore(s snapshot, isWithKeys bool) {
 	c.draft(event{}) // begins the chain that the line names
 	c.state(line{kind: "restored", key: c.chain, base: base, list: list})
 	c.sweep()
+	c.adopt()
 	w.heads, w.anchors = map[string]freshness{}, map[string]anchor{}
 	for d, f := range w.success {
 		w.heads[d] = f
@@ -616,6 +623,23 @@ func (c *client) restore(s snapshot, isWithKeys bool) {
 	c.mem = w.memory()
 	c.replay()
 	c.mem = nil
+}
+
+// adopt names the key rows that are newer than the data of a backup.
+func (c *client) adopt() {
+	a := verify(c.w.rows, c.w.pin, nil)
+	for _, d := range ids {
+		var names []string
+		for _, k := range c.w.rows.partition("k", d) {
+			f, h := a.facts[d], c.w.rows[k]
+			if x, ok := h.(*header); (!ok || x.state == "active") && (f == nil || !f.named[rowName(k, h)]) {
+				names = append(names, rowName(k, h))
+			}
+		}
+		if t := c.w.truth[d]; len(names) > 0 && t != nil {
+			c.append(event{op: "wrap_dek", dialogue: d, version: t.turn, names: names}, nil)
+		}
+	}
 }
 
 func (w *world) memory() *memory {
@@ -649,10 +673,13 @@ func keysOf(m map[string]string) map[string]bool {
 	return out
 }
 
-// checkpointAll is audit checkpoint. It closes the client's own dead chains and
+// checkpointAll is audit checkpoint. It does nothing in a store with findings. It closes the client's own dead chains and
 // records the others as seen.
 func (c *client) checkpointAll() {
 	a := verify(c.w.rows, c.w.pin, c.mem)
+	if len(a.findings) > 0 && on(cleanClose) {
+		return
+	}
 	var names []string
 	for _, x := range c.w.rows.chains() {
 		got := a.chains[x]

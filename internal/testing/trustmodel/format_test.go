@@ -42,12 +42,14 @@ const (
 	notShorter   rule = "not shorter"   // a chain is not closed below an anchored size
 	plans        rule = "plans"         // the plan of a user's erasure carries a signed intent
 	oneCommit    rule = "one commit"    // close and checkpoint are one commit
-	voidArchive  rule = "void archive"  // a restore voids archive lines that the backup does not have
+	cleanClose   rule = "clean close"   // audit checkpoint needs a store without findings
+	cleanFinal   rule = "clean final"   // a final certificate needs a store without findings
+	voidLists    rule = "void lists"    // a restore voids archive and restored lines that the backup does not have
 )
 
 var allRules = []rule{signed, storeID, linkSig, ownClose, seen, marks, carried, roles, ends, discarded, authorized, suspend, prevCommit, boundary,
 	sources, rosterStop, rosterNamed, everListed, rowNamed, intentNamed, staysErased, unfinished, signedReplay, knownWraps, destroyRole, archiveKept,
-	notShorter, plans, oneCommit, voidArchive}
+	notShorter, plans, oneCommit, voidLists, cleanClose, cleanFinal}
 
 // off is the rule that is switched off. The tests of this package do not run in
 // parallel.
@@ -186,6 +188,8 @@ type mark struct {
 	event *event
 	key   string
 }
+
+func (m mark) is(op, out string) bool { return m.event != nil && m.event.is(op, out) }
 
 func (r root) hash() string {
 	return sum("root", "|", r.dialogue, "|", r.version, "|", r.items, "|", r.core)

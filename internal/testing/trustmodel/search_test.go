@@ -11,6 +11,17 @@ import (
 	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 )
 
+// isRefused reports whether the stored state of a dialogue is a commit that the
+// store refused, on top of the true state. A member signed it for this place.
+func (w *world) isRefused(d string) bool {
+	t := w.truth[d]
+	m, _ := get[*meta](w.rows, key{"d", d, "meta"})
+	return t != nil && m != nil && m.root.version == t.version+1 && slices.ContainsFunc(w.captured, func(r rows) bool {
+		x, _ := get[*meta](r, key{"d", d, "meta"})
+		return x != nil && x.root == m.root
+	})
+}
+
 // takeSnapshot keeps a backup of both files.
 func (w *world) takeSnapshot() {
 	s := snapshot{w.rows.clone(), map[string]truth{}, maps.Clone(w.intents)}
@@ -155,6 +166,8 @@ func (w *world) differences(status map[string]string) (out []string) {
 	for _, d := range ids {
 		got, t := status[d], w.truth[d]
 		switch {
+		case got == "live" && w.isRefused(d):
+			// a limit: the holder of the store can store it later
 		case t == nil || t.state == "none" || t.state == "copying":
 			if w.success[d].erased == nil && (got == "live" || got == "erased" || got == "erasing" && !w.intents[d]) {
 				out = append(out, d+" absent, "+got)
@@ -222,7 +235,7 @@ func (s *search) trial(seed int64, keyset string) {
 			}
 		}
 	}
-	t.attacker.attack(1 + w.rng.Intn(6))
+	t.attacker.attack(1 + w.rng.Intn(1+w.rng.Intn(6)))
 	t.check("")
 	t.act()
 }
@@ -249,6 +262,11 @@ func (t *attackTrial) check(suffix string) {
 	older, newer := verify(w.rows, w.pin, t.mem), verify(w.rows, w.pin, nil)
 	t.Verdicts["old "+older.verdict()]++
 	t.Verdicts["new "+newer.verdict()]++
+	for _, d := range ids {
+		if older.status[d] == "live" && isPassed(older) && w.isRefused(d) {
+			t.Limits["a refused commit stored later by the holder of the store"]++
+		}
+	}
 	t.attributed("attribution, old client"+suffix, older)
 	if x := w.differences(older.status); len(x) > 0 && isPassed(older) {
 		t.violation("undetected, old client"+suffix, x, older.verdict())
@@ -350,8 +368,10 @@ func (t *attackTrial) act() {
 				t.violation("show says erased", d)
 			case mem != nil && isErased && strings.HasPrefix(got, "live"):
 				t.violation("show opens an erased dialogue", d)
-			case mem != nil && x != nil && x.state == "live" && !w.intents[d] && got != "damaged" && got != fmt.Sprint("live ", x.version):
-				t.violation("show is rolled back", d, got)
+			case mem != nil && x != nil && strings.HasPrefix(got, "live") && got > fmt.Sprint("live ", x.version) && t.isDiscarded(d):
+				t.Limits["a load of a state that a restore discarded, verify finds it"]++
+			case mem != nil && x != nil && x.state == "live" && !w.intents[d] && got != "damaged" && got != fmt.Sprint("live ", x.version) && !w.isRefused(d):
+				t.violation("show is rolled back", d, got, x.version, t.mem.heads[d])
 			}
 		}
 	}
@@ -384,6 +404,18 @@ func (t *attackTrial) act() {
 		}
 		t.check(" after audit checkpoint")
 	}
+}
+
+// isDiscarded reports whether the stored state was committed before a restore
+// discarded it, and whether verify finds that.
+func (t *attackTrial) isDiscarded(d string) bool {
+	m, _ := get[*meta](t.rows, key{"d", d, "meta"})
+	for _, l := range t.log {
+		if x, ok := l.v.(*meta); ok && x.root == m.root && l.k.pk == d {
+			return !isPassed(verify(t.rows, t.pin, t.mem))
+		}
+	}
+	return false
 }
 
 // certify erases a dialogue, sometimes in two runs with an attack between them,

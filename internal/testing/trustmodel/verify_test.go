@@ -33,6 +33,7 @@ type member struct {
 	since     int
 	suspended bool
 	removed   bool
+	removedAt int
 	ends      map[string]end
 }
 
@@ -56,16 +57,16 @@ type restoredLine struct {
 	list map[string]end
 }
 
-// endOf returns the entry at which a chain ends, if a list ends it.
+// endOf returns the entry at which a chain ends, if a list ends it. The newest
+// list counts.
 func (r *roster) endOf(chain, signer string, named int) (e end, isEnded bool) {
+	at := 0
 	if m := r.members[signer]; m != nil && m.removed && on(ends) {
-		e, isEnded = m.ends[chain], true
+		e, isEnded, at = m.ends[chain], true, m.removedAt
 	}
 	for _, l := range r.restored {
-		if named < l.n && chain != l.own && on(discarded) {
-			if x := l.list[chain]; !isEnded || x.size < e.size {
-				e, isEnded = x, true
-			}
+		if named < l.n && chain != l.own && l.n > at && on(discarded) {
+			e, isEnded, at = l.list[chain], true, l.n
 		}
 	}
 	return e, isEnded
@@ -122,12 +123,13 @@ func (a *audit) verdict() string {
 }
 
 func emptyRoster() *roster {
-	return &roster{members: map[string]*member{}, ever: map[string]bool{}, archive: map[string]end{}, archived: map[string]int{}, lists: map[int][]map[string]end{}, accepted: map[string]end{}}
+	return &roster{members: map[string]*member{}, ever: map[string]bool{}, archive: map[string]end{}, lists: map[int][]map[string]end{}, accepted: map[string]end{}}
 }
 
 // walkRoster reads statements as long as they are valid.
 func walkRoster(r rows, pin string) (*roster, []finding) {
 	s := emptyRoster()
+	var notes []*statement
 	var bad []finding
 	n := 1
 	for ; ; n++ {
@@ -150,7 +152,14 @@ func walkRoster(r rows, pin string) (*roster, []finding) {
 		for _, l := range t.lines {
 			s.apply(n, l)
 		}
-		s.hashes = append(s.hashes, t.hash())
+		s.hashes, notes = append(s.hashes, t.hash()), append(notes, t)
+	}
+	for _, t := range notes {
+		for _, l := range t.lines {
+			if !isVoid(notes, t.n) {
+				s.applyList(t.n, l)
+			}
+		}
 	}
 	if len(r.partition("a", "roster")) != len(s.hashes) && bad == nil || n == 1 {
 		bad = append(bad, finding{"tampered", "roster", "gap"})
@@ -169,22 +178,38 @@ func (s *roster) apply(n int, l line) {
 		s.members[l.key].suspended = true
 	case "remove":
 		m := s.members[l.key]
-		m.removed, m.ends = true, l.list
-	case "restored":
-		s.restored = append(s.restored, restoredLine{n, l.key, l.list})
-		for c, at := range s.archived { // the backup is older than this archive line
-			if at > l.base && on(voidArchive) {
-				delete(s.archive, c)
-				delete(s.archived, c)
-			}
-		}
-	case "archive":
-		for c, e := range l.list {
-			s.archive[c], s.archived[c] = e, n
-		}
+		m.removed, m.removedAt, m.ends = true, n, l.list
 	case "accept":
 		for f := range l.list {
 			s.accepted[f] = end{}
+		}
+	}
+}
+
+// isVoid reports whether a restore replaced the store by a backup that does not
+// have statement n. Its lists are then about a store that no longer exists.
+func isVoid(notes []*statement, n int) bool {
+	for last := len(notes); last > n && on(voidLists); {
+		next := last - 1
+		for _, l := range notes[last-1].lines {
+			if l.kind == "restored" {
+				if next = l.base; n > next {
+					return true
+				}
+			}
+		}
+		last = next
+	}
+	return false
+}
+
+func (s *roster) applyList(n int, l line) {
+	switch l.kind {
+	case "restored":
+		s.restored = append(s.restored, restoredLine{n, l.key, l.list})
+	case "archive":
+		for c, e := range l.list {
+			s.archive[c] = e
 		}
 	}
 }
@@ -435,7 +460,7 @@ func verify(r rows, pin string, mem *memory) *audit {
 		a.status[d] = a.checkDialogue(d)
 	}
 	for _, k := range r.partition("k", "erasing") {
-		if p, _ := get[*plan](r, k); p == nil || on(plans) && (!a.isBelieved(p.carried, "", "erase", "erase intent") || p.carried.event.digest != p.dialogues || p.carried.event.names[0] != k.sk) {
+		if p, _ := get[*plan](r, k); p == nil || p.carried.event == nil || on(plans) && (!a.isBelieved(p.carried, "", "erase", "erase intent") || p.carried.event.digest != p.dialogues || p.carried.event.names[0] != k.sk) {
 			a.find("tampered", "plan", k.sk)
 		} else {
 			a.unproven = append(a.unproven, "erasure of "+k.sk)
@@ -658,7 +683,7 @@ func (a *audit) checkDialogue(d string) string {
 	}
 	remembered, isRemembered := a.heads()[d]
 	done := len(f.successes) > 0
-	if isErasing && reg.carried.event.is("erase", "success") && on(carried) {
+	if isErasing && reg.carried.is("erase", "success") && on(carried) {
 		done = true
 	}
 	items := a.rows.partition("d", d)
@@ -667,7 +692,7 @@ func (a *audit) checkDialogue(d string) string {
 			a.find("tampered", "erased, but stored", d)
 			return "undone"
 		}
-		if !isErasing || h == nil || h.state != "erased" || reg.carried.event.out != "success" {
+		if !isErasing || h == nil || h.state != "erased" || !reg.carried.is("erase", "success") {
 			a.unproven = append(a.unproven, "marks of "+d)
 		}
 		return "erased"
