@@ -552,7 +552,8 @@ func (c *client) archive() {
 	w := c.w
 	a := verify(w.rows, w.pin, c.mem)
 	list := map[string]end{}
-	for name, x := range a.chains {
+	for _, name := range w.rows.chains() {
+		x := a.chains[name]
 		_, isArchived := a.roster.archive[name]
 		if x.isClosed && !isArchived && len(x.events) == x.length && x.length > 0 && w.rng.Intn(2) == 0 {
 			list[name] = end{x.length, keptHash(x.events)}
@@ -697,7 +698,7 @@ func (c *client) checkpointAll() {
 			c.w.commit(rows{{"a", "checkpoint:" + x, number(p.size)}: p})
 			continue
 		}
-		if got.key != c.key || n != got.length || on(notShorter) && c.mem != nil && c.mem.anchors[x].size > n {
+		if got.key != c.key || n != got.length {
 			continue
 		}
 		saved := *c

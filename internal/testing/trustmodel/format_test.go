@@ -39,7 +39,6 @@ const (
 	knownWraps   rule = "known wraps"   // a certificate waits for every wrap that the log knows
 	destroyRole  rule = "destroy role"  // only events of erasers destroy a wrap
 	archiveKept  rule = "archive"       // an archived chain has exactly its kept events
-	notShorter   rule = "not shorter"   // a chain is not closed below an anchored size
 	plans        rule = "plans"         // the plan of a user's erasure carries a signed intent
 	oneCommit    rule = "one commit"    // close and checkpoint are one commit
 	cleanClose   rule = "clean close"   // audit checkpoint needs a store without findings
@@ -49,7 +48,7 @@ const (
 
 var allRules = []rule{signed, storeID, linkSig, ownClose, seen, marks, carried, roles, ends, discarded, authorized, suspend, prevCommit, boundary,
 	sources, rosterStop, rosterNamed, everListed, rowNamed, intentNamed, staysErased, unfinished, signedReplay, knownWraps, destroyRole, archiveKept,
-	notShorter, plans, oneCommit, voidLists, cleanClose, cleanFinal}
+	plans, oneCommit, voidLists, cleanClose, cleanFinal}
 
 // off is the rule that is switched off. The tests of this package do not run in
 // parallel.
