@@ -427,22 +427,11 @@ func (c *client) erase(d string) certificate {
 		cert.missing = append(cert.missing, "a finding that no statement accepts")
 	}
 	for n := range known {
-		if on(knownWraps) && !slices.Contains(found, n) && c.w.isWrap(n) {
+		if on(knownWraps) && !slices.Contains(found, n) && strings.HasPrefix(n, "wrap#") {
 			cert.missing = append(cert.missing, n)
 		}
 	}
 	return cert
-}
-
-// isWrap reports whether a name is of a wrap and not of a header. In the format
-// the two kinds of names differ.
-func (w *world) isWrap(name string) bool {
-	for _, l := range w.log {
-		if _, ok := l.v.(*wrap); ok && rowName(l.k, l.v) == name {
-			return true
-		}
-	}
-	return false
 }
 
 // eraseUser erases a user: whole dialogues that only the user holds, and the
@@ -626,7 +615,8 @@ func (c *client) restore(s snapshot, isWithKeys bool) {
 	c.mem = nil
 }
 
-// adopt names the key rows that are newer than the data of a backup.
+// adopt names the key rows that are newer than the data of a backup, and those
+// that no longer exist.
 func (c *client) adopt() {
 	a := verify(c.w.rows, c.w.pin, nil)
 	for _, d := range ids {
@@ -635,6 +625,11 @@ func (c *client) adopt() {
 			f, h := a.facts[d], c.w.rows[k]
 			if x, ok := h.(*header); (!ok || x.state == "active") && (f == nil || !f.named[rowName(k, h)]) {
 				names = append(names, rowName(k, h))
+			}
+		}
+		if t := c.w.truth[d]; t != nil {
+			if gone := a.lostRows(d); len(gone) > 0 {
+				c.append(event{op: "destroy_key", dialogue: d, version: t.turn, names: gone}, nil)
 			}
 		}
 		if t := c.w.truth[d]; len(names) > 0 && t != nil {

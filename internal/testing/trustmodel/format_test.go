@@ -32,6 +32,9 @@ const (
 	rosterNamed  rule = "roster named"  // each genesis and roster event names a stored statement
 	everListed   rule = "ever listed"   // the geneses of removed members count for this too
 	rowNamed     rule = "row named"     // a row of the key table needs an event that names it
+	rowStored    rule = "row stored"    // a wrap that a success names, and no destroy event, must exist
+	rosterEvent  rule = "roster event"  // each statement has its roster event
+	bareCopy     rule = "bare copy"     // copied events have no signature
 	intentNamed  rule = "intent named"  // the intent already names the row
 	staysErased  rule = "stays erased"  // an erased dialogue has no item and no wrap
 	unfinished   rule = "unfinished"    // the mark of a copy counts only without any commit
@@ -47,7 +50,7 @@ const (
 )
 
 var allRules = []rule{signed, storeID, linkSig, ownClose, seen, marks, carried, roles, ends, discarded, authorized, suspend, prevCommit, boundary,
-	sources, rosterStop, rosterNamed, everListed, rowNamed, intentNamed, staysErased, unfinished, signedReplay, knownWraps, destroyRole, archiveKept,
+	sources, rosterStop, rosterNamed, everListed, rowNamed, rowStored, rosterEvent, bareCopy, intentNamed, staysErased, unfinished, signedReplay, knownWraps, destroyRole, archiveKept,
 	plans, oneCommit, voidLists, cleanClose, cleanFinal}
 
 // off is the rule that is switched off. The tests of this package do not run in
@@ -195,7 +198,13 @@ func (r root) hash() string {
 }
 
 // rowName returns the name by which an event vouches for a row of the key table.
-func rowName(k key, row any) string { return "row#" + sum(k, fmt.Sprintf("%v", row)) }
+func rowName(k key, row any) string {
+	kind := "wrap#"
+	if k.sk == "head" {
+		kind = "header#"
+	}
+	return kind + sum(k, fmt.Sprintf("%v", row))
+}
 
 func checkpointMessage(store, chain string, size int, head string) string {
 	if !on(storeID) {

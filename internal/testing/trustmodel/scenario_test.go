@@ -12,7 +12,7 @@ var scenarios map[rule]func() string
 func init() {
 	scenarios = map[rule]func() string{seen: cutSeenChain, discarded: returnDiscarded, rosterNamed: cutRoster, everListed: forkRoster, voidLists: restoreBeforeArchive,
 		destroyRole: lieAboutKey, cleanClose: closeRolledBack, cleanFinal: cutWrapEvent, authorized: rememberAcrossRestore, prevCommit: replaceCommit,
-		boundary: editCopied, rowNamed: plantWrap}
+		boundary: editCopied, rowNamed: plantWrap, rowStored: takeWrap, rosterEvent: cutStatementEvent, bareCopy: signCopied}
 }
 
 // setUp returns a world with dialogue d1, written by A in a closed chain.
@@ -214,6 +214,38 @@ func editCopied() string {
 func plantWrap() string {
 	w, _, _ := setUp()
 	w.rows[key{"k", "d1", "wrap:000001:z"}] = &wrap{"planted"}
+	return passes(w, nil)
+}
+
+// One of two wraps is deleted.
+func takeWrap() string {
+	w, a, _ := setUp()
+	a.create("d2", []string{"u", "v"})
+	a.close()
+	delete(w.rows, (&audit{rows: w.rows}).wraps("d2")[1])
+	return passes(w, nil)
+}
+
+// The end of an open chain is cut. The lost event stated an archive.
+func cutStatementEvent() string {
+	w, a, b := setUp()
+	b.append(event{op: "decrypt", dialogue: "d1"}, nil)
+	b.close()
+	for range 12 {
+		a.archive()
+	}
+	delete(w.rows, eventKey(a.chain, a.seq))
+	return passes(w, nil)
+}
+
+// An event that came with a copy gets a signature.
+func signCopied() string {
+	w, a, _ := setUp()
+	a.copyIn("d2")
+	a.close()
+	e := *w.rows.event("sd2", 4)
+	e.sig = sign("B", "")
+	w.rows[eventKey("sd2", 4)] = &e
 	return passes(w, nil)
 }
 

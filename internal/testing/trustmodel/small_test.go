@@ -2,6 +2,7 @@ package trustmodel
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -123,8 +124,12 @@ func TestSmall(t *testing.T) {
 			}
 			x.check("")
 		}
+		usual := fmt.Sprint(verify(before, w.pin, x.mem).unproven)
 		for _, c := range all {
 			try(c)
+			if a := verify(w.rows, w.pin, x.mem); len(a.findings) == 0 && fmt.Sprint(a.unproven) == usual && !reflect.DeepEqual(w.rows, before) {
+				s.violate("unnoticed", i, c.name)
+			}
 		}
 		step := campaigntest.Length(4001, 101, 1)
 		for n := i; n < len(all)*len(all); n += step {

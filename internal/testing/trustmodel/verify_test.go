@@ -49,6 +49,7 @@ type roster struct {
 	archived map[string]int           // the statement that archives a chain
 	lists    map[int][]map[string]end // remove, restored and archive, by statement
 	accepted map[string]end
+	void     map[int]bool // statements that a later restore made void
 }
 
 type restoredLine struct {
@@ -123,7 +124,7 @@ func (a *audit) verdict() string {
 }
 
 func emptyRoster() *roster {
-	return &roster{members: map[string]*member{}, ever: map[string]bool{}, archive: map[string]end{}, lists: map[int][]map[string]end{}, accepted: map[string]end{}}
+	return &roster{void: map[int]bool{}, members: map[string]*member{}, ever: map[string]bool{}, archive: map[string]end{}, lists: map[int][]map[string]end{}, accepted: map[string]end{}}
 }
 
 // walkRoster reads statements as long as they are valid.
@@ -155,8 +156,9 @@ func walkRoster(r rows, pin string) (*roster, []finding) {
 		s.hashes, notes = append(s.hashes, t.hash()), append(notes, t)
 	}
 	for _, t := range notes {
+		s.void[t.n] = isVoid(notes, t.n)
 		for _, l := range t.lines {
-			if !isVoid(notes, t.n) {
+			if !s.void[t.n] {
 				s.applyList(t.n, l)
 			}
 		}
@@ -432,6 +434,7 @@ func verify(r rows, pin string, mem *memory) *audit {
 	}
 	a.checkSeen()
 	a.checkListed()
+	a.checkStated()
 	names := map[string]bool{}
 	for d := range a.facts {
 		names[d] = true
@@ -548,6 +551,24 @@ func (a *audit) checkListed() {
 	}
 }
 
+// checkStated checks that each statement has its event. A restore leaves the
+// statements without event that its backup does not have.
+func (a *audit) checkStated() {
+	stated := map[int]bool{1: true}
+	for _, c := range a.chains {
+		for _, e := range c.events {
+			if e.op == "roster" {
+				stated[e.version] = true
+			}
+		}
+	}
+	for n := range a.roster.hashes {
+		if on(rosterEvent) && !stated[n+1] && !a.roster.void[n+1] {
+			a.find("tampered", "statement without event", n+1)
+		}
+	}
+}
+
 // collect sorts the believed events of a chain by dialogue and checks the roles.
 func (a *audit) collect(c *chain) {
 	m := a.roster.members[c.key]
@@ -598,6 +619,34 @@ func (a *audit) collect(c *chain) {
 	}
 }
 
+// lostRows returns the names of wraps that a success names, that no destroy
+// event names and that are not stored.
+func (a *audit) lostRows(d string) (lost []string) {
+	f := a.facts[d]
+	if f == nil {
+		return nil
+	}
+	gone := map[string]bool{}
+	for _, k := range a.wraps(d) {
+		gone[rowName(k, a.rows[k])] = true
+	}
+	for _, e := range f.events {
+		if e.op == "destroy_key" { // the intent too: the rows are deleted between the two
+			for _, n := range e.names {
+				gone[n] = true
+			}
+		}
+	}
+	for _, e := range f.events {
+		for _, n := range e.names {
+			if e.out == "success" && (e.op == "wrap_dek" || e.op == "boundary") && strings.HasPrefix(n, "wrap#") && !gone[n] {
+				lost, gone[n] = append(lost, n), true
+			}
+		}
+	}
+	return lost
+}
+
 // checkHistory checks commits, boundaries and pointers. It returns the newest
 // version and the event that must have written the root.
 func (a *audit) checkHistory(d string, f *facts) (version int, last *event) {
@@ -646,7 +695,7 @@ func (a *audit) checkCopied(d string, v int, want string) {
 			return
 		}
 		e := a.rows.event(p.chain, p.seq)
-		if e == nil || e.hash() != want {
+		if e == nil || e.hash() != want || on(bareCopy) && e.sig != (signature{}) {
 			a.find("tampered", "copied event", d, v)
 			return
 		}
@@ -747,8 +796,13 @@ func (a *audit) checkStored(d string, f *facts, m *meta, version int, last *even
 	if last.op == "encrypt" && m.root.core != last.core() {
 		a.find("tampered", "core_hash", d)
 	}
-	if len(a.wraps(d)) == 0 && len(f.intents) == 0 {
-		a.find("tampered", "no wrap", d)
+	if on(rowStored) {
+		if h := a.rows[key{"k", d, "head"}]; h == nil && len(f.intents) == 0 {
+			a.find("tampered", "no header", d)
+		}
+		for _, n := range a.lostRows(d) {
+			a.find("tampered", "key row missing", d, n)
+		}
 	}
 	return "live"
 }
