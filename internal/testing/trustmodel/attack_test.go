@@ -9,13 +9,13 @@ import (
 
 var ids = []string{"d1", "d2", "d3", "d4"}
 
-// An attacker changes the rows of a world between the operations of honest
+// An attacker changes the rows of a sim between the operations of honest
 // clients. The attacker has every row that was ever stored, every refused
 // transaction, all rows of a second store of the same members, and the keys of
 // some members. The key X belongs to no member.
 type attacker struct {
-	*world
-	other *world
+	*sim
+	other *sim
 	keys  []string
 	did   []string
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// truth is what happened to a dialogue. Only the world knows it.
+// truth is what happened to a dialogue. No client reads it.
 type truth struct {
 	state   string // none, live, copying, erased
 	version int
@@ -18,8 +18,8 @@ type truth struct {
 	users   []string // that have a wrap
 }
 
-// A world is one store with its clients and the truth about them.
-type world struct {
+// A sim is one store with its clients and the truth about them.
+type sim struct {
 	rng       *rand.Rand
 	rows      rows
 	pin       string
@@ -57,7 +57,7 @@ type crash struct{}
 
 // client is one process of a member.
 type client struct {
-	w        *world
+	w        *sim
 	key      string
 	chain    string
 	seq      int
@@ -65,7 +65,7 @@ type client struct {
 	mem      *memory
 }
 
-func (w *world) store(rs rows) {
+func (w *sim) store(rs rows) {
 	if w.onStore != nil {
 		w.onStore()
 		w.onStore = nil
@@ -85,7 +85,7 @@ func (w *world) store(rs rows) {
 
 // commit stores rows as one transaction. A nil row is a deletion. It crashes
 // before or after the write when the budget is spent.
-func (w *world) commit(rs rows) {
+func (w *sim) commit(rs rows) {
 	w.budget--
 	if w.budget == 0 && w.rng.Intn(2) == 0 {
 		panic(crash{})
@@ -98,7 +98,7 @@ func (w *world) commit(rs rows) {
 
 // run runs an operation and reports whether it came to its end. A process that
 // crashed leaves its chain.
-func (w *world) run(c *client, budget int, op func()) (isDone bool) {
+func (w *sim) run(c *client, budget int, op func()) (isDone bool) {
 	w.budget = budget
 	defer func() {
 		w.budget = -1
@@ -113,8 +113,8 @@ func (w *world) run(c *client, budget int, op func()) (isDone bool) {
 	return true
 }
 
-func newWorld(seed int64, nonce string) *world {
-	w := &world{rng: rand.New(rand.NewSource(seed)), rows: rows{}, clients: map[string]*client{}, truth: map[string]*truth{}, intents: map[string]bool{},
+func newSim(seed int64, nonce string) *sim {
+	w := &sim{rng: rand.New(rand.NewSource(seed)), rows: rows{}, clients: map[string]*client{}, truth: map[string]*truth{}, intents: map[string]bool{},
 		written: map[string]map[string]bool{}, destroyed: map[string]bool{}, success: map[string]freshness{}, anchors: map[string]anchor{}, heads: map[string]freshness{}, budget: -1, planned: map[string]bool{}}
 	first := &statement{n: 1, prev: nonce, signer: "A", lines: []line{{kind: "member", key: "A", roles: "admin,erase,write"}, {kind: "member", key: "B", roles: "write"},
 		{kind: "member", key: "E", roles: "erase"}, {kind: "member", key: "M", roles: "admin,erase,write"}}}
@@ -638,11 +638,11 @@ func (c *client) adopt() {
 	}
 }
 
-func (w *world) memory() *memory {
+func (w *sim) memory() *memory {
 	return &memory{notes: slices.Clone(w.notes), heads: maps.Clone(w.heads), anchors: maps.Clone(w.anchors)}
 }
 
-// replay erases again what a signed success erased and what is stored again.
+// replay erases again what a signed success erased, if it is stored again.
 func (c *client) replay() (list []string) {
 	a := verify(c.w.rows, c.w.pin, c.mem)
 	for _, d := range sorted(keysOf(a.status)) {
@@ -722,7 +722,7 @@ func (c *client) show(d string, mem *memory) string {
 		}
 		return "damaged"
 	}
-	f, isRemembered := a.heads()[d]
+	f, isRemembered := a.remembered()[d]
 	switch {
 	case isRemembered && (f.erased != nil || m == nil):
 		return "damaged"

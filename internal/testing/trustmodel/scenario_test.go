@@ -15,9 +15,9 @@ func init() {
 		boundary: editCopied, rowNamed: plantWrap, rowStored: takeWrap, rosterEvent: cutStatementEvent, bareCopy: signCopied}
 }
 
-// setUp returns a world with dialogue d1, written by A in a closed chain.
-func setUp() (w *world, a, b *client) {
-	w = newWorld(1, "n1")
+// setUp returns a sim with dialogue d1, written by A in a closed chain.
+func setUp() (w *sim, a, b *client) {
+	w = newSim(1, "n1")
 	a, b = w.clients["A"], w.clients["B"]
 	a.create("d1", []string{"u"})
 	a.close()
@@ -25,22 +25,22 @@ func setUp() (w *world, a, b *client) {
 	return w, a, b
 }
 
-func passes(w *world, mem *memory) string {
+func passes(w *sim, mem *memory) string {
 	if a := verify(w.rows, w.pin, mem); isPassed(a) {
 		return a.verdict()
 	}
 	return ""
 }
 
-func alarms(w *world, mem *memory) string {
+func alarms(w *sim, mem *memory) string {
 	if a := verify(w.rows, w.pin, mem); len(a.findings) > 0 {
 		return fmt.Sprint(a.findings)
 	}
 	return ""
 }
 
-// backTo replaces the rows that a function selects by those of a snapshot.
-func (w *world) backTo(s snapshot, isWanted func(key) bool) {
+// backTo replaces the rows that a function selects by the rows of a snapshot.
+func (w *sim) backTo(s snapshot, isWanted func(key) bool) {
 	for _, k := range w.rows.keys(isWanted) {
 		delete(w.rows, k)
 	}

@@ -13,7 +13,7 @@ import (
 
 // isRefused reports whether the stored state of a dialogue is a commit that the
 // store refused, on top of the true state. A member signed it for this place.
-func (w *world) isRefused(d string) bool {
+func (w *sim) isRefused(d string) bool {
 	t := w.truth[d]
 	m, _ := get[*meta](w.rows, key{"d", d, "meta"})
 	return t != nil && m != nil && m.root.version == t.version+1 && slices.ContainsFunc(w.captured, func(r rows) bool {
@@ -23,7 +23,7 @@ func (w *world) isRefused(d string) bool {
 }
 
 // takeSnapshot keeps a backup of both files.
-func (w *world) takeSnapshot() {
+func (w *sim) takeSnapshot() {
 	s := snapshot{w.rows.clone(), map[string]truth{}, maps.Clone(w.intents)}
 	for d, t := range w.truth {
 		s.truth[d] = *t
@@ -32,13 +32,13 @@ func (w *world) takeSnapshot() {
 }
 
 // isOpen reports whether a dialogue can be written.
-func (w *world) isOpen(d string) bool {
+func (w *sim) isOpen(d string) bool {
 	t := w.truth[d]
 	return t != nil && t.state == "live" && !w.intents[d]
 }
 
 // step does one operation of one client, to its end or to a crash.
-func (w *world) step() string {
+func (w *sim) step() string {
 	c := w.clients[[]string{"A", "A", "B", "M"}[w.rng.Intn(4)]]
 	if r, _ := walkRoster(w.rows, w.pin); c.key == "M" && r.members["M"].suspended || w.removed && c.key == "M" {
 		c = w.clients["A"] // a suspended member begins no operation
@@ -135,8 +135,8 @@ func (s *search) violate(what string, parts ...any) {
 }
 
 // honest runs a history without an attacker and verifies after each operation.
-func (s *search) honest(seed int64, steps int) *world {
-	w := newWorld(seed, fmt.Sprint("n", seed%2))
+func (s *search) honest(seed int64, steps int) *sim {
+	w := newSim(seed, fmt.Sprint("n", seed%2))
 	var did []string
 	for range steps {
 		name := w.step()
@@ -162,7 +162,7 @@ func (s *search) honest(seed int64, steps int) *world {
 }
 
 // differences compares the reported states with the truth.
-func (w *world) differences(status map[string]string) (out []string) {
+func (w *sim) differences(status map[string]string) (out []string) {
 	for _, d := range ids {
 		got, t := status[d], w.truth[d]
 		switch {
@@ -208,7 +208,7 @@ var keysets = map[string][]string{"none": {"X"}, "removed": {"X", "M"}, "member"
 
 // trial runs one history, attacks it and checks the properties.
 func (s *search) trial(seed int64, keyset string) {
-	w, other := newWorld(seed, "n1"), newWorld(seed+1_000_000, "n2")
+	w, other := newSim(seed, "n1"), newSim(seed+1_000_000, "n2")
 	for range 6 {
 		other.step()
 	}
@@ -225,8 +225,8 @@ func (s *search) trial(seed int64, keyset string) {
 	}
 	w.takeSnapshot()
 	s.Trials++
-	t := &attackTrial{search: s, world: w, seed: seed, mem: w.memory(), before: w.rows.clone(), keyset: keyset,
-		attacker: &attacker{world: w, other: other, keys: keysets[keyset]}}
+	t := &attackTrial{search: s, sim: w, seed: seed, mem: w.memory(), before: w.rows.clone(), keyset: keyset,
+		attacker: &attacker{sim: w, other: other, keys: keysets[keyset]}}
 	t.honest = verify(w.rows, w.pin, t.mem).believed()
 	for k := range w.written {
 		for h := range w.written[k] {
@@ -240,10 +240,10 @@ func (s *search) trial(seed int64, keyset string) {
 	t.act()
 }
 
-// An attackTrial is one attacked world.
+// An attackTrial is one attacked sim.
 type attackTrial struct {
 	*search
-	*world
+	*sim
 	*attacker
 	seed   int64
 	keyset string
@@ -258,7 +258,7 @@ func (t *attackTrial) violation(what string, parts ...any) {
 
 // check verifies as an old and as a new client and checks the properties.
 func (t *attackTrial) check(suffix string) {
-	w := t.world
+	w := t.sim
 	older, newer := verify(w.rows, w.pin, t.mem), verify(w.rows, w.pin, nil)
 	t.Verdicts["old "+older.verdict()]++
 	t.Verdicts["new "+newer.verdict()]++
@@ -353,7 +353,7 @@ func (t *attackTrial) excuse(suffix string, a *audit, differences []string) {
 
 // act lets honest clients work in the attacked store.
 func (t *attackTrial) act() {
-	w := t.world
+	w := t.sim
 	w.refuse = 0
 	for _, x := range w.clients {
 		x.mem = t.mem
@@ -421,7 +421,7 @@ func (t *attackTrial) isDiscarded(d string) bool {
 // certify erases a dialogue, sometimes in two runs with an attack between them,
 // and returns everything but the events.
 func (t *attackTrial) certify(d string) {
-	w := t.world
+	w := t.sim
 	e, x := w.clients["E"], w.truth[d]
 	var real []string
 	if x != nil && x.state != "none" {

@@ -15,11 +15,11 @@ type change struct {
 	do   func(rows)
 }
 
-// changes lists all single changes of a world: each row is deleted, replaced by
+// changes lists all single changes of a sim: each row is deleted, replaced by
 // each earlier version and by each other row of its type, each chain is cut at
 // each event, each dialogue and each table becomes as in each snapshot, and each
 // mark with each real event is planted.
-func (w *world) changes() (out []change) {
+func (w *sim) changes() (out []change) {
 	add := func(name string, do func(rows)) { out = append(out, change{name, do}) }
 	all := w.rows.keys(func(key) bool { return true })
 	for _, k := range all {
@@ -78,17 +78,17 @@ func (w *world) changes() (out []change) {
 	return out
 }
 
-func (w *world) keyOf(chain string) string {
+func (w *sim) keyOf(chain string) string {
 	if g := w.rows.event(chain, 1); g != nil {
 		return g.key
 	}
 	return ""
 }
 
-// smallWorld has a live, a rotated and an erased dialogue, a removal and chains
+// smallSim has a live, a rotated and an erased dialogue, a removal and chains
 // of three members, some of them open.
-func smallWorld(i int) *world {
-	w := newWorld(int64(i), "n1")
+func smallSim(i int) *sim {
+	w := newSim(int64(i), "n1")
 	a, b, e, m := w.clients["A"], w.clients["B"], w.clients["E"], w.clients["M"]
 	ops := []func(){func() { a.create("d1", []string{"u"}) }, func() { b.create("d2", []string{"u"}) }, a.close, func() { m.write("d1") }, m.close,
 		func() { b.write("d1") }, func() { e.erase("d2") }, b.close, func() { a.remove(m) }, func() { a.write("d1") }}
@@ -108,12 +108,12 @@ func smallWorld(i int) *world {
 func TestSmall(t *testing.T) {
 	s := newSearch()
 	for i := range 2 {
-		w := smallWorld(i)
+		w := smallSim(i)
 		if got := verify(w.rows, w.pin, w.memory()); len(got.findings) > 0 {
 			t.Fatal(got.findings)
 		}
 		before, all := w.rows, w.changes()
-		x := &attackTrial{search: s, world: w, seed: int64(i), keyset: "none", mem: w.memory(), before: before, attacker: &attacker{world: w}, honest: map[string]string{}}
+		x := &attackTrial{search: s, sim: w, seed: int64(i), keyset: "none", mem: w.memory(), before: before, attacker: &attacker{sim: w}, honest: map[string]string{}}
 		x.honest = verify(before, w.pin, x.mem).believed()
 		try := func(list ...change) {
 			s.Trials++

@@ -450,7 +450,7 @@ func verify(r rows, pin string, mem *memory) *audit {
 				names[k.pk[4:]] = true
 			}
 		}
-		for d := range a.heads() {
+		for d := range a.remembered() {
 			names[d] = true
 		}
 	} else {
@@ -484,8 +484,8 @@ func sorted(names map[string]bool) (out []string) {
 	return out
 }
 
-// heads returns the freshness records that no later restore replaced.
-func (a *audit) heads() map[string]freshness {
+// remembered returns the freshness records that no later restore replaced.
+func (a *audit) remembered() map[string]freshness {
 	out := map[string]freshness{}
 	if a.mem != nil {
 		for d, f := range a.mem.heads {
@@ -730,7 +730,7 @@ func (a *audit) checkDialogue(d string) string {
 	if isMarked && !isErasing {
 		a.find("tampered", "mark", d)
 	}
-	remembered, isRemembered := a.heads()[d]
+	remembered, isRemembered := a.remembered()[d]
 	done := len(f.successes) > 0
 	if isErasing && reg.carried.is("erase", "success") && on(carried) {
 		done = true
