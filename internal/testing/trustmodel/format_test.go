@@ -27,6 +27,7 @@ const (
 	suspend      rule = "suspend"       // a removal suspends before it reads the chains
 	prevCommit   rule = "prev_commit"   // commits name the previous commit
 	boundary     rule = "boundary"      // copied events are reached from the boundary by hash
+	oneHistory   rule = "one history"   // a copied history contains the commits of this store
 	sources      rule = "sources"       // every source that names a dialogue counts
 	rosterStop   rule = "roster stop"   // a damaged roster believes no key
 	rosterNamed  rule = "roster named"  // each genesis and roster event names a stored statement
@@ -49,7 +50,7 @@ const (
 	voidLists    rule = "void lists"    // a restore voids archive and restored lines that the backup does not have
 )
 
-var allRules = []rule{signed, storeID, linkSig, ownClose, seen, marks, carried, roles, ends, discarded, authorized, suspend, prevCommit, boundary,
+var allRules = []rule{signed, storeID, linkSig, ownClose, seen, marks, carried, roles, ends, discarded, authorized, suspend, prevCommit, boundary, oneHistory,
 	sources, rosterStop, rosterNamed, everListed, rowNamed, rowStored, rosterEvent, bareCopy, intentNamed, staysErased, unfinished, signedReplay, knownWraps, destroyRole, archiveKept,
 	plans, oneCommit, voidLists, cleanClose, cleanFinal}
 

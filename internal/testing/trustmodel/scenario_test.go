@@ -12,7 +12,7 @@ var scenarios map[rule]func() string
 func init() {
 	scenarios = map[rule]func() string{seen: cutSeenChain, discarded: returnDiscarded, rosterNamed: cutRoster, everListed: forkRoster, voidLists: restoreBeforeArchive,
 		destroyRole: lieAboutKey, cleanClose: closeRolledBack, cleanFinal: cutWrapEvent, authorized: rememberAcrossRestore, prevCommit: replaceCommit,
-		boundary: editCopied, rowNamed: plantWrap, rowStored: takeWrap, rosterEvent: cutStatementEvent, bareCopy: signCopied}
+		boundary: editCopied, rowNamed: plantWrap, rowStored: takeWrap, rosterEvent: cutStatementEvent, bareCopy: signCopied, oneHistory: copyOver}
 }
 
 // setUp returns a sim with dialogue d1, written by A in a closed chain.
@@ -246,6 +246,22 @@ func signCopied() string {
 	e := *w.rows.event("sd2", 4)
 	e.sig = sign("B", "")
 	w.rows[eventKey("sd2", 4)] = &e
+	return passes(w, nil)
+}
+
+// The writer B states a copy of another history over the commits of A, with the
+// real root. The verifier has no key.
+func copyOver() string {
+	w, a, b := setUp()
+	a.write("d1")
+	a.close()
+	keyless = true
+	defer func() { keyless = false }()
+	one := &event{chain: "s", seq: 1, op: "encrypt", out: "success", dialogue: "d1", version: 1, names: []string{"other"}}
+	two := &event{chain: "s", seq: 2, op: "encrypt", out: "success", dialogue: "d1", version: 2, prevCommit: one.hash()}
+	b.append(event{op: "boundary", dialogue: "d1", version: 2, prevCommit: two.hash(), root: w.truth["d1"].root.hash()},
+		rows{eventKey("s", 1): one, eventKey("s", 2): two, pointerKey("d1", 1): &pointer{"s", 1}, pointerKey("d1", 2): &pointer{"s", 2}})
+	b.close()
 	return passes(w, nil)
 }
 

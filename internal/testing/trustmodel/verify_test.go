@@ -663,7 +663,7 @@ func (a *audit) checkHistory(d string, f *facts) (version int, last *event) {
 	previous := ""
 	if last != nil {
 		previous = last.prevCommit
-		a.checkCopied(d, base, previous)
+		a.checkCopied(d, f, base, previous)
 	}
 	for v := base + 1; v <= version; v++ {
 		e := f.commits[v]
@@ -687,8 +687,17 @@ func (a *audit) checkHistory(d string, f *facts) (version int, last *event) {
 }
 
 // checkCopied follows the copied events from the boundary back to the first.
-func (a *audit) checkCopied(d string, v int, want string) {
+// The commits and the earlier boundaries of this store must be among them.
+func (a *audit) checkCopied(d string, f *facts, v int, want string) {
 	for ; v > 0 && on(boundary); v-- {
+		if e := f.commits[v]; on(oneHistory) && e != nil && e.hash() != want {
+			a.find("tampered", "another history", d, v)
+		}
+		for _, b := range f.copies {
+			if on(oneHistory) && b.version == v && b.prevCommit != want {
+				a.find("tampered", "another history", d, v)
+			}
+		}
 		p, _ := get[*pointer](a.rows, pointerKey(d, v))
 		if p == nil {
 			a.find("tampered", "copied event", d, v)
@@ -757,6 +766,10 @@ func (a *audit) checkDialogue(d string) string {
 	return a.checkStored(d, f, m, version, last, remembered, isRemembered)
 }
 
+// keyless leaves out the checks of a dialogue that need its key, as audit verify
+// does.
+var keyless bool
+
 // checkStored checks a dialogue that no erasure ended.
 func (a *audit) checkStored(d string, f *facts, m *meta, version int, last *event, remembered freshness, isRemembered bool) string {
 	items := a.rows.partition("d", d)
@@ -789,13 +802,21 @@ func (a *audit) checkStored(d string, f *facts, m *meta, version int, last *even
 		a.find("tampered", "root", d)
 		return "damaged"
 	}
-	// With the key: the items, and the event that the root names.
+	a.checkKeyRows(d, f)
+	if keyless {
+		return "live"
+	}
 	if m.root.dialogue != d || m.root.items != a.rows.items(d) {
 		a.find("tampered", "items", d)
 	}
-	if last.op == "encrypt" && m.root.core != last.core() {
+	if last.op == "encrypt" && m.root.core != last.core() || last.op == "boundary" && last.prevCommit != sum("event", "|", m.root.core, "|", m.root.hash()) {
 		a.find("tampered", "core_hash", d)
 	}
+	return "live"
+}
+
+// checkKeyRows checks that the key rows of a stored dialogue exist.
+func (a *audit) checkKeyRows(d string, f *facts) {
 	if on(rowStored) {
 		if h := a.rows[key{"k", d, "head"}]; h == nil && len(f.intents) == 0 {
 			a.find("tampered", "no header", d)
@@ -804,7 +825,6 @@ func (a *audit) checkStored(d string, f *facts, m *meta, version int, last *even
 			a.find("tampered", "key row missing", d, n)
 		}
 	}
-	return "live"
 }
 
 func (a *audit) wraps(d string) []key {
