@@ -46,7 +46,6 @@ type roster struct {
 	ever     map[string]bool
 	restored []restoredLine
 	archive  map[string]end
-	archived map[string]int           // the statement that archives a chain
 	lists    map[int][]map[string]end // remove, restored and archive, by statement
 	accepted map[string]end
 	void     map[int]bool // statements that a later restore made void
