@@ -504,7 +504,7 @@ func (c *client) chainEnds(isWanted func(*chain) bool) map[string]end {
 	for name, x := range a.chains {
 		if n := len(x.events); n > 0 && isWanted(x) {
 			if _, isArchived := a.roster.archive[name]; !isArchived {
-				list[name] = end{n, x.events[n-1].hash()}
+				list[name] = end{n, x.events[n-1].link()}
 			}
 		}
 	}

@@ -117,7 +117,7 @@ func (e *event) isKept() bool {
 	return !slices.Contains([]string{"decrypt", "void"}, e.op)
 }
 
-// An end is an entry of a list: a chain with its size and its last hash. In an
+// An end is an entry of a list: a chain with its size and its last link. In an
 // archive the hash covers the kept events.
 type end struct {
 	size int

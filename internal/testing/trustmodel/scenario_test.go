@@ -98,7 +98,7 @@ func forkRoster() string {
 	a.close()
 	list := map[string]end{}
 	for name, x := range verify(w.rows, w.pin, nil).chains {
-		list[name] = end{len(x.events), x.events[len(x.events)-1].hash()}
+		list[name] = end{len(x.events), x.events[len(x.events)-1].link()}
 	}
 	s := &statement{n: 2, prev: w.notes[0].hash(), signer: "M", lines: []line{{kind: "suspend", key: "A"}, {kind: "remove", key: "A", list: list}}}
 	s.sig = sign("M", s.hash())

@@ -337,7 +337,7 @@ func (a *audit) readChain(c string) *chain {
 	got.events = events[:min(vouched, len(events))]
 	if e, isEnded := a.roster.endOf(c, g.key, g.version); isEnded {
 		got.isClosed = true
-		if e.size > len(got.events) || e.size > 0 && events[e.size-1].hash() != e.hash {
+		if e.size > len(got.events) || e.size > 0 && events[e.size-1].link() != e.hash {
 			a.find("tampered", "shorter than its end", c)
 			got.events = nil
 		} else {
