@@ -120,7 +120,7 @@ func (b *batch) apply(writes []record.Write) error {
 
 // write runs work in one transaction under the write lock. After an error nothing was
 // written, except as described at commit.
-func (f *file) write(ctx context.Context, work func(*sql.Conn) error) error {
+func (f *databaseFile) write(ctx context.Context, work func(*sql.Conn) error) error {
 	if err := f.lockWriter(ctx); err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (f *file) write(ctx context.Context, work func(*sql.Conn) error) error {
 
 // lockWriter waits for the other writers of this store. This is cheaper than to wait
 // for the lock of SQLite, which is polled.
-func (f *file) lockWriter(ctx context.Context) error {
+func (f *databaseFile) lockWriter(ctx context.Context) error {
 	timer := time.NewTimer(f.busy)
 	defer timer.Stop()
 	select {
@@ -166,7 +166,7 @@ func (f *file) lockWriter(ctx context.Context) error {
 // SQLite's own. After a failed write or fsync the outcome is unknown, because the log
 // can be complete on disk. The descriptors can then not be trusted, so the file allows
 // no more writes until the store is opened again.
-func (f *file) commit(ctx context.Context, conn *sql.Conn) error {
+func (f *databaseFile) commit(ctx context.Context, conn *sql.Conn) error {
 	failpoint.At("sqlite/before-commit")
 	_, err := conn.ExecContext(context.WithoutCancel(ctx), "COMMIT")
 	if err == nil {

@@ -33,7 +33,7 @@ func (s *Store) Scrub(ctx context.Context) error {
 	if s.isClosed.Load() {
 		return errClosed
 	}
-	for _, f := range []*file{s.keys, s.data} {
+	for _, f := range []*databaseFile{s.keys, s.data} {
 		if s.readOnly {
 			return f.newReadOnlyError()
 		}
@@ -44,7 +44,7 @@ func (s *Store) Scrub(ctx context.Context) error {
 	return nil
 }
 
-func (f *file) scrub(ctx context.Context) error {
+func (f *databaseFile) scrub(ctx context.Context) error {
 	if err := f.lockWriter(ctx); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (f *file) scrub(ctx context.Context) error {
 
 // emptyLog moves the write-ahead log into the file and truncates it. It returns
 // ErrBusy if a reader still needs the log.
-func (f *file) emptyLog(ctx context.Context, db querier) error {
+func (f *databaseFile) emptyLog(ctx context.Context, db querier) error {
 	var busy, log, moved int
 	if err := db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved); err != nil {
 		return f.wrapError(ctx, "scrubbing", err)
@@ -193,21 +193,21 @@ func cutLP(b []byte) (x, rest []byte, ok bool) {
 // decodeObject reads a flat object from valid JSON. This is faster than package json,
 // and a query spends half of its time here.
 func decodeObject(attrs record.Attrs, text string) bool {
-	next, rest := cutToken(text)
+	next, rest := cutSQLToken(text)
 	if next != "{" {
 		return false
 	}
 	for {
-		name, after := cutToken(rest)
+		name, after := cutSQLToken(rest)
 		if name == "}" {
 			return true
 		}
 		if name == "," {
-			name, after = cutToken(after)
+			name, after = cutSQLToken(after)
 		}
-		_, after = cutToken(after) // the colon
+		_, after = cutSQLToken(after) // the colon
 		var raw string
-		raw, rest = cutToken(after)
+		raw, rest = cutSQLToken(after)
 		key, ok := unquote(name)
 		if !ok {
 			return false
@@ -218,8 +218,8 @@ func decodeObject(attrs record.Attrs, text string) bool {
 	}
 }
 
-// cutToken cuts the first token off valid JSON.
-func cutToken(text string) (token, rest string) {
+// cutSQLToken cuts the first token off valid JSON.
+func cutSQLToken(text string) (token, rest string) {
 	text = strings.TrimLeft(text, " \t\r\n")
 	end := 1
 	switch text[0] {
@@ -332,7 +332,7 @@ func literal(s string) string    { return "'" + strings.ReplaceAll(s, "'", "''")
 
 // updateViews creates the views that are missing or have another definition. It takes
 // the write lock only if there are any.
-func (f *file) updateViews(ctx context.Context, views []record.View) error {
+func (f *databaseFile) updateViews(ctx context.Context, views []record.View) error {
 	var stale []record.View
 	for _, v := range views {
 		var isCurrent bool

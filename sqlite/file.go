@@ -60,7 +60,7 @@ func hasContent(path string) bool {
 
 // examine reports whether the file exists. It returns an error for a file that is not
 // one of this store, without changing anything.
-func (f *file) examine(ctx context.Context) (exists bool, err error) {
+func (f *databaseFile) examine(ctx context.Context) (exists bool, err error) {
 	wal := f.path + "-wal"
 	// Read first, because a process that creates the file creates the log later.
 	hasLog := hasContent(wal)
@@ -95,7 +95,7 @@ func (f *file) examine(ctx context.Context) (exists bool, err error) {
 // checkHeader checks the header of a file that is not empty, without a lock, a log or
 // a recovery. It reads the state of the last checkpoint, which shows whether the file
 // belongs to a store. prepare checks the rest.
-func (f *file) checkHeader(ctx context.Context) error {
+func (f *databaseFile) checkHeader(ctx context.Context) error {
 	db, err := sql.Open("sqlite", fileURI(f.path, url.Values{"mode": {"ro"}, "immutable": {"1"}}))
 	if err != nil {
 		return f.wrapError(ctx, "opening", err)
@@ -122,7 +122,7 @@ type querier interface {
 
 // checkSchema reports whether the database is empty. It returns ErrInvalid for a
 // database of a newer program, and ErrUnavailable for one of another program.
-func (f *file) checkSchema(ctx context.Context, db querier) (isEmpty bool, err error) {
+func (f *databaseFile) checkSchema(ctx context.Context, db querier) (isEmpty bool, err error) {
 	var id, version, objects int64
 	err = db.QueryRowContext(ctx, "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"+
 		" FROM pragma_application_id, pragma_user_version").Scan(&id, &version, &objects)
@@ -198,8 +198,8 @@ var (
 	keysFile = fileKind{"keys", keysID, dataID, keysSchema}
 )
 
-// A file is one database file and the connections of this store to it.
-type file struct {
+// A databaseFile is one database databaseFile and the connections of this store to it.
+type databaseFile struct {
 	path   string
 	kind   fileKind
 	db     *sql.DB
@@ -210,12 +210,12 @@ type file struct {
 	hasFailed atomic.Bool // a COMMIT failed in the file system, so no more writes are allowed
 }
 
-func newFile(path string, kind fileKind, o Options) *file {
-	return &file{path: path, kind: kind, busy: o.BusyTimeout, writer: make(chan struct{}, 1)}
+func newFile(path string, kind fileKind, o Options) *databaseFile {
+	return &databaseFile{path: path, kind: kind, busy: o.BusyTimeout, writer: make(chan struct{}, 1)}
 }
 
 // open opens a file, and creates it first if it is missing or empty.
-func (f *file) open(ctx context.Context, readOnly bool) error {
+func (f *databaseFile) open(ctx context.Context, readOnly bool) error {
 	exists, err := f.examine(ctx) // again, because another process may have created or damaged it
 	if err != nil {
 		return err
@@ -236,7 +236,7 @@ func (f *file) open(ctx context.Context, readOnly bool) error {
 
 // dsn returns the URI with the settings of every connection. SQLite must not create
 // the file, because it would choose the mode.
-func (f *file) dsn(readOnly bool) string {
+func (f *databaseFile) dsn(readOnly bool) string {
 	q := url.Values{
 		"mode":       {"rw"},
 		"_defensive": {"1"},
@@ -269,7 +269,7 @@ func fileURI(path string, q url.Values) string {
 // prepare creates the schema and switches the file to WAL mode. SQLite does not wait
 // for other writers in this switch, because it begins with a read lock. So prepare
 // retries it.
-func (f *file) prepare(ctx context.Context, readOnly bool) error {
+func (f *databaseFile) prepare(ctx context.Context, readOnly bool) error {
 	limit, cancel := context.WithTimeout(ctx, f.busy)
 	defer cancel()
 	return retryBusy(ctx, limit, func() error {
@@ -293,7 +293,7 @@ func (f *file) prepare(ctx context.Context, readOnly bool) error {
 // createSchema returns a transaction that creates the schema, unless another process
 // has created it. It runs before the switch to WAL, so that the application id is in
 // the file itself from the first commit on, where examine reads it.
-func (f *file) createSchema(ctx context.Context) func(*sql.Conn) error {
+func (f *databaseFile) createSchema(ctx context.Context) func(*sql.Conn) error {
 	return func(conn *sql.Conn) error {
 		isEmpty, err := f.checkSchema(ctx, conn)
 		if err != nil || !isEmpty {
@@ -304,7 +304,7 @@ func (f *file) createSchema(ctx context.Context) func(*sql.Conn) error {
 	}
 }
 
-func (f *file) useWAL(ctx context.Context) error {
+func (f *databaseFile) useWAL(ctx context.Context) error {
 	var mode string
 	for _, pragma := range []string{"PRAGMA journal_mode", "PRAGMA journal_mode = WAL"} {
 		if err := f.db.QueryRowContext(ctx, pragma).Scan(&mode); err != nil {
@@ -319,7 +319,7 @@ func (f *file) useWAL(ctx context.Context) error {
 
 var errClosed = fmt.Errorf("%w: the store is closed", record.ErrUnavailable)
 
-func (f *file) newReadOnlyError() error {
+func (f *databaseFile) newReadOnlyError() error {
 	return fmt.Errorf("%w: %s was opened read only; nothing was written", record.ErrUnavailable, f.path)
 }
 
@@ -335,7 +335,7 @@ func resultCode(err error) int {
 // wrapError returns an error of package record for an error of SQLite, with the
 // operation, the cause and what the user can do. It returns errors of package record
 // and the error of the context as they are.
-func (f *file) wrapError(ctx context.Context, operation string, err error) error {
+func (f *databaseFile) wrapError(ctx context.Context, operation string, err error) error {
 	isWrapped := errors.Is(err, record.ErrConflict) || errors.Is(err, record.ErrUnavailable) ||
 		errors.Is(err, record.ErrInvalid) || errors.Is(err, record.ErrBusy)
 	switch {

@@ -42,7 +42,7 @@ func TestScrub(t *testing.T) {
 			}
 		}
 	}
-	for _, f := range []*file{s.data, s.keys} { // another program deletes rows without secure_delete
+	for _, f := range []*databaseFile{s.data, s.keys} { // another program deletes rows without secure_delete
 		db, err := sql.Open("sqlite", f.path+"?_pragma=secure_delete(0)")
 		if err != nil {
 			t.Fatal(err)

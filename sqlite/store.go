@@ -58,7 +58,7 @@ type Options struct {
 // A Store is a [record.Store] in two files. Several stores, also of several processes
 // on one machine, can be open on the same files.
 type Store struct {
-	data, keys *file
+	data, keys *databaseFile
 	readOnly   bool
 	isClosed   atomic.Bool
 }
@@ -97,7 +97,7 @@ func (s *Store) open(ctx context.Context, views []record.View) error {
 	if err := checkPair(s.data.path, s.keys.path, s.readOnly); err != nil {
 		return err
 	}
-	for _, f := range []*file{s.data, s.keys} {
+	for _, f := range []*databaseFile{s.data, s.keys} {
 		if _, err := f.examine(ctx); err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func (s *Store) open(ctx context.Context, views []record.View) error {
 }
 
 // fileOf returns the file of a table. It returns ErrUnavailable for a closed store.
-func (s *Store) fileOf(t record.Table) (*file, error) {
+func (s *Store) fileOf(t record.Table) (*databaseFile, error) {
 	if s.isClosed.Load() {
 		return nil, errClosed
 	}
@@ -194,7 +194,7 @@ func (s *Store) Check(ctx context.Context) error {
 	if s.isClosed.Load() {
 		return errClosed
 	}
-	return errors.Join(s.data.check(ctx), s.keys.check(ctx))
+	return errors.Join(s.data.checkDatabaseFile(ctx), s.keys.checkDatabaseFile(ctx))
 }
 
 // Close implements [record.Store]. It waits for a running commit. A second call does
@@ -204,7 +204,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	var errs []error
-	for _, f := range []*file{s.data, s.keys} {
+	for _, f := range []*databaseFile{s.data, s.keys} {
 		if f.db == nil {
 			continue // Open has failed before
 		}
@@ -219,7 +219,7 @@ func (s *Store) Close() error {
 }
 
 // read runs a statement that selects PK, SK, attrs and blobs, and decodes the rows.
-func (f *file) read(ctx context.Context, query string, args ...any) ([]record.Record, error) {
+func (f *databaseFile) read(ctx context.Context, query string, args ...any) ([]record.Record, error) {
 	rows, err := f.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, f.wrapError(ctx, "reading", err)
@@ -240,8 +240,8 @@ func (f *file) read(ctx context.Context, query string, args ...any) ([]record.Re
 	return records, nil
 }
 
-// check runs integrity_check, whose rows are a single "ok" or the findings.
-func (f *file) check(ctx context.Context) error {
+// checkDatabaseFile runs integrity_check, whose rows are a single "ok" or the findings.
+func (f *databaseFile) checkDatabaseFile(ctx context.Context) error {
 	var findings string
 	err := f.db.QueryRowContext(ctx, "SELECT group_concat(integrity_check, '; ') FROM (SELECT integrity_check FROM pragma_integrity_check LIMIT 10)").Scan(&findings)
 	if err != nil {

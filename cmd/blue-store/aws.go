@@ -22,8 +22,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 )
 
-// dynamoAt is the address of the DynamoDB tables from flags and environment.
-type dynamoAt struct {
+// dynamoSettings is the address of the DynamoDB tables from flags and environment.
+type dynamoSettings struct {
 	awsclient.Endpoint
 	region     string
 	regionFrom string
@@ -32,8 +32,8 @@ type dynamoAt struct {
 	account    string // AWS_ACCOUNT_ID, or AWS_PROFILE: separates the freshness records of two accounts
 }
 
-// dynamoAt reads the settings of DynamoDB. It sends nothing.
-func (a *app) dynamoAt() (d dynamoAt, err error) {
+// dynamoSettings reads the settings of DynamoDB. It sends nothing.
+func (a *app) dynamoSettings() (d dynamoSettings, err error) {
 	d.Endpoint, err = a.findEndpoint(awsclient.DynamoDB, awsclient.EndpointFlags{Endpoint: a.flags.endpoint, Given: a.flags.endpointGiven})
 	if err != nil {
 		return d, err
@@ -60,7 +60,7 @@ func (a *app) findEndpoint(service awsclient.Service, flags awsclient.EndpointFl
 }
 
 // where returns the address of the tables for messages.
-func (d dynamoAt) where() string {
+func (d dynamoSettings) where() string {
 	at := cmp.Or(d.URL, "AWS "+d.region)
 	if d.prefix != "" {
 		at += ", prefix " + d.prefix
@@ -70,7 +70,7 @@ func (d dynamoAt) where() string {
 
 // identity returns the text from which the folder name of the freshness records
 // is computed. A local server has one set of tables for all regions and accounts.
-func (d dynamoAt) identity() string {
+func (d dynamoSettings) identity() string {
 	parts := []string{"dynamodb", d.URL, d.prefix}
 	if !d.Loopback {
 		parts = append(parts, d.region, d.account)
@@ -99,7 +99,7 @@ func (a *app) credentials(d awsclient.Endpoint) (what, from string) {
 // It sends nothing. The error is ErrUnavailable if the region or the credentials
 // are missing, and a usageError if a setting is malformed.
 func (a *app) dynamoConfig(ctx context.Context) (dynamo.Config, error) {
-	d, err := a.dynamoAt()
+	d, err := a.dynamoSettings()
 	if err != nil {
 		return dynamo.Config{}, err
 	}

@@ -32,9 +32,9 @@ type config struct {
 	home     string // BLUE_HOME, default ~/.blue
 	user     string // BLUE_USER, default the operating system's user name
 	kind     string
-	database string   // path of the SQLite file; its keys are in PATH.keys
-	dynamo   dynamoAt // only for DynamoDB
-	umk      string   // path of the key file, used if kms has no ARN
+	database string         // path of the SQLite file; its keys are in PATH.keys
+	dynamo   dynamoSettings // only for DynamoDB
+	umk      string         // path of the key file, used if kms has no ARN
 	kms      kmsAt
 	heads    string // folder of the freshness records of this store
 	audit    auditConfig
@@ -97,7 +97,7 @@ func (a *app) configOf(store string) (config, error) {
 		c.database = path
 	case store == "dynamodb":
 		c.kind = kindDynamoDB
-		if c.dynamo, err = a.dynamoAt(); err != nil {
+		if c.dynamo, err = a.dynamoSettings(); err != nil {
 			return c, err
 		}
 	default:
@@ -194,7 +194,7 @@ func (a *app) configExplain(ctx context.Context) error {
 	}
 	d := c.dynamo
 	if c.kind != kindDynamoDB {
-		if d, err = a.dynamoAt(); err != nil {
+		if d, err = a.dynamoSettings(); err != nil {
 			return err
 		}
 	} else if d.region == "" {
@@ -236,7 +236,7 @@ func sourceOf(value, variable string) string {
 }
 
 // settings lists every setting. Of credentials, it lists the source only.
-func (a *app) settings(c config, d dynamoAt) []setting {
+func (a *app) settings(c config, d dynamoSettings) []setting {
 	local, remote, kms := c.kind == kindSQLite, c.kind == kindDynamoDB, c.kms.isSet()
 	insecure, insecureFrom := "no", "default"
 	if a.flags.insecureEndpoint {

@@ -223,13 +223,13 @@ func HTTPClient(inner aws.HTTPClient) aws.HTTPClient {
 	if inner == nil {
 		inner = awshttp.NewBuildableClient()
 	}
-	return plainBodyClient{inner}
+	return awsHTTPClient{inner}
 }
 
-type plainBodyClient struct{ inner aws.HTTPClient }
+type awsHTTPClient struct{ inner aws.HTTPClient }
 
 // Do implements aws.HTTPClient.
-func (c plainBodyClient) Do(r *http.Request) (*http.Response, error) {
+func (c awsHTTPClient) Do(r *http.Request) (*http.Response, error) {
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = struct{ io.ReadCloser }{r.Body}
 	}
