@@ -121,26 +121,35 @@ func (b *batch) apply(writes []record.Write) error {
 // write runs work in one transaction under the write lock. After an error nothing was
 // written, except as described at commit.
 func (f *databaseFile) write(ctx context.Context, work func(*sql.Conn) error) error {
+	return f.withWriter(ctx, "writing to", func(conn *sql.Conn) error {
+		_, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE")
+		if err == nil {
+			err = work(conn)
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			rollBack(conn) // also after an error of BEGIN, which can succeed when its context ends
+			return f.wrapError(ctx, "writing to", err)
+		}
+		return f.commit(ctx, conn)
+	})
+}
+
+// withWriter calls do with a connection while no other writer of this store writes.
+// The operation is for the error if there is no connection.
+func (f *databaseFile) withWriter(ctx context.Context, operation string, do func(*sql.Conn) error) error {
 	if err := f.lockWriter(ctx); err != nil {
 		return err
 	}
 	defer func() { <-f.writer }()
 	conn, err := f.db.Conn(ctx)
 	if err != nil {
-		return f.wrapError(ctx, "writing to", err)
+		return f.wrapError(ctx, operation, err)
 	}
 	defer conn.Close()
-	if _, err = conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err == nil {
-		err = work(conn)
-	}
-	if err == nil {
-		err = ctx.Err()
-	}
-	if err != nil {
-		rollBack(conn) // also after an error of BEGIN, which can succeed when its context ends
-		return f.wrapError(ctx, "writing to", err)
-	}
-	return f.commit(ctx, conn)
+	return do(conn)
 }
 
 // lockWriter waits for the other writers of this store. This is cheaper than to wait

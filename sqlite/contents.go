@@ -45,27 +45,20 @@ func (s *Store) Scrub(ctx context.Context) error {
 }
 
 func (f *databaseFile) scrub(ctx context.Context) error {
-	if err := f.lockWriter(ctx); err != nil {
-		return err
-	}
-	defer func() { <-f.writer }()
-	conn, err := f.db.Conn(ctx)
-	if err != nil {
-		return f.wrapError(ctx, "scrubbing", err)
-	}
-	defer conn.Close()
-	limit, cancel := context.WithTimeout(ctx, f.busy)
-	defer cancel()
-	failpoint.At("sqlite/scrub")
-	if err := retryBusy(ctx, limit, func() error { return f.emptyLog(ctx, conn) }); err != nil {
-		return err
-	}
-	failpoint.At("sqlite/scrub")
-	if _, err := conn.ExecContext(ctx, "VACUUM"); err != nil {
-		return f.wrapError(ctx, "scrubbing", err)
-	}
-	failpoint.At("sqlite/scrub")
-	return retryBusy(ctx, limit, func() error { return f.emptyLog(ctx, conn) })
+	return f.withWriter(ctx, "scrubbing", func(conn *sql.Conn) error {
+		limit, cancel := context.WithTimeout(ctx, f.busy)
+		defer cancel()
+		failpoint.At("sqlite/scrub")
+		if err := retryBusy(ctx, limit, func() error { return f.emptyLog(ctx, conn) }); err != nil {
+			return err
+		}
+		failpoint.At("sqlite/scrub")
+		if _, err := conn.ExecContext(ctx, "VACUUM"); err != nil {
+			return f.wrapError(ctx, "scrubbing", err)
+		}
+		failpoint.At("sqlite/scrub")
+		return retryBusy(ctx, limit, func() error { return f.emptyLog(ctx, conn) })
+	})
 }
 
 // emptyLog moves the write-ahead log into the file and truncates it. It returns
