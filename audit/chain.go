@@ -72,7 +72,7 @@ func (l *Log) commitGenesis(ctx context.Context, c *chain) error {
 	}
 	e.Close("")
 	writes := e.Writes(nil)
-	if err := l.commit(ctx, "audit.genesis", writes); err != nil && !isEventStored(ctx, l.store, err, writes[0].Record) {
+	if err := l.commit(ctx, "audit.genesis", writes); err != nil && !isOwnRecordStored(ctx, l.store, err, writes[0].Record) {
 		return err
 	}
 	c.append(e, l.opts.Now())
@@ -80,10 +80,10 @@ func (l *Log) commitGenesis(ctx context.Context, c *chain) error {
 	return nil
 }
 
-// isEventStored reports whether a commit was refused because its own record is stored. A
-// store can deliver a commit twice and answer as the second copy. A genesis has no
-// void event, so the store does not compare it.
-func isEventStored(ctx context.Context, store record.Store, err error, own record.Record) bool {
+// isOwnRecordStored reports whether a commit was refused because its own record is
+// stored. A store can deliver a commit twice and answer as the second copy. A genesis
+// has no void event, so the store does not compare it.
+func isOwnRecordStored(ctx context.Context, store record.Store, err error, own record.Record) bool {
 	if !errors.Is(err, record.ErrConflict) {
 		return false
 	}

@@ -149,7 +149,7 @@ func (l *Log) publish(ctx context.Context, c *chain) error {
 func PutCheckpoint(ctx context.Context, store record.Store, anchors []Anchor, chain string, size uint64, note string) error {
 	w := checkpointWrite(chain, size, note)
 	err := store.Commit(ctx, []record.Write{w})
-	if err != nil && !isEventStored(ctx, store, err, w.Record) {
+	if err != nil && !isOwnRecordStored(ctx, store, err, w.Record) {
 		return fmt.Errorf("%w: storing checkpoint %d of audit chain %s: %w", blue.ErrAudit, size, chain, err)
 	}
 	for _, a := range anchors {

@@ -25,31 +25,31 @@ func TestSecondAnswer(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		operation string // that carries the audit event
-		commit    func(w *model) error
+		commit    func(w *fixture) error
 	}{
-		{"a dialogue", "TransactWriteItems", func(w *model) error {
+		{"a dialogue", "TransactWriteItems", func(w *fixture) error {
 			_, err := w.store.Create(w.Context(), "another", blue.NewDialogue{Title: "T"})
 			return err
 		}},
-		{"a round", "TransactWriteItems", func(w *model) error {
+		{"a round", "TransactWriteItems", func(w *fixture) error {
 			_, err := w.store.RegisterRound(w.Context(), id, moves(1, 3, 50))
 			return err
 		}},
-		{"a round through the log", "TransactWriteItems", func(w *model) error {
+		{"a round through the log", "TransactWriteItems", func(w *fixture) error {
 			_, err := w.store.RegisterRound(w.Context(), id, moves(1, 120, 50))
 			return err
 		}},
-		{"the first event of a chain", "TransactWriteItems", func(w *model) error {
+		{"the first event of a chain", "TransactWriteItems", func(w *fixture) error {
 			_, err := w.open(w.records).Load(w.Context(), id)
 			return err
 		}},
-		{"the event of a read", "PutItem", func(w *model) error {
+		{"the event of a read", "PutItem", func(w *fixture) error {
 			_, err := w.store.Load(w.Context(), id)
 			return err
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newModel(t)
+			w := newFixture(t)
 			w.T = t
 			w.round(moves(0, 3, 50))
 			w.proxy.Play(func(r faultproxy.Request) faultproxy.Fault {
@@ -73,18 +73,18 @@ func TestSecondAnswer(t *testing.T) {
 // off, before the store reads meta.
 func TestRefusedThenWritten(t *testing.T) {
 	t.Parallel()
-	w := newModel(t)
+	w := newFixture(t)
 	w.round(moves(0, 3, 50))
 	leased, freed := false, false
 	w.proxy.Play(func(r faultproxy.Request) faultproxy.Fault {
 		switch {
 		case !leased && r.Operation == "TransactWriteItems":
 			leased = true
-			w.editHead("SET #lease = :lease", map[string]types.AttributeValue{":lease": &types.AttributeValueMemberS{Value: "another/1"}})
+			w.editMeta("SET #lease = :lease", map[string]types.AttributeValue{":lease": &types.AttributeValueMemberS{Value: "another/1"}})
 			return faultproxy.Double(1)
 		case leased && !freed:
 			freed = true
-			w.editHead("REMOVE #lease", nil)
+			w.editMeta("REMOVE #lease", nil)
 		}
 		return faultproxy.Fault{}
 	})
@@ -104,7 +104,7 @@ func TestRefusedThenWritten(t *testing.T) {
 // has overtaken: one serialized read of the event, and no void event.
 func TestOrdinaryRefusal(t *testing.T) {
 	t.Parallel()
-	w := newModel(t)
+	w := newFixture(t)
 	other := w.open(dynamotest.Open(t, w.config))
 	w.round(moves(0, 3, 50))
 	if _, err := other.RegisterRound(t.Context(), id, moves(1, 3, 50)); err != nil {
@@ -131,7 +131,7 @@ func TestOrdinaryRefusal(t *testing.T) {
 
 // checkSound verifies the dialogue in a process of its own and returns its
 // version.
-func (w *model) checkSound() uint64 {
+func (w *fixture) checkSound() uint64 {
 	w.Helper()
 	snapshot, err := w.open(w.records).Verify(w.Context(), id)
 	if err != nil {
@@ -140,9 +140,9 @@ func (w *model) checkSound() uint64 {
 	return snapshot.Version
 }
 
-// editHead changes the lease on meta without the proxy, as another process
+// editMeta changes the lease on meta without the proxy, as another process
 // does.
-func (w *model) editHead(update string, values map[string]types.AttributeValue) {
+func (w *fixture) editMeta(update string, values map[string]types.AttributeValue) {
 	client := dynamodb.New(dynamodb.Options{
 		BaseEndpoint: &w.config.Endpoint, Region: "local", Credentials: credentials.NewStaticCredentialsProvider("local", "local-dummy-secret", ""),
 	})

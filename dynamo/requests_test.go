@@ -15,7 +15,7 @@ import (
 const pageSize = 1 << 20 // bytes of a page of Query
 
 // counted is what do sends, by operation.
-func (w *model) counted(do func() error) map[string]int {
+func (w *fixture) counted(do func() error) map[string]int {
 	w.Helper()
 	w.proxy.Play(nil)
 	if err := do(); err != nil {
@@ -24,7 +24,7 @@ func (w *model) counted(do func() error) map[string]int {
 	return w.proxy.Counts()
 }
 
-func (w *model) sends(what string, want map[string]int, do func() error) {
+func (w *fixture) sends(what string, want map[string]int, do func() error) {
 	w.Helper()
 	if diff := cmp.Diff(want, w.counted(do)); diff != "" {
 		w.Errorf("requests of %s (-want +got):\n%s", what, diff)
@@ -34,7 +34,7 @@ func (w *model) sends(what string, want map[string]int, do func() error) {
 // TestRequests counts on the wire, with keys and audit chain warm.
 func TestRequests(t *testing.T) {
 	t.Parallel()
-	w := newModel(t)
+	w := newFixture(t)
 	load := func() error { _, err := w.store.Load(w.Context(), id); return err }
 	get := func() error {
 		_, err := w.store.Get(w.Context(), id, blue.EntityKey{Kind: blue.KindRound, Key: "0"})
@@ -72,7 +72,7 @@ func TestRequests(t *testing.T) {
 // chain continues without a gap.
 func TestAuditPut(t *testing.T) {
 	t.Parallel()
-	w := newModel(t)
+	w := newFixture(t)
 	loads := 0
 	load := func() {
 		t.Helper()
@@ -101,7 +101,7 @@ func TestAuditPut(t *testing.T) {
 }
 
 // checkChain expects the events of all loads in one unbroken chain.
-func (w *model) checkChain(when string, loads int) {
+func (w *fixture) checkChain(when string, loads int) {
 	w.Helper()
 	commits, err := audit.ReadCommits(w.Context(), w.records, string(id))
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 
 const id blue.DialogueID = "which-cache"
 
-// model holds a sealed store on DynamoDB Local behind a proxy that counts.
-type model struct {
+// fixture holds a sealed store on DynamoDB Local behind a proxy that counts.
+type fixture struct {
 	*testing.T
 	config  dynamo.Config // of the server without the proxy
 	proxy   *faultproxy.Proxy
@@ -32,14 +32,14 @@ type model struct {
 
 type sealedStore = *encrypted.Store
 
-func newModel(t *testing.T) *model {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	c := dynamotest.Config(t)
 	proxy := faultproxy.New(c.Endpoint)
 	t.Cleanup(proxy.Close)
 	straight := c
 	c.Endpoint = proxy.URL
-	w := &model{T: t, config: straight, proxy: proxy, records: &watched{Store: dynamotest.Open(t, c)}, umk: filepath.Join(t.TempDir(), "umk.key")}
+	w := &fixture{T: t, config: straight, proxy: proxy, records: &watched{Store: dynamotest.Open(t, c)}, umk: filepath.Join(t.TempDir(), "umk.key")}
 	w.store = w.open(w.records)
 	if _, err := w.store.Create(t.Context(), id, blue.NewDialogue{Title: "T"}); err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func newModel(t *testing.T) *model {
 }
 
 // open opens a sealed store, as another process would.
-func (w *model) open(records record.Store) sealedStore {
+func (w *fixture) open(records record.Store) sealedStore {
 	provider := sealedtest.Key(w.umk)
 	s := encrypted.New(records, provider, "muffin", audit.NewLog(records, "muffin", nil), nil)
 	w.Cleanup(func() { s.Close() })
@@ -68,7 +68,7 @@ func (s *watched) Commit(ctx context.Context, writes []record.Write) error {
 	return s.Store.Commit(ctx, writes)
 }
 
-func (w *model) round(b blue.RoundBatch) {
+func (w *fixture) round(b blue.RoundBatch) {
 	w.Helper()
 	if _, err := w.store.RegisterRound(w.Context(), id, b); err != nil {
 		w.Fatal(err)
@@ -91,7 +91,7 @@ func moves(round blue.Round, n, size int) blue.RoundBatch {
 const others = 4 // writes of a round next to its moves
 
 // stored is the partition as it is stored, and its size in bytes.
-func (w *model) stored() (items []record.Record, bytes int) {
+func (w *fixture) stored() (items []record.Record, bytes int) {
 	w.Helper()
 	items, err := w.records.Query(w.Context(), record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(string(id))})
 	if err != nil {

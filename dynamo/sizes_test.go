@@ -18,7 +18,7 @@ import (
 
 // watch loads the dialogue in a process of its own until the round is done,
 // and expects all of its moves each time, or none.
-func (w *model) watch(wait *sync.WaitGroup, moves int) (done func()) {
+func (w *fixture) watch(wait *sync.WaitGroup, moves int) (done func()) {
 	reader := w.open(w.records)
 	ended := make(chan struct{})
 	wait.Go(func() {
@@ -53,7 +53,7 @@ func TestRounds(t *testing.T) {
 	t.Parallel()
 	for _, writes := range []int{99, 100, 101, 290, 2000} {
 		t.Run(fmt.Sprint(writes), func(t *testing.T) {
-			w := newModel(t)
+			w := newFixture(t)
 			b := moves(0, writes-others, 20)
 			var wait sync.WaitGroup
 			done := w.watch(&wait, len(b.Moves))
@@ -69,7 +69,7 @@ func TestRounds(t *testing.T) {
 }
 
 // readBack expects a round's moves in the dialogue, and nothing left of a log.
-func (w *model) readBack(b blue.RoundBatch) {
+func (w *fixture) readBack(b blue.RoundBatch) {
 	w.Helper()
 	s, err := w.open(w.records).Verify(w.Context(), id)
 	if err != nil {
@@ -94,7 +94,7 @@ func (w *model) readBack(b blue.RoundBatch) {
 // and make a dialogue of more than 5 MB, read in pages of 1 MB.
 func TestLargeRound(t *testing.T) {
 	t.Parallel()
-	w := newModel(t)
+	w := newFixture(t)
 	b := moves(0, 90, 60_000)
 	for i := range b.Moves {
 		b.Moves[i].Context = fmt.Sprintf("%05d", i) + b.Moves[i].Context
@@ -118,7 +118,7 @@ func TestLargeRound(t *testing.T) {
 // TestManyItems loads and verifies 3,000 items, written in two rounds.
 func TestManyItems(t *testing.T) {
 	t.Parallel()
-	w := newModel(t)
+	w := newFixture(t)
 	w.round(moves(0, 1800, 20))
 	have, _ := w.stored()
 	b := moves(1, 3000-len(have)-1, 700)
@@ -138,7 +138,7 @@ func TestManyItems(t *testing.T) {
 // refused before anything is written but the event of the refusal, as on SQLite.
 func TestItemTooLarge(t *testing.T) {
 	t.Parallel()
-	w := newModel(t)
+	w := newFixture(t)
 	file, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "blue.db"), nil)
 	if err != nil {
 		t.Fatal(err)

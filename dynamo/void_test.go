@@ -26,7 +26,7 @@ func TestVoidEvent(t *testing.T) {
 		{"delivered just before it", faultproxy.Late(3), 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newModel(t)
+			w := newFixture(t)
 			w.round(moves(0, 3, 50))
 			fenced := false
 			w.proxy.Play(func(r faultproxy.Request) faultproxy.Fault {
@@ -53,7 +53,7 @@ func TestVoidEvent(t *testing.T) {
 
 // checkVoid follows the chain of the dialogue's last commit by its hashes and
 // expects so many void events, just before that commit.
-func (w *model) checkVoid(version uint64, want int) {
+func (w *fixture) checkVoid(version uint64, want int) {
 	w.Helper()
 	commits, err := audit.ReadCommits(w.Context(), w.records, string(id))
 	if err != nil || uint64(len(commits)) != version {

@@ -124,10 +124,10 @@ func TestGrantRefuses(t *testing.T) {
 		want error
 	}{
 		"grant of nothing":               {func() error { _, err := ada.Grant(ctx, "milk", "bob"); return err }, blue.ErrNotFound},
-		"grant to nobody":                {func() error { _, err := ada.Grant(ctx, tea, ""); return err }, blue.ErrInvalid},
+		"grant without a user":           {func() error { _, err := ada.Grant(ctx, tea, ""); return err }, blue.ErrInvalid},
 		"grant by an unauthorized user":  {func() error { _, err := h.As("eve").Grant(ctx, tea, "eve"); return err }, keys.ErrDenied},
 		"revoke of nothing":              {func() error { _, err := ada.Revoke(ctx, "milk", "bob"); return err }, blue.ErrNotFound},
-		"revoke from nobody":             {func() error { _, err := ada.Revoke(ctx, tea, ""); return err }, blue.ErrInvalid},
+		"revoke without a user":          {func() error { _, err := ada.Revoke(ctx, tea, ""); return err }, blue.ErrInvalid},
 		"revoke from oneself":            {func() error { _, err := ada.Revoke(ctx, tea, "ada"); return err }, blue.ErrRefused},
 		"revoke by an unauthorized user": {func() error { _, err := h.As("eve").Revoke(ctx, tea, "ada"); return err }, keys.ErrDenied},
 		"status of nothing":              {func() error { _, err := ada.KeyStatus(ctx, "milk"); return err }, blue.ErrNotFound},

@@ -186,21 +186,21 @@ func cutLP(b []byte) (x, rest []byte, ok bool) {
 // decodeObject reads a flat object from valid JSON. This is faster than package json,
 // and a query spends half of its time here.
 func decodeObject(attrs record.Attrs, text string) bool {
-	next, rest := cutSQLToken(text)
+	next, rest := cutJSONToken(text)
 	if next != "{" {
 		return false
 	}
 	for {
-		name, after := cutSQLToken(rest)
+		name, after := cutJSONToken(rest)
 		if name == "}" {
 			return true
 		}
 		if name == "," {
-			name, after = cutSQLToken(after)
+			name, after = cutJSONToken(after)
 		}
-		_, after = cutSQLToken(after) // the colon
+		_, after = cutJSONToken(after) // the colon
 		var raw string
-		raw, rest = cutSQLToken(after)
+		raw, rest = cutJSONToken(after)
 		key, ok := unquote(name)
 		if !ok {
 			return false
@@ -211,8 +211,8 @@ func decodeObject(attrs record.Attrs, text string) bool {
 	}
 }
 
-// cutSQLToken cuts the first token off valid JSON.
-func cutSQLToken(text string) (token, rest string) {
+// cutJSONToken cuts the first token off valid JSON.
+func cutJSONToken(text string) (token, rest string) {
 	text = strings.TrimLeft(text, " \t\r\n")
 	end := 1
 	switch text[0] {

@@ -198,7 +198,7 @@ var (
 	keysFile = fileKind{"keys", keysID, dataID, keysSchema}
 )
 
-// A databaseFile is one database databaseFile and the connections of this store to it.
+// A databaseFile is one database file and the connections of this store to it.
 type databaseFile struct {
 	path   string
 	kind   fileKind

@@ -194,7 +194,7 @@ func (s *Store) Check(ctx context.Context) error {
 	if s.isClosed.Load() {
 		return errClosed
 	}
-	return errors.Join(s.data.checkDatabaseFile(ctx), s.keys.checkDatabaseFile(ctx))
+	return errors.Join(s.data.checkIntegrity(ctx), s.keys.checkIntegrity(ctx))
 }
 
 // Close implements [record.Store]. It waits for a running commit. A second call does
@@ -240,8 +240,8 @@ func (f *databaseFile) read(ctx context.Context, query string, args ...any) ([]r
 	return records, nil
 }
 
-// checkDatabaseFile runs integrity_check, whose rows are a single "ok" or the findings.
-func (f *databaseFile) checkDatabaseFile(ctx context.Context) error {
+// checkIntegrity runs integrity_check, whose rows are a single "ok" or the findings.
+func (f *databaseFile) checkIntegrity(ctx context.Context) error {
 	var findings string
 	err := f.db.QueryRowContext(ctx, "SELECT group_concat(integrity_check, '; ') FROM (SELECT integrity_check FROM pragma_integrity_check LIMIT 10)").Scan(&findings)
 	if err != nil {

@@ -22,8 +22,8 @@ import (
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 )
 
-// dynamoSettings is the address of the DynamoDB tables from flags and environment.
-type dynamoSettings struct {
+// dynamoAddress is the address of the DynamoDB tables from flags and environment.
+type dynamoAddress struct {
 	awsclient.Endpoint
 	region     string
 	regionFrom string
@@ -33,7 +33,7 @@ type dynamoSettings struct {
 }
 
 // dynamoSettings reads the settings of DynamoDB. It sends nothing.
-func (a *app) dynamoSettings() (d dynamoSettings, err error) {
+func (a *app) dynamoSettings() (d dynamoAddress, err error) {
 	d.Endpoint, err = a.findEndpoint(awsclient.DynamoDB, awsclient.EndpointFlags{Endpoint: a.flags.endpoint, Given: a.flags.endpointGiven})
 	if err != nil {
 		return d, err
@@ -60,7 +60,7 @@ func (a *app) findEndpoint(service awsclient.Service, flags awsclient.EndpointFl
 }
 
 // where returns the address of the tables for messages.
-func (d dynamoSettings) where() string {
+func (d dynamoAddress) where() string {
 	at := cmp.Or(d.URL, "AWS "+d.region)
 	if d.prefix != "" {
 		at += ", prefix " + d.prefix
@@ -70,7 +70,7 @@ func (d dynamoSettings) where() string {
 
 // identity returns the text from which the folder name of the freshness records
 // is computed. A local server has one set of tables for all regions and accounts.
-func (d dynamoSettings) identity() string {
+func (d dynamoAddress) identity() string {
 	parts := []string{"dynamodb", d.URL, d.prefix}
 	if !d.Loopback {
 		parts = append(parts, d.region, d.account)

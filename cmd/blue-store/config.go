@@ -32,9 +32,9 @@ type config struct {
 	home     string // BLUE_HOME, default ~/.blue
 	user     string // BLUE_USER, default the operating system's user name
 	kind     string
-	database string         // path of the SQLite file; its keys are in PATH.keys
-	dynamo   dynamoSettings // only for DynamoDB
-	umk      string         // path of the key file, used if kms has no ARN
+	database string        // path of the SQLite file; its keys are in PATH.keys
+	dynamo   dynamoAddress // only for DynamoDB
+	umk      string        // path of the key file, used if kms has no ARN
 	kms      kmsAt
 	heads    string // folder of the freshness records of this store
 	audit    auditConfig
@@ -236,7 +236,7 @@ func sourceOf(value, variable string) string {
 }
 
 // settings lists every setting. Of credentials, it lists the source only.
-func (a *app) settings(c config, d dynamoSettings) []setting {
+func (a *app) settings(c config, d dynamoAddress) []setting {
 	local, remote, kms := c.kind == kindSQLite, c.kind == kindDynamoDB, c.kms.isSet()
 	insecure, insecureFrom := "no", "default"
 	if a.flags.insecureEndpoint {

@@ -40,7 +40,7 @@ var rules = parseRules([][4]string{
 	{"audit", ". record audit/checkpoint", "github.com/gofrs/uuid go.opentelemetry.io/otel/trace go.opentelemetry.io/otel/codes", "events need no key: the sealing store tags for them; of OpenTelemetry the API alone"},
 	{"audit/checkpoint", ".", "golang.org/x/mod/sumdb", "bytes to bytes; no store, clock or context"},
 	{"audit/anchor", ". audit/checkpoint internal/fsutil internal/awsclient", "github.com/aws/aws-sdk-go-v2/aws github.com/aws/aws-sdk-go-v2/service/s3 github.com/aws/smithy-go", "keeps notes outside the store: knows no store, event or key"},
-	{"audit/auditor", ". record audit audit/checkpoint internal/plainjson", "golang.org/x/mod/sumdb/note", "whoever verifies the log holds no key but public ones"},
+	{"audit/auditor", ". record audit audit/checkpoint internal/plainjson", "golang.org/x/mod/sumdb/note", "a verifier of the log holds no key but public ones"},
 	{"erasure", ". record keys audit audit/checkpoint audit/auditor encrypted internal/seal internal/retry", "golang.org/x/mod/sumdb", "the erasure protocol and its certificate; knows no backend and opens no key"},
 	{"freshness", ". internal/fsutil", "", "files that remember a state; knows no store"},
 	{"bluestore", ". record keys keys/localfile audit audit/checkpoint encrypted memory sqlite dynamo internal/engine", "", "opens a store from an address, so it knows the backends and no entity"},

@@ -234,9 +234,9 @@ func readRoster(r rows, pin string, mem *memory) (*roster, []finding) {
 	}
 	if len(bad) > 0 && on(rosterStop) {
 		if mem == nil {
-			nobody := emptyRoster()
-			nobody.hashes, nobody.ever = s.hashes, s.ever
-			return nobody, bad
+			unbelieved := emptyRoster()
+			unbelieved.hashes, unbelieved.ever = s.hashes, s.ever
+			return unbelieved, bad
 		}
 		s, _ = walkRoster(mem.stored(), pin)
 	}
