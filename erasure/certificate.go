@@ -222,7 +222,7 @@ func (c *Certificate) proven() []string {
 	return []string{
 		signed.Origin,
 		fmt.Sprintf("%d events, root %.*s…", signed.Size, shortRoot, signed.Root),
-		fmt.Sprintf("proof of chain %s, event %d: %d hashes", signed.Chain(), p.Index+1, len(p.Hashes)),
+		fmt.Sprintf("proof of chain %s, event %d, hashes: %d", signed.Chain(), p.Index+1, len(p.Hashes)),
 	}
 }
 
@@ -243,7 +243,7 @@ func (c *Certificate) writeCopies(b *strings.Builder) {
 	default:
 		fmt.Fprintf(b, "This certificate can be made final from %s on.\n", c.NotBefore)
 	}
-	b.WriteString("\nNot covered, since nobody here can tell what is there:\n")
+	b.WriteString("\nNot covered, because the store cannot list them:\n")
 	for _, copied := range c.Copies {
 		if !copied.Covered {
 			fmt.Fprintf(b, "  %s\n", copied.What)

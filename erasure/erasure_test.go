@@ -154,7 +154,7 @@ func TestCertificate(t *testing.T) {
 			for _, want := range []string{
 				"(pending)", "dialogue tea", c.Keys[0], "7 in blue_dialogues", c.Event.Hash, "until 2026-02-03T10:06:01Z", "physical media",
 				fmt.Sprintf("chain %s, event %d\n", c.Event.Chain, c.Event.Seq), "under checkpoint   " + lines[0] + "\n",
-				lines[1] + " events, root " + lines[2][:16] + "…\n", fmt.Sprintf("event %d: %d hashes\n", c.Event.Seq, len(proof.Hashes)),
+				lines[1] + " events, root " + lines[2][:16] + "…\n", fmt.Sprintf("event %d, hashes: %d\n", c.Event.Seq, len(proof.Hashes)),
 			} {
 				if !strings.Contains(human, want) {
 					t.Errorf("the text for people lacks %q:\n%s", want, human)

@@ -218,10 +218,10 @@ func (a *app) auditCheckpoint(ctx context.Context, s *auditSession) error {
 
 func (c checkpointAnswer) text(w io.Writer) {
 	for _, s := range c.Signed {
-		fmt.Fprintf(w, "signed: chain %s, %d events\n", s.Chain, s.Size)
+		fmt.Fprintf(w, "signed: chain %s, %s\n", s.Chain, display.Count(s.Size, "event"))
 	}
 	if c.Fresh > 0 {
-		fmt.Fprintf(w, "skipped: %d chains whose process can still be running\n", c.Fresh)
+		fmt.Fprintf(w, "skipped: %s whose process can still be running\n", display.Count(c.Fresh, "chain"))
 	}
 	if len(c.Signed)+c.Fresh == 0 {
 		fmt.Fprintln(w, "every event is covered by a checkpoint")
@@ -279,5 +279,5 @@ func (a *app) auditForget(ctx context.Context, user, confirm string) error {
 		}
 	}
 	return a.answerText(forgetAnswer{"blue-store/audit-forget@1", user, forgotten},
-		fmt.Sprintf("forgotten: %s (%d pseudonyms)\n", display.OneLine(user), len(forgotten)))
+		fmt.Sprintf("forgotten: %s (%s)\n", display.OneLine(user), display.Count(len(forgotten), "pseudonym")))
 }

@@ -41,7 +41,7 @@ func TestAuditCheckpoint(t *testing.T) {
 	}
 	verdict("– unproven", "tail unproven after seq 0")
 	o := m.must("audit", "checkpoint", "--text")
-	if strings.Count(o.stdout, "signed: chain ") != killed || !strings.Contains(o.stdout, ", 2 events") || !strings.Contains(o.stdout, "skipped: 1 chains") {
+	if strings.Count(o.stdout, "signed: chain ") != killed || !strings.Contains(o.stdout, ", 2 events") || !strings.Contains(o.stdout, "skipped: 1 chain") {
 		t.Errorf("audit checkpoint prints:\n%s", o.stdout)
 	}
 	again := m.must("audit", "checkpoint", "--text")

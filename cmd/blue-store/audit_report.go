@@ -129,7 +129,7 @@ func (e eventsAnswer) text(w io.Writer) {
 			what += fmt.Sprintf(" v%d", ev.RootVersion)
 		}
 		if ev.Items > 0 {
-			what += fmt.Sprintf(" %d items", ev.Items)
+			what += " " + display.Count(ev.Items, "item")
 		}
 		outcome := ev.Outcome
 		if ev.ErrorClass != "" {
@@ -187,7 +187,7 @@ func (a *app) auditReport(ctx context.Context, s *auditSession, f auditor.Filter
 }
 
 func (s summaryAnswer) text(w io.Writer) {
-	fmt.Fprintf(w, "%s: %d events in %d chains", display.OneLine(s.Store), s.Events, s.Chains)
+	fmt.Fprintf(w, "%s: %s in %s", display.OneLine(s.Store), display.Count(s.Events, "event"), display.Count(s.Chains, "chain"))
 	if s.First != "" {
 		fmt.Fprintf(w, ", from %.19sZ to %.19sZ", s.First, s.Last)
 	}
@@ -206,7 +206,7 @@ func (s summaryAnswer) text(w io.Writer) {
 			if u.Class != "" {
 				outcome += " (" + u.Class + ")"
 			}
-			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%d×\t%d items\t%.19sZ – %.19sZ\n", display.OneLine(u.Principal), display.OneLine(u.Dialogue), display.OneLine(string(u.Operation)), display.OneLine(outcome), u.Times, u.Items, u.First, u.Last)
+			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%d×\t%s\t%.19sZ – %.19sZ\n", display.OneLine(u.Principal), display.OneLine(u.Dialogue), display.OneLine(string(u.Operation)), display.OneLine(outcome), u.Times, display.Count(u.Items, "item"), u.First, u.Last)
 		}
 		t.Flush()
 	}
@@ -366,7 +366,8 @@ func (a *app) alarm(ctx context.Context, answer watchAnswer, hook string) error 
 
 func (w watchAnswer) text(out io.Writer) {
 	if !w.Alarm {
-		fmt.Fprintf(out, "✓ the log extends the log of the last run; %s, %d events in %d chains\n", w.Verdict, w.Report.Events, w.Report.Chains)
+		fmt.Fprintf(out, "✓ the log extends the log of the last run; %s, %s in %s\n",
+			w.Verdict, display.Count(w.Report.Events, "event"), display.Count(w.Report.Chains, "chain"))
 		return
 	}
 	for _, b := range w.Breaks {

@@ -102,7 +102,7 @@ func (a *app) auditAnswer(report auditor.Report) error {
 	answer := auditReport{"blue-store/audit-verify@1", report.Verdict(), report}
 	err := a.answer(answer, answer.text)
 	if found := report.Err(); found != nil {
-		return errors.Join(err, withHint(&shortError{found, fmt.Sprintf("%v: %d finding(s) in the audit log: %v", blue.ErrTampered, report.Found, report.Findings[0])},
+		return errors.Join(err, withHint(&shortError{found, fmt.Sprintf("%v: %s in the audit log: %v", blue.ErrTampered, display.Count(report.Found, "finding"), report.Findings[0])},
 			"do not change the store and its anchors, and find out who could write to them"))
 	}
 	return err
@@ -110,7 +110,9 @@ func (a *app) auditAnswer(report auditor.Report) error {
 
 func (r auditReport) text(w io.Writer) {
 	mark := map[string]string{auditor.OK: "✓", auditor.Unproven: "–", auditor.Tampered: "✗"}[r.Verdict]
-	fmt.Fprintf(w, "%s %s  %d events in %d chains, %d checkpoints, %d commits in %d dialogues\n", mark, r.Verdict, r.Events, r.Chains, r.Checkpoints, r.Commits, r.Dialogues)
+	fmt.Fprintf(w, "%s %s  %s in %s, %s, %s in %s\n", mark, r.Verdict,
+		display.Count(r.Events, "event"), display.Count(r.Chains, "chain"), display.Count(r.Checkpoints, "checkpoint"),
+		display.Count(r.Commits, "commit"), display.Count(r.Dialogues, "dialogue"))
 	if r.First != "" {
 		fmt.Fprintf(w, "  from %.19sZ to %.19sZ\n", r.First, r.Last)
 	}

@@ -208,8 +208,9 @@ func (r *copyAnswer) text() string {
 		case !d.Verified:
 			check = "compared with the source, but not decrypted: " + d.Note
 		}
-		fmt.Fprintf(&b, "%s %s  %s: %d items, version %d, %d audit events, %d wrapped key(s); %s\n",
-			mark, d.DialogueID, d.Result.Status, d.Result.Items, d.Result.Version, d.Result.Events, d.Result.Wraps, check)
+		fmt.Fprintf(&b, "%s %s  %s: %s, version %d, %s, %s; %s\n",
+			mark, d.DialogueID, d.Result.Status, display.Count(d.Result.Items, "item"), d.Result.Version,
+			display.Count(d.Result.Events, "audit event"), display.Count(d.Result.Wraps, "wrapped key"), check)
 	}
 	if len(r.Dialogues) == 0 {
 		b.WriteString("there is no dialogue to copy\n")

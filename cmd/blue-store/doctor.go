@@ -122,7 +122,7 @@ func (h *healthCheck) worst() error {
 		return nil
 	}
 	worst := slices.MinFunc(failed, func(x, y error) int { return rank(x) - rank(y) })
-	return withHint(&shortError{worst, fmt.Sprintf("%d finding(s)", len(failed))}, hintOf(worst))
+	return withHint(&shortError{worst, display.Count(len(failed), "finding")}, hintOf(worst))
 }
 
 // rank returns the place of an error in kinds. The most severe error has rank 0.

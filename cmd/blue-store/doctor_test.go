@@ -60,7 +60,7 @@ func TestDoctorHeads(t *testing.T) {
 			if o.code != exitIntegrity || !strings.Contains(o.stdout, m.headFile()+" cannot be read") {
 				t.Errorf("exit %d; want %d\n%s", o.code, exitIntegrity, o.stdout)
 			}
-			if !strings.Contains(o.stderr, "error: 2 finding(s)\nhint: if you trust the store as it is") {
+			if !strings.Contains(o.stderr, "error: 2 findings\nhint: if you trust the store as it is") {
 				t.Errorf("standard error:\n%s", o.stderr)
 			}
 		})

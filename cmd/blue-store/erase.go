@@ -162,9 +162,11 @@ func (r eraseAnswer) text() string {
 	case r.Dialogue != nil && r.Dialogue.Already:
 		fmt.Fprintf(&b, "already erased: %s\n", r.Dialogue.Dialogue)
 	case r.Dialogue != nil:
-		fmt.Fprintf(&b, "erased: %s, %d records and %d wrapped key(s)\n", r.Dialogue.Dialogue, r.Dialogue.Items, len(r.Dialogue.Wraps))
+		fmt.Fprintf(&b, "erased: %s, %s and %s\n", r.Dialogue.Dialogue,
+			display.Count(r.Dialogue.Items, "record"), display.Count(len(r.Dialogue.Wraps), "wrapped key"))
 	case r.User != nil:
-		fmt.Fprintf(&b, "erased: user %s; %d dialogues erased, access to %d dialogues revoked\n", display.OneLine(r.User.User), len(r.User.Erased), len(r.User.Revoked))
+		fmt.Fprintf(&b, "erased: user %s; %s erased, access to %s revoked\n", display.OneLine(r.User.User),
+			display.Count(len(r.User.Erased), "dialogue"), display.Count(len(r.User.Revoked), "dialogue"))
 	}
 	fmt.Fprintf(&b, "\n%s", r.summary)
 	if len(r.Files) > 0 {

@@ -268,7 +268,8 @@ func (p *progress) line(text string) {
 
 // log shows the progress of a verification of the audit log.
 func (p *progress) log(at auditor.Progress) {
-	p.line(fmt.Sprintf("%s: %d chains, %d events, %d dialogues", at.Phase, at.Chains, at.Events, at.Dialogues))
+	p.line(fmt.Sprintf("%s: %s, %s, %s", at.Phase, display.Count(at.Chains, "chain"),
+		display.Count(at.Events, "event"), display.Count(at.Dialogues, "dialogue")))
 }
 
 // end erases the progress line.

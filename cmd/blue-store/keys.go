@@ -98,7 +98,8 @@ func (r rotateAnswer) text() string {
 		case d.Resumed:
 			verb = "rotation finished:"
 		}
-		fmt.Fprintf(&b, "%s %s  key version %d, %d items re-encrypted in %d commits\n", verb, d.Dialogue, d.To, d.Items, d.Commits)
+		fmt.Fprintf(&b, "%s %s  key version %d, %s re-encrypted in %s\n", verb, d.Dialogue, d.To,
+			display.Count(d.Items, "item"), display.Count(d.Commits, "commit"))
 	}
 	if len(r.Dialogues) == 0 {
 		b.WriteString("there is no dialogue in this store\n")
@@ -241,7 +242,7 @@ func (a *app) keysRewrap(ctx context.Context, s *session, from string) error {
 		text = fmt.Sprintf("rewrapped: the key of %s, now under %s\n", display.OneLine(s.config.user), answer.To)
 	}
 	for id, n := range answer.Granted {
-		text += fmt.Sprintf("rewrapped: %d granted key(s) of %s\n", n, id)
+		text += fmt.Sprintf("rewrapped: %s of %s\n", display.Count(n, "granted key"), id)
 	}
 	return a.answerText(answer, cmp.Or(text, "there was nothing to rewrap\n"))
 }

@@ -152,7 +152,7 @@ func (k keysAnswer) dialogue(b *strings.Builder, d encrypted.KeyStatus) {
 	}
 	fmt.Fprintf(b, ", %s\n", k.age(d.CreatedAt))
 	for _, v := range d.Versions {
-		fmt.Fprintf(b, "      v%d  %d items, %s\n", v.Version, d.Items[v.Version], k.age(v.CreatedAt))
+		fmt.Fprintf(b, "      v%d  %s, %s\n", v.Version, display.Count(d.Items[v.Version], "item"), k.age(v.CreatedAt))
 		for _, h := range v.Holders {
 			fmt.Fprintf(b, "        %s  wrap %.16s…, %s, under %s\n", display.OneLine(h.User), h.Fingerprint, k.age(h.CreatedAt), display.OneLine(h.UMK))
 		}

@@ -29,7 +29,7 @@ func TestKeysStatusAges(t *testing.T) {
 		if err := os.Chtimes(path, at, at); err != nil {
 			t.Fatal(err)
 		}
-		says("umk.key, ok, "+want+"\n", "KEK of tester  derived, "+want+"\n", "v1  1 items, less than a minute old\n")
+		says("umk.key, ok, "+want+"\n", "KEK of tester  derived, "+want+"\n", "v1  1 item, less than a minute old\n")
 		if text := m.must("keys", "status").stdout; strings.Count(text, at.UTC().Format("2006-01-02T15:04:05")) != 2 {
 			t.Errorf("JSON does not give %s for both:\n%s", at.UTC(), text)
 		}

@@ -231,7 +231,7 @@ func TestKMS(t *testing.T) {
 		// The erasure of bob includes the dialogues that only he holds, and his
 		// key.
 		gone := filepath.Join(t.TempDir(), "bob.cert")
-		o.want(exitOK, "ada", []string{"erased: user bob; 1 dialogues erased"}, "erase", "--user", "bob", "--confirm", "bob", "--output", gone, "--text")
+		o.want(exitOK, "ada", []string{"erased: user bob; 1 dialogue erased"}, "erase", "--user", "bob", "--confirm", "bob", "--output", gone, "--text")
 		o.want(exitOK, "ada", nil, "erase", "verify", gone)
 		o.want(exitErased, "bob", nil, "show", "milk")
 		o.want(exitIntegrity, "ada", []string{"no verifiable signatures"}, "audit", "verify") // ada does not trust bob's key
@@ -320,7 +320,7 @@ func TestKMSRewrap(t *testing.T) {
 	o.layer.Clear()
 	o.want(exitOK, "ada", []string{"rewrapped: the key of ada"}, "keys", "rewrap", "--text")
 	o.want(exitKey, "bob", nil, "show", "tea")
-	o.want(exitOK, "bob", []string{"rewrapped: the key of bob", "rewrapped: 1 granted key(s) of tea"}, "keys", "rewrap", "--text")
+	o.want(exitOK, "bob", []string{"rewrapped: the key of bob", "rewrapped: 1 granted key of tea"}, "keys", "rewrap", "--text")
 
 	o.layer.Let("ada", kmsfault.Principal{})
 	o.layer.Let("bob", kmsfault.Principal{})

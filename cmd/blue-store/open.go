@@ -23,6 +23,7 @@ import (
 	"github.com/superviber/blue-encrypted-store/envelope"
 	"github.com/superviber/blue-encrypted-store/freshness"
 	"github.com/superviber/blue-encrypted-store/internal/awsclient"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 	"github.com/superviber/blue-encrypted-store/keys/localfile"
 	"github.com/superviber/blue-encrypted-store/record"
 )
@@ -242,7 +243,7 @@ func (c auditConfig) where() string {
 	}
 	text := "s3://" + c.bucket + "/" + c.prefix
 	if c.lockDays > 0 {
-		text += fmt.Sprintf(", locked for %d days", c.lockDays)
+		text += ", locked for " + display.Count(c.lockDays, "day")
 	}
 	return text
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	blue "github.com/superviber/blue-encrypted-store"
+	"github.com/superviber/blue-encrypted-store/internal/display"
 )
 
 func verifyCommand(a *app) *cobra.Command {
@@ -125,7 +126,7 @@ func (r *verifyAnswer) text() string {
 	for _, v := range r.Dialogues {
 		switch {
 		case v.OK:
-			fmt.Fprintf(&b, "✓ %s  %d items, version %d\n", v.DialogueID, v.Items, v.Version)
+			fmt.Fprintf(&b, "✓ %s  %s, version %d\n", v.DialogueID, display.Count(v.Items, "item"), v.Version)
 		case len(v.Damage) == 0:
 			fmt.Fprintf(&b, "✗ %s  %s\n", v.DialogueID, v.Message)
 		default:

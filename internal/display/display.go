@@ -53,3 +53,12 @@ func Join[T any](values []T, separator string) string {
 	}
 	return strings.Join(words, separator)
 }
+
+// Count returns a number and its noun, such as "1 item" or "3 items". The plural of
+// the noun must end in a plain s.
+func Count[N int | int64 | uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprint(n, " ", noun, "s")
+}

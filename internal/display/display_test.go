@@ -29,3 +29,11 @@ func TestJoin(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestCount(t *testing.T) {
+	for n, want := range []string{"0 wrapped keys", "1 wrapped key", "2 wrapped keys"} {
+		if got := Count(n, "wrapped key"); got != want {
+			t.Errorf("%q; want %q", got, want)
+		}
+	}
+}
