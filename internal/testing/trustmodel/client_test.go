@@ -30,20 +30,23 @@ type sim struct {
 	written   map[string]map[string]bool // by key: events with their signature
 	destroyed map[string]bool            // names of wraps
 	success   map[string]freshness       // erasures that ended
+	doomed    map[string]int             // the version at the newest destroy_key intent of an eraser
+	ends      map[string]int             // the ends of chains that their processes recorded
 	anchors   map[string]anchor
 	heads     map[string]freshness
 	log       []struct { // every row that was ever stored
 		k key
 		v any
 	}
-	captured  []rows // signed transactions that the store refused
-	snapshots []snapshot
-	budget    int // writes until a crash, or negative
-	refuse    int // percent of the commits that the store refuses
-	count     int
-	removed   bool
-	planned   map[string]bool // digests of the honest plans
-	onStore   func()          // the effect of the next transaction on the truth
+	captured   []rows // signed transactions that the store refused
+	snapshots  []snapshot
+	budget     int // writes until a crash, or negative
+	refuse     int // percent of the commits that the store refuses
+	count      int
+	removed    bool
+	planned    map[string]bool // digests of the honest plans
+	isOpenLate bool            // writers end commits that they began before an erasure
+	onStore    func()          // the effect of the next transaction on the truth
 }
 
 // A snapshot is a backup of the data file, or of both files.
@@ -63,6 +66,7 @@ type client struct {
 	seq      int
 	previous string
 	mem      *memory
+	ends     map[string]int // the recorded ends of chains, nil on a second machine
 }
 
 func (w *sim) store(rs rows) {
@@ -106,7 +110,7 @@ func (w *sim) run(c *client, budget int, op func()) (isDone bool) {
 			if _, ok := r.(crash); !ok {
 				panic(r)
 			}
-			c.chain, w.onStore = "", nil
+			c.chain, w.clients["B"].chain, w.onStore = "", "", nil // B can end a commit during an erasure
 		}
 	}()
 	op()
@@ -115,7 +119,7 @@ func (w *sim) run(c *client, budget int, op func()) (isDone bool) {
 
 func newSim(seed int64, nonce string) *sim {
 	w := &sim{rng: rand.New(rand.NewSource(seed)), rows: rows{}, clients: map[string]*client{}, truth: map[string]*truth{}, intents: map[string]bool{},
-		written: map[string]map[string]bool{}, destroyed: map[string]bool{}, success: map[string]freshness{}, anchors: map[string]anchor{}, heads: map[string]freshness{}, budget: -1, planned: map[string]bool{}}
+		written: map[string]map[string]bool{}, destroyed: map[string]bool{}, success: map[string]freshness{}, doomed: map[string]int{}, ends: map[string]int{}, anchors: map[string]anchor{}, heads: map[string]freshness{}, budget: -1, planned: map[string]bool{}}
 	first := &statement{n: 1, prev: nonce, signer: "A", lines: []line{{kind: "member", key: "A", roles: "admin,erase,write"}, {kind: "member", key: "B", roles: "write"},
 		{kind: "member", key: "E", roles: "erase"}, {kind: "member", key: "M", roles: "admin,erase,write"}}}
 	first.sig = sign("A", first.hash())
@@ -123,7 +127,7 @@ func newSim(seed int64, nonce string) *sim {
 	w.store(rows{statementKey(1): first})
 	w.store(rows{{"k", "store", "id"}: w.pin})
 	for _, k := range []string{"A", "B", "E", "M"} {
-		w.clients[k], w.written[k] = &client{w: w, key: k}, map[string]bool{}
+		w.clients[k], w.written[k] = &client{w: w, key: k, ends: w.ends}, map[string]bool{}
 	}
 	return w
 }
@@ -161,6 +165,7 @@ func (c *client) send(e *event, rs rows) bool {
 	}
 	c.w.commit(all)
 	c.seq, c.previous = e.seq, e.link()
+	c.w.ends[c.chain] = c.seq
 	return true
 }
 
@@ -245,11 +250,16 @@ func (c *client) rotate(d string, users []string) {
 	c.destroy(d, old)
 }
 
-// destroy deletes wraps between an intent and a success that name them.
-func (c *client) destroy(d string, wraps []key) (names []string) {
-	for _, k := range wraps {
+func (c *client) names(keys []key) (names []string) {
+	for _, k := range keys {
 		names = append(names, rowName(k, c.w.rows[k]))
 	}
+	return names
+}
+
+// destroy deletes wraps between an intent and a success that name them.
+func (c *client) destroy(d string, wraps []key) []string {
+	names := c.names(wraps)
 	if len(names) == 0 {
 		return nil
 	}
@@ -336,7 +346,7 @@ func (c *client) logged(d string) (known, gone map[string]bool) {
 	rotated := map[string]bool{}
 	for _, e := range f.events {
 		switch {
-		case e.op == "wrap_dek" || e.op == "boundary":
+		case e.op == "wrap_dek" || e.op == "boundary" || e.op == "adopt_key":
 			for _, n := range e.names {
 				known[n] = true
 			}
@@ -359,6 +369,23 @@ func (c *client) logged(d string) (known, gone map[string]bool) {
 		}
 	}
 	return known, gone
+}
+
+// newest returns the newest believed commit of a dialogue.
+func (a *audit) newest(d string) (version int, hash string) {
+	f := a.facts[d]
+	if f == nil {
+		return 0, ""
+	}
+	quiet := *a
+	version, last := quiet.checkHistory(d, f)
+	if last == nil {
+		return version, ""
+	}
+	if last.op == "boundary" {
+		return version, last.prevCommit
+	}
+	return version, last.hash()
 }
 
 // isNewest reports whether a name belongs to the newest key version of the log.
@@ -399,10 +426,27 @@ func (c *client) erase(d string) certificate {
 	e := c.draft(event{op: "erase", out: "intent", dialogue: d})
 	w.intents[d] = true
 	c.send(e, nil)
-	w.commit(rows{{"k", d, "head"}: &header{state: "erasing"}, {"k", "erased", d}: &registry{mark{e, c.key}}})
+	first := rows{{"k", d, "head"}: &header{state: "erasing"}, {"k", "erased", d}: &registry{mark{e, c.key}}}
+	if reg, _ := get[*registry](w.rows, key{"k", "erased", d}); reg != nil && !reg.carried.is("erase", "intent") {
+		delete(first, key{"k", "erased", d}) // another run came further
+	}
+	w.commit(first)
+	wraps := (&audit{rows: w.rows}).wraps(d)
+	for isAgain := true; isAgain; {
+		version, hash := verify(w.rows, w.pin, c.mem).newest(d)
+		intent := c.draft(event{op: "destroy_key", out: "intent", dialogue: d, version: version, prevCommit: hash, digest: e.hash(), names: c.names(wraps)})
+		w.doomed[d] = version
+		c.send(intent, nil)
+		w.commit(rows{{"k", "erased", d}: &registry{mark{intent, c.key}}})
+		if isAgain = w.isOpenLate && w.truth[d].state == "live" && w.rng.Intn(4) == 0; isAgain { // a writer that read the header before
+			b := w.clients["B"]
+			for !b.write(d) {
+			}
+		}
+	}
 	w.truth[d].state = "erased"
 	w.commit(rows{{"d", d, "meta"}: &meta{kind: "erased"}})
-	found := slices.Clone(c.destroy(d, (&audit{rows: w.rows}).wraps(d)))
+	found := slices.Clone(c.destroy(d, wraps))
 	for _, k := range w.rows.partition("d", d) {
 		if k.sk != "meta" {
 			w.commit(rows{k: nil})
@@ -423,8 +467,11 @@ func (c *client) erase(d string) certificate {
 	w.commit(rows{{"k", d, "head"}: &header{state: "erased"}, {"k", "erased", d}: &registry{mark{s, c.key}}})
 	c.close()
 	cert := certificate{found: found}
-	if on(cleanFinal) && len(verify(w.rows, w.pin, c.mem).findings) > 0 {
-		cert.missing = append(cert.missing, "a finding that no statement accepts")
+	a := verify(w.rows, w.pin, c.mem)
+	for name, x := range a.chains {
+		if on(openChains) && !x.isClosed {
+			cert.missing = append(cert.missing, "open chain "+name)
+		}
 	}
 	for n := range known {
 		if on(knownWraps) && !slices.Contains(found, n) && strings.HasPrefix(n, "wrap#") {
@@ -529,11 +576,18 @@ func (c *client) remove(m *client) {
 		m.chain = ""
 	}
 	list := c.chainEnds(func(x *chain) bool { return x.key == m.key })
+	var marks []string
+	for k, v := range w.rows {
+		if x, ok := v.(*registry); ok && x.carried.key == m.key && (&audit{rows: w.rows, pin: w.pin, roster: r}).isBelieved(x.carried, k.sk, "erase", "erase intent", "destroy_key intent", "erase success") {
+			marks = append(marks, x.carried.event.hash())
+		}
+	}
+	slices.Sort(marks)
 	if !on(suspend) {
 		late()
 		m.chain = ""
 	}
-	c.state(line{kind: "remove", key: m.key, list: list})
+	c.state(line{kind: "remove", key: m.key, list: list, marks: marks})
 }
 
 // archive removes events of closed chains that no check needs.
@@ -624,18 +678,47 @@ func (c *client) adopt() {
 		for _, k := range c.w.rows.partition("k", d) {
 			f, h := a.facts[d], c.w.rows[k]
 			if x, ok := h.(*header); (!ok || x.state == "active") && (f == nil || !f.named[rowName(k, h)]) {
-				names = append(names, rowName(k, h))
+				if c.w.isOpenable(d, k, h) || !on(adoptKey) {
+					names = append(names, rowName(k, h))
+				} else {
+					c.w.commit(rows{k: nil})
+				}
 			}
 		}
 		if t := c.w.truth[d]; t != nil {
 			if gone := a.lostRows(d); len(gone) > 0 {
-				c.append(event{op: "destroy_key", dialogue: d, version: t.turn, names: gone}, nil)
+				op := "lost_key"
+				if !on(lostKey) {
+					op = "destroy_key"
+				}
+				c.append(event{op: op, dialogue: d, version: t.turn, names: gone}, nil)
 			}
 		}
 		if t := c.w.truth[d]; len(names) > 0 && t != nil {
-			c.append(event{op: "wrap_dek", dialogue: d, version: t.turn, names: names}, nil)
+			c.append(event{op: "adopt_key", dialogue: d, version: t.turn, names: names}, nil)
 		}
 	}
+}
+
+// isOpenable reports whether a holder of the secret made a key row, of the version
+// of the data or a later one.
+func (w *sim) isOpenable(d string, k key, row any) bool {
+	t := w.truth[d]
+	if t == nil {
+		return false
+	}
+	for _, turn := range []int{t.turn, t.turn + 1} { // the later one of an interrupted rotation
+		if h, ok := row.(*header); ok && h.turn == number(turn) {
+			return true
+		}
+		for _, u := range t.users {
+			x, ok := row.(*wrap)
+			if ok && k.sk == "wrap:"+number(turn)+":"+u && x.secret == fmt.Sprint(d, turn, u) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (w *sim) memory() *memory {
@@ -669,13 +752,10 @@ func keysOf(m map[string]string) map[string]bool {
 	return out
 }
 
-// checkpointAll is audit checkpoint. It does nothing in a store with findings. It closes the client's own dead chains and
+// checkpointAll is audit checkpoint. It closes the client's own dead chains and
 // records the others as seen.
 func (c *client) checkpointAll() {
 	a := verify(c.w.rows, c.w.pin, c.mem)
-	if len(a.findings) > 0 && on(cleanClose) {
-		return
-	}
 	var names []string
 	for _, x := range c.w.rows.chains() {
 		got := a.chains[x]
@@ -684,7 +764,8 @@ func (c *client) checkpointAll() {
 			continue
 		}
 		last := got.events[n-1]
-		if got.key != c.key {
+		isOwnEnd := c.ends != nil && (n == c.ends[x] || n == c.ends[x]+1) || !on(ownEnd)
+		if got.key != c.key || !isOwnEnd {
 			names = append(names, x+"/"+number(n)+"/"+last.hash())
 		}
 		if !on(ownClose) { // the old rule: sign every chain
@@ -693,7 +774,7 @@ func (c *client) checkpointAll() {
 			c.w.commit(rows{{"a", "checkpoint:" + x, number(p.size)}: p})
 			continue
 		}
-		if got.key != c.key || n != got.length {
+		if got.key != c.key || n != got.length || !isOwnEnd {
 			continue
 		}
 		saved := *c
@@ -717,7 +798,7 @@ func (c *client) show(d string, mem *memory) string {
 	m, _ := get[*meta](a.rows, key{"d", d, "meta"})
 	if h != nil && h.state != "active" || m != nil && m.kind == "erased" {
 		reg, _ := get[*registry](a.rows, key{"k", "erased", d})
-		if !on(marks) || reg != nil && a.isBelieved(reg.carried, d, "erase", "erase intent", "erase success") {
+		if !on(marks) || reg != nil && a.isBelieved(reg.carried, d, "erase", "erase intent", "destroy_key intent", "erase success") {
 			return "erased"
 		}
 		return "damaged"

@@ -45,14 +45,18 @@ const (
 	archiveKept  rule = "archive"       // an archived chain has exactly its kept events
 	plans        rule = "plans"         // the plan of a user's erasure carries a signed intent
 	oneCommit    rule = "one commit"    // close and checkpoint are one commit
-	cleanClose   rule = "clean close"   // audit checkpoint needs a store without findings
-	cleanFinal   rule = "clean final"   // a final certificate needs a store without findings
+	doomed       rule = "doomed"        // only a destroy_key intent of the newest commit ends a dialogue
+	ownEnd       rule = "own end"       // a client closes a dead chain only at the end that it remembers
+	openChains   rule = "open chains"   // a final certificate needs every chain closed
+	keptMarks    rule = "kept marks"    // a removal lists the marks of the removed member
+	lostKey      rule = "lost key"      // a restore does not state that a missing wrap was destroyed
+	adoptKey     rule = "adopt key"     // a restore names only wraps that it can open
 	voidLists    rule = "void lists"    // a restore voids archive and restored lines that the backup does not have
 )
 
 var allRules = []rule{signed, storeID, linkSig, ownClose, seen, marks, carried, roles, ends, discarded, authorized, suspend, prevCommit, boundary, oneHistory,
 	sources, rosterStop, rosterNamed, everListed, rowNamed, rowStored, rosterEvent, bareCopy, intentNamed, staysErased, unfinished, signedReplay, knownWraps, destroyRole, archiveKept,
-	plans, oneCommit, voidLists, cleanClose, cleanFinal}
+	plans, oneCommit, voidLists, doomed, ownEnd, openChains, keptMarks, lostKey, adoptKey}
 
 // off is the rule that is switched off. The tests of this package do not run in
 // parallel.
@@ -131,6 +135,7 @@ type line struct {
 	roles string
 	base  int            // restored: the number of statements in the backup
 	list  map[string]end // remove, restored, archive: by chain. accept: by finding
+	marks []string       // remove: the hashes of the events that marks carry
 }
 
 // A statement is one row of the roster.
@@ -145,7 +150,7 @@ type statement struct {
 func (s *statement) hash() string {
 	text := fmt.Sprint(s.n, s.prev, s.signer)
 	for _, l := range s.lines {
-		text += fmt.Sprint("|", l.kind, l.key, l.roles, l.base, len(l.list)) + fmt.Sprint(l.list) // fmt sorts the keys of a map
+		text += fmt.Sprint("|", l.kind, l.key, l.roles, l.base, len(l.list)) + fmt.Sprint(l.list, l.marks) // fmt sorts the keys of a map
 	}
 	return sum("roster", text)
 }

@@ -11,8 +11,9 @@ var scenarios map[rule]func() string
 
 func init() {
 	scenarios = map[rule]func() string{seen: cutSeenChain, discarded: returnDiscarded, rosterNamed: cutRoster, everListed: forkRoster, voidLists: restoreBeforeArchive,
-		destroyRole: lieAboutKey, cleanClose: closeRolledBack, cleanFinal: cutWrapEvent, authorized: rememberAcrossRestore, prevCommit: replaceCommit,
-		boundary: editCopied, rowNamed: plantWrap, rowStored: takeWrap, rosterEvent: cutStatementEvent, bareCopy: signCopied, oneHistory: copyOver}
+		destroyRole: lieAboutKey, authorized: rememberAcrossRestore, prevCommit: replaceCommit,
+		boundary: editCopied, rowNamed: plantWrap, rowStored: takeWrap, rosterEvent: cutStatementEvent, bareCopy: signCopied, oneHistory: copyOver, doomed: plantAbandoned, ownEnd: closeElsewhere,
+		openChains: cutGrant, keptMarks: restoreAfterRemoval, lostKey: restoreWithoutWrap, adoptKey: restoreWithPlanted}
 }
 
 // setUp returns a sim with dialogue d1, written by A in a closed chain.
@@ -133,38 +134,6 @@ func lieAboutKey() string {
 	}
 	b.append(event{op: "destroy_key", dialogue: "d1", names: names}, nil)
 	b.close()
-	if cert := w.clients["E"].erase("d1"); cert.isFinal() {
-		return fmt.Sprint("final certificate for ", cert.found)
-	}
-	return ""
-}
-
-// A closes the own chain in a store that was rolled back.
-func closeRolledBack() string {
-	w, a, _ := setUp()
-	a.append(event{op: "decrypt", dialogue: "d1"}, nil)
-	w.takeSnapshot()
-	a.write("d1")
-	mem := w.memory()
-	a.chain = "" // the process is killed
-	w.backTo(w.snapshots[1], func(key) bool { return true })
-	a.mem = mem
-	a.checkpointAll()
-	if got := verify(w.rows, w.pin, nil).verdict(); got == "ok" {
-		return got
-	}
-	return ""
-}
-
-// The wrap event is damaged, and another wrap is stored instead of the real one.
-func cutWrapEvent() string {
-	w, _, _ := setUp()
-	for _, c := range w.rows.chains() {
-		e := *w.rows.event(c, 2)
-		e.sig = sign("X", "")
-		w.rows[eventKey(c, 2)] = &e
-	}
-	w.rows[(&audit{rows: w.rows}).wraps("d1")[0]] = &wrap{"planted"}
 	if cert := w.clients["E"].erase("d1"); cert.isFinal() {
 		return fmt.Sprint("final certificate for ", cert.found)
 	}
@@ -309,4 +278,94 @@ func TestRotationOfAKey(t *testing.T) {
 	if got := passes(w, nil); got != "" {
 		t.Error("event of the old key:", got)
 	}
+}
+
+// The intent of an erasure that stopped at once is planted after a later commit.
+func plantAbandoned() string {
+	w, a, _ := setUp()
+	e := w.clients["E"]
+	intent := e.append(event{op: "erase", out: "intent", dialogue: "d1"}, nil)
+	e.chain = "" // the process is killed
+	a.write("d1")
+	a.close()
+	for _, k := range w.rows.keys(func(k key) bool { return k.pk == "d1" }) {
+		delete(w.rows, k)
+	}
+	w.rows[key{"d", "d1", "meta"}] = &meta{kind: "erased"}
+	w.rows[key{"k", "d1", "head"}] = &header{state: "erasing"}
+	w.rows[key{"k", "erased", "d1"}] = &registry{mark{intent, "E"}}
+	return passes(w, nil)
+}
+
+// A's open chain is cut, and another machine of A closes it.
+func closeElsewhere() string {
+	w, a, _ := setUp()
+	a.append(event{op: "decrypt", dialogue: "d1"}, nil)
+	w.takeSnapshot()
+	a.write("d1")
+	w.backTo(w.snapshots[1], func(key) bool { return true })
+	other := &client{w: w, key: "A"}
+	other.checkpointAll()
+	other.close()
+	if got := verify(w.rows, w.pin, nil).verdict(); got == "ok" {
+		return got
+	}
+	return ""
+}
+
+// B's open chain is cut before B wraps the key, and the wrap is taken away.
+func cutGrant() string {
+	w, _, b := setUp()
+	b.append(event{op: "decrypt", dialogue: "d1"}, nil)
+	w.takeSnapshot()
+	b.storeWraps("d1", 1, []string{"u", "z"})
+	w.backTo(w.snapshots[1], func(key) bool { return true })
+	if cert := w.clients["E"].erase("d1"); cert.isFinal() {
+		return fmt.Sprint("final certificate for ", cert.found)
+	}
+	return ""
+}
+
+// The data file is restored after the removal of the eraser M.
+func restoreAfterRemoval() string {
+	w, a, _ := setUp()
+	m := w.clients["M"]
+	m.erase("d1")
+	a.remove(m)
+	a.close()
+	w.success = map[string]freshness{} // the restoring client has not seen the erasure
+	a.restore(w.snapshots[0], false)
+	a.close()
+	if got := verify(w.rows, w.pin, nil); len(got.findings) > 0 || got.status["d1"] != "erased" {
+		return fmt.Sprint(got.status["d1"], got.findings)
+	}
+	return ""
+}
+
+// A wrap is taken away before the data file is restored.
+func restoreWithoutWrap() string {
+	w, a, _ := setUp()
+	a.create("d2", []string{"u", "v"})
+	a.close()
+	w.takeSnapshot()
+	delete(w.rows, (&audit{rows: w.rows}).wraps("d2")[0])
+	a.restore(w.snapshots[1], false)
+	a.close()
+	if cert := w.clients["E"].erase("d2"); cert.isFinal() {
+		return fmt.Sprint("final certificate for ", cert.found)
+	}
+	return ""
+}
+
+// A wrap is planted before the data file is restored.
+func restoreWithPlanted() string {
+	w, a, _ := setUp()
+	k := key{"k", "d1", "wrap:000001:z"}
+	w.rows[k] = &wrap{"planted"}
+	a.restore(w.snapshots[0], false)
+	a.close()
+	if w.rows[k] == nil {
+		return ""
+	}
+	return passes(w, nil)
 }

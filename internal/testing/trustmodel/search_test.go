@@ -31,10 +31,12 @@ func (w *sim) takeSnapshot() {
 	w.snapshots = append(w.snapshots, s)
 }
 
-// isOpen reports whether a dialogue can be written.
+// isOpen reports whether a dialogue can be written. The intent of an erasure
+// that stopped before its first mark does not prevent that.
 func (w *sim) isOpen(d string) bool {
 	t := w.truth[d]
-	return t != nil && t.state == "live" && !w.intents[d]
+	h, _ := get[*header](w.rows, key{"k", d, "head"})
+	return t != nil && t.state == "live" && h != nil && h.state == "active"
 }
 
 // step does one operation of one client, to its end or to a crash.
@@ -47,7 +49,7 @@ func (w *sim) step() string {
 	if w.rng.Intn(3) == 0 {
 		budget = 1 + w.rng.Intn(12)
 	}
-	w.refuse = 15
+	w.refuse, w.isOpenLate = 15, true
 	admin, eraser := w.clients["A"], w.clients[[]string{"A", "E"}[w.rng.Intn(2)]]
 	name := ""
 	do := func(who *client, what string, op func()) { name = what; w.run(who, budget, op) }
@@ -178,7 +180,9 @@ func (w *sim) differences(status map[string]string) (out []string) {
 			}
 		case w.intents[d]:
 			m, _ := get[*meta](w.rows, key{"d", d, "meta"})
-			if got != "erasing" && got != "erased" && !(got == "live" && m.root.version == t.version) {
+			v, isDoomed := w.doomed[d]
+			isEnding := isDoomed && v >= t.version && (got == "erasing" || got == "erased")
+			if !isEnding && !(got == "live" && m.root.version == t.version) {
 				out = append(out, d+" erasing, "+got)
 			}
 		default:
@@ -356,7 +360,7 @@ func (t *attackTrial) excuse(suffix string, a *audit, differences []string) {
 // act lets honest clients work in the attacked store.
 func (t *attackTrial) act() {
 	w := t.sim
-	w.refuse = 0
+	w.refuse, w.isOpenLate = 0, false
 	for _, x := range w.clients {
 		x.mem = t.mem
 	}
@@ -396,7 +400,11 @@ func (t *attackTrial) act() {
 			}
 		})
 	case 3:
-		w.clients["A"].checkpointAll()
+		a := *w.clients["A"]
+		if w.rng.Intn(2) == 0 { // another machine of the member
+			a.mem, a.ends, a.chain = nil, nil, ""
+		}
+		a.checkpointAll()
 		for c, x := range t.mem.anchors {
 			for _, k := range w.rows.partition("a", "checkpoint:"+c) {
 				if p, _ := get[*checkpoint](w.rows, k); p != nil && t.before[k] == nil && p.sig.key == "A" && p.size < x.size && p.sig.message == checkpointMessage(w.pin, c, p.size, p.head) {

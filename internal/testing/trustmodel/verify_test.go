@@ -35,6 +35,7 @@ type member struct {
 	removed   bool
 	removedAt int
 	ends      map[string]end
+	marks     []string
 }
 
 func (m *member) can(role string) bool { return !on(roles) || strings.Contains(m.roles, role) }
@@ -179,7 +180,7 @@ func (s *roster) apply(n int, l line) {
 		s.members[l.key].suspended = true
 	case "remove":
 		m := s.members[l.key]
-		m.removed, m.removedAt, m.ends = true, n, l.list
+		m.removed, m.removedAt, m.ends, m.marks = true, n, l.list, l.marks
 	case "accept":
 		for f := range l.list {
 			s.accepted[f] = end{}
@@ -393,8 +394,8 @@ func (a *audit) isBelieved(m mark, dialogue, role string, wanted ...string) bool
 		return true
 	}
 	e := m.event
-	if e == nil || e.dialogue != dialogue || !slices.Contains(wanted, e.op+" "+e.out) {
-		return false
+	if e == nil || e.dialogue != dialogue || !slices.Contains(wanted, e.op+" "+e.out) || e.op == "destroy_key" && e.digest == "" {
+		return false // a rotation destroys keys too, and names no intent of an erasure
 	}
 	s := a.roster.members[m.key]
 	if s == nil || !s.can(role) || !e.isSigned(a.pin, m.key) {
@@ -402,6 +403,9 @@ func (a *audit) isBelieved(m mark, dialogue, role string, wanted ...string) bool
 	}
 	if g := a.rows.event(e.chain, 1); !on(carried) && (g == nil || a.rows.event(e.chain, e.seq) == nil) {
 		return false
+	}
+	if on(keptMarks) && slices.Contains(s.marks, e.hash()) {
+		return true
 	}
 	if s.removed && on(ends) {
 		quiet := &audit{rows: a.rows, pin: a.pin, roster: a.roster}
@@ -578,7 +582,7 @@ func (a *audit) collect(c *chain) {
 			role = "write"
 		case "erase":
 			role = "erase"
-		case "roster":
+		case "roster", "lost_key", "adopt_key":
 			role = "admin"
 		}
 		if !m.can(role) {
@@ -595,7 +599,7 @@ func (a *audit) collect(c *chain) {
 		}
 		f.events = append(f.events, e)
 		f.erasers[e] = c.key
-		if e.op == "wrap_dek" || e.op == "boundary" {
+		if e.op == "wrap_dek" || e.op == "boundary" || e.op == "adopt_key" {
 			for _, n := range e.names {
 				f.named[n] = true
 			}
@@ -630,7 +634,7 @@ func (a *audit) lostRows(d string) (lost []string) {
 		gone[rowName(k, a.rows[k])] = true
 	}
 	for _, e := range f.events {
-		if e.op == "destroy_key" { // the intent too: the rows are deleted between the two
+		if e.op == "destroy_key" || e.op == "lost_key" { // the intent too: the rows are deleted between the two
 			for _, n := range e.names {
 				gone[n] = true
 			}
@@ -638,7 +642,7 @@ func (a *audit) lostRows(d string) (lost []string) {
 	}
 	for _, e := range f.events {
 		for _, n := range e.names {
-			if e.out == "success" && (e.op == "wrap_dek" || e.op == "boundary") && strings.HasPrefix(n, "wrap#") && !gone[n] {
+			if e.out == "success" && (e.op == "wrap_dek" || e.op == "boundary" || e.op == "adopt_key") && strings.HasPrefix(n, "wrap#") && !gone[n] {
 				lost, gone[n] = append(lost, n), true
 			}
 		}
@@ -727,17 +731,19 @@ func (a *audit) checkDialogue(d string) string {
 			a.find("tampered", "key row without event", d, k.sk)
 		}
 	}
-	isErasing := hasReg && a.isBelieved(reg.carried, d, "erase", "erase intent", "erase success")
+	isErasing := hasReg && a.isBelieved(reg.carried, d, "erase", "erase intent", "destroy_key intent", "erase success")
 	if hasReg && !isErasing {
 		a.find("tampered", "registry", d)
 	}
-	isMarked := h != nil && h.state != "active" || m != nil && m.kind == "erased"
+	isTombstone := m != nil && m.kind == "erased"
+	isMarked := h != nil && h.state != "active" || isTombstone
 	if !on(marks) && isMarked {
 		return "erased"
 	}
 	if isMarked && !isErasing {
 		a.find("tampered", "mark", d)
 	}
+	isDoomed := isErasing && reg.carried.is("destroy_key", "intent") && a.dooms(f, version, reg.carried.event) || isErasing && !on(doomed)
 	remembered, isRemembered := a.remembered()[d]
 	done := len(f.successes) > 0
 	if isErasing && reg.carried.is("erase", "success") && on(carried) {
@@ -760,9 +766,20 @@ func (a *audit) checkDialogue(d string) string {
 	}
 	if isErasing {
 		a.unproven = append(a.unproven, "erasure of "+d)
+	}
+	if isTombstone && isDoomed {
 		return "erasing"
 	}
 	return a.checkStored(d, f, m, version, last, remembered, isRemembered)
+}
+
+// dooms reports whether a destroy_key intent ends a dialogue. No believed commit
+// is newer than the one that it names.
+func (a *audit) dooms(f *facts, version int, e *event) bool {
+	if x := f.commits[e.version]; x != nil && x.hash() != e.prevCommit {
+		return false
+	}
+	return e.version >= version
 }
 
 // keyless leaves out the checks of a dialogue that need its key, as audit verify
