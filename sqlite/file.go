@@ -29,9 +29,9 @@ import (
 // the data file, so a crash cannot leave the data without it.
 func checkPair(data, keys string, readOnly bool) error {
 	switch {
-	case !hasContent(data) && readOnly:
+	case !hasDatabaseContent(data) && readOnly:
 		return fmt.Errorf("%w: there is no store %s; open it for writing to create one, or correct the path", record.ErrUnavailable, data)
-	case !hasContent(data) || hasContent(keys):
+	case !hasDatabaseContent(data) || hasDatabaseContent(keys):
 		return nil
 	}
 	return fmt.Errorf("%w: %s exists, but its keys file %s is missing or empty: encrypted data cannot be opened without it; restore it from its own backup",
@@ -42,18 +42,19 @@ func checkPair(data, keys string, readOnly bool) error {
 // file has keys: the data was lost, and must not be replaced by a new file. Keys are
 // stored only after the data file was created, so a crash cannot cause this.
 func (s *Store) checkDataNotLost(ctx context.Context) error {
-	if hasContent(s.data.path) {
+	if hasDatabaseContent(s.data.path) {
 		return nil
 	}
 	hasKeys, err := s.hasRecords(ctx, record.Keys, "")
-	if err != nil || !hasKeys {
+	// Look again, because another process can have created both files meanwhile.
+	if err != nil || !hasKeys || hasDatabaseContent(s.data.path) {
 		return err
 	}
 	return fmt.Errorf("%w: %s is missing or empty, but its keys file %s holds keys: the data was lost or moved; restore it, or move the keys file away to start a new store",
 		record.ErrUnavailable, s.data.path, s.keys.path)
 }
 
-func hasContent(path string) bool {
+func hasDatabaseContent(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Size() > 0
 }
@@ -63,7 +64,7 @@ func hasContent(path string) bool {
 func (f *databaseFile) examine(ctx context.Context) (exists bool, err error) {
 	wal := f.path + "-wal"
 	// Read first, because a process that creates the file creates the log later.
-	hasLog := hasContent(wal)
+	hasLog := hasDatabaseContent(wal)
 	info, err := os.Stat(f.path)
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
