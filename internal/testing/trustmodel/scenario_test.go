@@ -13,7 +13,7 @@ func init() {
 	scenarios = map[rule]func() string{seen: cutSeenChain, discarded: returnDiscarded, rosterNamed: cutRoster, everListed: forkRoster, voidLists: restoreBeforeArchive,
 		destroyRole: lieAboutKey, authorized: rememberAcrossRestore, prevCommit: replaceCommit,
 		boundary: editCopied, rowNamed: plantWrap, rowStored: takeWrap, rosterEvent: cutStatementEvent, bareCopy: signCopied, oneHistory: copyOver, doomed: plantAbandoned, ownEnd: closeElsewhere,
-		openChains: cutGrant, keptMarks: restoreAfterRemoval, lostKey: restoreWithoutWrap, adoptKey: restoreWithPlanted}
+		openChains: cutGrant, carried: restoreErased, keptMarks: restoreAfterRemoval, lostKey: restoreWithoutWrap, adoptKey: restoreWithPlanted}
 }
 
 // setUp returns a sim with dialogue d1, written by A in a closed chain.
@@ -334,6 +334,19 @@ func restoreAfterRemoval() string {
 	a.remove(m)
 	a.close()
 	w.success = map[string]freshness{} // the restoring client has not seen the erasure
+	a.restore(w.snapshots[0], false)
+	a.close()
+	if got := verify(w.rows, w.pin, nil); len(got.findings) > 0 || got.status["d1"] != "erased" {
+		return fmt.Sprint(got.status["d1"], got.findings)
+	}
+	return ""
+}
+
+// The data file is restored by a client that has not seen the erasure.
+func restoreErased() string {
+	w, a, _ := setUp()
+	w.clients["E"].erase("d1")
+	w.success = map[string]freshness{}
 	a.restore(w.snapshots[0], false)
 	a.close()
 	if got := verify(w.rows, w.pin, nil); len(got.findings) > 0 || got.status["d1"] != "erased" {
