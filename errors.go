@@ -208,7 +208,7 @@ func invalidDisplayID(id string) *FieldError {
 
 // displayIDMessage is Blue's text about a display id that cannot be read.
 func displayIDMessage(id string) string {
-	return "Invalid display ID format '" + bounded.Text(id) + "'. Expected format: [" + strings.Join(letters(), "|") + "]RRSS (e.g., P0101, T0203)"
+	return "Invalid display ID format '" + bounded.Text(id) + "'. Expected format: [" + strings.Join(kindLetters(), "|") + "]RRSS (e.g., P0101, T0203)"
 }
 
 // typeIDMismatch returns the error of an id that has another kind than required.

@@ -27,7 +27,7 @@ func ParseDialogueID(s string) (DialogueID, error) {
 	if i := strings.IndexFunc(s, func(r rune) bool { return r != '-' && !isAlphanumeric(r) }); i >= 0 {
 		r, _ := utf8.DecodeRuneInString(s[i:])
 		why = fmt.Sprintf("holds %q", r)
-	} else if lower := lowerCase(s); lower != s {
+	} else if lower := slugLowerCase(s); lower != s {
 		why = fmt.Sprintf("is not lower-case (%q is)", bounded.Text(lower))
 	}
 	switch {
@@ -52,7 +52,7 @@ func SlugID(title string) (DialogueID, error) {
 	if !utf8.ValidString(title) {
 		return "", fmt.Errorf("%w: the title is not UTF-8", ErrInvalid)
 	}
-	pieces := strings.FieldsFunc(lowerCase(title), func(r rune) bool { return !isAlphanumeric(r) })
+	pieces := strings.FieldsFunc(slugLowerCase(title), func(r rune) bool { return !isAlphanumeric(r) })
 	slug := strings.Join(pieces, "-")
 	if slug == "" {
 		return "", fmt.Errorf("%w: the title %q has no letter or digit, so no id can be made of it; use --opaque-id or another title", ErrInvalid, bounded.Text(title))
@@ -163,7 +163,7 @@ func ParseExpertSlug(s string) (ExpertSlug, error) {
 }
 
 // Key returns the slug in lower case, as storage keys hold it.
-func (s ExpertSlug) Key() string { return lowerCase(string(s)) }
+func (s ExpertSlug) Key() string { return slugLowerCase(string(s)) }
 
 // A VerdictID is the caller's name for a verdict: [A-Za-z0-9][A-Za-z0-9._-]{0,63}.
 type VerdictID string
@@ -191,11 +191,11 @@ type EntityKey struct {
 // Key returns the EntityKey of a display id.
 func (id EntityID) Key() EntityKey { return EntityKey{id.Kind, id.String()} }
 
-// lowerCase returns the full lower-casing of Unicode's SpecialCasing.txt without
-// its language-bound rules, as Rust's str::to_lowercase does: 'İ' becomes 'i'
-// and U+0307, and 'Σ' at the end of a word becomes 'ς'. Every other character
+// slugLowerCase returns the full lower-casing of Unicode's SpecialCasing.txt
+// without its language-bound rules, as Rust's str::to_lowercase does: 'İ' becomes
+// 'i' and U+0307, and 'Σ' at the end of a word becomes 'ς'. Every other character
 // maps to one character.
-func lowerCase(s string) string {
+func slugLowerCase(s string) string {
 	if !strings.ContainsAny(s, "İΣ") {
 		return strings.ToLower(s)
 	}

@@ -202,8 +202,8 @@ func rankedKinds() []kindRow {
 	return ranked
 }
 
-// letters returns the display letters in the order of Blue's lists.
-func letters() []string {
+// kindLetters returns the display letters in the order of Blue's lists.
+func kindLetters() []string {
 	var list []string
 	for _, r := range rankedKinds() {
 		list = append(list, string(r.letter))

@@ -30,7 +30,7 @@ func TestLowerCase(t *testing.T) {
 		{"Cherokee", "\u13a0", "\uab70"},
 	}
 	for _, test := range tests {
-		if got := lowerCase(test.in); got != test.want {
+		if got := slugLowerCase(test.in); got != test.want {
 			t.Errorf("%s: lowerCase(%q) = %q, want %q", test.name, test.in, got, test.want)
 		}
 	}
@@ -39,8 +39,8 @@ func TestLowerCase(t *testing.T) {
 // Every other character maps to one character, which stays.
 func TestLowerCaseIsStable(t *testing.T) {
 	for r := rune(0); r <= unicode.MaxRune; r++ {
-		lower := lowerCase(string(r))
-		if again := lowerCase(lower); again != lower {
+		lower := slugLowerCase(string(r))
+		if again := slugLowerCase(lower); again != lower {
 			t.Fatalf("%U: %q, then %q", r, lower, again)
 		}
 		if strings.ContainsAny(lower, "İΣ") {

@@ -250,8 +250,8 @@ func invalidEntityType(text string) *FieldError {
 	}
 	last := len(uses) - 1
 	e := fieldError(codeInvalidEntityType,
-		fmt.Sprintf("Invalid entity type '%s'. Must be one of: %s", bounded.Text(text), strings.Join(letters(), ", ")),
+		fmt.Sprintf("Invalid entity type '%s'. Must be one of: %s", bounded.Text(text), strings.Join(kindLetters(), ", ")),
 		"Use "+strings.Join(uses[:last], ", ")+", or "+uses[last])
-	e.Context = map[string][]string{"valid_types": letters()}
+	e.Context = map[string][]string{"valid_types": kindLetters()}
 	return e
 }

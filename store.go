@@ -202,27 +202,27 @@ func ofType[T Contributed](entities []Contributed) []T {
 
 // Find returns the numbered entity with the id.
 func (s *Snapshot) Find(id EntityID) (Contributed, bool) {
-	return first(s.Entities[id.Kind], func(e Contributed) bool { return e.Common().ID == id })
+	return firstMatching(s.Entities[id.Kind], func(e Contributed) bool { return e.Common().ID == id })
 }
 
 // Expert returns the expert with the slug, in any case.
 func (s *Snapshot) Expert(slug ExpertSlug) (*Expert, bool) {
 	key := slug.Key()
-	return first(s.Experts, func(e *Expert) bool { return e.Slug.Key() == key })
+	return firstMatching(s.Experts, func(e *Expert) bool { return e.Slug.Key() == key })
 }
 
 // Round returns the record of the round.
 func (s *Snapshot) Round(r Round) (*RoundRecord, bool) {
-	return first(s.Rounds, func(e *RoundRecord) bool { return e.Round == r })
+	return firstMatching(s.Rounds, func(e *RoundRecord) bool { return e.Round == r })
 }
 
 // Verdict returns the verdict with the id.
 func (s *Snapshot) Verdict(id VerdictID) (*Verdict, bool) {
-	return first(s.Verdicts, func(v *Verdict) bool { return v.ID == id })
+	return firstMatching(s.Verdicts, func(v *Verdict) bool { return v.ID == id })
 }
 
-// first returns the first element that matches.
-func first[T any](list []T, matches func(T) bool) (found T, ok bool) {
+// firstMatching returns the first element that matches.
+func firstMatching[T any](list []T, matches func(T) bool) (found T, ok bool) {
 	i := slices.IndexFunc(list, matches)
 	if i < 0 {
 		return found, false

@@ -54,7 +54,7 @@ func (l *Log) openChain(ctx context.Context) (c *chain, err error) {
 		if err = l.commitGenesis(ctx, c); err == nil {
 			return c, nil
 		}
-		if isDefinite(err) || ctx.Err() != nil {
+		if isDefiniteRefusal(err) || ctx.Err() != nil {
 			break
 		}
 	}
@@ -114,14 +114,14 @@ func (c *chain) settle(err error, e, void Event, now time.Time) (usable bool) {
 	case isIndexConflict(err):
 		c.setIndexed(e) // the record exists, so it need not be put again
 	default:
-		return isDefinite(err)
+		return isDefiniteRefusal(err)
 	}
 	return true
 }
 
-// isDefinite reports whether an error of Commit means that nothing was written
-// and that no part of the commit can be written later.
-func isDefinite(err error) bool {
+// isDefiniteRefusal reports whether an error of Commit means that nothing was
+// written and that no part of the commit can be written later.
+func isDefiniteRefusal(err error) bool {
 	if c, ok := errors.AsType[*record.ConflictError](err); ok {
 		// Another process wrote to this chain's key.
 		_, isEvent := c.Key.Partition.Chain()

@@ -9,6 +9,10 @@
 // audit/checkpoint defines the bytes of a checkpoint, audit/anchor keeps copies
 // outside the store, and audit/auditor verifies a log.
 //
+// A Log appends the events of one process to its chains. A Lease is the use of a
+// chain by one operation, which commits the event together with its data. A
+// Directory has the pseudonyms.
+//
 // # Layout
 //
 // All records are in table blue_audit. They must not exist when they are put,

@@ -171,7 +171,7 @@ func appendLP(b, x []byte) []byte {
 }
 
 // CoreHash returns the hash that a sealed root contains, 64 hex digits.
-func (e *Event) CoreHash() string { return hexHash(e.core()) }
+func (e *Event) CoreHash() string { return eventHashHex(e.core()) }
 
 // Close sets RootHash ("" if the event wrote no root) and then EventHash. The
 // caller must not change the event after it.
@@ -180,7 +180,7 @@ func (e *Event) Close(rootHash string) {
 	e.EventHash = e.hash()
 }
 
-func (e *Event) hash() string { return hexHash(appendLP(e.core(), []byte(e.RootHash))) }
+func (e *Event) hash() string { return eventHashHex(appendLP(e.core(), []byte(e.RootHash))) }
 
 // leaf returns the event hash as 32 raw bytes, the leaf of the chain's tree.
 func (e *Event) leaf() []byte {
@@ -192,12 +192,12 @@ func (e *Event) leaf() []byte {
 func (e *Event) IsIntact() bool { return e.EventHash == e.hash() }
 
 // RootHash returns the hash of a root_sealed attribute, 64 hex digits.
-func RootHash(sealed []byte) string { return hexHash(sealed) }
+func RootHash(sealed []byte) string { return eventHashHex(sealed) }
 
 // FirstPrevious returns the Previous field of a chain's first event.
-func FirstPrevious(chain string) string { return hexHash([]byte("blue/1/chain/" + chain)) }
+func FirstPrevious(chain string) string { return eventHashHex([]byte("blue/1/chain/" + chain)) }
 
-func hexHash(b []byte) string {
+func eventHashHex(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }

@@ -80,9 +80,9 @@ func (c *client) page(ctx context.Context, table record.Table, pk record.Partiti
 
 // nextPage is a page with the sort key to continue after, "" for the last one.
 func nextPage(records []record.Record, last item, pk record.Partition) ([]record.Record, string, error) {
-	next := text(last[sortKey])
-	if len(last) > 0 && (next == "" || text(last[partitionKey]) != string(pk)) {
-		return nil, "", stuck(string(pk))
+	next := attributeText(last[sortKey])
+	if len(last) > 0 && (next == "" || attributeText(last[partitionKey]) != string(pk)) {
+		return nil, "", stuckTransaction(string(pk))
 	}
 	return records, next, nil
 }
@@ -108,7 +108,7 @@ func (c *client) transact(ctx context.Context, token string, actions []action) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if alone(actions) {
+	if aloneInTransaction(actions) {
 		return c.put(ctx, actions)
 	}
 	in := &dynamodb.TransactWriteItemsInput{}
@@ -129,10 +129,10 @@ func (c *client) transact(ctx context.Context, token string, actions []action) e
 	return nil
 }
 
-// alone reports whether a transaction is the put of one new audit event. It
-// costs half as a PutItem. That has no token and needs none: events are never
-// deleted, so its condition alone keeps a second copy out.
-func alone(actions []action) bool {
+// aloneInTransaction reports whether a transaction is the put of one new audit
+// event. It costs half as a PutItem. That has no token and needs none: events are
+// never deleted, so its condition alone keeps a second copy out.
+func aloneInTransaction(actions []action) bool {
 	return len(actions) == 1 && actions[0].table == record.Audit && actions[0].when.absent && len(actions[0].record.Attrs) > 0
 }
 
@@ -295,8 +295,8 @@ type condition struct {
 	missing []string     // and without these attributes
 }
 
-// public takes the store's own attributes off a record.
-func public(r record.Record) record.Record {
+// publicItem takes the store's own attributes off a record.
+func publicItem(r record.Record) record.Record {
 	isOwn := func(name string) bool { return strings.HasPrefix(name, "_") }
 	for name := range r.Attrs {
 		if isOwn(name) {
@@ -308,9 +308,9 @@ func public(r record.Record) record.Record {
 	return r
 }
 
-func publicAll(records []record.Record) []record.Record {
+func publicItems(records []record.Record) []record.Record {
 	for i, r := range records {
-		records[i] = public(r)
+		records[i] = publicItem(r)
 	}
 	return records
 }
@@ -329,10 +329,10 @@ type onward struct {
 func (o *onward) past(key item) error {
 	var place strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(key)) {
-		fmt.Fprintf(&place, "%q%q", name, text(key[name]))
+		fmt.Fprintf(&place, "%q%q", name, attributeText(key[name]))
 	}
 	if o.seen[place.String()] {
-		return stuck(o.what)
+		return stuckTransaction(o.what)
 	}
 	if o.seen == nil {
 		o.seen = map[string]bool{}
@@ -341,8 +341,8 @@ func (o *onward) past(key item) error {
 	return nil
 }
 
-// stuck returns the error for repeated pages, or for a page without the key of
-// the next one.
-func stuck(what string) error {
+// stuckTransaction returns the error for repeated pages, or for a page without the
+// key of the next one.
+func stuckTransaction(what string) error {
 	return fmt.Errorf("%w: dynamo: the pages of %s do not advance", record.ErrUnavailable, what)
 }

@@ -43,12 +43,12 @@ func keyItem(k record.Key) item {
 func toItem(r record.Record) item {
 	out := keyItem(r.Key)
 	for name, v := range r.Attrs {
-		out[storedName(name, v)] = toValue(v)
+		out[storedName(name, v)] = toAttributeValue(v)
 	}
 	return out
 }
 
-func toValue(v record.Value) types.AttributeValue {
+func toAttributeValue(v record.Value) types.AttributeValue {
 	switch v.Type() {
 	case record.String:
 		return &types.AttributeValueMemberS{Value: v.Str()}
@@ -87,12 +87,12 @@ var indexAttributes = map[string]int{
 // (another type, or a number that does not fit int64) keeps its key and loses
 // its attributes, so that verification reports it as damaged.
 func fromItem(in item) record.Record {
-	r := record.Record{Key: record.Key{Partition: record.Partition(text(in[partitionKey])), Item: text(in[sortKey])}, Attrs: record.Attrs{}}
+	r := record.Record{Key: record.Key{Partition: record.Partition(attributeText(in[partitionKey])), Item: attributeText(in[sortKey])}, Attrs: record.Attrs{}}
 	for name, v := range in {
 		if name == partitionKey || name == sortKey {
 			continue
 		}
-		value, ok := fromValue(v)
+		value, ok := fromAttributeValue(v)
 		if !ok {
 			r.Attrs = nil
 			return r
@@ -105,7 +105,7 @@ func fromItem(in item) record.Record {
 	return r
 }
 
-func fromValue(v types.AttributeValue) (record.Value, bool) {
+func fromAttributeValue(v types.AttributeValue) (record.Value, bool) {
 	switch v := v.(type) {
 	case *types.AttributeValueMemberS:
 		return record.S(v.Value), true
@@ -120,7 +120,7 @@ func fromValue(v types.AttributeValue) (record.Value, bool) {
 	return record.Value{}, false
 }
 
-func text(v types.AttributeValue) string {
+func attributeText(v types.AttributeValue) string {
 	if s, ok := v.(*types.AttributeValueMemberS); ok {
 		return s.Value
 	}
@@ -186,14 +186,14 @@ func expressionOf(c condition) *expression {
 		e.and("attribute_not_exists(%s)", e.name(partitionKey))
 		return e
 	}
-	for _, name := range compared(c.equal) {
+	for _, name := range comparedAttributes(c.equal) {
 		v := c.equal[name]
 		if v.Type() == 0 {
 			e.and("attribute_not_exists(%s)", e.name(partitionKey)) // no item has it
 			e.and("attribute_exists(%s)", e.name(partitionKey))
 			continue
 		}
-		e.and("%s = %s", e.name(storedName(name, v)), e.value(toValue(v)))
+		e.and("%s = %s", e.name(storedName(name, v)), e.value(toAttributeValue(v)))
 	}
 	if len(e.terms) == 0 {
 		e.and("attribute_exists(%s)", e.name(partitionKey))
@@ -204,8 +204,8 @@ func expressionOf(c condition) *expression {
 	return e
 }
 
-// compared returns the names that a condition compares, in order.
-func compared(equal record.Attrs) []string {
+// comparedAttributes returns the names that a condition compares, in order.
+func comparedAttributes(equal record.Attrs) []string {
 	names := slices.Sorted(maps.Keys(equal))
 	if equal[macName].Type() != record.Bytes {
 		return names

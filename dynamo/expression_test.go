@@ -77,7 +77,7 @@ func compareExpression(t *testing.T, e *expression, text string, names []string,
 		}
 	}
 	for i, v := range values {
-		if got, ok := fromValue(e.values[placeholder(":v", i)]); !ok || !got.Equal(v) {
+		if got, ok := fromAttributeValue(e.values[placeholder(":v", i)]); !ok || !got.Equal(v) {
 			t.Errorf("value %d is %v, want %v", i, got, v)
 		}
 	}

@@ -50,7 +50,7 @@ func logKey(pk record.Partition, b string, i int) record.Key {
 
 // large commits through the redo log.
 func (s *Store) commitLarge(ctx context.Context, writes []record.Write) error {
-	pk, created, final := split(writes)
+	pk, created, final := splitTransaction(writes)
 	p := pending{b: s.newID()}
 	puts := s.logItems(pk, p.b, created)
 	p.items = len(puts)
@@ -88,9 +88,9 @@ func (s *Store) onLost(ctx context.Context, pk record.Partition, p pending) {
 	}
 }
 
-// split parts the writes of a large commit: new records go into the log, the
-// rest into the final transaction.
-func split(writes []record.Write) (pk record.Partition, created []record.Record, final []action) {
+// splitTransaction parts the writes of a large commit: new records go into the
+// log, the rest into the final transaction.
+func splitTransaction(writes []record.Write) (pk record.Partition, created []record.Record, final []action) {
 	for _, w := range writes {
 		a := actionOf(w)
 		switch {
@@ -220,8 +220,9 @@ func (s *Store) isPending(ctx context.Context, pk record.Partition, p pending) (
 	return still && now == p, err
 }
 
-// overlay adds the missing records of a log and sorts all records by sort key.
-func overlay(records, logged []record.Record) []record.Record {
+// overlayPendingLog adds the missing records of a log and sorts all records by
+// sort key.
+func overlayPendingLog(records, logged []record.Record) []record.Record {
 	present := make(map[record.Key]bool, len(records))
 	for _, r := range records {
 		present[r.Key] = true

@@ -67,7 +67,7 @@ func (s *Store) settle(ctx context.Context, writes []record.Write, actions []act
 // copy. A commit without an event has no such proof: its caller reads what is
 // stored.
 func (s *Store) confirmRefusal(ctx context.Context, writes []record.Write, actions []action, conflict *record.ConflictError, refused error) error {
-	w := fenced(writes)
+	w := fencedWrite(writes)
 	if w == nil {
 		if errors.Is(refused, errUnknown) {
 			return asUnavailable(refused)
@@ -113,7 +113,7 @@ func (s *Store) unblock(ctx context.Context, actions []action) (again bool, err 
 // condition that no item exists. If the fence is written, the commit can never
 // be written. Otherwise the stored item shows the result.
 func (s *Store) resolve(ctx context.Context, writes []record.Write, actions []action, unknown error) error {
-	w := fenced(writes)
+	w := fencedWrite(writes)
 	if w == nil {
 		return asUnavailable(unknown)
 	}
@@ -136,7 +136,7 @@ func (s *Store) resolve(ctx context.Context, writes []record.Write, actions []ac
 // the key of its event: nil for the event, *record.VoidedError for the fence, and
 // *record.ConflictError for any other record.
 func (s *Store) answerByEvent(ctx context.Context, w *record.Write, actions []action, stored record.Record) error {
-	switch stored = public(stored); {
+	switch stored = publicItem(stored); {
 	case stored.Equal(w.Record):
 		return s.visible(ctx, actions)
 	case stored.Equal(record.Record{Key: w.Record.Key, Attrs: w.Fence}):
@@ -145,7 +145,7 @@ func (s *Store) answerByEvent(ctx context.Context, w *record.Write, actions []ac
 	return &record.ConflictError{Table: w.Table, Key: w.Record.Key}
 }
 
-func fenced(writes []record.Write) *record.Write {
+func fencedWrite(writes []record.Write) *record.Write {
 	for i, w := range writes {
 		if len(w.Fence) > 0 {
 			return &writes[i]

@@ -70,7 +70,7 @@ func (s *Store) Get(ctx context.Context, table record.Table, key record.Key) (re
 		case err != nil:
 			return record.Record{}, err
 		case exists:
-			return public(r), nil
+			return publicItem(r), nil
 		case !again:
 			return record.Record{}, fmt.Errorf("%w: record %s %s", record.ErrNotFound, key.Partition, key.Item)
 		}
@@ -122,7 +122,7 @@ func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, err
 			return nil, err
 		}
 		if !again {
-			return publicAll(records), nil
+			return publicItems(records), nil
 		}
 	}
 	return nil, fmt.Errorf("%w: %s changed while it was read", record.ErrBusy, q.Partition)
@@ -141,7 +141,7 @@ func (s *Store) read(ctx context.Context, q record.Query) (records []record.Reco
 		}
 	}
 	logged, whole, err := s.logOf(ctx, meta)
-	return overlay(records, logged), !whole, err
+	return overlayPendingLog(records, logged), !whole, err
 }
 
 // prepare makes a partition ready for an update: it rolls a pending log
@@ -204,7 +204,7 @@ func (s *Store) exact(ctx context.Context, q record.Query) (records []record.Rec
 	if len(meta.Attrs) > 0 {
 		records = append(records, meta)
 	}
-	return overlay(records, logged), false, nil
+	return overlayPendingLog(records, logged), false, nil
 }
 
 // transactions cuts records, except the meta item, into pieces that one transaction can
@@ -247,7 +247,7 @@ func (s *Store) pages(ctx context.Context, q record.Query, bounds span) ([]recor
 			return all, nil
 		}
 		if next <= after {
-			return nil, stuck(string(q.Partition))
+			return nil, stuckTransaction(string(q.Partition))
 		}
 		after = next
 	}
@@ -262,7 +262,7 @@ func (s *Store) Index(ctx context.Context, index record.Index, pk string) ([]rec
 	if err == nil && len(records) == 0 {
 		err = s.confirmEmpty(ctx)
 	}
-	return publicAll(records), err
+	return publicItems(records), err
 }
 
 // Close implements record.Store. There is nothing to release; a call under way

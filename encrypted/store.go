@@ -7,6 +7,10 @@
 // "sqlite:blue.db". New makes one from parts. Package erasure erases dialogues
 // and users.
 //
+// The methods of Store are those of blue.DialogueStore (Create, Load, Get, the
+// Register methods and others) and of blue.AnalyticsStore (the List methods), and
+// those for keys: Grant, Revoke, Rotate, Rewrap and KeyStatus.
+//
 // The engine (internal/engine) turns requests into records. The record.Store
 // that encrypts them is internal/seal. Keys are opened by package keys, and
 // record stores are packages sqlite, dynamo and memory.
@@ -60,8 +64,8 @@ type Options struct {
 // cannot be stored.
 type Store struct {
 	handle
-	seal     *seal.Store
-	engine   *engine.Store
+	seal     *seal.Sealer
+	engine   *engine.Engine
 	closeAll bool
 }
 

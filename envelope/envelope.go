@@ -96,9 +96,9 @@ func newAEAD(key *[secretSize]byte) cipher.AEAD {
 	return aead
 }
 
-// open opens a ciphertext whose nonce is stored apart. It returns ErrOpen, and
-// checks the lengths before it allocates memory.
-func open(aead cipher.AEAD, nonce, ciphertext, aad []byte) ([]byte, error) {
+// openSealed opens a ciphertext whose nonce is stored apart. It returns ErrOpen,
+// and checks the lengths before it allocates memory.
+func openSealed(aead cipher.AEAD, nonce, ciphertext, aad []byte) ([]byte, error) {
 	if len(nonce) != NonceSize || len(ciphertext) < TagSize {
 		return nil, ErrOpen
 	}
@@ -195,13 +195,13 @@ type Keys struct {
 // destroy afterwards. It returns blue.ErrInvalid for version 0 and for an id that
 // a key id cannot contain, and blue.ErrSealed for a destroyed secret.
 func DeriveKeys(r *Secret, dialogue string, version uint32) (*Keys, error) {
-	return guarded(func() (*Keys, error) {
+	return guardedSecrets(func() (*Keys, error) {
 		if err := checkVersion(dialogue, version); err != nil {
 			return nil, err
 		}
 		var derived [5]*Secret
 		for i, purpose := range [...]string{"dek", "item", "root", "seal", "next"} {
-			s, err := r.Derive("blue/1/" + purpose + "/" + dialogue + "/" + decimal(version))
+			s, err := r.Derive("blue/1/" + purpose + "/" + dialogue + "/" + versionDecimal(version))
 			if err != nil {
 				return nil, err
 			}
@@ -284,7 +284,7 @@ func (k *Keys) openWith(aead *cipher.AEAD, nonce, ciphertext []byte, aad [32]byt
 	if *aead == nil {
 		return nil, errDestroyed
 	}
-	padded, err := open(*aead, nonce, ciphertext, aad[:])
+	padded, err := openSealed(*aead, nonce, ciphertext, aad[:])
 	if err != nil {
 		return nil, err
 	}
@@ -345,14 +345,14 @@ func (k *Keys) Endorse(next [PublicSize]byte) (signature [EndorsementSize]byte, 
 	return signature, err
 }
 
-// withSeed calls f with the key pair, inside guard.
+// withSeed calls f with the key pair, inside guardSecrets.
 func (k *Keys) withSeed(f func(ed25519.PrivateKey)) error {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if k.dek == nil {
 		return errDestroyed
 	}
-	guard(func() { f(ed25519.NewKeyFromSeed(k.next[:])) })
+	guardSecrets(func() { f(ed25519.NewKeyFromSeed(k.next[:])) })
 	return nil
 }
 
@@ -366,5 +366,5 @@ func IsEndorsed(by [PublicSize]byte, dialogue string, version uint32, public [Pu
 // endorsement returns the text that Endorse signs.
 func endorsement(dialogue string, version uint32, public [PublicSize]byte) []byte {
 	text := appendLP(appendLP(nil, "blue/1/next"), dialogue)
-	return append(appendLP(text, decimal(version)), public[:]...)
+	return append(appendLP(text, versionDecimal(version)), public[:]...)
 }

@@ -6,7 +6,7 @@ var PaddedLen = paddedLen
 // OpenRaw opens through the AEAD path of Open, for vectors that carry a key
 // and associated data instead of a secret and an address, and without padding.
 func OpenRaw(key [32]byte, nonce, ciphertext, aad []byte) ([]byte, error) {
-	return open(newAEAD(&key), nonce, ciphertext, aad)
+	return openSealed(newAEAD(&key), nonce, ciphertext, aad)
 }
 
 // SealRaw seals without padding and with any key and associated data.

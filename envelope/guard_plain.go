@@ -4,5 +4,5 @@ package envelope
 
 const isGuarded = false
 
-// guard calls f.
-func guard(f func()) { f() }
+// guardSecrets calls f.
+func guardSecrets(f func()) { f() }

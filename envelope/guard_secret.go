@@ -6,5 +6,5 @@ import "runtime/secret"
 
 const isGuarded = true
 
-// guard calls f and erases the memory that f used.
-func guard(f func()) { secret.Do(f) }
+// guardSecrets calls f and erases the memory that f used.
+func guardSecrets(f func()) { secret.Do(f) }

@@ -85,10 +85,10 @@ func ParseKeyID(s string) (dialogue string, version uint32, err error) {
 }
 
 func keyID(dialogue string, version uint32) string {
-	return "dek#" + dialogue + "#" + decimal(version)
+	return "dek#" + dialogue + "#" + versionDecimal(version)
 }
 
-func decimal(version uint32) string { return strconv.FormatUint(uint64(version), 10) }
+func versionDecimal(version uint32) string { return strconv.FormatUint(uint64(version), 10) }
 
 // checkDialogue returns blue.ErrInvalid for an id that would make an address, a
 // key id or the info of a derivation ambiguous. blue.DialogueID has the full
@@ -175,9 +175,9 @@ func newMACs(key *[secretSize]byte) *macs {
 }
 
 // newHMAC returns a keyed state. The first Reset replaces the padded key by the
-// state after it. newHMAC calls it inside guard, which erases the padded key.
+// state after it. newHMAC calls it inside guardSecrets, which erases the padded key.
 func newHMAC(key *[secretSize]byte) (h hash.Hash) {
-	guard(func() {
+	guardSecrets(func() {
 		h = hmac.New(sha256.New, key[:])
 		h.Reset()
 	})

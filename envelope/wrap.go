@@ -21,9 +21,9 @@ import (
 // destroyed, but not the copies that the compiler made. Neither is a guarantee.
 func IsGuarded() bool { return isGuarded }
 
-// guarded returns the results of f, which it calls inside guard.
-func guarded[T any](f func() (T, error)) (v T, err error) {
-	guard(func() { v, err = f() })
+// guardedSecrets returns the results of f, which it calls inside guardSecrets.
+func guardedSecrets[T any](f func() (T, error)) (v T, err error) {
+	guardSecrets(func() { v, err = f() })
 	return v, err
 }
 
@@ -57,7 +57,7 @@ func NewSecret(b []byte) (*Secret, error) {
 
 // GenerateSecret returns a new random secret.
 func GenerateSecret() *Secret {
-	s, _ := guarded(func() (*Secret, error) {
+	s, _ := guardedSecrets(func() (*Secret, error) {
 		var key [secretSize]byte
 		_, err := rand.Read(key[:]) // the error is always nil, see its documentation
 		return &Secret{key: &key}, err
@@ -68,7 +68,7 @@ func GenerateSecret() *Secret {
 // Derive returns HKDF-SHA256 (RFC 5869) of the secret with an empty salt and the
 // given info, 32 bytes. It returns blue.ErrSealed after Destroy.
 func (s *Secret) Derive(info string) (*Secret, error) {
-	return guarded(func() (*Secret, error) {
+	return guardedSecrets(func() (*Secret, error) {
 		s.mu.RLock()
 		defer s.mu.RUnlock()
 		if s.key == nil {
@@ -86,7 +86,7 @@ func (s *Secret) Derive(info string) (*Secret, error) {
 // Clone returns another Secret with the same bytes. It returns blue.ErrSealed
 // after Destroy.
 func (s *Secret) Clone() (*Secret, error) {
-	return guarded(func() (*Secret, error) {
+	return guardedSecrets(func() (*Secret, error) {
 		s.mu.RLock()
 		defer s.mu.RUnlock()
 		if s.key == nil {
@@ -155,7 +155,7 @@ const (
 // WrapSecret returns blue.ErrInvalid for version 0, an empty user or an id that a
 // key id cannot contain, and blue.ErrSealed for a destroyed key.
 func WrapSecret(kek *Secret, user, dialogue string, version uint32, r *Secret) ([]byte, error) {
-	return guarded(func() ([]byte, error) {
+	return guardedSecrets(func() ([]byte, error) {
 		aead, aad, err := wrapCipher(kek, user, dialogue, version)
 		if err != nil {
 			return nil, err
@@ -173,7 +173,7 @@ func WrapSecret(kek *Secret, user, dialogue string, version uint32, r *Secret) (
 // dialogue and version. It returns [ErrOpen] if wrapped does not open, and the
 // errors of WrapSecret.
 func UnwrapSecret(kek *Secret, user, dialogue string, version uint32, wrapped []byte) (*Secret, error) {
-	return guarded(func() (*Secret, error) {
+	return guardedSecrets(func() (*Secret, error) {
 		aead, aad, err := wrapCipher(kek, user, dialogue, version)
 		if err != nil {
 			return nil, err
@@ -182,7 +182,7 @@ func UnwrapSecret(kek *Secret, user, dialogue string, version uint32, wrapped []
 			return nil, ErrOpen
 		}
 		nonce, ciphertext := cutNonce(wrapped)
-		plain, err := open(aead, nonce, ciphertext, aad[:])
+		plain, err := openSealed(aead, nonce, ciphertext, aad[:])
 		if err != nil {
 			return nil, err
 		}
@@ -209,7 +209,7 @@ func wrapCipher(kek *Secret, user, dialogue string, version uint32) (aead cipher
 	}
 	defer k.Destroy()
 	b := appendLP(appendLP(nil, wrapInfo), user)
-	b = appendLP(appendLP(b, dialogue), decimal(version))
+	b = appendLP(appendLP(b, dialogue), versionDecimal(version))
 	return newAEAD(k.key), sha256.Sum256(b), nil
 }
 
@@ -226,7 +226,7 @@ func HolderProof(r *Secret, user, dialogue string, version uint32) (proof [32]by
 	if err := checkVersion(dialogue, version); err != nil {
 		return proof, err
 	}
-	k, err := r.Derive(holderLabel + "/" + dialogue + "/" + decimal(version))
+	k, err := r.Derive(holderLabel + "/" + dialogue + "/" + versionDecimal(version))
 	if err != nil {
 		return proof, err
 	}

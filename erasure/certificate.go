@@ -99,11 +99,11 @@ func Open(text string, verifiers note.Verifiers) (Certificate, error) {
 	}
 	var c Certificate
 	if err := json.Unmarshal([]byte(body), &c); err != nil {
-		return Certificate{}, wrong("it is not a JSON object of this format")
+		return Certificate{}, wrongCertificate("it is not a JSON object of this format")
 	}
 	again, err := c.marshal()
 	if err != nil || again != body || c.Format != Format {
-		return Certificate{}, wrong("it is not of the format %s", Format)
+		return Certificate{}, wrongCertificate("it is not of the format %s", Format)
 	}
 	return c, c.check()
 }
@@ -112,22 +112,22 @@ func Open(text string, verifiers note.Verifiers) (Certificate, error) {
 func (c *Certificate) check() error {
 	issued, err := time.Parse(second, c.IssuedAt)
 	if err != nil {
-		return wrong("issued_at is not a valid timestamp")
+		return wrongCertificate("issued_at is not a valid timestamp")
 	}
 	end, known, err := c.end()
 	switch {
 	case err != nil:
 		return err
 	case c.Subject.Kind != KindDialogue && c.Subject.Kind != KindUser:
-		return wrong("a subject of kind %.40q", c.Subject.Kind)
+		return wrongCertificate("a subject of kind %.40q", c.Subject.Kind)
 	case known != (c.NotBefore != ""), known && c.NotBefore != end.Format(second):
-		return wrong("final_not_before is %.40q, and its copies say another date", c.NotBefore)
+		return wrongCertificate("final_not_before is %.40q, and its copies say another date", c.NotBefore)
 	case c.State == Final && !known:
-		return wrong("it is final, and lists a copy without an end")
+		return wrongCertificate("it is final, and lists a copy without an end")
 	case c.State == Final && issued.Before(end):
-		return wrong("it was made final before %s", c.NotBefore)
+		return wrongCertificate("it was made final before %s", c.NotBefore)
 	case c.State != Final && c.State != Pending:
-		return wrong("the state %.40q", c.State)
+		return wrongCertificate("the state %.40q", c.State)
 	}
 	return nil
 }
@@ -135,7 +135,7 @@ func (c *Certificate) check() error {
 // end is when the last covered copy ends; known is false if one has no end.
 func (c *Certificate) end() (end time.Time, known bool, err error) {
 	if end, err = time.Parse(time.RFC3339Nano, c.FinishedAt); err != nil {
-		return end, false, wrong("finished_at is not a valid timestamp")
+		return end, false, wrongCertificate("finished_at is not a valid timestamp")
 	}
 	end, known = roundUp(end), true
 	for _, copied := range c.Copies {
@@ -146,7 +146,7 @@ func (c *Certificate) end() (end time.Time, known bool, err error) {
 		default:
 			expires, err := time.Parse(second, copied.Expires)
 			if err != nil {
-				return end, false, wrong("the end of a copy is not a valid timestamp")
+				return end, false, wrongCertificate("the end of a copy is not a valid timestamp")
 			}
 			if expires.After(end) {
 				end = expires
@@ -165,8 +165,8 @@ func roundUp(t time.Time) time.Time {
 	return whole
 }
 
-// wrong is what a certificate that fails comes to.
-func wrong(format string, args ...any) error {
+// wrongCertificate is what a certificate that fails comes to.
+func wrongCertificate(format string, args ...any) error {
 	return fmt.Errorf("%w: erasure certificate: %s", blue.ErrTampered, fmt.Sprintf(format, args...))
 }
 

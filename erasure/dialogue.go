@@ -65,7 +65,7 @@ type DialogueReport struct {
 
 // A dialogueErasure is one run.
 type dialogueErasure struct {
-	s          *seal.Store
+	s          *seal.Sealer
 	o          *seal.Operation
 	id         string
 	onlyHolder string        // the user who must be the only holder, or ""
@@ -77,7 +77,7 @@ type dialogueErasure struct {
 // eraseDialogue erases a dialogue. The error is keys.ErrShared if onlyHolder is
 // not "" and another user holds the dialogue too. It returns the other errors of
 // Service.Dialogue too.
-func eraseDialogue(ctx context.Context, s *seal.Store, id blue.DialogueID, onlyHolder string) (DialogueReport, error) {
+func eraseDialogue(ctx context.Context, s *seal.Sealer, id blue.DialogueID, onlyHolder string) (DialogueReport, error) {
 	if _, err := blue.ParseDialogueID(string(id)); err != nil {
 		return DialogueReport{}, err
 	}
@@ -104,7 +104,7 @@ func (r *dialogueErasure) run(ctx context.Context, o *seal.Operation) error {
 		func(ctx context.Context) error { return r.s.Ring.DestroyWraps(ctx, r.id) },
 		r.deleteItems,
 		r.purge,
-		func(ctx context.Context) error { return scrub(ctx, r.s.Records) },
+		func(ctx context.Context) error { return scrubErased(ctx, r.s.Records) },
 		r.conclude,
 	} {
 		if err := step(ctx); err != nil {
@@ -312,8 +312,8 @@ func leftovers(ctx context.Context, records record.Store, pk record.Partition) (
 	return 0, nil
 }
 
-// scrub removes deleted bytes from the files of the store, if it has files.
-func scrub(ctx context.Context, records record.Store) error {
+// scrubErased removes deleted bytes from the files of the store, if it has files.
+func scrubErased(ctx context.Context, records record.Store) error {
 	if files, ok := records.(record.Scrubber); ok {
 		return files.Scrub(ctx)
 	}

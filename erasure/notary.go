@@ -62,12 +62,12 @@ func (n *Notary) Issue(ctx context.Context, subject Subject, at Event) (text str
 	if err != nil {
 		return "", err
 	}
-	c, err := describe(ctx, n.Store, subject, &e)
+	c, err := describeErasure(ctx, n.Store, subject, &e)
 	if err != nil {
 		return "", err
 	}
 	if subject.Kind == KindDialogue {
-		if entry, err := registryEntry(ctx, reader(n.Store), subject.ID); err != nil || entry.FinishedAt == "" {
+		if entry, err := registryEntry(ctx, erasureRing(n.Store), subject.ID); err != nil || entry.FinishedAt == "" {
 			return "", cmp.Or(err, fmt.Errorf("%w: the erasure is not finished; run it again", blue.ErrConflict))
 		}
 	}
@@ -130,13 +130,13 @@ func (n *Notary) copies(ctx context.Context, finished string) ([]Copy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: finished_at is not a valid timestamp", blue.ErrTampered)
 	}
-	known, err := listed(ctx, n.Store, at, n.now())
-	return append([]Copy{cached(at, n.ttl())}, known...), err
+	known, err := listedCopies(ctx, n.Store, at, n.now())
+	return append([]Copy{cachedKeysCopy(at, n.ttl())}, known...), err
 }
 
-// cached is the copy that every certificate lists: the keys that other processes
-// held in memory when the erasure was finished.
-func cached(finished time.Time, ttl time.Duration) Copy {
+// cachedKeysCopy is the copy that every certificate lists: the keys that other
+// processes held in memory when the erasure was finished.
+func cachedKeysCopy(finished time.Time, ttl time.Duration) Copy {
 	return Copy{Kind: "cache", What: "keys in the memory of processes that run", Expires: roundUp(finished.Add(ttl)).Format(second), Covered: true}
 }
 
@@ -145,9 +145,9 @@ func cached(finished time.Time, ttl time.Duration) Copy {
 // corrects its own requests only.
 const clocks = time.Hour
 
-// listed returns the copies that the store lists. It leaves out copies that were
-// made clearly later. A copy that is still listed after its end has no end.
-func listed(ctx context.Context, store record.Store, finished, now time.Time) ([]Copy, error) {
+// listedCopies returns the copies that the store lists. It leaves out copies that
+// were made clearly later. A copy that is still listed after its end has no end.
+func listedCopies(ctx context.Context, store record.Store, finished, now time.Time) ([]Copy, error) {
 	inventory, ok := store.(record.Inventory)
 	if !ok {
 		return nil, nil
@@ -205,7 +205,7 @@ func (n *Notary) Finalize(ctx context.Context, text string) (string, error) {
 	here, err := n.identity(ctx)
 	if err == nil && !slices.Equal(here, c.Store) {
 		named := func(store []string) string { return cmp.Or(strings.Join(store, " and "), "one that has no name") }
-		err = wrong("it was issued in %s, and this store is %s, which need not know of the same copies", named(c.Store), named(here))
+		err = wrongCertificate("it was issued in %s, and this store is %s, which need not know of the same copies", named(c.Store), named(here))
 	}
 	if err != nil {
 		return "", err

@@ -63,7 +63,7 @@ func readPlan(ctx context.Context, records record.Store, name string) (*userPlan
 	if err != nil {
 		return nil, err
 	}
-	p.stored, p.erase, p.revoke = r.Attrs, splitLines(r.Attrs[attrErase]), splitLines(r.Attrs[attrRevoke])
+	p.stored, p.erase, p.revoke = r.Attrs, splitErasedList(r.Attrs[attrErase]), splitErasedList(r.Attrs[attrRevoke])
 	for _, id := range p.dialogues() {
 		if _, err := blue.ParseDialogueID(id); err != nil {
 			return nil, fmt.Errorf("%w: the plan of an unfinished erasure names %.40q, which is not a dialogue", blue.ErrTampered, id)
@@ -79,7 +79,7 @@ func readPlan(ctx context.Context, records record.Store, name string) (*userPlan
 	return p, nil
 }
 
-func splitLines(v record.Value) []string {
+func splitErasedList(v record.Value) []string {
 	if v.Str() == "" {
 		return nil
 	}
@@ -245,16 +245,16 @@ func parseOutcome(e *audit.Event) (u userEvent, err error) {
 	return u, nil
 }
 
-// describe returns what the store and the event of the outcome say about an
+// describeErasure returns what the store and the event of the outcome say about an
 // erasure: the members of its certificate from started_at to revoked. Issue
 // takes them from here, and Verify compares with them. The error is
 // blue.ErrNotFound if the registry does not know the erasure, or if the event
 // erased nothing.
-func describe(ctx context.Context, store record.Store, subject Subject, e *audit.Event) (Certificate, error) {
+func describeErasure(ctx context.Context, store record.Store, subject Subject, e *audit.Event) (Certificate, error) {
 	c := Certificate{
 		Subject: subject, Tables: []string{string(record.Dialogues), string(record.Keys)}, ItemsDigest: hex.EncodeToString(e.ItemsDigest),
 	}
-	ring := reader(store)
+	ring := erasureRing(store)
 	switch subject.Kind {
 	case KindDialogue:
 		entry, err := registryEntry(ctx, ring, subject.ID)
@@ -291,27 +291,27 @@ func describe(ctx context.Context, store record.Store, subject Subject, e *audit
 func (c *Certificate) compare(said *Certificate) error {
 	for _, hash := range c.Keys {
 		if !slices.Contains(said.Keys, hash) {
-			return wrong("it names the key %.64q, which neither the registry of erasures nor its event does", hash)
+			return wrongCertificate("it names the key %.64q, which neither the registry of erasures nor its event does", hash)
 		}
 	}
 	for _, hash := range said.Keys {
 		if !slices.Contains(c.Keys, hash) {
-			return wrong("it does not name the key %.64q, which the registry of erasures or its event does", hash)
+			return wrongCertificate("it does not name the key %.64q, which the registry of erasures or its event does", hash)
 		}
 	}
 	switch {
 	case !slices.Equal(c.Keys, said.Keys):
-		return wrong("it names a key twice, or in another order")
+		return wrongCertificate("it names a key twice, or in another order")
 	case c.Items != said.Items || c.ItemsDigest != said.ItemsDigest:
-		return wrong("its event counts %d records, or has another digest", said.Items)
+		return wrongCertificate("its event counts %d records, or has another digest", said.Items)
 	case !slices.Equal(c.Erased, said.Erased) || !slices.Equal(c.Revoked, said.Revoked):
-		return wrong("its event names other dialogues")
+		return wrongCertificate("its event names other dialogues")
 	case c.StartedAt != said.StartedAt:
-		return wrong("the erasure began at %.40q", said.StartedAt)
+		return wrongCertificate("the erasure began at %.40q", said.StartedAt)
 	case c.FinishedAt != said.FinishedAt:
-		return wrong("the erasure was finished at %.40q", said.FinishedAt)
+		return wrongCertificate("the erasure was finished at %.40q", said.FinishedAt)
 	case !slices.Equal(c.Tables, said.Tables):
-		return wrong("it names other tables")
+		return wrongCertificate("it names other tables")
 	}
 	return nil
 }
@@ -330,5 +330,5 @@ func registryEntry(ctx context.Context, ring *keys.Ring, dialogue string) (keys.
 	return entries[i], nil
 }
 
-// reader returns a ring that reads clear attributes and opens no key.
-func reader(store record.Store) *keys.Ring { return keys.NewRing(store, nil, "notary", nil) }
+// erasureRing returns a ring that reads clear attributes and opens no key.
+func erasureRing(store record.Store) *keys.Ring { return keys.NewRing(store, nil, "notary", nil) }

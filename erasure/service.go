@@ -6,6 +6,9 @@
 // keys. The audit log and its proofs are in packages audit, audit/auditor and
 // audit/checkpoint. A record.Inventory lists the copies that a backend knows of.
 //
+// An erasure leaves a tombstone and an entry in the registry. A plan in the key
+// table lets a later run continue the erasure of a user.
+//
 // # Certificate
 //
 // A certificate is a C2SP signed note (c2sp.org/signed-note) by the key that
@@ -74,7 +77,7 @@ type Options struct {
 // of the steps, so that callers only print results. All methods may be called
 // concurrently.
 type Service struct {
-	seal *seal.Store
+	seal *seal.Sealer
 	opts Options
 }
 

@@ -46,7 +46,7 @@ type UserReport struct {
 // (audit.Directory.Forget), the plan is not found any more. Then only the
 // intents in the log describe the earlier runs.
 type userErasure struct {
-	s         *seal.Store
+	s         *seal.Sealer
 	directory *audit.Directory // nil if the log has none
 	user      string
 	o         *seal.Operation
@@ -87,7 +87,7 @@ func (r *userErasure) run(ctx context.Context, o *seal.Operation, dialogues iter
 			return err
 		}
 	}
-	if err := scrub(ctx, r.s.Records); err != nil {
+	if err := scrubErased(ctx, r.s.Records); err != nil {
 		return err
 	}
 	for _, id := range r.plan.revoke {
@@ -109,7 +109,7 @@ func (r *userErasure) run(ctx context.Context, o *seal.Operation, dialogues iter
 }
 
 // kekEraser returns the provider if it stores a key for each user, else nil.
-func kekEraser(s *seal.Store) keys.KEKEraser {
+func kekEraser(s *seal.Sealer) keys.KEKEraser {
 	keks, _ := s.Provider.(keys.KEKEraser)
 	return keks
 }
@@ -138,7 +138,7 @@ func (r *userErasure) prepare(ctx context.Context, dialogues iter.Seq2[blue.Dial
 		}
 	}
 	if len(tasks) == 0 && len(r.names) == 0 && len(r.stored) == 0 && r.plan.stored == nil {
-		if err := scrub(ctx, r.s.Records); err != nil { // an earlier run was stopped before its last step
+		if err := scrubErased(ctx, r.s.Records); err != nil { // an earlier run was stopped before its last step
 			return nil, err
 		}
 		return nil, fmt.Errorf("%w: nothing here is theirs: they are not known, or were erased already", blue.ErrNotFound)
@@ -314,7 +314,7 @@ func (r *userErasure) forgetUser(ctx context.Context) error {
 	if err := r.deletePlan(ctx); err != nil {
 		return err
 	}
-	if err := scrub(ctx, r.s.Records); err != nil {
+	if err := scrubErased(ctx, r.s.Records); err != nil {
 		return fmt.Errorf("their name is deleted, and its bytes may still be in the store's files: %w", err)
 	}
 	return nil

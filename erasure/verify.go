@@ -44,7 +44,7 @@ func (n *Notary) Verify(ctx context.Context, text string) (Certificate, error) {
 	}
 	names, err := audit.NewDirectory(n.Store).NamesOf(ctx, c.Subject.ID)
 	if err == nil && len(names) > 0 {
-		err = wrong("user %s has a name in the directory; run blue-store erase --user %s", c.Subject.ID, c.Subject.ID)
+		err = wrongCertificate("user %s has a name in the directory; run blue-store erase --user %s", c.Subject.ID, c.Subject.ID)
 	}
 	return c, err
 }
@@ -63,12 +63,12 @@ func (n *Notary) check(ctx context.Context, c *Certificate) error {
 	if err != nil {
 		return err
 	}
-	said, err := describe(ctx, n.Store, c.Subject, &e)
+	said, err := describeErasure(ctx, n.Store, c.Subject, &e)
 	if err == nil {
 		err = c.compare(&said)
 	}
 	if errors.Is(err, blue.ErrNotFound) {
-		err = wrong("%v", err)
+		err = wrongCertificate("%v", err)
 	}
 	if err != nil {
 		return err
@@ -81,20 +81,20 @@ func (n *Notary) check(ctx context.Context, c *Certificate) error {
 func (n *Notary) checkCopies(ctx context.Context, c *Certificate) error {
 	now := n.now().Format(second)
 	if c.State == Final && now < c.NotBefore {
-		return wrong("it is final, and must not be final before %s", c.NotBefore)
+		return wrongCertificate("it is final, and must not be final before %s", c.NotBefore)
 	}
 	at, err := time.Parse(time.RFC3339Nano, c.FinishedAt)
 	if err != nil {
-		return wrong("finished_at is not a valid timestamp")
+		return wrongCertificate("finished_at is not a valid timestamp")
 	}
-	if always := cached(at, n.ttl()); !slices.Contains(c.Copies, always) {
-		return wrong("it does not list %s until %s", always.What, always.Expires)
+	if always := cachedKeysCopy(at, n.ttl()); !slices.Contains(c.Copies, always) {
+		return wrongCertificate("it does not list %s until %s", always.What, always.Expires)
 	}
 	asOf := at // a pending one lists ends as they were promised
 	if c.State == Final {
 		asOf = n.now()
 	}
-	present, err := listed(ctx, n.Store, at, asOf)
+	present, err := listedCopies(ctx, n.Store, at, asOf)
 	if err != nil {
 		return err
 	}
@@ -102,9 +102,9 @@ func (n *Notary) checkCopies(ctx context.Context, c *Certificate) error {
 		alive := there.Covered && (there.Expires == "" || there.Expires > now)
 		switch {
 		case alive && c.State == Final:
-			return wrong("it is final, and a copy is there: %s", there.What)
+			return wrongCertificate("it is final, and a copy is there: %s", there.What)
 		case (alive || !there.Covered) && !slices.ContainsFunc(c.Copies, there.within):
-			return wrong("it does not list %s", there.What)
+			return wrongCertificate("it does not list %s", there.What)
 		}
 	}
 	return nil
@@ -125,7 +125,7 @@ func (c Copy) within(listed Copy) bool {
 func (c *Certificate) checkEvent(ctx context.Context, store record.Store, verifiers note.Verifiers) (audit.Event, error) {
 	e, err := audit.ReadEvent(ctx, store, c.Event.Chain, c.Event.Seq)
 	if errors.Is(err, blue.ErrNotFound) {
-		return e, wrong("its event is not in the log of this store: it is of another store, or the log was rolled back")
+		return e, wrongCertificate("its event is not in the log of this store: it is of another store, or the log was rolled back")
 	}
 	if err != nil {
 		return e, err
@@ -135,7 +135,7 @@ func (c *Certificate) checkEvent(ctx context.Context, store record.Store, verifi
 		dialogue = ""
 	}
 	if e.EventHash != c.Event.Hash || e.Operation != audit.Erase || e.Outcome != audit.Success || e.Dialogue != dialogue {
-		return e, wrong("another event is stored at its place in the log")
+		return e, wrongCertificate("another event is stored at its place in the log")
 	}
 	p, err := checkpoint.ParseProof(c.Proof)
 	if err != nil {
@@ -143,30 +143,30 @@ func (c *Certificate) checkEvent(ctx context.Context, store record.Store, verifi
 	}
 	leaf, err := hex.DecodeString(e.EventHash)
 	if err != nil {
-		return e, wrong("the event's hash")
+		return e, wrongCertificate("the event's hash")
 	}
 	signed, err := p.Open(leaf, verifiers)
 	if err != nil {
 		return e, err
 	}
 	if signed.Origin != checkpoint.Origin(e.Chain) || p.Index != e.Seq-1 {
-		return e, wrong("its proof is about another event")
+		return e, wrongCertificate("its proof is about another event")
 	}
 	return e, nil
 }
 
 // checkErased looks for anything that is left of a dialogue.
 func checkErased(ctx context.Context, store record.Store, dialogue string) error {
-	status, err := reader(store).Status(ctx, dialogue)
+	status, err := erasureRing(store).Status(ctx, dialogue)
 	switch {
 	case errors.Is(err, blue.ErrNotFound):
-		return wrong("the keys of dialogue %s do not say that it was erased", dialogue)
+		return wrongCertificate("the keys of dialogue %s do not say that it was erased", dialogue)
 	case err != nil:
 		return err
 	case len(status.Fingerprints()) > 0:
-		return wrong("dialogue %s has wrapped keys again; run blue-store erase replay", dialogue)
+		return wrongCertificate("dialogue %s has wrapped keys again; run blue-store erase replay", dialogue)
 	case status.State != seal.StateErased:
-		return wrong("the keys of dialogue %s are %.40q, not erased", dialogue, status.State)
+		return wrongCertificate("the keys of dialogue %s are %.40q, not erased", dialogue, status.State)
 	}
 	pk := record.DialoguePartition(dialogue)
 	left, err := store.Query(ctx, record.Query{Table: record.Dialogues, Partition: pk})
@@ -174,11 +174,11 @@ func checkErased(ctx context.Context, store record.Store, dialogue string) error
 	case err != nil:
 		return err
 	case len(left) != 1 || !record.IsErased(left[0]):
-		return wrong("%d records of dialogue %s are stored instead of its tombstone alone; run blue-store erase replay", len(left), dialogue)
+		return wrongCertificate("%d records of dialogue %s are stored instead of its tombstone alone; run blue-store erase replay", len(left), dialogue)
 	}
 	n, err := leftovers(ctx, store, pk)
 	if err == nil && n > 0 {
-		err = wrong("%d pieces of an unfinished commit to dialogue %s are stored; erase it again", n, dialogue)
+		err = wrongCertificate("%d pieces of an unfinished commit to dialogue %s are stored; erase it again", n, dialogue)
 	}
 	return err
 }
@@ -203,9 +203,9 @@ func (c *Certificate) checkUser(ctx context.Context, store record.Store) error {
 			return err
 		}
 	}
-	stored, err := reader(store).StoredKeyHashes(ctx, c.Subject.ID)
+	stored, err := erasureRing(store).StoredKeyHashes(ctx, c.Subject.ID)
 	if err == nil && len(stored) > 0 {
-		err = wrong("a key of user %s is stored", c.Subject.ID)
+		err = wrongCertificate("a key of user %s is stored", c.Subject.ID)
 	}
 	return err
 }
@@ -214,16 +214,16 @@ func (c *Certificate) checkUser(ctx context.Context, store record.Store) error {
 // the certificate says are gone.
 func (c *Certificate) checkHolds(ctx context.Context, store record.Store, dialogue string) error {
 	user := c.Subject.ID
-	status, err := reader(store).Status(ctx, dialogue)
+	status, err := erasureRing(store).Status(ctx, dialogue)
 	if err != nil && !errors.Is(err, blue.ErrNotFound) {
 		return err
 	}
 	if slices.Contains(status.Users(), user) || len(status.StraysOf(user)) > 0 {
-		return wrong("user %s holds a key of dialogue %s", user, dialogue)
+		return wrongCertificate("user %s holds a key of dialogue %s", user, dialogue)
 	}
 	for _, hash := range status.Fingerprints() {
 		if slices.Contains(c.Keys, hash) {
-			return wrong("the key %.64q is stored again, in dialogue %s", hash, dialogue)
+			return wrongCertificate("the key %.64q is stored again, in dialogue %s", hash, dialogue)
 		}
 	}
 	return nil

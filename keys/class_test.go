@@ -58,7 +58,7 @@ func TestClass(t *testing.T) {
 			t.Errorf("%v is %q, want %q", err, got, want)
 		}
 	}
-	if got := Class(newMissingError("no header")); got != "missing" {
+	if got := Class(newMissingKeyError("no header")); got != "missing" {
 		t.Errorf("a missing record is %q", got)
 	}
 }

@@ -67,7 +67,7 @@ func (r *Ring) BeginErase(ctx context.Context, dialogue, onlyUser string) (Erasu
 			e = newErasure(old)
 			return nil, nil
 		}
-		now := timestamp(r.now())
+		now := keyTimestamp(r.now())
 		put := record.Write{Table: record.Keys, Record: record.Record{Key: old.Key, Attrs: record.Attrs{attrStarted: now}}, Prev: old.Attrs}
 		maps.Copy(put.Record.Attrs, old.Attrs)
 		delete(put.Record.Attrs, attrFinished)
@@ -157,7 +157,7 @@ func (r *Ring) FinishErase(ctx context.Context, dialogue string) (Erasure, error
 		}
 		put := record.Write{Table: record.Keys, Record: old.Clone(), Prev: old.Attrs}
 		put.Record.Attrs[attrState] = record.S(stateErased)
-		put.Record.Attrs[attrFinished] = timestamp(r.now())
+		put.Record.Attrs[attrFinished] = keyTimestamp(r.now())
 		e = newErasure(put.Record)
 		return []record.Write{p.replaceHeader(record.Attrs{attrState: record.S(stateErased)}), put}, nil
 	})

@@ -227,7 +227,7 @@ var errMissing = fmt.Errorf("%w: missing", blue.ErrSealed)
 
 var errClosed = fmt.Errorf("%w: the key ring is closed", blue.ErrUnavailable)
 
-func newMissingError(format string, args ...any) error {
+func newMissingKeyError(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errMissing, fmt.Sprintf(format, args...))
 }
 

@@ -47,7 +47,7 @@ func wrapKey(b Binding) record.Key { return record.DialogueKey(b.Dialogue, b.SK(
 // wrapPrefix returns the start of the sort keys of all wraps of one version.
 func wrapPrefix(version uint32) string { return fmt.Sprintf("wrap#%010d#", version) }
 
-func timestamp(at time.Time) record.Value { return record.S(at.UTC().Format(record.TimeLayout)) }
+func keyTimestamp(at time.Time) record.Value { return record.S(at.UTC().Format(record.TimeLayout)) }
 
 // newHeader returns the key header of a dialogue with version 1.
 func newHeader(dialogue string, now time.Time) record.Record {
@@ -55,7 +55,7 @@ func newHeader(dialogue string, now time.Time) record.Record {
 		attrActive:  record.N(1),
 		attrState:   record.S(stateActive),
 		attrTurn:    record.S(rand.Text()),
-		attrCreated: timestamp(now),
+		attrCreated: keyTimestamp(now),
 	}}
 }
 
@@ -69,7 +69,7 @@ func newWrap(b Binding, umk string, w Wrapped, secret *envelope.Secret, now time
 		attrUser:    record.S(b.User),
 		attrVersion: record.N(int64(b.Version)),
 		attrProof:   record.B(proof[:]),
-		attrCreated: timestamp(now),
+		attrCreated: keyTimestamp(now),
 	}}}, err
 }
 
@@ -202,7 +202,7 @@ func (p *partition) active() (uint32, error) {
 }
 
 func missingHeader(dialogue string) error {
-	return newMissingError("dialogue %s has no key: its key header (%s) is missing", dialogue, headerSK)
+	return newMissingKeyError("dialogue %s has no key: its key header (%s) is missing", dialogue, headerSK)
 }
 
 // state returns the state of the key header, "" if there is none.

@@ -280,7 +280,7 @@ func (r *Ring) readWrap(ctx context.Context, b Binding) (w Wrapped, umk string, 
 			return nil, "", fmt.Errorf("%w: key version %d is not granted to user %s", ErrDenied, b.Version, b.User)
 		}
 	}
-	return nil, "", newMissingError("there is no key version %d: %s is missing", b.Version, b.SK())
+	return nil, "", newMissingKeyError("there is no key version %d: %s is missing", b.Version, b.SK())
 }
 
 // unwrapGranted opens a wrap that only the provider can open. It does not need the

@@ -88,7 +88,7 @@ func (b *batch) get(w record.Write) (attrs record.Attrs, exists bool, err error)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, false, nil
 	}
-	return decode(text, blobs), true, err
+	return decodeAttrs(text, blobs), true, err
 }
 
 func (b *batch) apply(writes []record.Write) error {
@@ -100,7 +100,7 @@ func (b *batch) apply(writes []record.Write) error {
 			if len(w.Record.Attrs) > 0 {
 				query = "INSERT INTO " + string(w.Table) + " (PK, SK, attrs, blobs) VALUES (?, ?, ?, ?)" +
 					" ON CONFLICT (PK, SK) DO UPDATE SET attrs = excluded.attrs, blobs = excluded.blobs"
-				text, blobs := encode(w.Record)
+				text, blobs := encodeAttrs(w.Record)
 				args = append(args, text, blobs)
 			}
 			stmt, err := b.statement(query)

@@ -97,16 +97,16 @@ func (s *Store) Identity(context.Context) ([]string, error) {
 	return []string{"SQLite"}, nil
 }
 
-// encode returns the columns attrs and blobs of a record (schema.sql). decode restores
-// the record exactly. Integers are written in full. In strings only '"', '\' and the
-// control characters are escaped, as JSON requires.
-func encode(r record.Record) (text string, blobs []byte) {
+// encodeAttrs returns the columns attrs and blobs of a record (schema.sql).
+// decodeAttrs restores the record exactly. Integers are written in full. In
+// strings only '"', '\' and the control characters are escaped, as JSON requires.
+func encodeAttrs(r record.Record) (text string, blobs []byte) {
 	object := []byte{'{'}
 	blobs = []byte{} // not nil, which is NULL in SQL
 	for _, name := range r.Names() {
 		v := r.Attrs[name]
 		if v.Type() == record.Bytes {
-			blobs = appendLP(appendLP(blobs, []byte(name)), v.Bin())
+			blobs = appendRowBlob(appendRowBlob(blobs, []byte(name)), v.Bin())
 			continue
 		}
 		if len(object) > 1 {
@@ -125,8 +125,8 @@ func encode(r record.Record) (text string, blobs []byte) {
 	return string(append(object, '}')), blobs
 }
 
-// appendLP appends the length of x as 8 bytes big-endian, and x.
-func appendLP(b, x []byte) []byte {
+// appendRowBlob appends the length of x as 8 bytes big-endian, and x.
+func appendRowBlob(b, x []byte) []byte {
 	return append(binary.BigEndian.AppendUint64(b, uint64(len(x))), x...)
 }
 
@@ -146,17 +146,17 @@ func appendText(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// decode reverses encode. It returns nil for columns that encode does not return. The
-// values share memory with text and blobs.
-func decode(text string, blobs []byte) record.Attrs {
+// decodeAttrs reverses encodeAttrs. It returns nil for columns that encodeAttrs
+// does not return. The values share memory with text and blobs.
+func decodeAttrs(text string, blobs []byte) record.Attrs {
 	attrs := record.Attrs{}
-	if !json.Valid([]byte(text)) || !decodeObject(attrs, text) {
+	if !json.Valid([]byte(text)) || !decodeAttrsObject(attrs, text) {
 		return nil
 	}
 	last := ""
 	for len(blobs) > 0 {
-		name, rest, hasName := cutLP(blobs)
-		value, rest, hasValue := cutLP(rest)
+		name, rest, hasName := cutRowBlob(blobs)
+		value, rest, hasValue := cutRowBlob(rest)
 		_, isDuplicate := attrs[string(name)]
 		if !hasName || !hasValue || isDuplicate || string(name) <= last {
 			return nil
@@ -170,9 +170,9 @@ func decode(text string, blobs []byte) record.Attrs {
 	return attrs
 }
 
-// cutLP cuts one element of appendLP off the start of b. An append to the element does
-// not change the rest.
-func cutLP(b []byte) (x, rest []byte, ok bool) {
+// cutRowBlob cuts one element of appendRowBlob off the start of b. An append to
+// the element does not change the rest.
+func cutRowBlob(b []byte) (x, rest []byte, ok bool) {
 	if len(b) < 8 {
 		return nil, nil, false
 	}
@@ -183,9 +183,9 @@ func cutLP(b []byte) (x, rest []byte, ok bool) {
 	return slices.Clip(b[8 : 8+n]), b[8+n:], true
 }
 
-// decodeObject reads a flat object from valid JSON. This is faster than package json,
-// and a query spends half of its time here.
-func decodeObject(attrs record.Attrs, text string) bool {
+// decodeAttrsObject reads a flat object from valid JSON. This is faster than
+// package json, and a query spends half of its time here.
+func decodeAttrsObject(attrs record.Attrs, text string) bool {
 	next, rest := cutJSONToken(text)
 	if next != "{" {
 		return false
@@ -201,11 +201,11 @@ func decodeObject(attrs record.Attrs, text string) bool {
 		_, after = cutJSONToken(after) // the colon
 		var raw string
 		raw, rest = cutJSONToken(after)
-		key, ok := unquote(name)
+		key, ok := unquoteAttrsToken(name)
 		if !ok {
 			return false
 		}
-		if attrs[key], ok = decodeValue(raw); !ok {
+		if attrs[key], ok = decodeAttrsValue(raw); !ok {
 			return false
 		}
 	}
@@ -232,8 +232,8 @@ func cutJSONToken(text string) (token, rest string) {
 	return text[:end], text[end:]
 }
 
-// unquote decodes a JSON string.
-func unquote(raw string) (string, bool) {
+// unquoteAttrsToken decodes a JSON string.
+func unquoteAttrsToken(raw string) (string, bool) {
 	if !strings.Contains(raw, `\`) {
 		return raw[1 : len(raw)-1], true
 	}
@@ -242,10 +242,10 @@ func unquote(raw string) (string, bool) {
 	return s, err == nil
 }
 
-func decodeValue(raw string) (record.Value, bool) {
+func decodeAttrsValue(raw string) (record.Value, bool) {
 	switch raw[0] {
 	case '"':
-		s, ok := unquote(raw)
+		s, ok := unquoteAttrsToken(raw)
 		return record.S(s), ok
 	case 't', 'f':
 		return record.T(raw == "true"), true
@@ -306,22 +306,22 @@ func (s *Store) Wraps(ctx context.Context) ([]record.Record, error) {
 // the size of the binary attributes with their names.
 func viewSQL(v record.View) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "CREATE VIEW %s AS SELECT substr(PK, %d) AS dialogue, SK", identifier(v.Name), len("dialogue#")+1)
+	fmt.Fprintf(&b, "CREATE VIEW %s AS SELECT substr(PK, %d) AS dialogue, SK", quoteSQLIdentifier(v.Name), len("dialogue#")+1)
 	for _, column := range v.Columns {
-		path := literal("$." + string(appendText(nil, column)))
-		fmt.Fprintf(&b, ", json_extract(attrs, %s) AS %s", path, identifier(column))
+		path := quoteSQLLiteral("$." + string(appendText(nil, column)))
+		fmt.Fprintf(&b, ", json_extract(attrs, %s) AS %s", path, quoteSQLIdentifier(column))
 	}
 	b.WriteString(", length(blobs) AS sealed_bytes FROM blue_dialogues WHERE ")
 	if v.Exact != "" {
-		fmt.Fprintf(&b, "SK = %s", literal(v.Exact))
+		fmt.Fprintf(&b, "SK = %s", quoteSQLLiteral(v.Exact))
 	} else {
-		fmt.Fprintf(&b, "substr(SK, 1, %d) = %s", utf8.RuneCountInString(v.Prefix), literal(v.Prefix))
+		fmt.Fprintf(&b, "substr(SK, 1, %d) = %s", utf8.RuneCountInString(v.Prefix), quoteSQLLiteral(v.Prefix))
 	}
 	return b.String()
 }
 
-func identifier(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
-func literal(s string) string    { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+func quoteSQLIdentifier(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+func quoteSQLLiteral(s string) string    { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // updateViews creates the views that are missing or have another definition. It takes
 // the write lock only if there are any.
@@ -343,7 +343,7 @@ func (f *databaseFile) updateViews(ctx context.Context, views []record.View) err
 	}
 	return f.write(ctx, func(conn *sql.Conn) error {
 		for _, v := range stale {
-			for _, statement := range []string{"DROP VIEW IF EXISTS " + identifier(v.Name), viewSQL(v)} {
+			for _, statement := range []string{"DROP VIEW IF EXISTS " + quoteSQLIdentifier(v.Name), viewSQL(v)} {
 				if _, err := conn.ExecContext(ctx, statement); err != nil {
 					return fmt.Errorf("creating the view %s: %w", v.Name, err)
 				}

@@ -19,18 +19,18 @@ func TestRowForm(t *testing.T) {
 		"z": record.S("a\"\\\x00\n<é"), "n": record.N(math.MinInt64), "max": record.N(math.MaxInt64), "t": record.T(true), "f": record.T(false),
 		"b2": record.B([]byte{1, 2}), "b1": record.B(nil),
 	}}
-	text, blobs := encode(r)
+	text, blobs := encodeAttrs(r)
 	if want := `{"f":false,"max":9223372036854775807,"n":-9223372036854775808,"t":true,"z":"a\"\\\u0000\u000a<é"}`; text != want {
 		t.Errorf("attrs %s, want %s", text, want)
 	}
 	if want := "0000000000000002" + "6231" + "0000000000000000" + "0000000000000002" + "6232" + "0000000000000002" + "0102"; hex.EncodeToString(blobs) != want {
 		t.Errorf("blobs %x, want %s", blobs, want)
 	}
-	text, blobs = encode(record.Record{Attrs: record.Attrs{"b": record.B([]byte{1})}})
+	text, blobs = encodeAttrs(record.Record{Attrs: record.Attrs{"b": record.B([]byte{1})}})
 	if text != "{}" {
 		t.Errorf("attrs %s, want {}", text)
 	}
-	if attrs := decode(text, blobs); len(attrs) != 1 {
+	if attrs := decodeAttrs(text, blobs); len(attrs) != 1 {
 		t.Errorf("decoded %v", attrs)
 	}
 }
@@ -50,7 +50,7 @@ func TestRowRoundTrip(t *testing.T) {
 	names := rapid.StringN(1, 10, -1)
 	rapid.Check(t, func(t *rapid.T) {
 		r := record.Record{Attrs: rapid.MapOfN(names, value, 1, 8).Draw(t, "attrs")}
-		if attrs := decode(encode(r)); !r.Equal(record.Record{Attrs: attrs}) {
+		if attrs := decodeAttrs(encodeAttrs(r)); !r.Equal(record.Record{Attrs: attrs}) {
 			t.Fatalf("%v is decoded as %v", r.Attrs, attrs)
 		}
 	})
@@ -85,11 +85,11 @@ var badRows = map[string]struct{ text, blobs string }{
 	"not ascending":       {`{"a":1}`, lp("c") + lp("") + lp("b") + lp("")},
 }
 
-func lp(s string) string { return string(appendLP(nil, []byte(s))) }
+func lp(s string) string { return string(appendRowBlob(nil, []byte(s))) }
 
 func TestBadRows(t *testing.T) {
 	for name, c := range badRows {
-		if attrs := decode(c.text, []byte(c.blobs)); attrs != nil {
+		if attrs := decodeAttrs(c.text, []byte(c.blobs)); attrs != nil {
 			t.Errorf("%s: decoded as %v", name, attrs)
 		}
 	}
@@ -97,7 +97,7 @@ func TestBadRows(t *testing.T) {
 
 // TestForeignJSON decodes an object with the spaces and escapes of another program.
 func TestForeignJSON(t *testing.T) {
-	attrs := decode(" {\n\t\"a\" : \"x\\u00e9\\/\\\"\" ,\"\\u0062\":1\r, \"c\":true } ", nil)
+	attrs := decodeAttrs(" {\n\t\"a\" : \"x\\u00e9\\/\\\"\" ,\"\\u0062\":1\r, \"c\":true } ", nil)
 	want := record.Record{Attrs: record.Attrs{"a": record.S("xé/\""), "b": record.N(1), "c": record.T(true)}}
 	if !want.Equal(record.Record{Attrs: attrs}) {
 		t.Errorf("decoded %v", attrs)
@@ -108,18 +108,18 @@ func FuzzDecode(f *testing.F) {
 	for _, c := range badRows {
 		f.Add(c.text, []byte(c.blobs))
 	}
-	text, blobs := encode(record.Record{Attrs: record.Attrs{"a": record.S("\x00é"), "n": record.N(-5), "b": record.B([]byte("x"))}})
+	text, blobs := encodeAttrs(record.Record{Attrs: record.Attrs{"a": record.S("\x00é"), "n": record.N(-5), "b": record.B([]byte("x"))}})
 	f.Add(text, blobs)
 	f.Fuzz(func(t *testing.T, text string, blobs []byte) {
-		attrs := decode(text, blobs)
+		attrs := decodeAttrs(text, blobs)
 		if attrs == nil {
 			return
 		}
 		r := record.Record{Attrs: attrs}
-		if again := decode(encode(r)); !r.Equal(record.Record{Attrs: again}) {
+		if again := decodeAttrs(encodeAttrs(r)); !r.Equal(record.Record{Attrs: again}) {
 			t.Fatalf("%v is decoded as %v", attrs, again)
 		}
-		if _, b := encode(r); string(b) != string(blobs) {
+		if _, b := encodeAttrs(r); string(b) != string(blobs) {
 			t.Fatalf("two forms of the same blobs: %x and %x", blobs, b)
 		}
 	})

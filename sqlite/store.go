@@ -1,7 +1,9 @@
 // Package sqlite is a record.Store in two SQLite files in WAL mode.
 //
-// The package has the files and their schema, the form of a row, and the commit as one
-// SQLite transaction. It has views for people who open the file with a tool, and it
+// The package has the files and their schema, and the commit as one SQLite
+// transaction. A record is one row: its attributes are encoded as JSON text and
+// blobs. A databaseFile is one of the two files. The package has views for people
+// who open the file with a tool, removes deleted bytes from the files (Scrub), and
 // translates the errors of SQLite. These are in other packages:
 //
 //   - Package internal/engine maps entities to records.
@@ -232,7 +234,7 @@ func (f *databaseFile) read(ctx context.Context, query string, args ...any) ([]r
 		if err := rows.Scan(&pk, &sk, &text, &blobs); err != nil {
 			return nil, f.wrapError(ctx, "reading", err)
 		}
-		records = append(records, record.Record{Key: record.Key{Partition: record.Partition(pk), Item: sk}, Attrs: decode(text, blobs)})
+		records = append(records, record.Record{Key: record.Key{Partition: record.Partition(pk), Item: sk}, Attrs: decodeAttrs(text, blobs)})
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, f.wrapError(ctx, "reading", err)

@@ -113,7 +113,7 @@ func (g *Graph) trace(adopted, resolved []blue.EntityID, at time.Time) *Provenan
 		s.Evidence, s.Claims = then.grounds(id, grounds)
 		p.Tensions = append(p.Tensions, s)
 	}
-	p.Evidence, p.Claims = split(then.restsOn(grounds).sorted())
+	p.Evidence, p.Claims = splitGrounding(then.restsOn(grounds).sorted())
 	return p
 }
 
@@ -188,7 +188,7 @@ func (m moment) grounds(id blue.EntityID, all ids) (evidence, claims []blue.Enti
 		return isGrounding(t) && isArgument(other)
 	})
 	all.add(list...)
-	return split(list)
+	return splitGrounding(list)
 }
 
 // restsOn adds to a set all evidence and claims that its members rest on (step
@@ -218,8 +218,9 @@ func isArgument(id blue.EntityID) bool {
 	return id.Kind == blue.KindEvidence || id.Kind == blue.KindClaim
 }
 
-// split returns the evidence and the claims of a list. Neither list is nil.
-func split(list []blue.EntityID) (evidence, claims []blue.EntityID) {
+// splitGrounding returns the evidence and the claims of a list. Neither list is
+// nil.
+func splitGrounding(list []blue.EntityID) (evidence, claims []blue.EntityID) {
 	evidence, claims = []blue.EntityID{}, []blue.EntityID{}
 	for _, id := range list {
 		if id.Kind == blue.KindEvidence {

@@ -6,4 +6,8 @@
 // concurrently while the snapshot does not change. Loading a dialogue is in
 // package blue (DialogueStore). The rules of a dialogue, the convergence gate
 // among them, are in package blue as well.
+//
+// The export of a dialogue as JSON, and the forms of the graph (text, JSON,
+// Graphviz), are written here too. How the program prints a single entity is in
+// cmd.
 package view

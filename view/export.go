@@ -51,15 +51,15 @@ func Export(s *blue.Snapshot, at time.Time) (map[string]any, error) {
 		return cmp.Compare(a.Slug, b.Slug) // as Blue's index returns them
 	})
 	doc := object{
-		"dialogue": d.dialogue(), "experts": list(experts, expertObject), "scoreboard": list(Scoreboard(s), rowObject),
-		"references": list(s.Refs(), referenceObject), "events": list(s.Events, eventObject), "moves": list(s.Moves, moveObject),
-		"signals": signals(s), "rounds": list(s.Rounds, roundObject), "warnings": list(Warnings(s), warningObject), "exported_at": timestamp(at),
+		"dialogue": d.dialogue(), "experts": exportedList(experts, expertObject), "scoreboard": exportedList(Scoreboard(s), rowObject),
+		"references": exportedList(s.Refs(), referenceObject), "events": exportedList(s.Events, eventObject), "moves": exportedList(s.Moves, moveObject),
+		"signals": signals(s), "rounds": exportedList(s.Rounds, roundObject), "warnings": exportedList(Warnings(s), warningObject), "exported_at": exportedTime(at),
 	}
 	for _, kind := range blue.NumberedKinds() {
 		entities := slices.SortedStableFunc(slices.Values(s.Numbered(kind)), func(a, b blue.Contributed) int { return a.Common().ID.Compare(b.Common().ID) })
-		doc[kind.Plural()] = list(entities, d.numbered)
+		doc[kind.Plural()] = exportedList(entities, d.numbered)
 	}
-	doc["verdicts"] = list(sortedVerdicts(s), d.verdict)
+	doc["verdicts"] = exportedList(sortedVerdicts(s), d.verdict)
 	if d.err != nil {
 		return nil, d.err
 	}
@@ -115,13 +115,13 @@ func (d *exporter) anyJSON(raw []byte, of string) any {
 func (d *exporter) dialogue() any {
 	s := &d.s.Dialogue
 	o := object{
-		"dialogue_id": string(s.ID), "title": s.Title, "question": optional(s.Question), "status": string(s.Status), "output_dir": optional(s.OutputDir),
-		"created_at": timestamp(s.CreatedAt), "converged_at": timestamp(s.ConvergedAt), "total_rounds": s.TotalRounds, "total_alignment": s.TotalAlignment,
-		"calibrated": s.Calibrated, "background": nil, "domain_id": optional(s.DomainID), "ethos_id": optional(s.EthosID),
+		"dialogue_id": string(s.ID), "title": s.Title, "question": exportedOptional(s.Question), "status": string(s.Status), "output_dir": exportedOptional(s.OutputDir),
+		"created_at": exportedTime(s.CreatedAt), "converged_at": exportedTime(s.ConvergedAt), "total_rounds": s.TotalRounds, "total_alignment": s.TotalAlignment,
+		"calibrated": s.Calibrated, "background": nil, "domain_id": exportedOptional(s.DomainID), "ethos_id": exportedOptional(s.EthosID),
 	}
 	if b := s.Background; b != nil {
 		o["background"] = object{
-			"subject": b.Subject, "description": pointer(b.Description), "situation": pointer(b.Situation),
+			"subject": b.Subject, "description": exportedPointer(b.Description), "situation": exportedPointer(b.Situation),
 			"constraints": d.anyJSON(b.Constraints, "background.constraints"),
 		}
 	}
@@ -130,9 +130,9 @@ func (d *exporter) dialogue() any {
 
 func expertObject(e *blue.Expert) any {
 	o := object{
-		"expert_slug": string(e.Slug), "role": e.Role, "description": optional(e.Description), "focus": optional(e.Focus), "color": optional(e.Color),
-		"tier": string(e.Tier), "source": string(e.Source), "relevance": pointer(e.Relevance), "creation_reason": optional(e.CreationReason),
-		"scores": byRoundText(e.Scores), "total_score": e.TotalScore, "first_round": pointer(e.FirstRound), "created_at": timestamp(e.CreatedAt), "raw_content": nil,
+		"expert_slug": string(e.Slug), "role": e.Role, "description": exportedOptional(e.Description), "focus": exportedOptional(e.Focus), "color": exportedOptional(e.Color),
+		"tier": string(e.Tier), "source": string(e.Source), "relevance": exportedPointer(e.Relevance), "creation_reason": exportedOptional(e.CreationReason),
+		"scores": byRoundText(e.Scores), "total_score": e.TotalScore, "first_round": exportedPointer(e.FirstRound), "created_at": exportedTime(e.CreatedAt), "raw_content": nil,
 	}
 	if e.RawContent != nil {
 		o["raw_content"] = byRoundText(e.RawContent)
@@ -153,14 +153,14 @@ func (d *exporter) numbered(e blue.Contributed) any {
 	c := e.Common()
 	o := object{
 		"id": c.ID.String(), "round": c.ID.Round, "seq": int64(c.ID.Seq), "label": c.Label, c.ID.Kind.TextField(): e.Text(),
-		"contributors": texts(c.Contributors), "status": string(c.Status), "refs": nil, "created_at": timestamp(c.CreatedAt), "local_id": optional(c.LocalID),
+		"contributors": exportedTexts(c.Contributors), "status": string(c.Status), "refs": nil, "created_at": exportedTime(c.CreatedAt), "local_id": exportedOptional(c.LocalID),
 	}
 	if len(c.References) > 0 {
-		o["refs"] = list(c.References, func(r blue.Reference) any { return object{"type": string(r.Type), "target": r.Target.String()} })
+		o["refs"] = exportedList(c.References, func(r blue.Reference) any { return object{"type": string(r.Type), "target": r.Target.String()} })
 	}
 	if r, ok := e.(*blue.Recommendation); ok {
 		o["parameters"] = d.anyJSON(r.Parameters, "parameters of "+r.ID.String())
-		o["adopted_in_verdict"] = optional(string(r.AdoptedInVerdict))
+		o["adopted_in_verdict"] = exportedOptional(string(r.AdoptedInVerdict))
 	}
 	return o
 }
@@ -171,10 +171,10 @@ func (d *exporter) verdict(v *blue.Verdict) any {
 	}
 	p := d.g.provenance(v)
 	return object{
-		"verdict_id": string(v.ID), "verdict_type": string(v.Type), "round": v.Round, "author_expert": optional(string(v.AuthorExpert)),
-		"recommendation": v.Recommendation, "description": v.Description, "conditions": optionalTexts(v.Conditions), "vote": optional(v.Vote),
-		"confidence": optional(cmp.Or(v.Confidence, v.ConfidenceText)), "tensions_accepted": optionalTexts(v.TensionsAccepted),
-		"supporting_experts": optionalTexts(v.SupportingExperts), "created_at": timestamp(v.CreatedAt), "forced": v.Forced,
+		"verdict_id": string(v.ID), "verdict_type": string(v.Type), "round": v.Round, "author_expert": exportedOptional(string(v.AuthorExpert)),
+		"recommendation": v.Recommendation, "description": v.Description, "conditions": optionalTexts(v.Conditions), "vote": exportedOptional(v.Vote),
+		"confidence": exportedOptional(cmp.Or(v.Confidence, v.ConfidenceText)), "tensions_accepted": optionalTexts(v.TensionsAccepted),
+		"supporting_experts": optionalTexts(v.SupportingExperts), "created_at": exportedTime(v.CreatedAt), "forced": v.Forced,
 		"tensions_resolved": displayIDs(p.TensionsResolved()), "recommendations_adopted": displayIDs(p.RecommendationsAdopted()),
 		"key_evidence": displayIDs(p.Evidence), "key_claims": displayIDs(p.Claims),
 		"ethos_compliance": d.anyJSON(v.EthosCompliance, "ethos_compliance of verdict "+string(v.ID)),
@@ -195,10 +195,10 @@ func rowObject(r ScoreboardRow) any {
 
 func roundObject(r *blue.RoundRecord) any {
 	return object{
-		"round": r.Round, "title": optional(r.Title), "summary": optional(r.Summary), "status": string(r.Status), "score": r.Score,
+		"round": r.Round, "title": exportedOptional(r.Title), "summary": exportedOptional(r.Summary), "status": string(r.Status), "score": r.Score,
 		"score_wisdom": r.Wisdom, "score_consistency": r.Consistency, "score_truth": r.Truth, "score_relationships": r.Relationships,
 		"open_tensions": r.OpenTensions, "new_perspectives": r.NewPerspectives, "converge_signals": r.ConvergeSignals, "panel_size": r.PanelSize,
-		"created_at": timestamp(r.CreatedAt), "completed_at": timestamp(r.CompletedAt),
+		"created_at": exportedTime(r.CreatedAt), "completed_at": exportedTime(r.CompletedAt),
 	}
 }
 
@@ -207,7 +207,7 @@ func signals(s *blue.Snapshot) []any {
 	all := []any{}
 	for _, r := range s.Rounds {
 		for _, slug := range slices.Sorted(maps.Keys(r.Signals)) {
-			all = append(all, object{"round": r.Round, "expert_name": string(slug), "signaled_at": timestamp(r.Signals[slug])})
+			all = append(all, object{"round": r.Round, "expert_name": string(slug), "signaled_at": exportedTime(r.Signals[slug])})
 		}
 	}
 	return all
@@ -216,14 +216,14 @@ func signals(s *blue.Snapshot) []any {
 func referenceObject(r blue.Ref) any {
 	return object{
 		"source_id": r.Source.String(), "source_type": string(rune(r.Source.Kind.Letter())), "ref_type": string(r.Type),
-		"target_id": r.Target.String(), "target_type": string(rune(r.Target.Kind.Letter())), "created_at": timestamp(r.CreatedAt),
+		"target_id": r.Target.String(), "target_type": string(rune(r.Target.Kind.Letter())), "created_at": exportedTime(r.CreatedAt),
 	}
 }
 
 func eventObject(e *blue.Event) any {
 	return object{
-		"entity": e.Of.String(), "event_type": e.Type, "event_round": e.Round, "actors": texts(e.Actors), "reason": optional(e.Reason),
-		"reference": optional(e.Reference), "result_id": optional(e.ResultID), "created_at": timestamp(e.CreatedAt),
+		"entity": e.Of.String(), "event_type": e.Type, "event_round": e.Round, "actors": exportedTexts(e.Actors), "reason": exportedOptional(e.Reason),
+		"reference": exportedOptional(e.Reference), "result_id": exportedOptional(e.ResultID), "created_at": exportedTime(e.CreatedAt),
 	}
 }
 
@@ -232,16 +232,16 @@ func eventObject(e *blue.Event) any {
 func moveObject(m *blue.Move) any {
 	return object{
 		"round": m.Round, "expert_slug": string(cmp.Or(m.Display, m.Expert)), "seq": int64(m.Seq), "move_type": string(m.Type),
-		"targets": texts(m.Targets), "context": optional(m.Context), "created_at": timestamp(m.CreatedAt),
+		"targets": exportedTexts(m.Targets), "context": exportedOptional(m.Context), "created_at": exportedTime(m.CreatedAt),
 	}
 }
 
 func warningObject(w blue.Warning) any {
-	return object{"type": w.Type, "expert": optional(string(w.Expert)), "round": pointer(w.Round), "message": w.Message}
+	return object{"type": w.Type, "expert": exportedOptional(string(w.Expert)), "round": exportedPointer(w.Round), "message": w.Message}
 }
 
-// list returns a JSON list, not nil.
-func list[T any](items []T, each func(T) any) []any {
+// exportedList returns a JSON list, not nil.
+func exportedList[T any](items []T, each func(T) any) []any {
 	l := make([]any, 0, len(items))
 	for _, item := range items {
 		l = append(l, each(item))
@@ -249,31 +249,33 @@ func list[T any](items []T, each func(T) any) []any {
 	return l
 }
 
-// optional returns a text, or null for "".
-func optional(s string) any {
+// exportedOptional returns a text, or null for "".
+func exportedOptional(s string) any {
 	if s == "" {
 		return nil
 	}
 	return s
 }
 
-// pointer returns a value, or null for nil.
-func pointer[T any](p *T) any {
+// exportedPointer returns a value, or null for nil.
+func exportedPointer[T any](p *T) any {
 	if p == nil {
 		return nil
 	}
 	return *p
 }
 
-// texts returns a list of texts, not nil.
-func texts[T ~string](items []T) []any { return list(items, func(s T) any { return string(s) }) }
+// exportedTexts returns a list of texts, not nil.
+func exportedTexts[T ~string](items []T) []any {
+	return exportedList(items, func(s T) any { return string(s) })
+}
 
 // optionalTexts returns a list of texts, or null for nil.
 func optionalTexts[T ~string](items []T) any {
 	if items == nil {
 		return nil
 	}
-	return texts(items)
+	return exportedTexts(items)
 }
 
 // displayIDs returns a list of ids, or null for an empty one.
@@ -281,11 +283,11 @@ func displayIDs(ids []blue.EntityID) any {
 	if len(ids) == 0 {
 		return nil
 	}
-	return list(ids, func(id blue.EntityID) any { return id.String() })
+	return exportedList(ids, func(id blue.EntityID) any { return id.String() })
 }
 
-// timestamp returns a time as text, or null for the zero time.
-func timestamp(t time.Time) any {
+// exportedTime returns a time as text, or null for the zero time.
+func exportedTime(t time.Time) any {
 	if t.IsZero() {
 		return nil
 	}

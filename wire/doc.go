@@ -7,6 +7,9 @@
 // number that does not fit 64 bits (SPEC §13, bug 12) and an unknown name in a
 // closed list (bug 18).
 //
+// A scanner checks the text, and a reader collects the warnings and errors of its
+// members.
+//
 // The rules of a request are in package blue (Validate). The JSON of answers
 // and of an export is in the program and in package view.
 //

@@ -147,9 +147,9 @@ func (o object) required(key string) string {
 	return text
 }
 
-// texts returns the texts of a list, nil if there is no list. Other elements
+// textMembers returns the texts of a list, nil if there is no list. Other elements
 // leave a warning.
-func texts[T ~string](o object, key string) []T {
+func textMembers[T ~string](o object, key string) []T {
 	elements := o.list(key)
 	if elements == nil {
 		return nil

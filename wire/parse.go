@@ -43,7 +43,7 @@ func ParseNewDialogue(data []byte) (blue.NewDialogue, []blue.Warning, error) {
 	default:
 		in.complain("calibrated must be true or false")
 	}
-	return finish(in, d, nil)
+	return finishRequest(in, d, nil)
 }
 
 // ParseNewExpert reads the fields of Blue's expert-create: expert_slug, role,
@@ -72,7 +72,7 @@ func ParseNewExpert(data []byte) (blue.NewExpert, []blue.Warning, error) {
 	if o.raw("first_round") != nil {
 		e.FirstRound = new(roundOf(o.integer("first_round")))
 	}
-	return finish(in, e, e.Validate)
+	return finishRequest(in, e, e.Validate)
 }
 
 // ParseNewVerdict reads Blue's verdict-register object (SPEC §10) and
@@ -96,16 +96,16 @@ func ParseNewVerdict(id blue.DialogueID, data []byte) (blue.NewVerdict, []blue.W
 	v := blue.NewVerdict{
 		ID: blue.VerdictID(o.required("verdict_id")), Type: blue.VerdictType(o.required("verdict_type")), Round: roundOf(o.requiredInteger("round")),
 		AuthorExpert: blue.ExpertSlug(o.text("author_expert")), Recommendation: o.required("recommendation"), Description: o.required("description"),
-		Conditions: texts[string](o, "conditions"), Vote: o.text("vote"), Confidence: o.text("confidence"),
-		TensionsResolved: texts[string](o, "tensions_resolved"), TensionsAccepted: texts[string](o, "tensions_accepted"),
-		RecommendationsAdopted: texts[string](o, "recommendations_adopted"),
-		KeyEvidence:            texts[string](o, "key_evidence"), KeyClaims: texts[string](o, "key_claims"),
-		SupportingExperts: texts[blue.ExpertSlug](o, "supporting_experts"),
+		Conditions: textMembers[string](o, "conditions"), Vote: o.text("vote"), Confidence: o.text("confidence"),
+		TensionsResolved: textMembers[string](o, "tensions_resolved"), TensionsAccepted: textMembers[string](o, "tensions_accepted"),
+		RecommendationsAdopted: textMembers[string](o, "recommendations_adopted"),
+		KeyEvidence:            textMembers[string](o, "key_evidence"), KeyClaims: textMembers[string](o, "key_claims"),
+		SupportingExperts: textMembers[blue.ExpertSlug](o, "supporting_experts"),
 		Force:             force == "true" || string(o.raw("force")) == "true", // Blue takes the text as well
 		EthosCompliance:   o.present("ethos_compliance"),
 	}
 	o.checkDialogue(id)
-	return finish(in, v, v.Validate)
+	return finishRequest(in, v, v.Validate)
 }
 
 // ParseRoundBatch reads Blue's round-register object (SPEC §7). The caller
@@ -141,7 +141,7 @@ func ParseRoundBatch(id blue.DialogueID, round blue.Round, data []byte) (blue.Ro
 	for _, kind := range blue.NumberedKinds() {
 		known = append(known, kind.Plural())
 		for _, item := range o.objects(kind.Plural()) {
-			b.Drafts[kind] = append(b.Drafts[kind], draft(kind, item))
+			b.Drafts[kind] = append(b.Drafts[kind], draftMember(kind, item))
 		}
 	}
 	for _, u := range o.objects("tension_updates") {
@@ -150,7 +150,7 @@ func ParseRoundBatch(id blue.DialogueID, round blue.Round, data []byte) (blue.Ro
 	for _, m := range o.objects("moves") {
 		m.only("expert", "type", "targets", "context")
 		b.Moves = append(b.Moves, blue.MoveDraft{
-			Expert: blue.ExpertSlug(m.text("expert")), Type: m.text("type"), Targets: texts[string](m, "targets"), Context: m.text("context"),
+			Expert: blue.ExpertSlug(m.text("expert")), Type: m.text("type"), Targets: textMembers[string](m, "targets"), Context: m.text("context"),
 		})
 	}
 	o.only(known...)
@@ -158,12 +158,12 @@ func ParseRoundBatch(id blue.DialogueID, round blue.Round, data []byte) (blue.Ro
 	if n, ok := integerOf(o.raw("round")); o.raw("round") != nil && (!ok || n != int64(round)) {
 		in.refuse("round", "invalid_round", fmt.Sprintf("The data name another round than the request's %d", round))
 	}
-	return finish(in, b, nil)
+	return finishRequest(in, b, nil)
 }
 
-func draft(kind blue.Kind, o object) blue.Draft {
+func draftMember(kind blue.Kind, o object) blue.Draft {
 	known := []string{"local_id", "label", kind.TextField(), "contributors", "references"}
-	d := blue.Draft{LocalID: o.text("local_id"), Label: o.text("label"), Text: o.text(kind.TextField()), Contributors: texts[blue.ExpertSlug](o, "contributors")}
+	d := blue.Draft{LocalID: o.text("local_id"), Label: o.text("label"), Text: o.text(kind.TextField()), Contributors: textMembers[blue.ExpertSlug](o, "contributors")}
 	for _, r := range o.objects("references") {
 		r.only("type", "target")
 		d.References = append(d.References, blue.RefDraft{Type: r.text("type"), Target: r.text("target")})
@@ -187,7 +187,7 @@ func tensionUpdate(o object) blue.TensionUpdate {
 	if by, ok := textOf(o.raw("by")); ok {
 		u.By = []blue.ExpertSlug{blue.ExpertSlug(by)}
 	} else {
-		u.By = texts[blue.ExpertSlug](o, "by")
+		u.By = textMembers[blue.ExpertSlug](o, "by")
 	}
 	return u
 }
@@ -231,9 +231,9 @@ func bySlug[V any](o object, key, due string, read func(path string, raw json.Ra
 // roundOf keeps an invalid round invalid where an int has 32 bits.
 func roundOf(n int64) blue.Round { return blue.Round(min(max(n, math.MinInt32), math.MaxInt32)) }
 
-// finish returns the request, or the first of the errors: what makes the text
-// unusable, what the reader refuses, what validate returns.
-func finish[T any](in *reader, request T, validate func() error) (T, []blue.Warning, error) {
+// finishRequest returns the request, or the first of the errors: what makes the
+// text unusable, what the reader refuses, what validate returns.
+func finishRequest[T any](in *reader, request T, validate func() error) (T, []blue.Warning, error) {
 	err := in.err()
 	if err == nil && validate != nil {
 		err = validate()

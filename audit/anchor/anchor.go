@@ -69,7 +69,7 @@ func parseNote(place, chain, note string) (checkpoint.Checkpoint, error) {
 		return c, fmt.Errorf("anchor: %s: %w", place, err)
 	}
 	if c.Origin != checkpoint.Origin(chain) {
-		return c, tampered(place, "has a note of %s", c.Origin)
+		return c, anchorTampered(place, "has a note of %s", c.Origin)
 	}
 	return c, nil
 }
@@ -77,13 +77,15 @@ func parseNote(place, chain, note string) (checkpoint.Checkpoint, error) {
 // foreign describes a file or object that the anchor did not write.
 const foreign = "does not belong to this anchor"
 
-// tampered returns the ErrTampered of a place with unexpected content.
-func tampered(place, format string, args ...any) error {
+// anchorTampered returns the ErrTampered of a place with unexpected content.
+func anchorTampered(place, format string, args ...any) error {
 	return fmt.Errorf("%w: anchor: %s %s", blue.ErrTampered, place, fmt.Sprintf(format, args...))
 }
 
-// unavailable returns the ErrUnavailable of an error of the file system.
-func unavailable(err error) error { return fmt.Errorf("%w: anchor: %w", blue.ErrUnavailable, err) }
+// anchorUnavailable returns the ErrUnavailable of an error of the file system.
+func anchorUnavailable(err error) error {
+	return fmt.Errorf("%w: anchor: %w", blue.ErrUnavailable, err)
+}
 
 // An object is one object of a bucket, or the common prefix of several objects,
 // which ends in "/".
@@ -98,14 +100,14 @@ type object struct {
 // the list.
 func (a *S3) Chains(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		for o, err := range a.list(ctx, a.opts.Prefix, aws.String("/")) {
+		for o, err := range a.listNotes(ctx, a.opts.Prefix, aws.String("/")) {
 			if err != nil {
 				yield("", err)
 				return
 			}
 			chain, isFolder := strings.CutSuffix(strings.TrimPrefix(o.key, a.opts.Prefix), "/")
 			if !isFolder || !checkpoint.IsChain(chain) {
-				chain, err = "", tampered(a.place(o.key), foreign)
+				chain, err = "", anchorTampered(a.place(o.key), foreign)
 			}
 			if !yield(chain, err) {
 				return
@@ -114,10 +116,10 @@ func (a *S3) Chains(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// list yields the objects below a prefix in ascending order of keys. With a lock
-// it yields the oldest version of each, deleted objects included. With a
+// listNotes yields the objects below a prefix in ascending order of keys. With a
+// lock it yields the oldest version of each, deleted objects included. With a
 // delimiter it yields common prefixes. An error is the last value.
-func (a *S3) list(ctx context.Context, prefix string, delimiter *string) iter.Seq2[object, error] {
+func (a *S3) listNotes(ctx context.Context, prefix string, delimiter *string) iter.Seq2[object, error] {
 	pages := a.currentPages
 	if a.opts.LockDays > 0 {
 		pages = a.versionPages
@@ -254,7 +256,7 @@ func (d *Dir) Publish(ctx context.Context, chain string, size uint64, note strin
 		})
 	}
 	if err != nil {
-		return unavailable(err)
+		return anchorUnavailable(err)
 	}
 	return nil
 }
@@ -315,7 +317,7 @@ func list(ctx context.Context, path string, isOwn func(fs.DirEntry) bool) iter.S
 			yield("", fmt.Errorf("%w: anchor: the folder %s", blue.ErrNotFound, path))
 			return
 		case err != nil:
-			yield("", unavailable(err))
+			yield("", anchorUnavailable(err))
 			return
 		}
 		for _, e := range entries {
@@ -326,7 +328,7 @@ func list(ctx context.Context, path string, isOwn func(fs.DirEntry) bool) iter.S
 			name := e.Name()
 			var err error
 			if !isOwn(e) {
-				name, err = "", tampered(filepath.Join(path, name), foreign)
+				name, err = "", anchorTampered(filepath.Join(path, name), foreign)
 			}
 			if !yield(name, err) {
 				return
@@ -353,18 +355,18 @@ func (d *Dir) read(chain string) (string, checkpoint.Checkpoint, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return fail(fmt.Errorf("%w: anchor: no checkpoint of chain %s in %s", blue.ErrNotFound, chain, d.path))
 	case err != nil:
-		return fail(unavailable(err))
+		return fail(anchorUnavailable(err))
 	case !info.Mode().IsRegular():
-		return fail(tampered(path, "is not a regular file"))
+		return fail(anchorTampered(path, "is not a regular file"))
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return fail(unavailable(err))
+		return fail(anchorUnavailable(err))
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxNote))
 	if err != nil {
-		return fail(unavailable(err))
+		return fail(anchorUnavailable(err))
 	}
 	c, err := parseNote(path, chain, string(b))
 	if err != nil {

@@ -138,7 +138,7 @@ func (a *S3) Latest(ctx context.Context, chain string) (string, error) {
 		return "", err
 	}
 	if a.key(chain, c.Size) != newest.key {
-		return "", tampered(a.place(newest.key), "has the note of size %d", c.Size)
+		return "", anchorTampered(a.place(newest.key), "has the note of size %d", c.Size)
 	}
 	return note, nil
 }
@@ -148,13 +148,13 @@ func (a *S3) Latest(ctx context.Context, chain string) (string, error) {
 // compares all keys, because directory buckets list them in no order.
 func (a *S3) newest(ctx context.Context, prefix string) (object, error) {
 	var last object
-	for o, err := range a.list(ctx, prefix, nil) {
+	for o, err := range a.listNotes(ctx, prefix, nil) {
 		if err != nil {
 			return object{}, err
 		}
 		chain, size, _ := strings.Cut(strings.TrimPrefix(o.key, a.opts.Prefix), "/")
 		if !checkpoint.IsChain(chain) || len(size) != 12 || strings.Trim(size, "0123456789") != "" {
-			return object{}, tampered(a.place(o.key), foreign)
+			return object{}, anchorTampered(a.place(o.key), foreign)
 		}
 		if o.key > last.key {
 			last = o

@@ -7,6 +7,10 @@
 // events, audit/checkpoint defines trees and signed notes, encrypted verifies the
 // roots and items of a dialogue with its key, and cmd prints reports.
 //
+// A verifier is one run. It walks along each chain, compares the checkpoints, and
+// follows the pointers of each dialogue. A [File] is an exported log, line by
+// line.
+//
 // # What a chain must be
 //
 // The first event is the genesis. The seqs are 1, 2, … without a gap. Each event

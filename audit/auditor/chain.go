@@ -80,7 +80,7 @@ func (w *walk) judge(sk string, at uint64, e audit.Event, intact, ok bool) {
 	case at > next:
 		w.fail(Missing, next, "", "", "the events from seq %d to %d are gone", next, at-1)
 	case !intact:
-		w.fail(Changed, at, computed(e), e.EventHash, "its hash is not that of its fields")
+		w.fail(Changed, at, computedEventHash(e), e.EventHash, "its hash is not that of its fields")
 	case e.Chain != w.chain || e.Seq != at:
 		w.fail(Moved, at, "", "", "event %d of chain %.40s stands here", e.Seq, e.Chain)
 	case e.Previous != w.last:
@@ -153,7 +153,7 @@ func (v *verifier) follow(ctx context.Context, w *walk) error {
 	}
 	for {
 		before := w.seq
-		for r, err := range v.src.Records(ctx, record.ChainPartition(w.chain), after(w.seq)) {
+		for r, err := range v.src.Records(ctx, record.ChainPartition(w.chain), afterSeq(w.seq)) {
 			if err != nil {
 				return err
 			}
@@ -205,8 +205,8 @@ func (q *queue) check(w *walk, size uint64) error {
 	return nil
 }
 
-// after is the sort key of a seq, "" for none.
-func after(seq uint64) string {
+// afterSeq is the sort key of a seq, "" for none.
+func afterSeq(seq uint64) string {
 	if seq == 0 {
 		return ""
 	}

@@ -292,7 +292,7 @@ func (p *pointers) root(ctx context.Context) error {
 		return nil
 	}
 	if root.Version > p.n {
-		if err := p.walk(ctx, after(p.n)); err != nil || p.broken {
+		if err := p.walk(ctx, afterSeq(p.n)); err != nil || p.broken {
 			return err
 		}
 		reached = max(reached, p.n)

@@ -199,8 +199,8 @@ const (
 	pointerPartition    = "dialogue#"
 )
 
-// computed returns the hash of an event's fields.
-func computed(e audit.Event) string {
+// computedEventHash returns the hash of an event's fields.
+func computedEventHash(e audit.Event) string {
 	e.Close(e.RootHash)
 	return e.EventHash
 }

@@ -96,7 +96,7 @@ func (p *placer) place(n int, l line) error {
 		f.names = append(f.names, key.Item)
 		return nil
 	case kind == pointerPartition && key.Item == rootSK:
-		if name <= p.dialogue || !isRoot(l.record.Attrs) {
+		if name <= p.dialogue || !isRootLine(l.record.Attrs) {
 			return refuse()
 		}
 		p.dialogue = name
@@ -125,8 +125,8 @@ func (p *placer) place(n int, l line) error {
 	return refuse()
 }
 
-// isRoot reports whether a dialogue's root is of the form.
-func isRoot(a record.Attrs) bool {
+// isRootLine reports whether a dialogue's root is of the form.
+func isRootLine(a record.Attrs) bool {
 	version, ok := a["root_version"]
 	return slices.Contains([]State{Stored, Gone, Copying, Moving, Erased}, State(a["state"].Str())) &&
 		(!ok || version.Type() == record.Number && version.Int() >= 0)
@@ -274,10 +274,10 @@ type value struct {
 // encodeLine writes a record as one line, with its '\n'. Equal records give
 // equal bytes.
 func encodeLine(r record.Record) ([]byte, error) {
-	pk, sk := valid(string(r.Key.Partition)), valid(r.Key.Item)
+	pk, sk := validLogText(string(r.Key.Partition)), validLogText(r.Key.Item)
 	item := map[string]value{"PK": {S: &pk}, "SK": {S: &sk}}
 	for name, v := range r.Attrs {
-		name, text := valid(name), valid(string(v.Canonical()))
+		name, text := validLogText(name), validLogText(string(v.Canonical()))
 		switch v.Type() {
 		case record.String:
 			item[name] = value{S: &text}
@@ -295,8 +295,8 @@ func encodeLine(r record.Record) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// valid takes out of a damaged text what JSON cannot say.
-func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
+// validLogText takes out of a damaged text what JSON cannot say.
+func validLogText(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 // decodeLine reads a line, which has one spelling: what another reader would
 // see otherwise, such as a name twice or in capitals, is refused.

@@ -177,7 +177,7 @@ func (r *Report) span(timestamp string) {
 // checkpoint covers the event, ErrTampered if the chain up to the checkpoint
 // differs from it, ErrInvalid for seq 0, and errors of src.
 func Proof(ctx context.Context, src Source, chain string, seq uint64, verifiers note.Verifiers) (string, error) {
-	m, err := covering(ctx, src, chain, seq)
+	m, err := coveringCheckpoint(ctx, src, chain, seq)
 	if err != nil {
 		return "", err
 	}
@@ -217,12 +217,12 @@ func Proof(ctx context.Context, src Source, chain string, seq uint64, verifiers 
 	return checkpoint.Proof{Extra: []byte(hash), Index: seq - 1, Hashes: hashes, Note: m.note}.String(), nil
 }
 
-// covering returns the first checkpoint that covers an event.
-func covering(ctx context.Context, src Source, chain string, seq uint64) (mark, error) {
+// coveringCheckpoint returns the first checkpoint that covers an event.
+func coveringCheckpoint(ctx context.Context, src Source, chain string, seq uint64) (mark, error) {
 	if seq == 0 {
 		return mark{}, fmt.Errorf("%w: events have numbers from 1", blue.ErrInvalid)
 	}
-	for r, err := range src.Records(ctx, record.CheckpointPartition(chain), after(seq-1)) {
+	for r, err := range src.Records(ctx, record.CheckpointPartition(chain), afterSeq(seq-1)) {
 		if err != nil {
 			return mark{}, err
 		}

@@ -161,7 +161,7 @@ func TestPages(t *testing.T) {
 		src := FromStore(f.store())
 		for _, from := range []uint64{0, 1, page / 2, page} {
 			want := from
-			for r, err := range src.Records(t.Context(), record.ChainPartition(a.id), after(from)) {
+			for r, err := range src.Records(t.Context(), record.ChainPartition(a.id), afterSeq(from)) {
 				if want++; err != nil || r.Key != audit.EventKey(a.id, want) {
 					t.Fatalf("after %d of %d: %v %v, want seq %d", from, n, r.Key, err, want)
 				}

@@ -123,7 +123,7 @@ func Open(text string, verifiers note.Verifiers) (Checkpoint, error) {
 	if _, err := note.Open([]byte(text), verifiers); err != nil {
 		return Checkpoint{}, fmt.Errorf("%w: checkpoint: %w", blue.ErrTampered, err)
 	}
-	return parse(body)
+	return parseCheckpoint(body)
 }
 
 // Peek returns the checkpoint of a note and verifies no signature. It is for
@@ -137,32 +137,32 @@ func Peek(text string) (Checkpoint, error) {
 	// Without a known key, note.Open returns this error for a well-formed note.
 	_, err = note.Open([]byte(text), nil)
 	if _, isUnverified := errors.AsType[*note.UnverifiedNoteError](err); !isUnverified {
-		return Checkpoint{}, malformed("%v", err)
+		return Checkpoint{}, malformedNote("%v", err)
 	}
-	return parse(body)
+	return parseCheckpoint(body)
 }
 
 // signedPart returns the signed lines of a note. It refuses a note that is too
 // long before anything is computed over it.
 func signedPart(text string) (string, error) {
 	if len(text) > maxNote {
-		return "", malformed("it has %d bytes, more than %d", len(text), maxNote)
+		return "", malformedNote("it has %d bytes, more than %d", len(text), maxNote)
 	}
 	at := strings.LastIndex(text, "\n\n")
 	if at < 0 {
-		return "", malformed("there is no empty line before the signatures")
+		return "", malformedNote("there is no empty line before the signatures")
 	}
 	if n := strings.Count(text[at+2:], "\n"); n > maxSignatures {
-		return "", malformed("it has %d signatures, more than %d", n, maxSignatures)
+		return "", malformedNote("it has %d signatures, more than %d", n, maxSignatures)
 	}
 	return text[:at+1], nil
 }
 
-// parse returns the checkpoint of the signed lines.
-func parse(body string) (Checkpoint, error) {
+// parseCheckpoint returns the checkpoint of the signed lines.
+func parseCheckpoint(body string) (Checkpoint, error) {
 	lines := strings.Split(strings.TrimSuffix(body, "\n"), "\n")
 	if len(lines) != 3 {
-		return Checkpoint{}, malformed("%d lines are signed, not 3", len(lines))
+		return Checkpoint{}, malformedNote("%d lines are signed, not 3", len(lines))
 	}
 	root, err := parseHash(lines[2])
 	if err != nil {
@@ -171,10 +171,10 @@ func parse(body string) (Checkpoint, error) {
 	size, err := strconv.ParseUint(lines[1], 10, 64)
 	c := Checkpoint{Origin: lines[0], Size: size, Root: root}
 	if err != nil || c.text() != body { // the second is true for a leading zero
-		return Checkpoint{}, malformed("the size %.40q is not a decimal number", lines[1])
+		return Checkpoint{}, malformedNote("the size %.40q is not a decimal number", lines[1])
 	}
 	if problem := c.problem(); problem != "" {
-		return Checkpoint{}, malformed("%s", problem)
+		return Checkpoint{}, malformedNote("%s", problem)
 	}
 	return c, nil
 }
@@ -183,12 +183,12 @@ func parse(body string) (Checkpoint, error) {
 func parseHash(text string) (Hash, error) {
 	b, err := base64.StdEncoding.Strict().DecodeString(text)
 	if err != nil || len(b) != tlog.HashSize || !bytes.Equal([]byte(text), base64.StdEncoding.AppendEncode(nil, b)) {
-		return Hash{}, malformed("the hash %.60q is not base64 of 32 bytes", text)
+		return Hash{}, malformedNote("the hash %.60q is not base64 of 32 bytes", text)
 	}
 	return Hash(b), nil
 }
 
-func malformed(format string, args ...any) error {
+func malformedNote(format string, args ...any) error {
 	return fmt.Errorf("%w: malformed checkpoint: %s", blue.ErrTampered, fmt.Sprintf(format, args...))
 }
 
@@ -219,7 +219,7 @@ func (s *Signer) SignStatement(text string) (string, error) {
 // the text. It returns ErrTampered if a check fails or the note is malformed.
 func OpenStatement(signed string, verifiers note.Verifiers) (string, error) {
 	if len(signed) > maxStatement {
-		return "", malformed("the statement has %d bytes, more than %d", len(signed), maxStatement)
+		return "", malformedNote("the statement has %d bytes, more than %d", len(signed), maxStatement)
 	}
 	if verifiers == nil {
 		verifiers = note.VerifierList()
@@ -229,7 +229,7 @@ func OpenStatement(signed string, verifiers note.Verifiers) (string, error) {
 		return "", fmt.Errorf("%w: statement: %w", blue.ErrTampered, err)
 	}
 	if problem := statementProblem(n.Text); problem != "" {
-		return "", malformed("the statement %s", problem)
+		return "", malformedNote("the statement %s", problem)
 	}
 	return n.Text, nil
 }

@@ -62,25 +62,25 @@ func (p Proof) String() string {
 func ParseProof(text string) (p Proof, err error) {
 	rest, ok := strings.CutPrefix(text, proofHeader+"\n")
 	if !ok {
-		return Proof{}, malformed("the proof does not begin with the line %s", proofHeader)
+		return Proof{}, malformedNote("the proof does not begin with the line %s", proofHeader)
 	}
 	line, rest, _ := strings.Cut(rest, "\n")
 	if extra, ok := strings.CutPrefix(line, "extra "); ok {
-		if p.Extra, err = parseExtra(extra); err != nil {
+		if p.Extra, err = parseProofExtra(extra); err != nil {
 			return Proof{}, err
 		}
 		line, rest, _ = strings.Cut(rest, "\n")
 	}
 	digits, ok := strings.CutPrefix(line, "index ")
 	if p.Index, err = strconv.ParseUint(digits, 10, 64); !ok || err != nil || strconv.FormatUint(p.Index, 10) != digits {
-		return Proof{}, malformed("the line %.60q is not \"index\" and a decimal number", line)
+		return Proof{}, malformedNote("the line %.60q is not \"index\" and a decimal number", line)
 	}
 	for {
 		line, after, ended := strings.Cut(rest, "\n")
 		rest = after
 		switch {
 		case !ended:
-			return Proof{}, malformed("there is no empty line after the hashes")
+			return Proof{}, malformedNote("there is no empty line after the hashes")
 		case line == "":
 			p.Note = rest
 			if _, err := Peek(rest); err != nil {
@@ -88,7 +88,7 @@ func ParseProof(text string) (p Proof, err error) {
 			}
 			return p, nil
 		case len(p.Hashes) == maxHashes:
-			return Proof{}, malformed("the proof has more than %d hashes", maxHashes)
+			return Proof{}, malformedNote("the proof has more than %d hashes", maxHashes)
 		}
 		h, err := parseHash(line)
 		if err != nil {
@@ -98,13 +98,13 @@ func ParseProof(text string) (p Proof, err error) {
 	}
 }
 
-func parseExtra(text string) ([]byte, error) {
+func parseProofExtra(text string) ([]byte, error) {
 	if len(text) > maxExtra {
-		return nil, malformed("the extra data has %d characters, more than %d", len(text), maxExtra)
+		return nil, malformedNote("the extra data has %d characters, more than %d", len(text), maxExtra)
 	}
 	b, err := base64.StdEncoding.Strict().DecodeString(text)
 	if err != nil || len(b) == 0 || base64.StdEncoding.EncodeToString(b) != text {
-		return nil, malformed("the extra data is not base64")
+		return nil, malformedNote("the extra data is not base64")
 	}
 	return b, nil
 }
@@ -274,7 +274,7 @@ func ParseVerifiers(vkeys []string) (note.Verifiers, error) {
 	seen := make(map[string]bool)
 	for _, vkey := range vkeys {
 		v, err := note.NewVerifier(vkey)
-		if err == nil && canonical(vkey) != vkey {
+		if err == nil && canonicalVerifierKey(vkey) != vkey {
 			err = errors.New("not in canonical form")
 		}
 		if err != nil {
@@ -288,10 +288,10 @@ func ParseVerifiers(vkeys []string) (note.Verifiers, error) {
 	return note.VerifierList(list...), nil
 }
 
-// canonical returns the only valid spelling of a key that note.NewVerifier has
-// accepted. Package base64 ignores newlines and trailing bits, and the hash can
-// be in upper case.
-func canonical(vkey string) string {
+// canonicalVerifierKey returns the only valid spelling of a key that
+// note.NewVerifier has accepted. Package base64 ignores newlines and trailing
+// bits, and the hash can be in upper case.
+func canonicalVerifierKey(vkey string) string {
 	name, rest, _ := strings.Cut(vkey, "+")
 	_, key, _ := strings.Cut(rest, "+")
 	raw, err := base64.StdEncoding.DecodeString(key)

@@ -215,7 +215,7 @@ func usageArgs(c *cobra.Command) {
 			return unknownCommand(c, args[0])
 		}
 		if err := check(c, args); err != nil {
-			return &usageError{message: clip(err.Error()), hint: seeHelp(c)}
+			return &usageError{message: clipArgument(err.Error()), hint: seeHelp(c)}
 		}
 		return nil
 	}
@@ -231,21 +231,21 @@ func unknownCommand(parent *cobra.Command, name string) error {
 	for _, c := range parent.Commands() {
 		names = append(names, c.Name())
 	}
-	return unknown(parent, fmt.Sprintf("unknown command %q for %q", clip(name), parent.CommandPath()), nearest(name, names), parent.CommandPath()+" ")
+	return unknownArgument(parent, fmt.Sprintf("unknown command %q for %q", clipArgument(name), parent.CommandPath()), nearest(name, names), parent.CommandPath()+" ")
 }
 
 // flagError returns a usageError for a wrong flag. It suggests the nearest name.
 func flagError(c *cobra.Command, err error) error {
 	missing, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
-		return &usageError{message: clip(err.Error()), hint: seeHelp(c)}
+		return &usageError{message: clipArgument(err.Error()), hint: seeHelp(c)}
 	}
 	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	return unknown(c, clip(err.Error()), nearest(missing.GetSpecifiedName(), names), "--")
+	return unknownArgument(c, clipArgument(err.Error()), nearest(missing.GetSpecifiedName(), names), "--")
 }
 
-func unknown(c *cobra.Command, message, near, prefix string) error {
+func unknownArgument(c *cobra.Command, message, near, prefix string) error {
 	if near == "" {
 		return &usageError{message: message, hint: seeHelp(c)}
 	}
@@ -293,5 +293,5 @@ func nearest(typed string, names []string) string {
 	return ""
 }
 
-// clip shortens typed text that a message repeats.
-func clip(s string) string { return bounded.Cut(s, 200, "…") }
+// clipArgument shortens typed text that a message repeats.
+func clipArgument(s string) string { return bounded.Cut(s, 200, "…") }

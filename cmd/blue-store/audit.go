@@ -114,7 +114,7 @@ func (p *eventFlags) add(f *pflag.FlagSet) {
 func (p *eventFlags) filter(now time.Time) (f auditor.Filter, err error) {
 	f = p.Filter
 	if !slices.Contains([]audit.Outcome{"", audit.Success, audit.Failure, audit.Denied, audit.Intent}, f.Outcome) {
-		return f, usage("unknown outcome %q; the outcomes are success, failure, denied and intent", clip(string(f.Outcome)))
+		return f, usage("unknown outcome %q; the outcomes are success, failure, denied and intent", clipArgument(string(f.Outcome)))
 	}
 	if f.Dialogue != "" {
 		if _, err := blue.ParseDialogueID(f.Dialogue); err != nil {
@@ -141,7 +141,7 @@ func parseTime(flag, text string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, usage("%s %q is not a time; for example 2026-01-31, 2026-01-31T12:00:00Z or 24h", flag, clip(text))
+	return time.Time{}, usage("%s %q is not a time; for example 2026-01-31, 2026-01-31T12:00:00Z or 24h", flag, clipArgument(text))
 }
 
 func auditCheckpointCommand(a *app) *cobra.Command {
@@ -253,8 +253,8 @@ type forgetAnswer struct {
 
 func (a *app) auditForget(ctx context.Context, user, confirm string) error {
 	err := a.confirm(ctx, confirmation{
-		given: confirm, name: user, warning: "This permanently deletes the name " + clip(user) + " from the directory of the audit log.",
-		wants: "audit forget requires the name as confirmation", hint: "blue-store audit forget " + clip(user) + " --confirm " + clip(user), undone: "forgotten",
+		given: confirm, name: user, warning: "This permanently deletes the name " + clipArgument(user) + " from the directory of the audit log.",
+		wants: "audit forget requires the name as confirmation", hint: "blue-store audit forget " + clipArgument(user) + " --confirm " + clipArgument(user), undone: "forgotten",
 	})
 	if err != nil {
 		return err
@@ -271,7 +271,7 @@ func (a *app) auditForget(ctx context.Context, user, confirm string) error {
 	}
 	forgotten := pseudonymsOf(user, names)
 	if len(forgotten) == 0 {
-		return notFound("the directory has no user %s", clip(user))
+		return notFound("the directory has no user %s", clipArgument(user))
 	}
 	for _, pseudonym := range forgotten {
 		if err := directory.Forget(ctx, names[pseudonym]); err != nil {

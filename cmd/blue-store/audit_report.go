@@ -176,7 +176,7 @@ func (a *app) auditReport(ctx context.Context, s *auditSession, f auditor.Filter
 	if found := pseudonymsOf(user, s.names); len(found) == 1 {
 		f.Principal = found[0]
 	} else if len(found) > 1 {
-		return usage("%s has %d pseudonyms; use one of those that audit list shows", clip(user), len(found))
+		return usage("%s has %d pseudonyms; use one of those that audit list shows", clipArgument(user), len(found))
 	}
 	summary, err := auditor.Summarize(ctx, s.source, s.names, f)
 	if err != nil {
@@ -292,7 +292,7 @@ func (a *app) auditWatch(ctx context.Context, s *auditSession, hook string, keys
 	if !answer.Alarm {
 		now := watchState{"blue-store/audit-watch-state@1", s.config.name(), report.Chains, report.Events, report.Commits, report.Dialogues, report.First}
 		text, _ := json.MarshalIndent(now, "", "  ")
-		return errors.Join(a.answer(answer, answer.text), replaceFile(state, append(text, '\n')))
+		return errors.Join(a.answer(answer, answer.text), replaceOutputFile(state, append(text, '\n')))
 	}
 	alarm := a.alarm(ctx, answer, hook)
 	return errors.Join(alarm, a.answer(answer, answer.text), fmt.Errorf("%w: the audit log is not an extension of the log seen in the last run", blue.ErrTampered))
@@ -338,7 +338,7 @@ func (s *watchState) contradictions(now auditor.Report) []string {
 // alarm writes the alarm to standard error and posts it to the webhook.
 func (a *app) alarm(ctx context.Context, answer watchAnswer, hook string) error {
 	log := slog.New(slog.NewJSONHandler(a.err, nil))
-	log.ErrorContext(ctx, "audit log is not continuous", "store", answer.Store, "verdict", answer.Verdict, "found", answer.Report.Found, "breaks", answer.Breaks, "trace_id", traceID(ctx))
+	log.ErrorContext(ctx, "audit log is not continuous", "store", answer.Store, "verdict", answer.Verdict, "found", answer.Report.Found, "breaks", answer.Breaks, "trace_id", commandTraceID(ctx))
 	if hook == "" {
 		return nil
 	}

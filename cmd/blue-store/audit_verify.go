@@ -79,7 +79,7 @@ func (a *app) auditVerifyFile(ctx context.Context, path string, keys []string) e
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return unreadable(path, err)
+		return unreadableInput(path, err)
 	}
 	defer f.Close()
 	src, err := auditor.NewFile(f)
@@ -146,7 +146,7 @@ func auditProofCommand(a *app) *cobra.Command {
 				return usage("SEQ must be an integer from 1; audit list shows it after the chain")
 			}
 			if !checkpoint.IsChain(args[0]) {
-				return usage("%q is not a chain; a chain has 32 hexadecimal digits, as audit list --json shows", clip(args[0]))
+				return usage("%q is not a chain; a chain has 32 hexadecimal digits, as audit list --json shows", clipArgument(args[0]))
 			}
 			return a.withAudit(c.Context(), func(s *auditSession) error { return a.auditProof(c.Context(), s, args[0], seq, output) })
 		},
@@ -173,7 +173,7 @@ func (a *app) auditProof(ctx context.Context, s *auditSession, chain string, seq
 		return err
 	}
 	if output != "" {
-		return replaceFile(output, []byte(proof))
+		return replaceOutputFile(output, []byte(proof))
 	}
 	return a.answerText(proofAnswer{"blue-store/audit-proof@1", chain, seq, proof}, proof)
 }
@@ -202,7 +202,7 @@ func (a *app) auditExport(ctx context.Context, s *auditSession, output string) e
 	if output == "" {
 		return auditor.Export(ctx, s.source, a.out)
 	}
-	if err := writeFile(output, func(w io.Writer) error { return auditor.Export(ctx, s.source, w) }); err != nil {
+	if err := writeOutputFile(output, func(w io.Writer) error { return auditor.Export(ctx, s.source, w) }); err != nil {
 		return err
 	}
 	a.note("Exported the audit log to %s", output)

@@ -101,7 +101,7 @@ func (a *app) configOf(store string) (config, error) {
 			return c, err
 		}
 	default:
-		return c, usage("unknown store %q; use --store sqlite:PATH or --store dynamodb", clip(store))
+		return c, usage("unknown store %q; use --store sqlite:PATH or --store dynamodb", clipArgument(store))
 	}
 	c.umk = filepath.Join(c.home, "keys", "umk.key")
 	if c.kms, err = a.kmsAt(c.dynamo.prefix); err != nil {

@@ -39,7 +39,7 @@ func copyCommand(a *app) *cobra.Command {
 			case all == (len(args) > 2):
 				return usage("name the dialogues to copy, or use --all")
 			}
-			ids, err := parseDialogues(args[2:])
+			ids, err := dialogueArguments(args[2:])
 			if err != nil {
 				return err
 			}
@@ -122,7 +122,7 @@ func (a *app) copy(ctx context.Context, fromName, toName string, ids []blue.Dial
 func (a *app) copyStores(fromName, toName string) (from, to config, err error) {
 	for _, name := range []string{fromName, toName} {
 		if name != "demo" && name != "dynamodb" && !strings.HasPrefix(name, "sqlite:") {
-			return from, to, usage("unknown store %q; use sqlite:PATH, dynamodb or demo", clip(name))
+			return from, to, usage("unknown store %q; use sqlite:PATH, dynamodb or demo", clipArgument(name))
 		}
 	}
 	if from, err = a.configOf(fromName); err != nil {

@@ -305,7 +305,7 @@ func (d *demoAnswer) text(w io.Writer) {
 	check("sealed", fmt.Sprintf("%d items encrypted", d.Items), "")
 	b.WriteString("\n")
 	d.Item.writeColumns(&b)
-	fmt.Fprintf(&b, "\n%s\nverified: %d items, version %d\n\n%s\n\nNext:\n", d.Outline, d.Items, d.Version, wrapText(d.Warning, 88))
+	fmt.Fprintf(&b, "\n%s\nverified: %d items, version %d\n\n%s\n\nNext:\n", d.Outline, d.Items, d.Version, wrapForTerminal(d.Warning, 88))
 	for _, line := range d.Next {
 		fmt.Fprintf(&b, "  %s\n", line)
 	}

@@ -181,7 +181,7 @@ func checkTitle(title string, opaque bool) error {
 	}
 	id, err := blue.SlugID(title)
 	if err == nil {
-		_, err = dialogueID(string(id))
+		_, err = dialogueArgument(string(id))
 	}
 	return withHint(err, "use another title, or --opaque-id")
 }
@@ -257,7 +257,7 @@ func expertCreateCommand(a *app) *cobra.Command {
 var requiredOfExpert = []string{"expert_slug", "role", "tier", "creation_reason", "first_round"}
 
 func (a *app) createExpert(ctx context.Context, dialogue, data string, members []member) error {
-	id, err := dialogueID(dialogue)
+	id, err := dialogueArgument(dialogue)
 	if err != nil {
 		return err
 	}
@@ -272,7 +272,7 @@ func (a *app) createExpert(ctx context.Context, dialogue, data string, members [
 	if err != nil {
 		return a.answerRefusal(err)
 	}
-	if err := checkPastry(e.Slug); err != nil {
+	if err := checkPastryArgument(e.Slug); err != nil {
 		return err
 	}
 	return a.withStore(ctx, func(s *session) error {
@@ -311,10 +311,10 @@ var pastries = []string{
 	"Beignet", "Churro", "Profiterole", "Tartlet", "Galette", "Palmier", "Kouign", "Sfogliatella", "Financier", "Religieuse",
 }
 
-// checkPastry applies Blue's rule for experts that are created on the command
-// line. The name must be one of the pastries, or Pastry and digits. The error text
-// is Blue's.
-func checkPastry(slug blue.ExpertSlug) error {
+// checkPastryArgument applies Blue's rule for experts that are created on the
+// command line. The name must be one of the pastries, or Pastry and digits. The
+// error text is Blue's.
+func checkPastryArgument(slug blue.ExpertSlug) error {
 	number, extra := strings.CutPrefix(string(slug), "Pastry")
 	if slices.Contains(pastries, string(slug)) || extra && number != "" && strings.Trim(number, "0123456789") == "" {
 		return nil

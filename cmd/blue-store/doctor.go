@@ -82,7 +82,7 @@ func (a *app) doctor(ctx context.Context, fix bool) error {
 		return err
 	}
 	h := &healthCheck{config: c, fix: fix, app: a}
-	h.ok("home", "%s", pathText(c.home))
+	h.ok("home", "%s", printedPath(c.home))
 	h.ok("user", "%s", c.user)
 	h.checkModes()
 	h.checkSQLite(sqlite.SQLiteVersion)
@@ -101,8 +101,8 @@ func (a *app) doctor(ctx context.Context, fix bool) error {
 	return errors.Join(a.answer(answer, h.text), worst)
 }
 
-// pathText returns a path with a remark if nothing exists there.
-func pathText(path string) string {
+// printedPath returns a path with a remark if nothing exists there.
+func printedPath(path string) string {
 	if isMissing(path) {
 		return path + " (not there yet)"
 	}
@@ -121,12 +121,13 @@ func (h *healthCheck) worst() error {
 	if len(failed) == 0 {
 		return nil
 	}
-	worst := slices.MinFunc(failed, func(x, y error) int { return rank(x) - rank(y) })
+	worst := slices.MinFunc(failed, func(x, y error) int { return errorRank(x) - errorRank(y) })
 	return withHint(&shortError{worst, display.Count(len(failed), "finding")}, hintOf(worst))
 }
 
-// rank returns the place of an error in kinds. The most severe error has rank 0.
-func rank(err error) int {
+// errorRank returns the place of an error in kinds. The most severe error has rank
+// 0.
+func errorRank(err error) int {
 	for i, k := range kinds {
 		if errors.Is(err, k.err) {
 			return i
@@ -188,7 +189,7 @@ func (h *healthCheck) checkStore(ctx context.Context) {
 func (h *healthCheck) openDatabase(ctx context.Context) (backend, error) {
 	path := h.config.database
 	if isMissing(path) {
-		h.ok("store", "%s", pathText(path))
+		h.ok("store", "%s", printedPath(path))
 		return nil, nil
 	}
 	s, err := sqlite.Open(ctx, path, &sqlite.Options{ReadOnly: true})
@@ -211,7 +212,7 @@ func (h *healthCheck) checkKey(ctx context.Context, s backend) {
 		opts.SealedWith, sealedWith = s.SealedWith, s.SealedWith(ctx)
 	}
 	if isMissing(h.config.umk) && sealedWith == "" {
-		h.ok("key", "%s", pathText(h.config.umk))
+		h.ok("key", "%s", printedPath(h.config.umk))
 		return
 	}
 	fingerprint, err := localfile.Open(h.config.umk, opts).Fingerprint(ctx)
@@ -244,7 +245,7 @@ func (h *healthCheck) checkRuntime() {
 // nothing.
 func (h *healthCheck) openTables(ctx context.Context) (backend, error) {
 	d := h.config.dynamo
-	h.ok("endpoint", "%s (from %s)%s", d.where(), d.From, exposure(d.Endpoint, "signatures and item names"))
+	h.ok("endpoint", "%s (from %s)%s", d.where(), d.From, endpointExposure(d.Endpoint, "signatures and item names"))
 	what, from := h.app.credentials(d.Endpoint)
 	h.ok("creds", "%s (from %s)", what, from)
 	at, err := h.app.dynamoConfig(ctx)
@@ -271,8 +272,9 @@ func (h *healthCheck) openTables(ctx context.Context) (backend, error) {
 	return dynamo.Open(ctx, at)
 }
 
-// exposure returns a remark if the endpoint exposes the data to the network.
-func exposure(e awsclient.Endpoint, data string) string {
+// endpointExposure returns a remark if the endpoint exposes the data to the
+// network.
+func endpointExposure(e awsclient.Endpoint, data string) string {
 	if !e.IsExposed() {
 		return ""
 	}
@@ -284,7 +286,7 @@ func exposure(e awsclient.Endpoint, data string) string {
 func (h *healthCheck) checkKMS(ctx context.Context, s backend) {
 	k := h.config.kms
 	what, from := h.app.credentials(k.Endpoint)
-	h.ok("kms", "%s, as %s (from %s)%s", k.where(), what, from, exposure(k.Endpoint, "keys"))
+	h.ok("kms", "%s, as %s (from %s)%s", k.where(), what, from, endpointExposure(k.Endpoint, "keys"))
 	p, err := h.app.kmsProvider(ctx, k, s)
 	if err != nil {
 		h.fail("key", err)

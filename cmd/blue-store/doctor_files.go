@@ -84,7 +84,7 @@ func (h *healthCheck) checkMode(path string, info fs.FileInfo) error {
 func (h *healthCheck) checkFreshness() {
 	files, err := os.ReadDir(h.config.heads)
 	if errors.Is(err, fs.ErrNotExist) {
-		h.ok("heads", "%s", pathText(h.config.heads))
+		h.ok("heads", "%s", printedPath(h.config.heads))
 		return
 	}
 	if err != nil {

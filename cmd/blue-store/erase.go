@@ -75,7 +75,7 @@ func (a *app) erase(ctx context.Context, name string, byUser bool, confirm, outp
 	err := keys.CheckUser(name)
 	var id blue.DialogueID
 	if !byUser {
-		id, err = dialogueID(name)
+		id, err = dialogueArgument(name)
 		name = string(id)
 		warning, argument = "This permanently destroys the dialogue "+name+".", name
 	}
@@ -146,10 +146,10 @@ func (r *eraseAnswer) deliver(certificate erasure.Certificate, note, output stri
 		r.Certificate = note
 		return nil
 	}
-	if err := replaceFile(output, []byte(note)); err != nil {
+	if err := replaceOutputFile(output, []byte(note)); err != nil {
 		return err
 	}
-	if err := replaceFile(output+".txt", []byte(display.Printable(r.summary))); err != nil {
+	if err := replaceOutputFile(output+".txt", []byte(display.Printable(r.summary))); err != nil {
 		return err
 	}
 	r.Files = []string{output, output + ".txt"}
@@ -260,9 +260,9 @@ func withCertificateHint(err error) error {
 
 // withCertificate is withAudit with the text of a certificate.
 func (a *app) withCertificate(ctx context.Context, path string, do func(*auditSession, string) error) error {
-	text, err := readFile(ctx, path)
+	text, err := readInputFile(ctx, path)
 	if err != nil {
-		return unreadable(path, err)
+		return unreadableInput(path, err)
 	}
 	return a.withAudit(ctx, func(s *auditSession) error { return do(s, string(text)) })
 }

@@ -67,7 +67,7 @@ func (a *app) export(ctx context.Context, s *session, id blue.DialogueID, output
 		b.WriteByte('\n')
 		return errors.Join(damaged, a.write(b.Bytes()))
 	}
-	if err := replaceFile(output, b.Bytes()); err != nil {
+	if err := replaceOutputFile(output, b.Bytes()); err != nil {
 		return err
 	}
 	answer := exportAnswer{"blue-store/export@1", string(id), output, b.Len(), snapshot.Version, snapshot.Damage}
@@ -117,17 +117,17 @@ func outputFile(path string) (string, error) {
 	return filepath.EvalSymlinks(path)
 }
 
-// replaceFile writes data to a file like writeFile.
-func replaceFile(path string, data []byte) error {
-	return writeFile(path, func(w io.Writer) error {
+// replaceOutputFile writes data to a file like writeOutputFile.
+func replaceOutputFile(path string, data []byte) error {
+	return writeOutputFile(path, func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err
 	})
 }
 
-// writeFile replaces a file atomically and creates missing folders. Only the owner
-// can read the file.
-func writeFile(path string, write func(io.Writer) error) error {
+// writeOutputFile replaces a file atomically and creates missing folders. Only the
+// owner can read the file.
+func writeOutputFile(path string, write func(io.Writer) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("creating the folder of the export: %w", err)
 	}

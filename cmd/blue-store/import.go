@@ -70,7 +70,7 @@ func readSource(ctx context.Context, path string, opaque bool) (*importer.Source
 	case errors.Is(err, blue.ErrTooLarge), errors.Is(err, blue.ErrInvalid):
 		return nil, usage("%s: %s", path, err)
 	case err != nil:
-		return nil, unreadable(path, err)
+		return nil, unreadableInput(path, err)
 	}
 	first := src.Ops[0]
 	if first.Dialogue == nil {
@@ -92,7 +92,7 @@ func readPath(ctx context.Context, path string) (*importer.Source, error) {
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%w: neither a file nor a folder", blue.ErrInvalid)
 	}
-	data, err := readFile(ctx, path)
+	data, err := readInputFile(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +188,7 @@ func (a *app) importSource(ctx context.Context, s *session, src *importer.Source
 	}
 	answer := newImportAnswer(src, status)
 	answer.DialogueID, answer.Done, answer.Version = string(res.Dialogue), res.Done, snapshot.Version
-	answer.Stored = countsOf(snapshot)
+	answer.Stored = importedCounts(snapshot)
 	answer.Refused = append(answer.Refused, res.Refused...)
 	a.note("%d of %d operations, %d refused", res.Done, len(src.Ops), len(res.Refused))
 	return answer, nil
@@ -226,8 +226,9 @@ func (a *app) opaqueID(ctx context.Context, s *session, digest string) (blue.Dia
 	return blue.DialogueID("d-" + hex.EncodeToString(id[:])), nil
 }
 
-// countsOf returns the counts of a dialogue by the names in importer.Source.Found.
-func countsOf(s *blue.Snapshot) map[string]int {
+// importedCounts returns the counts of a dialogue by the names in
+// importer.Source.Found.
+func importedCounts(s *blue.Snapshot) map[string]int {
 	signals, updates, scores := 0, 0, 0
 	for _, r := range s.Rounds {
 		signals += len(r.Signals)

@@ -30,40 +30,40 @@ func (a *app) input(ctx context.Context, value string) ([]byte, error) {
 	path, isFile := strings.CutPrefix(value, "@")
 	switch {
 	case value == "-":
-		return readAll(ctx, a.in, "standard input")
+		return readWholeInput(ctx, a.in, "standard input")
 	case isFile && path != "":
-		return readFile(ctx, path)
+		return readInputFile(ctx, path)
 	case value == "" || isFile:
 		return nil, &usageError{message: "no data", hint: "use JSON, @FILE, or - for standard input"}
 	case len(value) > wire.MaxJSONBytes:
-		return nil, tooLong("the argument")
+		return nil, inputTooLong("the argument")
 	}
 	return []byte(value), nil
 }
 
-func readFile(ctx context.Context, path string) ([]byte, error) {
+func readInputFile(ctx context.Context, path string) ([]byte, error) {
 	// Opening a pipe can block until its other end is opened.
 	return readWithin(ctx, func() ([]byte, error) {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, unreadable(path, err)
+			return nil, unreadableInput(path, err)
 		}
 		defer f.Close()
-		return read(f, path)
+		return readInput(f, path)
 	})
 }
 
-func readAll(ctx context.Context, r io.Reader, name string) ([]byte, error) {
-	return readWithin(ctx, func() ([]byte, error) { return read(r, name) })
+func readWholeInput(ctx context.Context, r io.Reader, name string) ([]byte, error) {
+	return readWithin(ctx, func() ([]byte, error) { return readInput(r, name) })
 }
 
-func read(r io.Reader, name string) ([]byte, error) {
+func readInput(r io.Reader, name string) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, wire.MaxJSONBytes+1))
 	switch {
 	case err != nil:
-		return nil, unreadable(name, err)
+		return nil, unreadableInput(name, err)
 	case len(data) > wire.MaxJSONBytes:
-		return nil, tooLong(name)
+		return nil, inputTooLong(name)
 	}
 	return data, nil
 }
@@ -88,13 +88,13 @@ func readWithin(ctx context.Context, read func() ([]byte, error)) ([]byte, error
 	}
 }
 
-func tooLong(name string) error {
+func inputTooLong(name string) error {
 	return fmt.Errorf("%w: %s is longer than %d bytes", blue.ErrInvalid, name, wire.MaxJSONBytes)
 }
 
-// unreadable returns an error with the file and the cause, without the name of the
-// failed system call.
-func unreadable(name string, err error) error {
+// unreadableInput returns an error with the file and the cause, without the name
+// of the failed system call.
+func unreadableInput(name string, err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err
 	}
@@ -143,11 +143,11 @@ func isSameValue(a, b []byte) bool {
 	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
 
-// dialogueID parses the id of a dialogue.
-func dialogueID(text string) (blue.DialogueID, error) {
+// dialogueArgument parses the id of a dialogue.
+func dialogueArgument(text string) (blue.DialogueID, error) {
 	id, err := blue.ParseDialogueID(text)
 	if composed := norm.NFC.String(text); err == nil && composed != text {
-		err = fmt.Errorf("%w: dialogue id %q is not in Unicode normalization form C; use %q", blue.ErrInvalid, clip(text), clip(composed))
+		err = fmt.Errorf("%w: dialogue id %q is not in Unicode normalization form C; use %q", blue.ErrInvalid, clipArgument(text), clipArgument(composed))
 	}
 	return id, err
 }
@@ -222,7 +222,7 @@ func (a *app) confirm(ctx context.Context, c confirmation) error {
 		c.given = typed
 	}
 	if c.given != c.name {
-		return usage("nothing was %s: that is not %s", c.undone, clip(c.name))
+		return usage("nothing was %s: that is not %s", c.undone, clipArgument(c.name))
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func (a *app) inspect(ctx context.Context, s *session, id blue.DialogueID, entit
 	}
 	answer := &inspection{
 		Schema: "blue-store/inspect@1", DialogueID: string(id), Version: snapshot.Version,
-		Readable: readableOf(items), Sealed: sealedNames(snapshot), Note: sealNote,
+		Readable: readableOf(items), Sealed: inspectedNames(snapshot), Note: sealNote,
 	}
 	if answer.Item, err = inspectItem(snapshot, items, entity); err != nil {
 		return err
@@ -99,7 +99,7 @@ func (a *app) inspect(ctx context.Context, s *session, id blue.DialogueID, entit
 
 // inspectItem returns both forms of the entity with the given name.
 func inspectItem(s *blue.Snapshot, items []record.Record, entity string) (inspectedItem, error) {
-	for _, e := range entitiesOf(s) {
+	for _, e := range inspectedEntities(s) {
 		sk := engine.SortKey(e)
 		if !slices.Contains(namesOf(e, sk), entity) {
 			continue
@@ -110,7 +110,7 @@ func inspectItem(s *blue.Snapshot, items []record.Record, entity string) (inspec
 		}
 		return inspectedItem{SortKey: sk, Bytes: items[i].Size(), Stored: storedOf(items[i]), Opened: openedOf(e)}, nil
 	}
-	return inspectedItem{}, notFound("%s of dialogue %s", clip(entity), s.Dialogue.ID)
+	return inspectedItem{}, notFound("%s of dialogue %s", clipArgument(entity), s.Dialogue.ID)
 }
 
 // namesOf returns the names of an entity on the command line.
@@ -126,8 +126,8 @@ func namesOf(e blue.Entity, sk string) []string {
 	return []string{sk}
 }
 
-// entitiesOf returns every entity of a snapshot, the dialogue first.
-func entitiesOf(s *blue.Snapshot) []blue.Entity {
+// inspectedEntities returns every entity of a snapshot, the dialogue first.
+func inspectedEntities(s *blue.Snapshot) []blue.Entity {
 	all := appendEntities([]blue.Entity{&s.Dialogue}, s.Contributed())
 	all = appendEntities(all, s.Experts)
 	all = appendEntities(all, s.Rounds)
@@ -163,11 +163,11 @@ func storedOf(r record.Record) []storedAttr {
 	return list
 }
 
-// sealedNames returns the names of the encrypted fields by kind. Fields without a
-// value are left out.
-func sealedNames(s *blue.Snapshot) map[string][]string {
+// inspectedNames returns the names of the encrypted fields by kind. Fields without
+// a value are left out.
+func inspectedNames(s *blue.Snapshot) map[string][]string {
 	fields := sets{}
-	for _, e := range entitiesOf(s) {
+	for _, e := range inspectedEntities(s) {
 		fields.add(string(e.EntityKind()))
 		for _, f := range openedOf(e) {
 			fields.add(string(e.EntityKind()), f.Name)
@@ -192,7 +192,7 @@ func (in *inspection) text() string {
 			fmt.Fprintf(&b, "  %-20s %s\n", kind, strings.Join(names, ", "))
 		}
 	}
-	fmt.Fprintf(&b, "\n%s\n", wrapText(in.Note, 88))
+	fmt.Fprintf(&b, "\n%s\n", wrapForTerminal(in.Note, 88))
 	return b.String()
 }
 
@@ -206,13 +206,13 @@ func openedOf(e blue.Entity) []openedField {
 		if name == "" || value.IsZero() {
 			continue
 		}
-		list = append(list, openedField{name, valueText(value.Interface())})
+		list = append(list, openedField{name, printedValue(value.Interface())})
 	}
 	return list
 }
 
-// valueText returns a string unchanged and any other value as JSON.
-func valueText(v any) string {
+// printedValue returns a string unchanged and any other value as JSON.
+func printedValue(v any) string {
 	if value := reflect.ValueOf(v); value.Kind() == reflect.String {
 		return value.String()
 	}
@@ -261,8 +261,8 @@ func (f openedField) line() string {
 	return fmt.Sprintf("%-14s %s", f.Name, strings.Join(strings.Fields(f.Value), " "))
 }
 
-// wrapText breaks a paragraph into lines of at most width characters.
-func wrapText(text string, width int) string {
+// wrapForTerminal breaks a paragraph into lines of at most width characters.
+func wrapForTerminal(text string, width int) string {
 	var b strings.Builder
 	at := 0
 	for _, word := range strings.Fields(text) {

@@ -73,7 +73,7 @@ func readableOf(items []record.Record) readableView {
 			case name == "aad_hash", value.Type() == record.Bytes:
 			case name == "status":
 				v.Statuses[kind+" "+value.Str()]++
-			case value.Type() == record.String && isTime(value.Str()):
+			case value.Type() == record.String && isPrintedTime(value.Str()):
 				times[name] = true
 				v.Times.add(value.Str())
 			case value.Type() == record.String:
@@ -91,7 +91,7 @@ func readableOf(items []record.Record) readableView {
 	return v
 }
 
-func isTime(s string) bool {
+func isPrintedTime(s string) bool {
 	_, err := time.Parse(record.TimeLayout, s)
 	return err == nil
 }
@@ -131,11 +131,11 @@ func (v *readableView) writeText(b *strings.Builder) {
 			fmt.Fprintf(b, "  %-20s %s\n", name, value)
 		}
 	}
-	line("items", fmt.Sprintf("%d, %d bytes: %s", v.Items, v.Bytes, tally(v.Kinds, " ")))
+	line("items", fmt.Sprintf("%d, %d bytes: %s", v.Items, v.Bytes, printedTally(v.Kinds, " ")))
 	line("ids", display.Shorten(strings.Join(v.SortKeys, " "), 80))
 	line("slugs", strings.Join(v.Experts, ", "))
 	line("who took part when", strings.Join(v.TookPart, ", "))
-	line("statuses", tally(v.Statuses, " "))
+	line("statuses", printedTally(v.Statuses, " "))
 	line("times", fmt.Sprintf("%s to %s (%s)", v.Times.First, v.Times.Last, strings.Join(v.Times.Names, ", ")))
 	line("counts and scores", strings.Join(v.Numbers, ", "))
 	for _, t := range v.Texts {
@@ -145,13 +145,13 @@ func (v *readableView) writeText(b *strings.Builder) {
 		}
 		line(t.Name, display.Shorten(strings.Join(t.Values, ", "), 80)+more)
 	}
-	line("sealed sizes", tally(v.Sizes, " of ")+" bytes")
+	line("sealed sizes", printedTally(v.Sizes, " of ")+" bytes")
 	line("key ids", strings.Join(v.KeyIDs, ", "))
 }
 
-// tally returns counts in the order of their keys, for example "18 tension open,
-// 3 round completed" or "12 of 80, 3 of 144".
-func tally[K cmp.Ordered](counts map[K]int, separator string) string {
+// printedTally returns counts in the order of their keys, for example "18 tension
+// open, 3 round completed" or "12 of 80, 3 of 144".
+func printedTally[K cmp.Ordered](counts map[K]int, separator string) string {
 	var parts []string
 	for _, key := range slices.Sorted(maps.Keys(counts)) {
 		parts = append(parts, fmt.Sprintf("%d%s%v", counts[key], separator, key))

@@ -47,7 +47,7 @@ func TestSortKeyOf(t *testing.T) {
 	b := newBench(t, demoFolder(t))
 	snapshot := b.load()
 	found := map[string]bool{}
-	for _, e := range entitiesOf(snapshot) {
+	for _, e := range inspectedEntities(snapshot) {
 		found[engine.SortKey(e)] = true
 	}
 	for sk := range b.intact {

@@ -87,7 +87,7 @@ func (a *app) describeMasterKey(ctx context.Context, s *session, answer *keysAns
 			answer.State = err.Error()
 		}
 		if info, err := os.Lstat(c.umk); err == nil && info.Mode().IsRegular() {
-			answer.UMKMade = formatTime(info.ModTime())
+			answer.UMKMade = printedTime(info.ModTime())
 			answer.UserMade = answer.UMKMade // derived keys have the age of the key file
 		}
 		return nil
@@ -110,7 +110,7 @@ func (a *app) describeMasterKey(ctx context.Context, s *session, answer *keysAns
 		answer.State = err.Error()
 	}
 	if !status.Created.IsZero() {
-		answer.UMKMade = formatTime(status.Created)
+		answer.UMKMade = printedTime(status.Created)
 	}
 	if !status.Deletion.IsZero() {
 		answer.State += ", with deletion on " + status.Deletion.UTC().Format(time.DateOnly)
@@ -118,8 +118,8 @@ func (a *app) describeMasterKey(ctx context.Context, s *session, answer *keysAns
 	return nil
 }
 
-// formatTime returns a time in the form of the tables.
-func formatTime(at time.Time) string { return at.UTC().Format(record.TimeLayout) }
+// printedTime returns a time in the form of the tables.
+func printedTime(at time.Time) string { return at.UTC().Format(record.TimeLayout) }
 
 func (k keysAnswer) text() string {
 	var b strings.Builder

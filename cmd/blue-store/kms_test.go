@@ -266,7 +266,7 @@ func TestKMSStatus(t *testing.T) {
 	o.want(exitOK, "bob", []string{"KEK of bob  not made yet"}, "keys", "status", "--text")
 
 	old := time.Now().Add(-72 * time.Hour)
-	storedKey(t, path, kek.Key, func(a record.Attrs) { a["created_at"] = record.S(formatTime(old)) })
+	storedKey(t, path, kek.Key, func(a record.Attrs) { a["created_at"] = record.S(printedTime(old)) })
 	o.want(exitOK, "ada", []string{"KEK of ada  stored, opened by KMS, wrap " + hex.EncodeToString(hash[:8]) + "…, 3 days old"}, "keys", "status", "--text")
 	o.layer.Play(kmsfault.Fault{Action: "kms:DescribeKey", Answer: kmsfault.Denied})
 	o.want(exitOK, "ada", []string{"access denied", ", of unknown age\n", "3 days old"}, "keys", "status", "--text")

@@ -6,6 +6,11 @@
 // group of commands. The rules of a dialogue are in package blue, and encryption is
 // in package encrypted. Code that another interface would need does not belong here.
 //
+// An app is one run of the program, and a session is an open store. Each command
+// has a type for its answer, with a form in JSON and a form as text. Functions
+// with Text or print in the name write an entity, a table or an event for a
+// person. The file inspect.go compares stored items with their decrypted form.
+//
 // Data goes to standard output and everything else to standard error. Answers
 // and errors are JSON with --json, or if standard output is not a terminal.
 // JSON input is a flag, a file (@FILE) or standard input (-). The exit code
@@ -166,8 +171,8 @@ func (a *app) startTrace(ctx context.Context) context.Context {
 	return ctx
 }
 
-// traceID returns the trace id in a context as 32 hex digits, or "".
-func traceID(ctx context.Context) string {
+// commandTraceID returns the trace id in a context as 32 hex digits, or "".
+func commandTraceID(ctx context.Context) string {
 	if s := trace.SpanContextFromContext(ctx); s.HasTraceID() {
 		return s.TraceID().String()
 	}
@@ -337,7 +342,7 @@ func (a *app) exit(ctx context.Context, err error) int {
 		err = fmt.Errorf("interrupted: %w", context.Canceled)
 	}
 	code, kind := classify(err)
-	e := errorJSON{Kind: kind, Message: err.Error(), Hint: hintOf(err), ExitCode: code, TraceID: traceID(ctx)}
+	e := errorJSON{Kind: kind, Message: err.Error(), Hint: hintOf(err), ExitCode: code, TraceID: commandTraceID(ctx)}
 	if t, ok := errors.AsType[*blue.TamperError](err); ok {
 		e.Damage = t.Damage
 	}

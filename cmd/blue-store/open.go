@@ -129,7 +129,7 @@ func (a *app) withStore(ctx context.Context, do func(*session) error) error {
 
 // withDialogue is withStore for a dialogue. It checks the id before it opens the store.
 func (a *app) withDialogue(ctx context.Context, name string, do func(*session, blue.DialogueID) error) error {
-	id, err := dialogueID(name)
+	id, err := dialogueArgument(name)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (a *app) withDialogue(ctx context.Context, name string, do func(*session, b
 // withDialogues is withStore for the named dialogues, or for every dialogue of the
 // store if none is named. It checks the ids before it opens the store.
 func (a *app) withDialogues(ctx context.Context, names []string, do func(s *session, ids []blue.DialogueID, named bool) error) error {
-	ids, err := parseDialogues(names)
+	ids, err := dialogueArguments(names)
 	if err != nil {
 		return err
 	}

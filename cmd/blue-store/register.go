@@ -26,7 +26,7 @@ type registration[T any] struct {
 // openRegistration reads and parses the data, then opens the store. As in Blue,
 // invalid data is refused before the store is opened.
 func openRegistration[T any](ctx context.Context, a *app, dialogue, data string, parse func(blue.DialogueID, []byte) (T, []blue.Warning, error)) (*registration[T], error) {
-	id, err := dialogueID(dialogue)
+	id, err := dialogueArgument(dialogue)
 	if err != nil {
 		return nil, err
 	}

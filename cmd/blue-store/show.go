@@ -51,7 +51,7 @@ type listing struct{ status, tensions, expert string }
 func (l *listing) check(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		if f := c.Flags().Lookup("tensions"); !f.Changed || f.Value.String() != f.NoOptDefVal {
-			return usage("list takes no name; show %s, or a filter: --status, --tensions, --expert", clip(args[0]))
+			return usage("list takes no name; show %s, or a filter: --status, --tensions, --expert", clipArgument(args[0]))
 		}
 		l.tensions = args[0]
 	}
@@ -68,10 +68,10 @@ func (l *listing) check(c *cobra.Command, args []string) error {
 		return usage("%s exclude each other", strings.Join(given, " and "))
 	}
 	if l.status != "" && !blue.KindDialogue.HasStatus(blue.Status(l.status)) {
-		return usage("unknown status %q; a dialogue is %s", clip(l.status), display.Join(blue.KindDialogue.Statuses(), ", "))
+		return usage("unknown status %q; a dialogue is %s", clipArgument(l.status), display.Join(blue.KindDialogue.Statuses(), ", "))
 	}
 	if l.tensions != "" && !blue.KindTension.HasStatus(blue.Status(l.tensions)) {
-		return usage("unknown status %q; a tension is %s", clip(l.tensions), display.Join(blue.KindTension.Statuses(), ", "))
+		return usage("unknown status %q; a tension is %s", clipArgument(l.tensions), display.Join(blue.KindTension.Statuses(), ", "))
 	}
 	return nil
 }
@@ -137,13 +137,13 @@ func tableText[T any](w io.Writer, rows []T, none, header string, cells func(T) 
 
 func listText(w io.Writer, rows []blue.Listed) {
 	tableText(w, rows, "No dialogues found.", "DIALOGUE\tSTATUS\tROUNDS\tALIGNMENT\tCHANGED (UTC)", func(r blue.Listed) string {
-		return fmt.Sprintf("%s\t%s\t%d\t%d\t%s", display.OneLine(string(r.ID)), r.Status, r.TotalRounds, r.TotalAlignment, seconds(r.UpdatedAt))
+		return fmt.Sprintf("%s\t%s\t%d\t%d\t%s", display.OneLine(string(r.ID)), r.Status, r.TotalRounds, r.TotalAlignment, printedSeconds(r.UpdatedAt))
 	})
 }
 
 func tensionsText(w io.Writer, rows []blue.ListedTension) {
 	tableText(w, rows, "No tensions found.", "DIALOGUE\tTENSION\tSTATUS\tCHANGED (UTC)", func(r blue.ListedTension) string {
-		return fmt.Sprintf("%s\t%s\t%s\t%s", display.OneLine(string(r.Dialogue)), r.ID, r.Status, seconds(r.UpdatedAt))
+		return fmt.Sprintf("%s\t%s\t%s\t%s", display.OneLine(string(r.Dialogue)), r.ID, r.Status, printedSeconds(r.UpdatedAt))
 	})
 }
 
@@ -155,12 +155,12 @@ func activityText(w io.Writer, rows []blue.ListedActivity) {
 		} else if r.Tier != "" {
 			what += ", " + display.OneLine(string(r.Tier))
 		}
-		return fmt.Sprintf("%s\t%d\t%s\t%s", display.OneLine(string(r.Dialogue)), int(r.Round), what, seconds(r.UpdatedAt))
+		return fmt.Sprintf("%s\t%d\t%s\t%s", display.OneLine(string(r.Dialogue)), int(r.Round), what, printedSeconds(r.UpdatedAt))
 	})
 }
 
-// seconds returns a time without fractions of a second.
-func seconds(t string) string {
+// printedSeconds returns a time without fractions of a second.
+func printedSeconds(t string) string {
 	whole, _, _ := strings.Cut(t, ".")
 	return display.OneLine(whole)
 }
@@ -181,7 +181,7 @@ func showCommand(a *app) *cobra.Command {
 	}
 	c.Flags().BoolVar(&salvage, "salvage", false, "show the items of a damaged dialogue that verify; the exit code is still 7")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		id, err := dialogueID(args[0])
+		id, err := dialogueArgument(args[0])
 		if err != nil {
 			return err
 		}
@@ -189,7 +189,7 @@ func showCommand(a *app) *cobra.Command {
 		if len(args) == 2 {
 			if entity = args[1]; !canNameEntity(entity) {
 				return fmt.Errorf("%w: %q does not name an entity; use a display id such as P0101, an expert's slug, a verdict's id, or round:N",
-					blue.ErrInvalid, clip(entity))
+					blue.ErrInvalid, clipArgument(entity))
 			}
 		}
 		return a.withStore(c.Context(), func(s *session) error { return a.show(c.Context(), s, id, entity, salvage) })
@@ -224,7 +224,7 @@ func (a *app) showDialogue(s *blue.Snapshot) error {
 		}
 		delete(doc, "exported_at")
 	}
-	return a.answer(doc, func(w io.Writer) { outline(w, s) })
+	return a.answer(doc, func(w io.Writer) { printOutline(w, s) })
 }
 
 // canNameEntity reports whether a text has the form of an entity's name.
@@ -271,7 +271,7 @@ func findEntity(s *blue.Snapshot, name string) (blue.Entity, error) {
 	if e, ok := s.Expert(blue.ExpertSlug(rest)); ok && kind != "verdict" {
 		return e, nil
 	}
-	err := notFound("dialogue %s has no %s", s.Dialogue.ID, clip(rest))
+	err := notFound("dialogue %s has no %s", s.Dialogue.ID, clipArgument(rest))
 	if upper := strings.ToUpper(rest); upper != rest {
 		if id, bad := blue.ParseEntityID(upper); bad == nil {
 			err = withHint(err, "did you mean "+id.String()+"?")
@@ -301,15 +301,15 @@ func (a *app) showEntity(s *blue.Snapshot, name string) error {
 	return a.showNumbered(s, found.(blue.Contributed), entity)
 }
 
-// outline writes the text form of a dialogue: its question, the panel, the rounds
-// with one line for each entity, and the verdicts.
-func outline(w io.Writer, s *blue.Snapshot) {
+// printOutline writes the text form of a dialogue: its question, the panel, the
+// rounds with one line for each entity, and the verdicts.
+func printOutline(w io.Writer, s *blue.Snapshot) {
 	d := &s.Dialogue
 	fmt.Fprintf(w, "%s\n", display.OneLine(d.Title))
-	field(w, "id", string(d.ID))
-	field(w, "question", d.Question)
-	field(w, "status", string(d.Status))
-	field(w, "rounds", fmt.Sprintf("%d, alignment %d", d.TotalRounds, d.TotalAlignment))
+	printField(w, "id", string(d.ID))
+	printField(w, "question", d.Question)
+	printField(w, "status", string(d.Status))
+	printField(w, "rounds", fmt.Sprintf("%d, alignment %d", d.TotalRounds, d.TotalAlignment))
 	if len(s.Experts) > 0 {
 		fmt.Fprintln(w, "\npanel")
 	}
@@ -336,8 +336,8 @@ func outline(w io.Writer, s *blue.Snapshot) {
 
 func roundOutline(w io.Writer, s *blue.Snapshot, r *blue.RoundRecord) {
 	fmt.Fprintf(w, "round %d, score %d (W %d C %d T %d R %d)\n", r.Round, r.Score, r.Wisdom, r.Consistency, r.Truth, r.Relationships)
-	field(w, "title", r.Title)
-	field(w, "summary", r.Summary)
+	printField(w, "title", r.Title)
+	printField(w, "summary", r.Summary)
 	for _, e := range s.Contributed() {
 		if c := e.Common(); c.ID.Round == r.Round {
 			fmt.Fprintf(w, "  %s %-9s %s (%s)\n", c.ID, e.Common().Status, display.OneLine(c.Label), display.OneLine(display.Join(c.Contributors, ", ")))

@@ -66,14 +66,14 @@ func refEnd(s *blue.Snapshot, t blue.RefType, id blue.EntityID) endJSON {
 func numberedText(w io.Writer, s *blue.Snapshot, e blue.Contributed, shown *numberedShown) {
 	c := e.Common()
 	fmt.Fprintf(w, "%s %s, %s, round %d\n", c.ID, c.ID.Kind, e.Common().Status, c.ID.Round)
-	field(w, "label", c.Label)
-	field(w, "by", display.Join(c.Contributors, ", "))
-	field(w, "local id", c.LocalID)
+	printField(w, "label", c.Label)
+	printField(w, "by", display.Join(c.Contributors, ", "))
+	printField(w, "local id", c.LocalID)
 	if r, ok := e.(*blue.Recommendation); ok {
-		field(w, "adopted", string(r.AdoptedInVerdict))
-		field(w, "parameters", string(r.Parameters))
+		printField(w, "adopted", string(r.AdoptedInVerdict))
+		printField(w, "parameters", string(r.Parameters))
 	}
-	fmt.Fprintf(w, "\n%s\n", indent(e.Text(), "  "))
+	fmt.Fprintf(w, "\n%s\n", indentOutput(e.Text(), "  "))
 	if len(shown.Out)+len(shown.In) > 0 {
 		fmt.Fprintln(w, "\nreferences")
 	}
@@ -112,8 +112,8 @@ func eventText(w io.Writer, e *blue.Event) {
 	fmt.Fprintln(w)
 }
 
-// field prints a name with a value, unless the value is empty.
-func field(w io.Writer, name, value string) {
+// printField prints a name with a value, unless the value is empty.
+func printField(w io.Writer, name, value string) {
 	if value != "" {
 		fmt.Fprintf(w, "  %-11s %s\n", name, display.OneLine(value))
 	}
@@ -121,15 +121,15 @@ func field(w io.Writer, name, value string) {
 
 func expertText(w io.Writer, s *blue.Snapshot, e *blue.Expert) {
 	fmt.Fprintf(w, "%s, %s expert, %s\n", e.Slug, e.Tier, e.Source)
-	field(w, "role", e.Role)
-	field(w, "focus", e.Focus)
-	field(w, "about", e.Description)
-	field(w, "because", e.CreationReason)
+	printField(w, "role", e.Role)
+	printField(w, "focus", e.Focus)
+	printField(w, "about", e.Description)
+	printField(w, "because", e.CreationReason)
 	if e.FirstRound != nil {
-		field(w, "first round", fmt.Sprint(int(*e.FirstRound)))
+		printField(w, "first round", fmt.Sprint(int(*e.FirstRound)))
 	}
-	field(w, "score", scoresText(e))
-	field(w, "said", strings.Join(saidBy(s, e), " "))
+	printField(w, "score", scoresText(e))
+	printField(w, "said", strings.Join(saidBy(s, e), " "))
 }
 
 // scoresText returns the total and the rounds, for example "25 (round 0: 15, round 1: 10)".
@@ -180,12 +180,12 @@ func verdictText(w io.Writer, v *blue.Verdict, rests *view.Provenance) {
 		forced = ", forced"
 	}
 	fmt.Fprintf(w, "%s, %s verdict%s, round %d\n", v.ID, v.Type, forced, v.Round)
-	field(w, "author", string(v.AuthorExpert))
-	field(w, "confidence", cmp.Or(v.Confidence, v.ConfidenceText))
-	field(w, "vote", v.Vote)
-	field(w, "supported", display.Join(v.SupportingExperts, ", "))
-	field(w, "accepts", strings.Join(v.TensionsAccepted, " "))
-	fmt.Fprintf(w, "\n%s\n\n%s\n", indent(v.Recommendation, "  "), indent(v.Description, "  "))
+	printField(w, "author", string(v.AuthorExpert))
+	printField(w, "confidence", cmp.Or(v.Confidence, v.ConfidenceText))
+	printField(w, "vote", v.Vote)
+	printField(w, "supported", display.Join(v.SupportingExperts, ", "))
+	printField(w, "accepts", strings.Join(v.TensionsAccepted, " "))
+	fmt.Fprintf(w, "\n%s\n\n%s\n", indentOutput(v.Recommendation, "  "), indentOutput(v.Description, "  "))
 	for _, c := range v.Conditions {
 		fmt.Fprintf(w, "  - %s\n", display.OneLine(c))
 	}
@@ -194,17 +194,17 @@ func verdictText(w io.Writer, v *blue.Verdict, rests *view.Provenance) {
 		fmt.Fprintln(w, "  nothing that the references show")
 	}
 	for _, r := range rests.Recommendations {
-		field(w, "adopts", r.ID.String())
+		printField(w, "adopts", r.ID.String())
 	}
 	for _, t := range rests.Tensions {
 		word := "leaves"
 		if t.Resolved {
 			word = "settles"
 		}
-		field(w, word, t.ID.String())
+		printField(w, word, t.ID.String())
 	}
-	field(w, "evidence", display.Join(rests.Evidence, " "))
-	field(w, "claims", display.Join(rests.Claims, " "))
+	printField(w, "evidence", display.Join(rests.Evidence, " "))
+	printField(w, "claims", display.Join(rests.Claims, " "))
 }
 
 func citeCommand(a *app) *cobra.Command {
@@ -235,7 +235,7 @@ func citeText(w io.Writer, citations []view.Citation) {
 			fmt.Fprintln(w)
 		}
 		if c.Err != nil {
-			fmt.Fprintf(w, "%s: %s\n", display.OneLine(clip(c.ID)), display.OneLine(c.Err.Error()))
+			fmt.Fprintf(w, "%s: %s\n", display.OneLine(clipArgument(c.ID)), display.OneLine(c.Err.Error()))
 			continue
 		}
 		e := c.Entity
@@ -245,7 +245,7 @@ func citeText(w io.Writer, citations []view.Citation) {
 			by += ", " + string(*e.Status)
 		}
 		fmt.Fprintf(w, "  %s\n", display.OneLine(by))
-		fmt.Fprintln(w, indent(e.Content, "  "))
+		fmt.Fprintln(w, indentOutput(e.Content, "  "))
 	}
 }
 
@@ -263,8 +263,8 @@ func citeError(citations []view.Citation) error {
 	return unknown
 }
 
-// indent indents a text of a dialogue, so that its lines cannot imitate the
+// indentOutput indents a text of a dialogue, so that its lines cannot imitate the
 // output of the program.
-func indent(text, by string) string {
+func indentOutput(text, by string) string {
 	return by + strings.ReplaceAll(strings.TrimRight(display.Printable(text), "\n"), "\n", "\n"+by)
 }

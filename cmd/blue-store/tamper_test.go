@@ -198,7 +198,7 @@ func (b *bench) load() (snapshot *blue.Snapshot) {
 // message by chance.
 func (b *bench) texts() []string {
 	var list []string
-	for _, e := range entitiesOf(b.load()) {
+	for _, e := range inspectedEntities(b.load()) {
 		for _, f := range openedOf(e) {
 			if len(f.Value) >= 12 {
 				list = append(list, f.Value)

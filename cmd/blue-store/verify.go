@@ -38,11 +38,11 @@ func verifyCommand(a *app) *cobra.Command {
 	return c
 }
 
-func parseDialogues(names []string) ([]blue.DialogueID, error) {
+func dialogueArguments(names []string) ([]blue.DialogueID, error) {
 	ids := make([]blue.DialogueID, len(names))
 	for i, name := range names {
 		var err error
-		if ids[i], err = dialogueID(name); err != nil {
+		if ids[i], err = dialogueArgument(name); err != nil {
 			return nil, err
 		}
 	}
@@ -114,7 +114,7 @@ func (s *session) verifyOne(ctx context.Context, id blue.DialogueID, salvage boo
 
 // itemsOf returns the number of items of a snapshot.
 func itemsOf(s *blue.Snapshot) int {
-	n := len(entitiesOf(s)) + len(s.Unknown)
+	n := len(inspectedEntities(s)) + len(s.Unknown)
 	if s.Dialogue.CreatedAt.IsZero() {
 		n-- // meta is missing if it did not verify
 	}

@@ -181,15 +181,15 @@ var errShort = errors.New("the AWS secret access key is too short to sign with: 
 func Credentials(at Endpoint, own aws.CredentialsProvider, sdk *aws.Config) aws.CredentialsProvider {
 	switch {
 	case at.IsExposed():
-		return static(dummy, nil)
+		return staticCredentials(dummy, nil)
 	case own != nil:
 		return Checked(own)
 	case at.IsLocal():
-		return static(dummy, nil)
+		return staticCredentials(dummy, nil)
 	case sdk != nil && sdk.Credentials != nil:
 		return Checked(sdk.Credentials)
 	}
-	return Checked(static(aws.Credentials{}, errors.New("none were given")))
+	return Checked(staticCredentials(aws.Credentials{}, errors.New("none were given")))
 }
 
 // Checked returns a provider whose errors are *CredentialsError. It refuses a
@@ -207,7 +207,7 @@ func Checked(p aws.CredentialsProvider) aws.CredentialsProvider {
 	})
 }
 
-func static(c aws.Credentials, err error) aws.CredentialsProvider {
+func staticCredentials(c aws.Credentials, err error) aws.CredentialsProvider {
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return c, err })
 }
 

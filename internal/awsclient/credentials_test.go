@@ -14,8 +14,8 @@ const long = "0123456789"
 func TestCredentials(t *testing.T) {
 	local := Endpoint{URL: "http://localhost:8000", Loopback: true, Plain: true}
 	open := Endpoint{URL: "http://elsewhere:8000", Plain: true}
-	own := static(aws.Credentials{AccessKeyID: "own", SecretAccessKey: long}, nil)
-	sdk := &aws.Config{Credentials: static(aws.Credentials{AccessKeyID: "sdk", SecretAccessKey: long}, nil)}
+	own := staticCredentials(aws.Credentials{AccessKeyID: "own", SecretAccessKey: long}, nil)
+	sdk := &aws.Config{Credentials: staticCredentials(aws.Credentials{AccessKeyID: "sdk", SecretAccessKey: long}, nil)}
 	for _, c := range []struct {
 		name string
 		at   Endpoint
@@ -41,7 +41,7 @@ func TestCredentials(t *testing.T) {
 
 func TestCheckedKeepsTheCause(t *testing.T) {
 	cause := errors.New("expired")
-	_, err := Checked(static(aws.Credentials{}, cause)).Retrieve(t.Context())
+	_, err := Checked(staticCredentials(aws.Credentials{}, cause)).Retrieve(t.Context())
 	if e, ok := errors.AsType[*CredentialsError](err); !ok || e.Short || !errors.Is(err, cause) {
 		t.Errorf("%v", err)
 	}
@@ -50,7 +50,7 @@ func TestCheckedKeepsTheCause(t *testing.T) {
 // TestShortSecret: what the SDK would panic on is an error, in that mode alone.
 func TestShortSecret(t *testing.T) {
 	for _, n := range []int{0, minSecret - 1, minSecret} {
-		_, err := Checked(static(aws.Credentials{AccessKeyID: "a", SecretAccessKey: long[:n]}, nil)).Retrieve(t.Context())
+		_, err := Checked(staticCredentials(aws.Credentials{AccessKeyID: "a", SecretAccessKey: long[:n]}, nil)).Retrieve(t.Context())
 		e, refused := errors.AsType[*CredentialsError](err)
 		if refused != (fips140.Enforced() && n < minSecret) || refused && !e.Short {
 			t.Errorf("%d bytes, enforced %t: %v", n, fips140.Enforced(), err)

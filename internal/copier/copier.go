@@ -5,6 +5,8 @@
 // writes. It decrypts nothing (see encrypted), and it does not select dialogues
 // (see cmd/blue-store).
 //
+// A Copier compares the source with the target, and writes the difference.
+//
 // # Order
 //
 // A copy that was interrupted is completed by another run. At no time does the
@@ -146,7 +148,7 @@ func (c *Copier) compare(ctx context.Context, src *source) error {
 	if !record.MetaOf(items).Equal(src.meta) {
 		return fmt.Errorf("%w: another process changed the target during the copy", blue.ErrBusy)
 	}
-	if diff := difference(src.items, items); len(diff) > 0 {
+	if diff := copyDifference(src.items, items); len(diff) > 0 {
 		return fmt.Errorf("%w: %s of the target differs from the source", blue.ErrTampered, diff[0].Record.Key.Item)
 	}
 	return nil

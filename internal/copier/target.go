@@ -84,9 +84,9 @@ func compareHistory(ctx context.Context, to record.Store, src *source, t *target
 	return equal, nil
 }
 
-// difference returns the writes that change the items old to the items want,
+// copyDifference returns the writes that change the items old to the items want,
 // without meta.
-func difference(want, old []record.Record) []record.Write {
+func copyDifference(want, old []record.Record) []record.Write {
 	found := byItem(old)
 	delete(found, record.Meta)
 	var writes []record.Write
@@ -98,21 +98,21 @@ func difference(want, old []record.Record) []record.Write {
 		}
 		w := record.Write{Table: record.Dialogues, Record: r}
 		if exists {
-			w.Prev = condition(was)
+			w.Prev = copyCondition(was)
 		}
 		writes = append(writes, w)
 	}
 	for _, r := range old {
 		if _, extra := found[r.Key.Item]; extra {
-			writes = append(writes, record.Write{Table: record.Dialogues, Record: record.Record{Key: r.Key}, Prev: condition(r)})
+			writes = append(writes, record.Write{Table: record.Dialogues, Record: record.Record{Key: r.Key}, Prev: copyCondition(r)})
 		}
 	}
 	return writes
 }
 
-// condition returns the attributes that prove that a record is unchanged. The MAC
-// is sufficient, because it covers the other attributes.
-func condition(r record.Record) record.Attrs {
+// copyCondition returns the attributes that prove that a record is unchanged. The
+// MAC is sufficient, because it covers the other attributes.
+func copyCondition(r record.Record) record.Attrs {
 	if mac := r.Attrs["item_mac"]; len(mac.Bin()) > 0 {
 		return record.Attrs{"item_mac": mac}
 	}
@@ -288,7 +288,7 @@ func (c *Copier) missing(ctx context.Context, writes []record.Write) ([]record.W
 // is too large, it stores items in pieces first. It never updates an older state
 // in pieces, because readers use that state.
 func (c *Copier) putItems(ctx context.Context, src *source, t *target) error {
-	writes := difference(src.items, t.items)
+	writes := copyDifference(src.items, t.items)
 	err := c.finish(ctx, src, t, writes)
 	if errors.Is(err, blue.ErrTooLarge) && t.relation == absent && len(writes) > 0 {
 		for more := true; more; more = batchLen(writes, maxItems) < len(writes) {
@@ -329,7 +329,7 @@ const nearest = 9
 func (c *Copier) finish(ctx context.Context, src *source, t *target, writes []record.Write) (err error) {
 	meta := record.Write{Table: record.Dialogues, Record: src.meta}
 	if t.meta.Attrs != nil {
-		meta.Prev = condition(t.meta)
+		meta.Prev = copyCondition(t.meta)
 	}
 	all := append([]record.Write{meta}, writes...)
 	for i, e := range src.events {

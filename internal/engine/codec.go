@@ -274,9 +274,9 @@ func itemOf(key blue.EntityKey) (string, error) {
 	return en.prefix + rest, nil
 }
 
-// encode returns the record of an entity. before is the record it replaces, or
-// nil. What this version does not know of before is kept.
-func encode(id blue.DialogueID, e blue.Entity, before *record.Record) (record.Record, error) {
+// encodeEntity returns the record of an entity. before is the record it replaces,
+// or nil. What this version does not know of before is kept.
+func encodeEntity(id blue.DialogueID, e blue.Entity, before *record.Record) (record.Record, error) {
 	en := entryOfKind(e.EntityKind())
 	attrs, err := clearAttrs(e)
 	if err != nil {
@@ -291,12 +291,12 @@ func encode(id blue.DialogueID, e blue.Entity, before *record.Record) (record.Re
 		content = before.Attrs[contentAttr].Bin()
 		carryUnknown(attrs, before.Attrs, e)
 	}
-	text, err := payload(e, content)
+	text, err := encodePayload(e, content)
 	if err != nil {
 		return record.Record{}, err
 	}
 	attrs[contentAttr] = record.B(text)
-	return record.Record{Key: record.Key{Partition: partition(id), Item: SortKey(e)}, Attrs: attrs}, nil
+	return record.Record{Key: record.Key{Partition: dialoguePartition(id), Item: SortKey(e)}, Attrs: attrs}, nil
 }
 
 // carryUnknown copies the attributes that this version does not write.
@@ -312,9 +312,9 @@ func carryUnknown(attrs, before record.Attrs, e blue.Entity) {
 	}
 }
 
-// decode reads an entity from its record. It returns blue.ErrTampered for a
+// decodeEntity reads an entity from its record. It returns blue.ErrTampered for a
 // record that no encoder wrote.
-func decode(id blue.DialogueID, r record.Record) (blue.Entity, error) {
+func decodeEntity(id blue.DialogueID, r record.Record) (blue.Entity, error) {
 	en := entryOf(r.Key.Item)
 	if en == nil {
 		return nil, fmt.Errorf("%w: %s is of no known kind", blue.ErrInvalid, r.Key.Item)
@@ -328,7 +328,7 @@ func decode(id blue.DialogueID, r record.Record) (blue.Entity, error) {
 		err = en.setKey(e, id, strings.TrimPrefix(r.Key.Item, en.prefix))
 	}
 	if err != nil {
-		return nil, malformed(en.kind, err)
+		return nil, malformedRecord(en.kind, err)
 	}
 	return e, nil
 }
@@ -346,7 +346,7 @@ func Assemble(id blue.DialogueID, records []record.Record) (*blue.Snapshot, erro
 			s.Unknown = append(s.Unknown, r.Key.Item)
 			continue
 		}
-		e, err := decode(id, r)
+		e, err := decodeEntity(id, r)
 		if err != nil {
 			return nil, fmt.Errorf("%s of dialogue %s: %w", r.Key.Item, id, err)
 		}

@@ -6,6 +6,9 @@
 // dialogue are in package blue. Encryption is in package encrypted, which
 // seals the records on their way to a backend.
 //
+// An Engine runs each request as a transaction on the loaded snapshot. The codec
+// encodes an entity as a record and decodes it, by one entry for each kind.
+//
 // A write loads the partition of the dialogue and lets the request change a
 // transaction. It then commits all records at once, under the condition that the meta
 // item is as it was read. If another writer has changed the meta item, the
@@ -34,29 +37,31 @@ import (
 // concurrent writers each needs at most n tries, so 64 is far above real panels.
 const maxTries = 64
 
-// Store implements blue.DialogueStore and blue.AnalyticsStore. It may be used
+// Engine implements blue.DialogueStore and blue.AnalyticsStore. It may be used
 // concurrently.
-type Store struct {
+type Engine struct {
 	records record.Store
 	now     func() time.Time
 }
 
 var (
-	_ blue.DialogueStore  = (*Store)(nil)
-	_ blue.AnalyticsStore = (*Store)(nil)
+	_ blue.DialogueStore  = (*Engine)(nil)
+	_ blue.AnalyticsStore = (*Engine)(nil)
 )
 
 // New returns the engine over records, which the caller closes. now is the
 // clock of the stored times; nil means time.Now.
-func New(records record.Store, now func() time.Time) *Store {
+func New(records record.Store, now func() time.Time) *Engine {
 	if now == nil {
 		now = time.Now
 	}
-	return &Store{records, now}
+	return &Engine{records, now}
 }
 
-// partition returns the partition of a dialogue.
-func partition(id blue.DialogueID) record.Partition { return record.DialoguePartition(string(id)) }
+// dialoguePartition returns the partition of a dialogue.
+func dialoguePartition(id blue.DialogueID) record.Partition {
+	return record.DialoguePartition(string(id))
+}
 
 // checkID returns blue.ErrInvalid for an id that no dialogue can have.
 func checkID(id blue.DialogueID) error {
@@ -70,8 +75,8 @@ func checkID(id blue.DialogueID) error {
 }
 
 // Load implements blue.DialogueStore.
-func (s *Store) Load(ctx context.Context, id blue.DialogueID) (*blue.Snapshot, error) {
-	records, err := s.query(ctx, id, false)
+func (e *Engine) Load(ctx context.Context, id blue.DialogueID) (*blue.Snapshot, error) {
+	records, err := e.query(ctx, id, false)
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +86,11 @@ func (s *Store) Load(ctx context.Context, id blue.DialogueID) (*blue.Snapshot, e
 // query reads the records of a dialogue. Errors: blue.ErrInvalid for the id,
 // blue.ErrNotFound without records, blue.ErrTampered without a meta item, and
 // the errors of the record store.
-func (s *Store) query(ctx context.Context, id blue.DialogueID, forUpdate bool) ([]record.Record, error) {
+func (e *Engine) query(ctx context.Context, id blue.DialogueID, forUpdate bool) ([]record.Record, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
-	records, err := s.records.Query(ctx, record.Query{Table: record.Dialogues, Partition: partition(id), ForUpdate: forUpdate})
+	records, err := e.records.Query(ctx, record.Query{Table: record.Dialogues, Partition: dialoguePartition(id), ForUpdate: forUpdate})
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +113,7 @@ func metaOf(records []record.Record) *record.Record {
 }
 
 // Get implements blue.DialogueStore.
-func (s *Store) Get(ctx context.Context, id blue.DialogueID, key blue.EntityKey) (blue.Scoped[blue.Entity], error) {
+func (e *Engine) Get(ctx context.Context, id blue.DialogueID, key blue.EntityKey) (blue.Scoped[blue.Entity], error) {
 	var none blue.Scoped[blue.Entity]
 	if err := checkID(id); err != nil {
 		return none, err
@@ -117,24 +122,24 @@ func (s *Store) Get(ctx context.Context, id blue.DialogueID, key blue.EntityKey)
 	if err != nil {
 		return none, err
 	}
-	r, err := s.records.Get(ctx, record.Dialogues, record.Key{Partition: partition(id), Item: item})
+	r, err := e.records.Get(ctx, record.Dialogues, record.Key{Partition: dialoguePartition(id), Item: item})
 	if err != nil {
 		return none, fmt.Errorf("%s of dialogue %s: %w", item, id, err)
 	}
-	e, err := decode(id, r)
+	entity, err := decodeEntity(id, r)
 	if err != nil {
 		return none, err
 	}
-	return blue.Scoped[blue.Entity]{Dialogue: id, Value: e}, nil
+	return blue.Scoped[blue.Entity]{Dialogue: id, Value: entity}, nil
 }
 
 // Create implements blue.DialogueStore.
-func (s *Store) Create(ctx context.Context, id blue.DialogueID, d blue.NewDialogue) (blue.Scoped[blue.Dialogue], error) {
+func (e *Engine) Create(ctx context.Context, id blue.DialogueID, d blue.NewDialogue) (blue.Scoped[blue.Dialogue], error) {
 	var none blue.Scoped[blue.Dialogue]
 	if err := checkID(id); err != nil {
 		return none, err
 	}
-	tx := newTransaction(id, s.now())
+	tx := newTransaction(id, e.now())
 	tx.snapshot.Dialogue = blue.Dialogue{
 		ID: id, Status: blue.StatusOpen, CreatedAt: tx.now,
 		Title: d.Title, Question: d.Question, OutputDir: d.OutputDir, Background: d.Background,
@@ -148,7 +153,7 @@ func (s *Store) Create(ctx context.Context, id blue.DialogueID, d blue.NewDialog
 		return none, err
 	}
 	for try := range maxTries {
-		if err = s.records.Commit(ctx, writes); !isUnrelatedConflict(id, err) {
+		if err = e.records.Commit(ctx, writes); !isUnrelatedConflict(id, err) {
 			break
 		}
 		if err := retry.Writers.Wait(ctx, try); err != nil {
@@ -164,9 +169,9 @@ func (s *Store) Create(ctx context.Context, id blue.DialogueID, d blue.NewDialog
 // change runs a request as update does and returns its answer. It returns no
 // answer with an error, because the answer can hold data whose read the store
 // below refused to record.
-func change[T any](ctx context.Context, s *Store, id blue.DialogueID, request func(tx *transaction, answer *T) error) (blue.Scoped[T], error) {
+func change[T any](ctx context.Context, e *Engine, id blue.DialogueID, request func(tx *transaction, answer *T) error) (blue.Scoped[T], error) {
 	var answer T
-	err := s.update(ctx, id, func(tx *transaction) error { return request(tx, &answer) })
+	err := e.update(ctx, id, func(tx *transaction) error { return request(tx, &answer) })
 	if err != nil {
 		return blue.Scoped[T]{}, err
 	}
@@ -184,29 +189,29 @@ func change[T any](ctx context.Context, s *Store, id blue.DialogueID, request fu
 //
 // Errors: the errors of query, of the request and of the record store;
 // blue.ErrBusy after maxTries conflicts.
-func (s *Store) update(ctx context.Context, id blue.DialogueID, request func(*transaction) error) error {
+func (e *Engine) update(ctx context.Context, id blue.DialogueID, request func(*transaction) error) error {
 	var lost error // the conflict of the last try
 	var lostOn *record.Record
 	for try := range maxTries {
-		records, err := s.query(ctx, id, true)
+		records, err := e.query(ctx, id, true)
 		if err != nil {
 			return err
 		}
 		if lost != nil && metaOf(records).Equal(*lostOn) && hasConflicting(records, lost) {
-			return s.witness(ctx, records, lost)
+			return e.witness(ctx, records, lost)
 		}
-		tx, err := loadTransaction(id, records, s.now())
+		tx, err := loadTransaction(id, records, e.now())
 		if err == nil {
 			err = request(tx)
 		}
 		if err != nil || tx.isUnchanged() {
-			return s.witness(ctx, records, err)
+			return e.witness(ctx, records, err)
 		}
 		writes, err := tx.writes()
 		if err != nil {
-			return s.witness(ctx, records, err)
+			return e.witness(ctx, records, err)
 		}
-		err = s.records.Commit(ctx, writes)
+		err = e.records.Commit(ctx, writes)
 		_, isConflict := errors.AsType[*record.ConflictError](err)
 		switch lost = nil; {
 		case isUnrelatedConflict(id, err):
@@ -230,7 +235,7 @@ func isUnrelatedConflict(id blue.DialogueID, err error) bool {
 		return true
 	}
 	conflict, ok := errors.AsType[*record.ConflictError](err)
-	return ok && conflict.Key.Partition != partition(id)
+	return ok && conflict.Key.Partition != dialoguePartition(id)
 }
 
 // hasConflicting reports whether the record that a conflict names is among the
@@ -242,8 +247,8 @@ func hasConflicting(records []record.Record, err error) bool {
 
 // witness answers a request that read a dialogue and wrote nothing. A refusal
 // reveals data that was read, so the store below records the read first.
-func (s *Store) witness(ctx context.Context, records []record.Record, answer error) error {
-	if w, ok := s.records.(record.Witness); ok {
+func (e *Engine) witness(ctx context.Context, records []record.Record, answer error) error {
+	if w, ok := e.records.(record.Witness); ok {
 		if err := w.Witness(ctx, records); err != nil {
 			return err
 		}
@@ -253,10 +258,10 @@ func (s *Store) witness(ctx context.Context, records []record.Record, answer err
 
 // List implements blue.AnalyticsStore with one index read per status. The rows
 // come from clear attributes, are not verified, and need no key.
-func (s *Store) List(ctx context.Context) ([]blue.Listed, error) {
+func (e *Engine) List(ctx context.Context) ([]blue.Listed, error) {
 	all := []blue.Listed{}
 	for _, status := range blue.KindDialogue.Statuses() {
-		rows, err := s.ListStatus(ctx, status)
+		rows, err := e.ListStatus(ctx, status)
 		if err != nil {
 			return nil, err
 		}
@@ -266,11 +271,11 @@ func (s *Store) List(ctx context.Context) ([]blue.Listed, error) {
 }
 
 // ListStatus implements blue.AnalyticsStore.
-func (s *Store) ListStatus(ctx context.Context, status blue.Status) ([]blue.Listed, error) {
+func (e *Engine) ListStatus(ctx context.Context, status blue.Status) ([]blue.Listed, error) {
 	if !blue.KindDialogue.HasStatus(status) {
 		return nil, fmt.Errorf("%w: a dialogue is never %q", blue.ErrInvalid, status)
 	}
-	rows, err := list(ctx, s, record.ByStatus, byStatus(status), func(id blue.DialogueID, e blue.Entity, _ string, r record.Attrs) (row blue.Listed, ok bool) {
+	rows, err := list(ctx, e, record.ByStatus, byStatus(status), func(id blue.DialogueID, e blue.Entity, _ string, r record.Attrs) (row blue.Listed, ok bool) {
 		_, ok = e.(*blue.Dialogue)
 		return blue.Listed{
 			ID: id, Status: status, UpdatedAt: r["updated_at"].Str(),
@@ -282,11 +287,11 @@ func (s *Store) ListStatus(ctx context.Context, status blue.Status) ([]blue.List
 }
 
 // ListTensions implements blue.AnalyticsStore.
-func (s *Store) ListTensions(ctx context.Context, status blue.Status) ([]blue.ListedTension, error) {
+func (e *Engine) ListTensions(ctx context.Context, status blue.Status) ([]blue.ListedTension, error) {
 	if !blue.KindTension.HasStatus(status) {
 		return nil, fmt.Errorf("%w: a tension is never %q", blue.ErrInvalid, status)
 	}
-	rows, err := list(ctx, s, record.ByTensionStatus, byTensionStatus(status), func(id blue.DialogueID, e blue.Entity, rest string, r record.Attrs) (row blue.ListedTension, ok bool) {
+	rows, err := list(ctx, e, record.ByTensionStatus, byTensionStatus(status), func(id blue.DialogueID, e blue.Entity, rest string, r record.Attrs) (row blue.ListedTension, ok bool) {
 		t, ok := e.(*blue.Tension)
 		if !ok || entryOfKind(blue.KindTension).setKey(t, id, rest) != nil {
 			return row, false
@@ -300,12 +305,12 @@ func (s *Store) ListTensions(ctx context.Context, status blue.Status) ([]blue.Li
 }
 
 // ListExpert implements blue.AnalyticsStore.
-func (s *Store) ListExpert(ctx context.Context, slug blue.ExpertSlug) ([]blue.ListedActivity, error) {
+func (e *Engine) ListExpert(ctx context.Context, slug blue.ExpertSlug) ([]blue.ListedActivity, error) {
 	slug, err := blue.ParseExpertSlug(string(slug))
 	if err != nil {
 		return nil, err
 	}
-	rows, err := list(ctx, s, record.ByExpert, byExpertPartition(slug), func(id blue.DialogueID, e blue.Entity, rest string, r record.Attrs) (row blue.ListedActivity, ok bool) {
+	rows, err := list(ctx, e, record.ByExpert, byExpertPartition(slug), func(id blue.DialogueID, e blue.Entity, rest string, r record.Attrs) (row blue.ListedActivity, ok bool) {
 		row = blue.ListedActivity{Dialogue: id, Kind: e.EntityKind(), UpdatedAt: r["updated_at"].Str()}
 		if _, isExpert := e.(*blue.Expert); isExpert {
 			row.Round, row.Tier = blue.Round(r["first_round"].Int()), blue.Tier(r["tier"].Str())
@@ -329,9 +334,9 @@ func (s *Store) ListExpert(ctx context.Context, slug blue.ExpertSlug) ([]blue.Li
 // accepts. read gets the dialogue, an entity of the record's kind without
 // values, what follows the prefix of the sort key, and the attributes. Rows of
 // an index are hints, so list ignores a record that no encoder wrote.
-func list[T any](ctx context.Context, s *Store, index record.Index, partition string,
+func list[T any](ctx context.Context, e *Engine, index record.Index, partition string,
 	read func(id blue.DialogueID, e blue.Entity, rest string, attrs record.Attrs) (T, bool)) ([]T, error) {
-	records, err := s.records.Index(ctx, index, partition)
+	records, err := e.records.Index(ctx, index, partition)
 	if err != nil {
 		return nil, err
 	}
@@ -350,12 +355,12 @@ func list[T any](ctx context.Context, s *Store, index record.Index, partition st
 }
 
 // NextID implements blue.AnalyticsStore.
-func (s *Store) NextID(ctx context.Context, title string) (blue.DialogueID, error) {
+func (e *Engine) NextID(ctx context.Context, title string) (blue.DialogueID, error) {
 	slug, err := blue.SlugID(title)
 	if err != nil {
 		return "", err
 	}
-	rows, err := s.List(ctx)
+	rows, err := e.List(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -131,15 +131,15 @@ func setField(v reflect.Value, value record.Value) bool {
 	return true
 }
 
-// payload returns the JSON object of an entity's sealed fields. A zero field is
-// absent. An empty list or map that is not nil is kept. Members of before that
+// encodePayload returns the JSON object of an entity's sealed fields. A zero field
+// is absent. An empty list or map that is not nil is kept. Members of before that
 // the entity does not know are kept.
-func payload(e blue.Entity, before []byte) ([]byte, error) {
+func encodePayload(e blue.Entity, before []byte) ([]byte, error) {
 	v := reflect.ValueOf(e).Elem()
 	members := make(map[string]json.RawMessage)
 	if len(before) > 0 {
 		if err := json.Unmarshal(before, &members); err != nil {
-			return nil, malformed(e.EntityKind(), err)
+			return nil, malformedRecord(e.EntityKind(), err)
 		}
 	}
 	for _, f := range fieldsOf(v.Type()).sealed {
@@ -206,6 +206,6 @@ func isUTF8(v reflect.Value) bool {
 	return true
 }
 
-func malformed(kind blue.Kind, err error) error {
+func malformedRecord(kind blue.Kind, err error) error {
 	return fmt.Errorf("%w: a stored %s is malformed: %v", blue.ErrTampered, kind, err)
 }

@@ -37,7 +37,7 @@ func TestNumberAndResolve(t *testing.T) {
 	var s blue.Snapshot
 	s.Add(&blue.Perspective{Contribution: blue.Contribution{ID: blue.EntityID{Kind: blue.KindPerspective, Round: 1, Seq: 2}}},
 		&blue.Claim{Contribution: blue.Contribution{ID: blue.EntityID{Kind: blue.KindClaim, Round: 1, Seq: 98}}})
-	ids := number(b, &s)
+	ids := numberDrafts(b, &s)
 	want := map[blue.Kind][]blue.Numbered{
 		blue.KindPerspective: {{ID: blue.EntityID{Kind: blue.KindPerspective, Round: 1, Seq: 3}, LocalID: "MUFFIN-P0101"}, {ID: blue.EntityID{Kind: blue.KindPerspective, Round: 1, Seq: 4}, LocalID: "MUFFIN-P0102"}},
 		blue.KindTension:     {{ID: blue.EntityID{Kind: blue.KindTension, Round: 1, Seq: 1}, LocalID: "CUPCAKE-T0101"}},
@@ -46,7 +46,7 @@ func TestNumberAndResolve(t *testing.T) {
 	if !reflect.DeepEqual(ids, want) {
 		t.Errorf("ids %v, want %v", ids, want)
 	}
-	got := resolve(b, ids)
+	got := resolveDraftIDs(b, ids)
 	// "support P0103" repeats the resolved "support MUFFIN-P0101".
 	wantRefs := []blue.RefDraft{{Type: "support", Target: "P0103"}, {Type: "resolve", Target: "T0101"}, {Type: "support", Target: "P9999"}, {Type: "refine", Target: "P0103"}}
 	if refs := got.Drafts[blue.KindPerspective][1].References; !reflect.DeepEqual(refs, wantRefs) {
@@ -67,7 +67,7 @@ func TestNumberAndResolve(t *testing.T) {
 // A local id in the form of a display id would hide a real one.
 func TestResolveKeepsDisplayIDs(t *testing.T) {
 	b := blue.RoundBatch{Round: 1, Drafts: map[blue.Kind][]blue.Draft{blue.KindPerspective: {{LocalID: "P0001", References: []blue.RefDraft{{Type: "support", Target: "P0001"}}}}}}
-	if got := resolve(b, number(b, &blue.Snapshot{})).Drafts[blue.KindPerspective][0].References[0].Target; got != "P0001" {
+	if got := resolveDraftIDs(b, numberDrafts(b, &blue.Snapshot{})).Drafts[blue.KindPerspective][0].References[0].Target; got != "P0001" {
 		t.Errorf("P0001 became %s", got)
 	}
 }
@@ -156,7 +156,7 @@ func FuzzNumberAndResolve(f *testing.F) {
 		if err != nil || b.Validate() != nil || checkBatch(b, &blue.Snapshot{}) != nil {
 			return
 		}
-		resolved := resolve(b, number(b, &blue.Snapshot{}))
+		resolved := resolveDraftIDs(b, numberDrafts(b, &blue.Snapshot{}))
 		for kind, drafts := range resolved.Drafts {
 			for _, d := range drafts {
 				for _, r := range d.References {

@@ -230,8 +230,8 @@ func (r *replay) round(round blue.Round, data []byte) ([]blue.Warning, error) {
 	if err := checkBatch(b, s); err != nil {
 		return warnings, err
 	}
-	ids := number(b, s)
-	b = resolve(b, ids)
+	ids := numberDrafts(b, s)
+	b = resolveDraftIDs(b, ids)
 	s.Rounds = append(s.Rounds, &blue.RoundRecord{
 		Round: b.Round, Score: b.Score, Wisdom: b.Wisdom, Consistency: b.Consistency, Truth: b.Truth, Relationships: b.Relationships,
 		OpenTensions: b.OpenTensions, NewPerspectives: b.NewPerspectives, ConvergeSignals: b.ConvergeSignals, PanelSize: b.PanelSize,

@@ -13,11 +13,11 @@ import (
 )
 
 // RegisterExpert implements blue.DialogueStore.
-func (s *Store) RegisterExpert(ctx context.Context, id blue.DialogueID, n blue.NewExpert) (blue.Scoped[blue.Expert], error) {
+func (e *Engine) RegisterExpert(ctx context.Context, id blue.DialogueID, n blue.NewExpert) (blue.Scoped[blue.Expert], error) {
 	if err := n.Validate(); err != nil {
 		return blue.Scoped[blue.Expert]{}, err
 	}
-	return change(ctx, s, id, func(tx *transaction, answer *blue.Expert) error {
+	return change(ctx, e, id, func(tx *transaction, answer *blue.Expert) error {
 		e := &blue.Expert{
 			Slug: n.Slug, Tier: n.Tier, Source: n.Source, Relevance: n.Relevance, FirstRound: n.FirstRound, CreatedAt: tx.now,
 			Role: n.Role, Description: n.Description, Focus: n.Focus, CreationReason: n.CreationReason, Color: n.Color,
@@ -39,11 +39,11 @@ func (s *Store) RegisterExpert(ctx context.Context, id blue.DialogueID, n blue.N
 }
 
 // RecordSignal implements blue.DialogueStore.
-func (s *Store) RecordSignal(ctx context.Context, id blue.DialogueID, n blue.Signal) (blue.Scoped[blue.Signal], error) {
+func (e *Engine) RecordSignal(ctx context.Context, id blue.DialogueID, n blue.Signal) (blue.Scoped[blue.Signal], error) {
 	if _, err := blue.ParseExpertSlug(string(n.Expert)); err != nil {
 		return blue.Scoped[blue.Signal]{}, err
 	}
-	return change(ctx, s, id, func(tx *transaction, answer *blue.Signal) error {
+	return change(ctx, e, id, func(tx *transaction, answer *blue.Signal) error {
 		round, ok := tx.snapshot.Round(n.Round)
 		if !ok {
 			return fmt.Errorf("round %d of dialogue %s: %w", n.Round, id, blue.ErrNotFound)
@@ -61,11 +61,11 @@ func (s *Store) RecordSignal(ctx context.Context, id blue.DialogueID, n blue.Sig
 }
 
 // Transition implements blue.DialogueStore.
-func (s *Store) Transition(ctx context.Context, id blue.DialogueID, t blue.Transition) (blue.Scoped[blue.Event], error) {
+func (e *Engine) Transition(ctx context.Context, id blue.DialogueID, t blue.Transition) (blue.Scoped[blue.Event], error) {
 	if !t.Round.Valid() || !t.ID.Kind.HasStatus(t.To) {
 		return blue.Scoped[blue.Event]{}, fmt.Errorf("%w: %s cannot become %q in round %d", blue.ErrRefused, t.ID, t.To, t.Round)
 	}
-	return change(ctx, s, id, func(tx *transaction, answer *blue.Event) error {
+	return change(ctx, e, id, func(tx *transaction, answer *blue.Event) error {
 		e, ok := tx.find(t.ID)
 		if !ok {
 			return fmt.Errorf("%s of dialogue %s: %w", t.ID, id, blue.ErrNotFound)
@@ -99,11 +99,11 @@ func isSameEvent(a, b *blue.Event) bool {
 }
 
 // Amend implements blue.DialogueStore.
-func (s *Store) Amend(ctx context.Context, id blue.DialogueID, a blue.Amendment) (blue.Scoped[blue.Dialogue], error) {
+func (e *Engine) Amend(ctx context.Context, id blue.DialogueID, a blue.Amendment) (blue.Scoped[blue.Dialogue], error) {
 	if a.Status != nil && !blue.KindDialogue.HasStatus(*a.Status) {
 		return blue.Scoped[blue.Dialogue]{}, fmt.Errorf("%w: %q is not a status of a dialogue; one of %v", blue.ErrRefused, *a.Status, blue.KindDialogue.Statuses())
 	}
-	return change(ctx, s, id, func(tx *transaction, answer *blue.Dialogue) error {
+	return change(ctx, e, id, func(tx *transaction, answer *blue.Dialogue) error {
 		d := &tx.snapshot.Dialogue
 		amend(tx, &d.Status, a.Status)
 		amend(tx, &d.Calibrated, a.Calibrated)
@@ -184,9 +184,9 @@ func highestSeq(s *blue.Snapshot, round blue.Round, kind blue.Kind) blue.Seq {
 	return highest
 }
 
-// number gives every draft its display id: per kind from the first free seq
+// numberDrafts gives every draft its display id: per kind from the first free seq
 // upwards, in batch order.
-func number(b blue.RoundBatch, s *blue.Snapshot) map[blue.Kind][]blue.Numbered {
+func numberDrafts(b blue.RoundBatch, s *blue.Snapshot) map[blue.Kind][]blue.Numbered {
 	ids := make(map[blue.Kind][]blue.Numbered, len(b.Drafts))
 	for kind, drafts := range b.Drafts {
 		first := highestSeq(s, b.Round, kind) + 1
@@ -198,11 +198,11 @@ func number(b blue.RoundBatch, s *blue.Snapshot) map[blue.Kind][]blue.Numbered {
 	return ids
 }
 
-// resolve returns a copy of the batch in which display ids replace the local
-// ids of its own drafts: in targets of references, tension updates, their via,
-// and targets of moves. Other texts stay. A reference that a source makes
+// resolveDraftIDs returns a copy of the batch in which display ids replace the
+// local ids of its own drafts: in targets of references, tension updates, their
+// via, and targets of moves. Other texts stay. A reference that a source makes
 // twice is kept once.
-func resolve(b blue.RoundBatch, ids map[blue.Kind][]blue.Numbered) blue.RoundBatch {
+func resolveDraftIDs(b blue.RoundBatch, ids map[blue.Kind][]blue.Numbered) blue.RoundBatch {
 	global := map[string]string{}
 	for _, numbered := range ids {
 		for _, n := range numbered {
@@ -220,18 +220,18 @@ func resolve(b blue.RoundBatch, ids map[blue.Kind][]blue.Numbered) blue.RoundBat
 	}
 	drafts := make(map[blue.Kind][]blue.Draft, len(b.Drafts))
 	for kind, list := range b.Drafts {
-		drafts[kind] = edited(list, func(d *blue.Draft) { d.References = resolveRefs(d.References, named) })
+		drafts[kind] = editedEntities(list, func(d *blue.Draft) { d.References = resolveRefs(d.References, named) })
 	}
 	b.Drafts = drafts
-	b.TensionUpdates = edited(b.TensionUpdates, func(u *blue.TensionUpdate) { u.ID, u.Via = named(u.ID), named(u.Via) })
-	b.Moves = edited(b.Moves, func(m *blue.MoveDraft) {
-		m.Targets = edited(m.Targets, func(target *string) { *target = named(*target) })
+	b.TensionUpdates = editedEntities(b.TensionUpdates, func(u *blue.TensionUpdate) { u.ID, u.Via = named(u.ID), named(u.Via) })
+	b.Moves = editedEntities(b.Moves, func(m *blue.MoveDraft) {
+		m.Targets = editedEntities(m.Targets, func(target *string) { *target = named(*target) })
 	})
 	return b
 }
 
-// edited returns a copy of a list with each element changed.
-func edited[T any](list []T, change func(*T)) []T {
+// editedEntities returns a copy of a list with each element changed.
+func editedEntities[T any](list []T, change func(*T)) []T {
 	list = slices.Clone(list)
 	for i := range list {
 		change(&list[i])

@@ -17,7 +17,7 @@ import (
 // RegisterRound implements blue.DialogueStore. The order of work is Blue's
 // (SPEC §7): validate, find the dialogue, number, then store the round, its
 // entities kind by kind with their events, tension updates, scores and moves.
-func (s *Store) RegisterRound(ctx context.Context, id blue.DialogueID, b blue.RoundBatch) (blue.Scoped[blue.Registered], error) {
+func (e *Engine) RegisterRound(ctx context.Context, id blue.DialogueID, b blue.RoundBatch) (blue.Scoped[blue.Registered], error) {
 	if err := b.Validate(); err != nil {
 		return blue.Scoped[blue.Registered]{}, err
 	}
@@ -27,12 +27,12 @@ func (s *Store) RegisterRound(ctx context.Context, id blue.DialogueID, b blue.Ro
 	}
 	sum := sha256.Sum256(text)
 	request := hex.EncodeToString(sum[:])
-	return change(ctx, s, id, func(tx *transaction, answer *blue.Registered) error {
+	return change(ctx, e, id, func(tx *transaction, answer *blue.Registered) error {
 		if found, ok := tx.snapshot.Round(b.Round); ok && b.Step == nil {
 			if found.Request != request {
 				return fmt.Errorf("%w: dialogue %s already has round %d with other content; nothing was written", blue.ErrConflict, id, b.Round)
 			}
-			*answer = repeated(tx.snapshot, b)
+			*answer = repeatedRound(tx.snapshot, b)
 			return nil
 		}
 		if err := checkBatch(b, tx.snapshot); err != nil {
@@ -45,8 +45,8 @@ func (s *Store) RegisterRound(ctx context.Context, id blue.DialogueID, b blue.Ro
 	})
 }
 
-// repeated returns the answer to a batch that is stored already.
-func repeated(s *blue.Snapshot, b blue.RoundBatch) blue.Registered {
+// repeatedRound returns the answer to a batch that is stored already.
+func repeatedRound(s *blue.Snapshot, b blue.RoundBatch) blue.Registered {
 	answer := blue.Registered{Round: b.Round, Score: b.Score, Entities: map[blue.Kind][]blue.Numbered{}, Moves: len(b.Moves), Repeated: true}
 	for _, e := range s.Contributed() {
 		if c := e.Common(); c.ID.Round == b.Round {
@@ -60,8 +60,8 @@ func repeated(s *blue.Snapshot, b blue.RoundBatch) blue.Registered {
 
 // registerRound puts the whole batch into the transaction.
 func registerRound(tx *transaction, b blue.RoundBatch, request string) (blue.Registered, error) {
-	answer := blue.Registered{Round: b.Round, Score: b.Score, Entities: number(b, tx.snapshot), Moves: len(b.Moves)}
-	b = resolve(b, answer.Entities)
+	answer := blue.Registered{Round: b.Round, Score: b.Score, Entities: numberDrafts(b, tx.snapshot), Moves: len(b.Moves)}
+	b = resolveDraftIDs(b, answer.Entities)
 	err := tx.add(&blue.RoundRecord{
 		Round: b.Round, Status: blue.StatusOpen, Score: b.Score,
 		Wisdom: b.Wisdom, Consistency: b.Consistency, Truth: b.Truth, Relationships: b.Relationships,
@@ -191,11 +191,11 @@ func (tx *transaction) addMoves(b blue.RoundBatch) error {
 }
 
 // RegisterVerdict implements blue.DialogueStore.
-func (s *Store) RegisterVerdict(ctx context.Context, id blue.DialogueID, n blue.NewVerdict) (blue.Scoped[blue.Decided], error) {
+func (e *Engine) RegisterVerdict(ctx context.Context, id blue.DialogueID, n blue.NewVerdict) (blue.Scoped[blue.Decided], error) {
 	if err := n.Validate(); err != nil {
 		return blue.Scoped[blue.Decided]{}, err
 	}
-	return change(ctx, s, id, func(tx *transaction, answer *blue.Decided) error {
+	return change(ctx, e, id, func(tx *transaction, answer *blue.Decided) error {
 		*answer = blue.Decided{Verdict: newVerdict(tx, n)}
 		if found, ok := tx.snapshot.Verdict(n.ID); ok && n.Step == nil {
 			if !isSameVerdict(found, &answer.Verdict) {

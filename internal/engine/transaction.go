@@ -128,7 +128,7 @@ func (tx *transaction) writes() ([]record.Write, error) {
 		w := record.Write{Table: record.Dialogues}
 		before := tx.before[SortKey(e)]
 		var err error
-		if w.Record, err = encode(tx.id, e, before); err != nil {
+		if w.Record, err = encodeEntity(tx.id, e, before); err != nil {
 			return nil, err
 		}
 		if before != nil {

@@ -62,7 +62,7 @@ func (r *reader) readBoards() {
 func (r *reader) readTracking(d *document) {
 	isTracking := func(t table) bool { return t.col("Round") == 0 && t.col("Score") >= 0 }
 	for _, row := range d.rowsOf(isTracking) {
-		n, ok := atoi(strings.TrimLeft(row.cell(0), "Rr"))
+		n, ok := parseStatedInt(strings.TrimLeft(row.cell(0), "Rr"))
 		b := r.boards[blue.Round(n)]
 		if !ok || b == nil {
 			r.note(noteUnplaced, d.path, row.line, "a row for round %q, which has no folder", row.cell(0))
@@ -77,13 +77,13 @@ func (r *reader) readTracking(d *document) {
 
 // stated64 reads the integer at the front of a text.
 func stated64(d *document, line int, text string) number {
-	text = plain(text)
+	text = plainMarkdown(text)
 	sign := int64(1)
 	if rest, ok := strings.CutPrefix(text, "-"); ok {
 		text, sign = rest, -1
 	}
 	digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
-	n, ok := atoi(text[:digits])
+	n, ok := parseStatedInt(text[:digits])
 	return number{n: sign * int64(n), ok: ok, file: d.path, line: line}
 }
 
@@ -125,7 +125,7 @@ func (r *reader) readScoreRow(d *document, row row, expert blue.ExpertSlug) {
 			continue
 		}
 		sum += score.n
-		n, _ := atoi(name[1:])
+		n, _ := parseStatedInt(name[1:])
 		if b := r.boards[blue.Round(n)]; b != nil {
 			b.scores[expert] = score.n
 			continue
@@ -142,7 +142,7 @@ func isRoundColumn(name string) bool {
 	if len(name) < 2 || name[0] != 'R' {
 		return false
 	}
-	_, ok := atoi(name[1:])
+	_, ok := parseStatedInt(name[1:])
 	return ok
 }
 

@@ -153,7 +153,7 @@ func (r *reader) questionFromBackground() string {
 	}
 	for _, l := range d.under("question") {
 		if text := strings.TrimSpace(l.text); text != "" && headingLevel(text) == 0 {
-			return plain(text)
+			return plainMarkdown(text)
 		}
 	}
 	return ""
@@ -170,7 +170,7 @@ func (r *reader) background() *blue.Background {
 	}
 	text := strings.TrimSpace(d.text)
 	b := &blue.Background{Subject: r.title(), Description: &text}
-	if situation := strings.TrimSpace(joined(d.under("situation", "success criteria"))); situation != "" {
+	if situation := strings.TrimSpace(joinedLines(d.under("situation", "success criteria"))); situation != "" {
 		b.Situation = &situation
 	}
 	constraints := map[string][]string{}
@@ -191,7 +191,7 @@ func (r *reader) background() *blue.Background {
 	return b
 }
 
-func joined(lines []numbered) string {
+func joinedLines(lines []numbered) string {
 	texts := make([]string, len(lines))
 	for i, l := range lines {
 		texts[i] = l.text

@@ -126,7 +126,7 @@ func (r *reader) load(fsys fs.FS) error {
 }
 
 func (r *reader) loadRound(fsys fs.FS, dir, number string) error {
-	n, ok := atoi(number)
+	n, ok := parseStatedInt(number)
 	if !ok || n > int(blue.MaxRound) {
 		r.note(noteUnplaced, dir, 0, "rounds run from 0 to %d", blue.MaxRound)
 		return nil

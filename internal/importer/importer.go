@@ -7,6 +7,11 @@
 // (package wire), the SQLite database of Blue, rules and numbering
 // (internal/engine).
 //
+// A document is a Markdown file with its lines, sections and tables. A block is a
+// marker with its text, and a board has the judge's numbers of a round. A reader
+// turns the files into requests and notes, and names resolves the names of
+// entities that a text uses.
+//
 // A source is read without a store, a clock or a network: the same bytes give
 // the same Source. Nothing in it is corrected. The judge's numbers are stored
 // as the judge gave them; where the text says otherwise, a Note has both.

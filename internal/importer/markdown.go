@@ -46,7 +46,7 @@ func newDocument(path, text string) *document {
 			fenced = !fenced
 		}
 		if level := headingLevel(line); level > 0 && !fenced {
-			d.sections = append(d.sections, section{line: i + 1, level: level, heading: plain(line[level:])})
+			d.sections = append(d.sections, section{line: i + 1, level: level, heading: plainMarkdown(line[level:])})
 			continue
 		}
 		if n := len(d.sections); n > 0 {
@@ -113,17 +113,17 @@ func pipeCells(line string) []string {
 	start := 0
 	for i := 0; i < len(line); i++ {
 		if line[i] == '|' && (i == 0 || line[i-1] != '\\') {
-			cells = append(cells, cell(line[start:i]))
+			cells = append(cells, tableCell(line[start:i]))
 			start = i + 1
 		}
 	}
 	if rest := strings.TrimSpace(line[start:]); rest != "" {
-		cells = append(cells, cell(rest))
+		cells = append(cells, tableCell(rest))
 	}
 	return cells
 }
 
-func cell(s string) string { return plain(strings.ReplaceAll(s, `\|`, "|")) }
+func tableCell(s string) string { return plainMarkdown(strings.ReplaceAll(s, `\|`, "|")) }
 
 // drawnRows reads the rows of a drawn table up to its lower edge and returns
 // the index of its last line.
@@ -136,7 +136,7 @@ func drawnRows(lines []string, i int) ([]row, int) {
 		case strings.HasPrefix(line, "│"):
 			cells := strings.Split(strings.Trim(line, "│"), "│")
 			for j := range cells {
-				cells[j] = plain(cells[j])
+				cells[j] = plainMarkdown(cells[j])
 			}
 			// The cells continue the row above if the first one is empty, as in a text
 			// too long for its column.
@@ -157,8 +157,8 @@ func drawnRows(lines []string, i int) ([]row, int) {
 	return rows, i - 1
 }
 
-// plain strips blanks and emphasis around a text.
-func plain(s string) string {
+// plainMarkdown strips blanks and emphasis around a text.
+func plainMarkdown(s string) string {
 	s = strings.TrimSpace(s)
 	if strings.HasPrefix(s, "**") && strings.HasSuffix(s, "**") && len(s) >= 4 && !strings.Contains(s[2:len(s)-2], "**") {
 		s = strings.TrimSpace(s[2 : len(s)-2])

@@ -91,7 +91,7 @@ func readMarker(line string, n int) (b block, after string, what int) {
 		return b, "", aText
 	}
 	open := strings.IndexByte(line, '[')
-	end := closing(line[open:])
+	end := closingBracket(line[open:])
 	_, known := entityWords[m[1]]
 	known = known || m[1] == "MOVE" && m[3] != ""
 	switch {
@@ -109,13 +109,13 @@ func readMarker(line string, n int) (b block, after string, what int) {
 	b.rest = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(b.rest), ":"))
 	if m := entityName.FindStringSubmatch(b.rest); m != nil {
 		b.id = m[1] + m[2]
-		b.seq, _ = atoi(m[2][len(m[2])-2:])
+		b.seq, _ = parseStatedInt(m[2][len(m[2])-2:])
 	}
 	return b, strings.TrimLeft(line[open+end+1:], "* "), aMarker
 }
 
-// closing returns the index of the bracket that closes the one at 0, or -1.
-func closing(s string) int {
+// closingBracket returns the index of the bracket that closes the one at 0, or -1.
+func closingBracket(s string) int {
 	depth := 0
 	for i, r := range s {
 		switch r {
@@ -179,8 +179,8 @@ func trimText(lines []string) string {
 	return strings.Join(lines, "\n")
 }
 
-// atoi reads up to nine ASCII digits.
-func atoi(s string) (int, bool) {
+// parseStatedInt reads up to nine ASCII digits.
+func parseStatedInt(s string) (int, bool) {
 	n, err := strconv.ParseUint(s, 10, 32)
 	return int(n), err == nil && len(s) <= 9
 }

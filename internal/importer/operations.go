@@ -73,10 +73,10 @@ func decodeOperations(data []byte) (*operationsFile, error) {
 	var file operationsFile
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if err := dec.Decode(&file); err != nil {
-		return nil, fmt.Errorf("%w: the operations file: %s: %w", blue.ErrInvalid, position(data, jsonOffset(err, int64(len(data)))), err)
+		return nil, fmt.Errorf("%w: the operations file: %s: %w", blue.ErrInvalid, sourcePosition(data, operationsOffset(err, int64(len(data)))), err)
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("%w: the operations file: %s: text after the end of the object", blue.ErrInvalid, position(data, dec.InputOffset()))
+		return nil, fmt.Errorf("%w: the operations file: %s: text after the end of the object", blue.ErrInvalid, sourcePosition(data, dec.InputOffset()))
 	}
 	return &file, nil
 }
@@ -88,17 +88,17 @@ func readOperation(o operation) (op Op, warnings []blue.Warning, err error) {
 	round, roundErr := o.round()
 	switch o.Op {
 	case opCreate:
-		op.Dialogue, warnings, op.Err = parsed(wire.ParseNewDialogue(o.Data))
+		op.Dialogue, warnings, op.Err = parsedRequest(wire.ParseNewDialogue(o.Data))
 	case opExpert, opExpertCreate:
-		op.Expert, warnings, op.Err = parsed(wire.ParseNewExpert(o.Data))
+		op.Expert, warnings, op.Err = parsedRequest(wire.ParseNewExpert(o.Data))
 	case opRound:
-		op.Round, warnings, err = parsed(wire.ParseRoundBatch("", round, o.Data))
+		op.Round, warnings, err = parsedRequest(wire.ParseRoundBatch("", round, o.Data))
 		op.Err = errors.Join(roundErr, err)
 	case opSignal:
 		op.Signal, err = parseSignal(round, o.Data)
 		op.Err = errors.Join(roundErr, err)
 	case opVerdict:
-		op.Verdict, warnings, op.Err = parsed(wire.ParseNewVerdict("", o.Data))
+		op.Verdict, warnings, op.Err = parsedRequest(wire.ParseNewVerdict("", o.Data))
 	default:
 		return op, nil, fmt.Errorf("unknown operation %q; known are %s, %s, %s, %s, %s and %s",
 			o.Op, opCreate, opExpert, opExpertCreate, opRound, opSignal, opVerdict)
@@ -119,8 +119,8 @@ func (o operation) round() (blue.Round, error) {
 	return blue.Round(*o.Round), nil
 }
 
-// parsed returns a request by its address.
-func parsed[T any](request T, warnings []blue.Warning, err error) (*T, []blue.Warning, error) {
+// parsedRequest returns a request by its address.
+func parsedRequest[T any](request T, warnings []blue.Warning, err error) (*T, []blue.Warning, error) {
 	return &request, warnings, err
 }
 
@@ -145,8 +145,9 @@ func (s *Source) checkCounts(stated map[string]int) {
 	}
 }
 
-// jsonOffset returns where a JSON error was seen; at the end if it does not say.
-func jsonOffset(err error, end int64) int64 {
+// operationsOffset returns where a JSON error was seen; at the end if it does not
+// say.
+func operationsOffset(err error, end int64) int64 {
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return e.Offset - 1 // it counts the byte it stumbled over
 	}
@@ -156,8 +157,8 @@ func jsonOffset(err error, end int64) int64 {
 	return end
 }
 
-// position turns a byte offset into "line 3, column 7".
-func position(data []byte, offset int64) string {
+// sourcePosition turns a byte offset into "line 3, column 7".
+func sourcePosition(data []byte, offset int64) string {
 	before := data[:min(max(offset, 0), int64(len(data)))]
 	line := bytes.Count(before, []byte("\n")) + 1
 	column := len(before) - bytes.LastIndexByte(before, '\n')

@@ -53,8 +53,8 @@ func (r *reader) decode(path string, into any) bool {
 		return false
 	}
 	if err := json.Unmarshal([]byte(d.text), into); err != nil {
-		where := jsonOffset(err, int64(len(d.text)))
-		r.note(noteUnplaced, path, strings.Count(d.text[:max(0, min(where, int64(len(d.text))))], "\n")+1, "is not the JSON it should be: %s", position([]byte(d.text), where))
+		where := operationsOffset(err, int64(len(d.text)))
+		r.note(noteUnplaced, path, strings.Count(d.text[:max(0, min(where, int64(len(d.text))))], "\n")+1, "is not the JSON it should be: %s", sourcePosition([]byte(d.text), where))
 		return false
 	}
 	return true

@@ -72,7 +72,7 @@ func (n *names) lookup(m []string) (blue.EntityID, bool) {
 		id, ok := n.local[expert+"-"+letter+digits]
 		return id, ok
 	}
-	if r, ok := atoi(cmp.Or(m[2], m[5])); ok {
+	if r, ok := parseStatedInt(cmp.Or(m[2], m[5])); ok {
 		id, ok := n.local[fmt.Sprintf("%s-%s%02d%s", expert, letter, r, digits)]
 		return id, ok
 	}
@@ -278,7 +278,7 @@ func (r *reader) readSignalTable(a *assembly) {
 // inRound reports whether "R1, R2" holds the round.
 func inRound(text string, round blue.Round) bool {
 	for part := range strings.SplitSeq(text, ",") {
-		if n, ok := atoi(strings.TrimLeft(strings.TrimSpace(part), "Rr")); ok && blue.Round(n) == round {
+		if n, ok := parseStatedInt(strings.TrimLeft(strings.TrimSpace(part), "Rr")); ok && blue.Round(n) == round {
 			return true
 		}
 	}

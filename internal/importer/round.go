@@ -110,7 +110,7 @@ func (r *reader) placeBlock(a *assembly, path string, expert blue.ExpertSlug, b 
 			r.note(noteContradiction, path, b.line, "the number %s is of another round than %d, the folder's", b.id, a.round)
 		}
 	}
-	label, text := filled(label, b.text)
+	label, text := filledMarker(label, b.text)
 	if label == "" {
 		r.note(noteUnplaced, path, b.line, "a %s without label and text", b.word)
 		return
@@ -122,8 +122,8 @@ func (r *reader) placeBlock(a *assembly, path string, expert blue.ExpertSlug, b 
 	}
 }
 
-// filled makes one of label and text of the other, for an entity needs both.
-func filled(label, text string) (string, string) {
+// filledMarker makes one of label and text of the other, for an entity needs both.
+func filledMarker(label, text string) (string, string) {
 	if label == "" {
 		label, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
 		label = strings.TrimSpace(label)

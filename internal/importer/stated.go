@@ -110,7 +110,7 @@ func (r *reader) readDated() {
 			if m == nil {
 				continue
 			}
-			n, _ := atoi(m[1])
+			n, _ := parseStatedInt(m[1])
 			by := blue.ExpertSlug(strings.TrimSuffix(strings.Trim(m[2], ":.,"), "'s"))
 			if _, err := blue.ParseExpertSlug(string(by)); err != nil {
 				by = blue.Judge

@@ -28,11 +28,11 @@ func (r *reader) recommend(a *assembly) {
 		switch {
 		case t.col("Topic") == 0 && t.col("Decision") == 1:
 			for _, found := range t.rows {
-				topic, decision := filled(found.cell(0), found.cell(1))
+				topic, decision := filledMarker(found.cell(0), found.cell(1))
 				if topic == "" {
 					continue
 				}
-				r.recommendation(a, d, found.line, blue.Draft{Label: topic, Text: decision, Parameters: ordered([]row{{cells: []string{"topic", topic}}})})
+				r.recommendation(a, d, found.line, blue.Draft{Label: topic, Text: decision, Parameters: orderedPanel([]row{{cells: []string{"topic", topic}}})})
 			}
 		case t.col("Aspect") == 0 && t.col("Decision") == 1:
 			r.recommendSection(a, d, t)
@@ -55,21 +55,21 @@ func (r *reader) recommendSection(a *assembly, d *document, t table) {
 	for _, row := range t.rows {
 		texts = append(texts, row.cell(0)+": "+row.cell(1))
 	}
-	label, text := filled(label, strings.Join(texts, "; "))
+	label, text := filledMarker(label, strings.Join(texts, "; "))
 	if label == "" {
 		return
 	}
-	r.recommendation(a, d, t.line, blue.Draft{Label: label, Text: text, References: refs, Parameters: ordered(t.rows)})
+	r.recommendation(a, d, t.line, blue.Draft{Label: label, Text: text, References: refs, Parameters: orderedPanel(t.rows)})
 }
 
 func (r *reader) recommendation(a *assembly, d *document, line int, draft blue.Draft) {
 	r.draft(a, blue.KindRecommendation, []blue.ExpertSlug{blue.Judge}, 0, draft, place{d.path, line})
 }
 
-// ordered is a JSON object of the first two columns that keeps the table's
+// orderedPanel is a JSON object of the first two columns that keeps the table's
 // order. A key that comes
 // twice keeps its first text; the other one stands in the content.
-func ordered(rows []row) json.RawMessage {
+func orderedPanel(rows []row) json.RawMessage {
 	var b strings.Builder
 	seen := map[string]bool{}
 	for _, row := range rows {
@@ -121,10 +121,10 @@ func (r *reader) answer(d *document) string {
 	for _, l := range d.under("answer", "recommendation:", "decision:") {
 		line := strings.TrimSpace(l.text)
 		if level := headingLevel(line); level > 0 {
-			head, text = plain(line[level:]), ""
+			head, text = plainMarkdown(line[level:]), ""
 			continue
 		}
-		if text = plain(line); text != "" && (head != "" || !strings.HasSuffix(text, "?")) {
+		if text = plainMarkdown(line); text != "" && (head != "" || !strings.HasSuffix(text, "?")) {
 			break
 		}
 	}

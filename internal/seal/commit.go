@@ -15,7 +15,7 @@ import (
 // Commit implements record.Store. It encrypts the records of one dialogue,
 // renews the root and adds the audit event. It returns the errors of Query and of
 // record.Store, and blue.ErrSealed for a key that has encrypted 2^32 messages.
-func (s *Store) Commit(ctx context.Context, writes []record.Write) error {
+func (s *Sealer) Commit(ctx context.Context, writes []record.Write) error {
 	var meta *record.Write
 	for i, w := range writes {
 		if w.Table != record.Dialogues {
@@ -61,7 +61,7 @@ func (s *Store) Commit(ctx context.Context, writes []record.Write) error {
 // each write would rotate it. If the rotation fails, for example because the
 // user lacks permission to make keys, its event records the failure, and the
 // write continues under the present key.
-func (s *Store) rotateIfDue(ctx context.Context, u *update) (rotated bool, err error) {
+func (s *Sealer) rotateIfDue(ctx context.Context, u *update) (rotated bool, err error) {
 	if u.root.Messages < s.RotateAfter || u.root.Messages < 4*uint64(u.root.Count+1) {
 		return false, nil
 	}
@@ -74,7 +74,7 @@ func (s *Store) rotateIfDue(ctx context.Context, u *update) (rotated bool, err e
 
 // write encrypts records and commits them with their event. It returns what it
 // committed.
-func (s *Store) write(ctx context.Context, o *Operation, u *update, writes []record.Write) ([]record.Write, error) {
+func (s *Sealer) write(ctx context.Context, o *Operation, u *update, writes []record.Write) ([]record.Write, error) {
 	o.KeyID = u.keys.ID()
 	lease, err := s.Log.Lease(ctx)
 	if err != nil {
@@ -112,7 +112,7 @@ type update struct {
 
 // newUpdate opens the root that a commit replaces. For a new dialogue it makes
 // the key and an empty root.
-func (s *Store) newUpdate(ctx context.Context, ks *keyset, dialogue string, meta *record.Write) (u *update, err error) {
+func (s *Sealer) newUpdate(ctx context.Context, ks *keyset, dialogue string, meta *record.Write) (u *update, err error) {
 	u = &update{dialogue: dialogue}
 	if meta.Prev == nil {
 		if err := s.checkUnused(ctx, dialogue); err != nil {

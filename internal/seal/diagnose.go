@@ -27,7 +27,7 @@ type writtenItem struct {
 }
 
 // readHistory reads the events of all commits of the dialogue.
-func (s *Store) readHistory(ctx context.Context, dialogue string) (*history, error) {
+func (s *Sealer) readHistory(ctx context.Context, dialogue string) (*history, error) {
 	events, err := audit.ReadCommits(ctx, s.Records, dialogue)
 	if err != nil && !errors.Is(err, blue.ErrTampered) && !errors.Is(err, blue.ErrNotFound) {
 		return nil, err
@@ -54,7 +54,7 @@ func (s *Store) readHistory(ctx context.Context, dialogue string) (*history, err
 // diagnose names the damage of a partition that did not verify. It compares the
 // items with the audit events, and with the root's highest numbers if events
 // are missing too. It is slow and runs only on damage.
-func (s *Store) diagnose(ctx context.Context, ks *keyset, dialogue string, p *partition) error {
+func (s *Sealer) diagnose(ctx context.Context, ks *keyset, dialogue string, p *partition) error {
 	h, err := s.readHistory(ctx, dialogue)
 	if err != nil {
 		return err
@@ -180,8 +180,8 @@ func (p *partition) missing(h *history) []string {
 // Salvage returns the items of a damaged dialogue that verify, decrypted, and
 // the damage of the others. The error is blue.ErrNotFound, or one of Query
 // other than *blue.TamperError.
-func (s *Store) Salvage(ctx context.Context, dialogue string) (opened []record.Record, damage []blue.Damage, err error) {
-	opened, err = run(ctx, s, "salvage", audit.Decrypt, dialogue, func(ctx context.Context, o *Operation) (opened []record.Record, err error) {
+func (s *Sealer) Salvage(ctx context.Context, dialogue string) (opened []record.Record, damage []blue.Damage, err error) {
+	opened, err = runOperation(ctx, s, "salvage", audit.Decrypt, dialogue, func(ctx context.Context, o *Operation) (opened []record.Record, err error) {
 		ks := newKeyset(s.Ring)
 		defer ks.destroy()
 		p, err := s.load(ctx, ks, o, record.Query{Table: record.Dialogues, Partition: record.DialoguePartition(dialogue)}, nil)
@@ -201,7 +201,7 @@ func (s *Store) Salvage(ctx context.Context, dialogue string) (opened []record.R
 			if p.keys[sk] == nil || slices.ContainsFunc(damage, func(d blue.Damage) bool { return d.Item == sk }) {
 				continue
 			}
-			plain, err := decrypt(p.keys[sk], r)
+			plain, err := decryptItem(p.keys[sk], r)
 			if err != nil {
 				return nil, err
 			}
@@ -217,7 +217,7 @@ func (s *Store) Salvage(ctx context.Context, dialogue string) (opened []record.R
 // key of their own in its place and encrypt items with it. If the freshness
 // record names a newer key, an older key cannot be distinguished from a foreign
 // one unless the root vouches for all items.
-func (s *Store) rejectForeignKeys(ctx context.Context, dialogue string, p *partition) error {
+func (s *Sealer) rejectForeignKeys(ctx context.Context, dialogue string, p *partition) error {
 	remembered, err := s.remembered(dialogue)
 	if err != nil || remembered == nil || remembered.KeyVersion == 0 || s.AcceptRollback {
 		return err

@@ -74,10 +74,10 @@ func encrypt(k *envelope.Keys, r record.Record, extra record.Attrs) (record.Reco
 	return sealed, nil
 }
 
-// decrypt returns an authentic record with its payload in attribute content. It
+// decryptItem returns an authentic record with its payload in attribute content. It
 // keeps the attributes of the stored form, because a later write is conditioned
 // on them.
-func decrypt(k *envelope.Keys, r record.Record) (record.Record, error) {
+func decryptItem(k *envelope.Keys, r record.Record) (record.Record, error) {
 	ciphertext, ok := r.Attrs[attrCiphertext]
 	if !ok {
 		return r, nil
@@ -234,7 +234,7 @@ func (r *root) raiseHighest(sk string) {
 }
 
 // remember stores the freshness record of a root under keys k.
-func (s *Store) remember(dialogue string, r root, k *envelope.Keys) error {
+func (s *Sealer) remember(dialogue string, r root, k *envelope.Keys) error {
 	if s.Freshness == nil {
 		return nil
 	}

@@ -18,7 +18,7 @@ import (
 // loadIntact loads a dialogue and returns an error if it is damaged or older
 // than its freshness record, which is returned too. The partition is nil if the
 // dialogue never existed.
-func (s *Store) loadIntact(ctx context.Context, ks *keyset, o *Operation, q record.Query) (*partition, *freshness.Record, error) {
+func (s *Sealer) loadIntact(ctx context.Context, ks *keyset, o *Operation, q record.Query) (*partition, *freshness.Record, error) {
 	remembered, err := s.remembered(o.dialogue)
 	if err != nil {
 		return nil, nil, err
@@ -43,7 +43,7 @@ func (s *Store) loadIntact(ctx context.Context, ks *keyset, o *Operation, q reco
 // verification, because the audit events are read later than the items. On a
 // record.Unsteady store, repeated exact reads must show the same damage
 // (docs/design.md §4).
-func (s *Store) load(ctx context.Context, ks *keyset, o *Operation, q record.Query, remembered *freshness.Record) (*partition, error) {
+func (s *Sealer) load(ctx context.Context, ks *keyset, o *Operation, q record.Query, remembered *freshness.Record) (*partition, error) {
 	c, dialogue := newConfirmation(s.Records), o.dialogue
 	for range 4*c.reads + 1 {
 		items, err := s.Records.Query(ctx, q)
@@ -133,7 +133,7 @@ func (c *confirmation) recordDamage(ctx context.Context, damage []blue.Damage, u
 
 // hasSameMeta reports whether the stored meta item is still the one among the
 // items.
-func (s *Store) hasSameMeta(ctx context.Context, dialogue string, items []record.Record) (bool, error) {
+func (s *Sealer) hasSameMeta(ctx context.Context, dialogue string, items []record.Record) (bool, error) {
 	now, err := s.Records.Get(ctx, record.Dialogues, record.MetaKey(dialogue))
 	if err != nil && !errors.Is(err, blue.ErrNotFound) {
 		return false, err
@@ -150,7 +150,7 @@ func (s *Store) hasSameMeta(ctx context.Context, dialogue string, items []record
 
 // isMetaReplaced reports whether a missing key is explained by a newer meta
 // item.
-func (s *Store) isMetaReplaced(ctx context.Context, dialogue string, items []record.Record, cause error) bool {
+func (s *Sealer) isMetaReplaced(ctx context.Context, dialogue string, items []record.Record, cause error) bool {
 	if !errors.Is(cause, blue.ErrSealed) {
 		return false
 	}
@@ -160,7 +160,7 @@ func (s *Store) isMetaReplaced(ctx context.Context, dialogue string, items []rec
 
 // isReplaced reports whether a missing key is explained by a newer version of
 // the item.
-func (s *Store) isReplaced(ctx context.Context, r record.Record, cause error) bool {
+func (s *Sealer) isReplaced(ctx context.Context, r record.Record, cause error) bool {
 	if !errors.Is(cause, blue.ErrSealed) {
 		return false
 	}
@@ -170,7 +170,7 @@ func (s *Store) isReplaced(ctx context.Context, r record.Record, cause error) bo
 
 // checkRetired returns blue.ErrRolledBack if the stored state is older than the
 // freshness record and its key was retired. Otherwise it returns cause.
-func (s *Store) checkRetired(dialogue string, items []record.Record, remembered *freshness.Record, cause error) error {
+func (s *Sealer) checkRetired(dialogue string, items []record.Record, remembered *freshness.Record, cause error) error {
 	meta := record.MetaOf(items)
 	version := uint64(meta.Attrs[attrVersion].Int())
 	if remembered == nil || s.AcceptRollback || !errors.Is(cause, blue.ErrSealed) || meta.Key.Item == "" || version >= remembered.Version {
@@ -183,7 +183,7 @@ func (s *Store) checkRetired(dialogue string, items []record.Record, remembered 
 // has not finished. A dialogue that this client or the audit log knows was
 // complete before. Then the mark of an unfinished copy is damage, and verify
 // reports it.
-func (s *Store) checkCopyFinished(ctx context.Context, dialogue string, remembered *freshness.Record, items []record.Record) error {
+func (s *Sealer) checkCopyFinished(ctx context.Context, dialogue string, remembered *freshness.Record, items []record.Record) error {
 	if remembered != nil || !slices.ContainsFunc(items, record.IsUnfinished) {
 		return nil
 	}
@@ -196,7 +196,7 @@ func (s *Store) checkCopyFinished(ctx context.Context, dialogue string, remember
 // remembered returns the freshness record of a dialogue, or nil. It must be
 // read before the items. If it were read later, a commit of another process of
 // this client between the two reads would look like a rollback.
-func (s *Store) remembered(dialogue string) (*freshness.Record, error) {
+func (s *Sealer) remembered(dialogue string) (*freshness.Record, error) {
 	if s.Freshness == nil {
 		return nil, nil
 	}
@@ -212,7 +212,7 @@ func (s *Store) remembered(dialogue string) (*freshness.Record, error) {
 
 // checkFreshness returns blue.ErrRolledBack if the stored state is older than
 // the freshness record, or belongs to another dialogue that had the same id.
-func (s *Store) checkFreshness(dialogue string, remembered *freshness.Record, r root) error {
+func (s *Sealer) checkFreshness(dialogue string, remembered *freshness.Record, r root) error {
 	if remembered == nil || s.AcceptRollback {
 		return nil
 	}
@@ -231,14 +231,14 @@ func (s *Store) checkFreshness(dialogue string, remembered *freshness.Record, r 
 // hold the event of the stored root and no later one. The active key must
 // descend from the key in use. The error is *blue.TamperError, blue.ErrAudit,
 // or an error of the store below.
-func (s *Store) CheckLog(ctx context.Context, dialogue string) error {
+func (s *Sealer) CheckLog(ctx context.Context, dialogue string) error {
 	if err := s.checkNextKey(ctx, dialogue); err != nil {
 		return err
 	}
 	return s.Run(ctx, "verify", audit.Decrypt, dialogue, s.compareWithLog)
 }
 
-func (s *Store) compareWithLog(ctx context.Context, o *Operation) error {
+func (s *Sealer) compareWithLog(ctx context.Context, o *Operation) error {
 	dialogue := o.dialogue
 	meta, err := s.Records.Get(ctx, record.Dialogues, record.MetaKey(dialogue))
 	if err != nil {
@@ -302,7 +302,7 @@ const (
 
 // checkErased returns blue.ErrErased if the state in the key header is erasing
 // or erased.
-func (s *Store) checkErased(ctx context.Context, dialogue string) error {
+func (s *Sealer) checkErased(ctx context.Context, dialogue string) error {
 	status, err := s.Ring.Status(ctx, dialogue)
 	if err != nil && !errors.Is(err, blue.ErrNotFound) {
 		return err
@@ -316,7 +316,7 @@ func (s *Store) checkErased(ctx context.Context, dialogue string) error {
 // checkTombstone returns blue.ErrErased if a record is the tombstone of an
 // erased dialogue, and *blue.TamperError if it is a tombstone and the key header
 // does not confirm it.
-func (s *Store) checkTombstone(ctx context.Context, dialogue string, meta record.Record) error {
+func (s *Sealer) checkTombstone(ctx context.Context, dialogue string, meta record.Record) error {
 	if !record.IsErased(meta) {
 		return nil
 	}
@@ -328,7 +328,7 @@ func (s *Store) checkTombstone(ctx context.Context, dialogue string, meta record
 
 // explainAbsence returns blue.ErrErased if an item is missing because its
 // dialogue was erased. Otherwise it returns cause.
-func (s *Store) explainAbsence(ctx context.Context, dialogue string, cause error) error {
+func (s *Sealer) explainAbsence(ctx context.Context, dialogue string, cause error) error {
 	meta, err := s.Records.Get(ctx, record.Dialogues, record.MetaKey(dialogue))
 	if err != nil {
 		return cause
@@ -339,7 +339,7 @@ func (s *Store) explainAbsence(ctx context.Context, dialogue string, cause error
 // checkAbsence is called when no item of a dialogue was found. It returns
 // *blue.TamperError if the audit log or the freshness record knows the dialogue.
 // isPresent reports whether the dialogue has appeared since.
-func (s *Store) checkAbsence(ctx context.Context, dialogue string, remembered *freshness.Record) (isPresent bool, err error) {
+func (s *Sealer) checkAbsence(ctx context.Context, dialogue string, remembered *freshness.Record) (isPresent bool, err error) {
 	_, err = audit.ReadCommit(ctx, s.Records, dialogue, 1)
 	isLogged := err == nil
 	if err != nil && !errors.Is(err, blue.ErrNotFound) {
@@ -365,7 +365,7 @@ func (s *Store) checkAbsence(ctx context.Context, dialogue string, remembered *f
 
 // checkUnused returns an error if a dialogue exists or existed before:
 // *record.ConflictError, blue.ErrErased or *blue.TamperError.
-func (s *Store) checkUnused(ctx context.Context, dialogue string) error {
+func (s *Sealer) checkUnused(ctx context.Context, dialogue string) error {
 	remembered, err := s.remembered(dialogue)
 	if err != nil {
 		return err

@@ -49,7 +49,7 @@ type Operation struct {
 	// leaves an event.
 	Started bool
 
-	store     *Store
+	store     *Sealer
 	kind      audit.Operation
 	dialogue  string
 	hasResult bool // the event of success is stored
@@ -60,13 +60,13 @@ type Operation struct {
 // failure. The caller must not return any data of the operation if Run fails.
 // The error is the error of work, joined with blue.ErrAudit if the event of the
 // failure cannot be stored.
-func (s *Store) Run(ctx context.Context, name string, kind audit.Operation, dialogue string, work func(context.Context, *Operation) error) error {
-	_, err := run(ctx, s, name, kind, dialogue, func(ctx context.Context, o *Operation) (struct{}, error) { return struct{}{}, work(ctx, o) })
+func (s *Sealer) Run(ctx context.Context, name string, kind audit.Operation, dialogue string, work func(context.Context, *Operation) error) error {
+	_, err := runOperation(ctx, s, name, kind, dialogue, func(ctx context.Context, o *Operation) (struct{}, error) { return struct{}{}, work(ctx, o) })
 	return err
 }
 
-// run is Run for work with a result. It returns no result with an error.
-func run[T any](ctx context.Context, s *Store, name string, kind audit.Operation, dialogue string, work func(context.Context, *Operation) (T, error)) (result T, err error) {
+// runOperation is Run for work with a result. It returns no result with an error.
+func runOperation[T any](ctx context.Context, s *Sealer, name string, kind audit.Operation, dialogue string, work func(context.Context, *Operation) (T, error)) (result T, err error) {
 	ctx, span := s.Tracer.Start(ctx, name, trace.WithAttributes(attribute.String("dialogue", dialogue)))
 	o := &Operation{store: s, kind: kind, dialogue: dialogue}
 	done, err := work(ctx, o)
@@ -147,7 +147,7 @@ func NoDetails(*audit.Event) {}
 
 // Subject returns the details of an event about a user: the name that the log
 // gives the user, as the only item, without a tag. The error is blue.ErrAudit.
-func (s *Store) Subject(ctx context.Context, user string) (func(*audit.Event), error) {
+func (s *Sealer) Subject(ctx context.Context, user string) (func(*audit.Event), error) {
 	if user == "" {
 		return NoDetails, nil
 	}
@@ -166,7 +166,7 @@ func SetItems(to *audit.Event, items ...audit.Item) {
 }
 
 // recordKey stores the event of a use of the key provider.
-func (s *Store) recordKey(ctx context.Context, e keys.KeyEvent) error {
+func (s *Sealer) recordKey(ctx context.Context, e keys.KeyEvent) error {
 	return s.Log.Append(ctx, func(to *audit.Event) { to.ErrorClass = e.Class }, audit.Operation(e.Action), e.Dialogue, e.KeyID, audit.Outcome(e.Outcome))
 }
 

@@ -71,7 +71,7 @@ func (s *keyset) destroy() {
 
 // checkLineage returns *blue.TamperError if keys k do not descend from the key
 // in the freshness record.
-func (s *Store) checkLineage(ctx context.Context, dialogue string, remembered *freshness.Record, k *envelope.Keys) error {
+func (s *Sealer) checkLineage(ctx context.Context, dialogue string, remembered *freshness.Record, k *envelope.Keys) error {
 	if remembered == nil || s.AcceptRollback || remembered.KeyVersion == 0 {
 		return nil
 	}
@@ -85,7 +85,7 @@ func (s *Store) checkLineage(ctx context.Context, dialogue string, remembered *f
 // checkNextKey returns *blue.TamperError if the active key does not descend
 // from the key of meta. The next rotation would refuse such a key. A next key
 // that this user cannot open is not reported as tampering.
-func (s *Store) checkNextKey(ctx context.Context, dialogue string) error {
+func (s *Sealer) checkNextKey(ctx context.Context, dialogue string) error {
 	meta, err := s.Records.Get(ctx, record.Dialogues, record.MetaKey(dialogue))
 	if err != nil {
 		return err
@@ -134,7 +134,7 @@ const maxConflicts = 64
 
 // A rotation is one run of Rotate.
 type rotation struct {
-	s      *Store
+	s      *Sealer
 	ks     *keyset
 	o      *Operation
 	revoke string         // the user who gets no new key version, or ""
@@ -146,7 +146,7 @@ type rotation struct {
 // wrapped keys of older versions. If revoke is not "", that user gets no new key
 // version, and all wraps of the user are deleted. encrypted.Store.Rotate and
 // Revoke describe the behavior and the errors.
-func (s *Store) Rotate(ctx context.Context, dialogue, revoke string) (Rotation, error) {
+func (s *Sealer) Rotate(ctx context.Context, dialogue, revoke string) (Rotation, error) {
 	name, kind := "rotate", audit.Rotate
 	if revoke != "" {
 		name, kind = "revoke", audit.Revoke
@@ -347,13 +347,13 @@ func (r *rotation) commit(ctx context.Context, p *partition, k *envelope.Keys, b
 	}
 	writes := make([]record.Write, 0, len(batch)+1)
 	for _, item := range append(batch, p.item(record.Meta)) {
-		plain, err := decrypt(p.keys[item.Key.Item], item)
+		plain, err := decryptItem(p.keys[item.Key.Item], item)
 		if err != nil {
 			return err
 		}
 		writes = append(writes, record.Write{Table: record.Dialogues, Record: plain, Prev: item.Attrs})
 	}
-	sealed, err := run(ctx, r.s, "commit", audit.Encrypt, r.o.dialogue, func(ctx context.Context, o *Operation) ([]record.Write, error) {
+	sealed, err := runOperation(ctx, r.s, "commit", audit.Encrypt, r.o.dialogue, func(ctx context.Context, o *Operation) ([]record.Write, error) {
 		return r.s.write(ctx, o, u, writes)
 	})
 	if err != nil {

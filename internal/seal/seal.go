@@ -7,6 +7,11 @@
 // (envelope), where keys come from (keys), or any backend. Package encrypted is
 // its public form, and package erasure destroys what it stores.
 //
+// A Sealer encrypts, verifies and rotates items. An Operation is one audited call.
+// A root commits to all items of a dialogue, a keyset has the keys that an
+// operation opened, and a partition has the verified items. The package also
+// diagnoses damage: it names the items that were changed, removed or rolled back.
+//
 // # Reading
 //
 // A read fetches the whole partition and opens the root with the key that the
@@ -59,18 +64,18 @@ type Config struct {
 	RotateAfter uint64
 }
 
-// A Store is a record.Store for table Dialogues of Config.Records. The store
+// A Sealer is a record.Store for table Dialogues of Config.Records. The store
 // below is a named field: if it were embedded, a method that is missing here
 // would pass records through in plain text. All methods may be called
 // concurrently.
-type Store struct {
+type Sealer struct {
 	Config
 	Ring *keys.Ring // opens the keys of dialogues as Config.User
 }
 
 var (
-	_ record.Store   = (*Store)(nil)
-	_ record.Witness = (*Store)(nil)
+	_ record.Store   = (*Sealer)(nil)
+	_ record.Witness = (*Sealer)(nil)
 )
 
 // softMessages is the default of Config.RotateAfter. maxMessages, the limit at
@@ -78,7 +83,7 @@ var (
 const softMessages = 1 << 20
 
 // New returns a Store. It fills in defaults for Now, Tracer and RotateAfter.
-func New(c Config) *Store {
+func New(c Config) *Sealer {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -86,44 +91,44 @@ func New(c Config) *Store {
 		c.Tracer = noop.NewTracerProvider().Tracer("")
 	}
 	c.RotateAfter = cmp.Or(c.RotateAfter, softMessages)
-	s := &Store{Config: c}
+	s := &Sealer{Config: c}
 	s.Ring = keys.NewRing(c.Records, c.Provider, c.User, &keys.Options{Now: c.Now, Record: s.recordKey, Tracer: c.Tracer})
 	return s
 }
 
 // A Handle gives other packages of this module access to the Store of a public
 // type that embeds it. The public type needs no exported method for that.
-type Handle struct{ store *Store }
+type Handle struct{ store *Sealer }
 
 // Handle returns the handle of s.
-func (s *Store) Handle() Handle { return Handle{s} }
+func (s *Sealer) Handle() Handle { return Handle{s} }
 
-func (h Handle) sealed() *Store { return h.store }
+func (h Handle) sealed() *Sealer { return h.store }
 
 // Of returns the Store of a type that embeds a Handle.
-func Of(embeds interface{ sealed() *Store }) *Store { return embeds.sealed() }
+func Of(embeds interface{ sealed() *Sealer }) *Sealer { return embeds.sealed() }
 
 // Close implements record.Store. It erases the keys in memory and leaves the
 // store below open.
-func (s *Store) Close() error { return s.Ring.Close() }
+func (s *Sealer) Close() error { return s.Ring.Close() }
 
 // Index implements record.Store. Its rows are clear attributes and are not
 // verified.
-func (s *Store) Index(ctx context.Context, index record.Index, pk string) ([]record.Record, error) {
+func (s *Sealer) Index(ctx context.Context, index record.Index, pk string) ([]record.Record, error) {
 	return s.Records.Index(ctx, index, pk)
 }
 
 // Get implements record.Store. It checks the MAC of the item, decrypts it and
 // leaves an event. It returns the errors of Query, and blue.ErrNotFound.
-func (s *Store) Get(ctx context.Context, table record.Table, key record.Key) (record.Record, error) {
+func (s *Sealer) Get(ctx context.Context, table record.Table, key record.Key) (record.Record, error) {
 	dialogue, err := dialogueOf(table, key.Partition)
 	if err != nil {
 		return record.Record{}, err
 	}
-	return run(ctx, s, "get", audit.Decrypt, dialogue, func(ctx context.Context, o *Operation) (record.Record, error) { return s.get(ctx, o, key) })
+	return runOperation(ctx, s, "get", audit.Decrypt, dialogue, func(ctx context.Context, o *Operation) (record.Record, error) { return s.get(ctx, o, key) })
 }
 
-func (s *Store) get(ctx context.Context, o *Operation, key record.Key) (record.Record, error) {
+func (s *Sealer) get(ctx context.Context, o *Operation, key record.Key) (record.Record, error) {
 	remembered, err := s.remembered(o.dialogue)
 	if err != nil {
 		return record.Record{}, err
@@ -165,7 +170,7 @@ func (s *Store) get(ctx context.Context, o *Operation, key record.Key) (record.R
 	} else if err := s.checkLineage(ctx, o.dialogue, remembered, k); err != nil {
 		return record.Record{}, err
 	}
-	opened, err := decrypt(k, r)
+	opened, err := decryptItem(k, r)
 	if err != nil {
 		return record.Record{}, err
 	}
@@ -180,12 +185,12 @@ func (s *Store) get(ctx context.Context, o *Operation, key record.Key) (record.R
 // the freshness record, blue.ErrSealed if a key cannot be opened,
 // blue.ErrErased, blue.ErrBusy if the dialogue changed during each read,
 // blue.ErrAudit if the event cannot be stored, or an error of the store below.
-func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, error) {
+func (s *Sealer) Query(ctx context.Context, q record.Query) ([]record.Record, error) {
 	dialogue, err := dialogueOf(q.Table, q.Partition)
 	if err != nil {
 		return nil, err
 	}
-	return run(ctx, s, "load", audit.Decrypt, dialogue, func(ctx context.Context, o *Operation) ([]record.Record, error) {
+	return runOperation(ctx, s, "load", audit.Decrypt, dialogue, func(ctx context.Context, o *Operation) ([]record.Record, error) {
 		ks := newKeyset(s.Ring)
 		defer ks.destroy()
 		p, remembered, err := s.loadIntact(ctx, ks, o, q)
@@ -207,7 +212,7 @@ func (s *Store) Query(ctx context.Context, q record.Query) ([]record.Record, err
 
 // Witness implements record.Witness. It stores the event of a read that no
 // commit followed.
-func (s *Store) Witness(ctx context.Context, records []record.Record) error {
+func (s *Sealer) Witness(ctx context.Context, records []record.Record) error {
 	if len(records) == 0 {
 		return nil
 	}

@@ -59,7 +59,7 @@ func (p *partition) decrypt(ctx context.Context, t trace.Tracer) (opened []recor
 	setSize(span, len(p.items), func(i int) record.Record { return p.items[i] })
 	opened = make([]record.Record, len(p.items))
 	for i, r := range p.items {
-		if opened[i], err = decrypt(p.keys[r.Key.Item], r); err != nil {
+		if opened[i], err = decryptItem(p.keys[r.Key.Item], r); err != nil {
 			return nil, err
 		}
 	}
@@ -70,7 +70,7 @@ func (p *partition) decrypt(ctx context.Context, t trace.Tracer) (opened []recor
 // number and sum of the items against the sealed root. It reports damage in
 // partition.damage. It returns an error if a check was not possible. The
 // partition is never nil.
-func (s *Store) verify(ctx context.Context, ks *keyset, dialogue string, items []record.Record) (*partition, error) {
+func (s *Sealer) verify(ctx context.Context, ks *keyset, dialogue string, items []record.Record) (*partition, error) {
 	p := &partition{items: items, keys: make(map[string]*envelope.Keys, len(items))}
 	if err := p.openMeta(ctx, ks, dialogue); err != nil {
 		return p, err

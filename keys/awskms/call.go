@@ -118,7 +118,7 @@ var backoff = retry.Backoff{Base: 100 * time.Millisecond, Max: 200 * time.Millis
 
 // decrypt opens a ciphertext of 32 bytes under the provider's key.
 func (p *Provider) decrypt(ctx context.Context, blob []byte, context map[string]string) (*envelope.Secret, error) {
-	out, err := call(ctx, p, decryptAction, p.api.Decrypt, &kms.DecryptInput{
+	out, err := callKMS(ctx, p, decryptAction, p.api.Decrypt, &kms.DecryptInput{
 		KeyId: &p.arn, CiphertextBlob: blob, EncryptionContext: context,
 		EncryptionAlgorithm: types.EncryptionAlgorithmSpecSymmetricDefault,
 	})
@@ -141,7 +141,7 @@ func (p *Provider) decrypt(ctx context.Context, blob []byte, context map[string]
 
 // generate returns 32 new random bytes, wrapped under the provider's key.
 func (p *Provider) generate(ctx context.Context, context map[string]string) ([]byte, error) {
-	out, err := call(ctx, p, generateAction, p.api.GenerateDataKeyWithoutPlaintext, &kms.GenerateDataKeyWithoutPlaintextInput{
+	out, err := callKMS(ctx, p, generateAction, p.api.GenerateDataKeyWithoutPlaintext, &kms.GenerateDataKeyWithoutPlaintextInput{
 		KeyId: &p.arn, KeySpec: types.DataKeySpecAes256, EncryptionContext: context,
 	})
 	if err != nil {
@@ -152,7 +152,7 @@ func (p *Provider) generate(ctx context.Context, context map[string]string) ([]b
 
 // encrypt wraps a secret under the provider's key.
 func (p *Provider) encrypt(ctx context.Context, plain []byte, context map[string]string) ([]byte, error) {
-	out, err := call(ctx, p, encryptAction, p.api.Encrypt, &kms.EncryptInput{
+	out, err := callKMS(ctx, p, encryptAction, p.api.Encrypt, &kms.EncryptInput{
 		KeyId: &p.arn, Plaintext: plain, EncryptionContext: context,
 		EncryptionAlgorithm: types.EncryptionAlgorithmSpecSymmetricDefault,
 	})
@@ -181,13 +181,13 @@ func (p *Provider) checkKey(action string, key *string) error {
 	return nil
 }
 
-// call sends a request within Options.Timeout and retries it after a transient
+// callKMS sends a request within Options.Timeout and retries it after a transient
 // error. It returns *Error, or the error of ctx if the caller's context has ended.
-func call[I, O any](ctx context.Context, p *Provider, action string, send func(context.Context, *I, ...func(*kms.Options)) (*O, error), in *I) (*O, error) {
+func callKMS[I, O any](ctx context.Context, p *Provider, action string, send func(context.Context, *I, ...func(*kms.Options)) (*O, error), in *I) (*O, error) {
 	bounded, cancel := context.WithTimeout(ctx, p.opts.Timeout)
 	defer cancel()
 	for try := 1; ; try++ {
-		out, err := sendOnce(bounded, p.opts.Timeout/attempts, send, in)
+		out, err := sendKMSOnce(bounded, p.opts.Timeout/attempts, send, in)
 		switch {
 		case err == nil && out == nil:
 			return nil, p.newError(action, malformed, "the response is empty", nil)
@@ -204,10 +204,10 @@ func call[I, O any](ctx context.Context, p *Provider, action string, send func(c
 	}
 }
 
-// sendOnce sends a request with a timeout and without the retries of the SDK. If the
-// timeout ends while the response is read, the error of the SDK can be that of the
-// closed connection. So the error of the context is part of the result.
-func sendOnce[I, O any](ctx context.Context, timeout time.Duration, send func(context.Context, *I, ...func(*kms.Options)) (*O, error), in *I) (*O, error) {
+// sendKMSOnce sends a request with a timeout and without the retries of the SDK.
+// If the timeout ends while the response is read, the error of the SDK can be that
+// of the closed connection. So the error of the context is part of the result.
+func sendKMSOnce[I, O any](ctx context.Context, timeout time.Duration, send func(context.Context, *I, ...func(*kms.Options)) (*O, error), in *I) (*O, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	out, err := send(ctx, in, func(o *kms.Options) { o.Retryer = aws.NopRetryer{} })
@@ -228,7 +228,7 @@ type Status struct {
 // Status returns the state of the KMS key. It calls kms:DescribeKey and returns
 // *[Error] or the error of ctx.
 func (p *Provider) Status(ctx context.Context) (Status, error) {
-	out, err := call(ctx, p, describeAction, p.api.DescribeKey, &kms.DescribeKeyInput{KeyId: &p.arn})
+	out, err := callKMS(ctx, p, describeAction, p.api.DescribeKey, &kms.DescribeKeyInput{KeyId: &p.arn})
 	if err != nil {
 		return Status{}, err
 	}

@@ -209,7 +209,7 @@ func (p *Provider) explainResponse(ctx context.Context, action string, api smith
 // deletionDate returns when the key will be deleted, or zero if KMS does not return
 // it.
 func (p *Provider) deletionDate(ctx context.Context) time.Time {
-	out, err := sendOnce(ctx, p.opts.Timeout/attempts, p.api.DescribeKey, &kms.DescribeKeyInput{KeyId: &p.arn})
+	out, err := sendKMSOnce(ctx, p.opts.Timeout/attempts, p.api.DescribeKey, &kms.DescribeKeyInput{KeyId: &p.arn})
 	if err != nil || out == nil || out.KeyMetadata == nil || out.KeyMetadata.DeletionDate == nil {
 		return time.Time{}
 	}

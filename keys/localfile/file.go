@@ -85,7 +85,7 @@ func (f *keyFile) read(ctx context.Context) (*envelope.Secret, error) {
 		return nil, fs.ErrNotExist
 	}
 	if err != nil {
-		return nil, f.newError("", "cannot be reached: %v", withoutPath(err))
+		return nil, f.newError("", "cannot be reached: %v", withoutKeyPath(err))
 	}
 	if err := f.checkInfo(before); err != nil {
 		return nil, err
@@ -95,14 +95,14 @@ func (f *keyFile) read(ctx context.Context) (*envelope.Secret, error) {
 	open, err := openKey(f.path)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return nil, f.newError("chmod 600 "+f.path, "cannot be read: %v", withoutPath(err))
+		return nil, f.newError("chmod 600 "+f.path, "cannot be read: %v", withoutKeyPath(err))
 	case err != nil:
-		return nil, f.newError(replacedHint, replaced+": %v", withoutPath(err))
+		return nil, f.newError(replacedHint, replaced+": %v", withoutKeyPath(err))
 	}
 	defer open.Close()
 	after, err := open.Stat()
 	if err != nil {
-		return nil, f.newError("", "cannot be examined: %v", withoutPath(err))
+		return nil, f.newError("", "cannot be examined: %v", withoutKeyPath(err))
 	}
 	if !os.SameFile(before, after) {
 		return nil, f.newError(replacedHint, replaced)
@@ -181,7 +181,7 @@ func (f *keyFile) parse(open *os.File, size int64) (*envelope.Secret, error) {
 	defer clear(buf[:])
 	n, err := io.ReadFull(open, buf[:])
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return nil, f.newError("", "cannot be read: %v", withoutPath(err))
+		return nil, f.newError("", "cannot be read: %v", withoutKeyPath(err))
 	}
 	key := buf[:n]
 	text := bytes.TrimRight(key, "\r\n")
@@ -253,9 +253,9 @@ func (f *keyFile) fill(temp *os.File) error {
 	return err
 }
 
-// withoutPath removes the path from an error of package os, because the message
+// withoutKeyPath removes the path from an error of package os, because the message
 // begins with it.
-func withoutPath(err error) error {
+func withoutKeyPath(err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err
 	}
