@@ -82,7 +82,7 @@ func (c *client) page(ctx context.Context, table record.Table, pk record.Partiti
 func nextPage(records []record.Record, last item, pk record.Partition) ([]record.Record, string, error) {
 	next := attributeText(last[sortKey])
 	if len(last) > 0 && (next == "" || attributeText(last[partitionKey]) != string(pk)) {
-		return nil, "", stuckTransaction(string(pk))
+		return nil, "", repeatedPageError(string(pk))
 	}
 	return records, next, nil
 }
@@ -108,7 +108,7 @@ func (c *client) transact(ctx context.Context, token string, actions []action) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if aloneInTransaction(actions) {
+	if isSingleEventPut(actions) {
 		return c.put(ctx, actions)
 	}
 	in := &dynamodb.TransactWriteItemsInput{}
@@ -129,10 +129,10 @@ func (c *client) transact(ctx context.Context, token string, actions []action) e
 	return nil
 }
 
-// aloneInTransaction reports whether a transaction is the put of one new audit
+// isSingleEventPut reports whether a transaction is the put of one new audit
 // event. It costs half as a PutItem. That has no token and needs none: events are
 // never deleted, so its condition alone keeps a second copy out.
-func aloneInTransaction(actions []action) bool {
+func isSingleEventPut(actions []action) bool {
 	return len(actions) == 1 && actions[0].table == record.Audit && actions[0].when.absent && len(actions[0].record.Attrs) > 0
 }
 
@@ -332,7 +332,7 @@ func (o *onward) past(key item) error {
 		fmt.Fprintf(&place, "%q%q", name, attributeText(key[name]))
 	}
 	if o.seen[place.String()] {
-		return stuckTransaction(o.what)
+		return repeatedPageError(o.what)
 	}
 	if o.seen == nil {
 		o.seen = map[string]bool{}
@@ -341,8 +341,8 @@ func (o *onward) past(key item) error {
 	return nil
 }
 
-// stuckTransaction returns the error for repeated pages, or for a page without the
+// repeatedPageError returns the error for repeated pages, or for a page without the
 // key of the next one.
-func stuckTransaction(what string) error {
+func repeatedPageError(what string) error {
 	return fmt.Errorf("%w: dynamo: the pages of %s do not advance", record.ErrUnavailable, what)
 }

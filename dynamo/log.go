@@ -50,7 +50,7 @@ func logKey(pk record.Partition, b string, i int) record.Key {
 
 // large commits through the redo log.
 func (s *Store) commitLarge(ctx context.Context, writes []record.Write) error {
-	pk, created, final := splitTransaction(writes)
+	pk, created, final := splitLargeCommit(writes)
 	p := pending{b: s.newID()}
 	puts := s.logItems(pk, p.b, created)
 	p.items = len(puts)
@@ -88,9 +88,9 @@ func (s *Store) onLost(ctx context.Context, pk record.Partition, p pending) {
 	}
 }
 
-// splitTransaction parts the writes of a large commit: new records go into the
+// splitLargeCommit parts the writes of a large commit: new records go into the
 // log, the rest into the final transaction.
-func splitTransaction(writes []record.Write) (pk record.Partition, created []record.Record, final []action) {
+func splitLargeCommit(writes []record.Write) (pk record.Partition, created []record.Record, final []action) {
 	for _, w := range writes {
 		a := actionOf(w)
 		switch {

@@ -247,7 +247,7 @@ func (s *Store) pages(ctx context.Context, q record.Query, bounds span) ([]recor
 			return all, nil
 		}
 		if next <= after {
-			return nil, stuckTransaction(string(q.Partition))
+			return nil, repeatedPageError(string(q.Partition))
 		}
 		after = next
 	}

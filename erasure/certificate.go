@@ -165,7 +165,7 @@ func roundUp(t time.Time) time.Time {
 	return whole
 }
 
-// wrongCertificate is what a certificate that fails comes to.
+// wrongCertificate returns the ErrTampered of a certificate that fails a check.
 func wrongCertificate(format string, args ...any) error {
 	return fmt.Errorf("%w: erasure certificate: %s", blue.ErrTampered, fmt.Sprintf(format, args...))
 }

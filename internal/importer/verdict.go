@@ -32,7 +32,7 @@ func (r *reader) recommend(a *assembly) {
 				if topic == "" {
 					continue
 				}
-				r.recommendation(a, d, found.line, blue.Draft{Label: topic, Text: decision, Parameters: orderedPanel([]row{{cells: []string{"topic", topic}}})})
+				r.recommendation(a, d, found.line, blue.Draft{Label: topic, Text: decision, Parameters: tableObject([]row{{cells: []string{"topic", topic}}})})
 			}
 		case t.col("Aspect") == 0 && t.col("Decision") == 1:
 			r.recommendSection(a, d, t)
@@ -59,17 +59,17 @@ func (r *reader) recommendSection(a *assembly, d *document, t table) {
 	if label == "" {
 		return
 	}
-	r.recommendation(a, d, t.line, blue.Draft{Label: label, Text: text, References: refs, Parameters: orderedPanel(t.rows)})
+	r.recommendation(a, d, t.line, blue.Draft{Label: label, Text: text, References: refs, Parameters: tableObject(t.rows)})
 }
 
 func (r *reader) recommendation(a *assembly, d *document, line int, draft blue.Draft) {
 	r.draft(a, blue.KindRecommendation, []blue.ExpertSlug{blue.Judge}, 0, draft, place{d.path, line})
 }
 
-// orderedPanel is a JSON object of the first two columns that keeps the table's
-// order. A key that comes
-// twice keeps its first text; the other one stands in the content.
-func orderedPanel(rows []row) json.RawMessage {
+// tableObject returns a JSON object of the first two columns that keeps the
+// table's order. A key that comes twice keeps its first text; the other one stands
+// in the content.
+func tableObject(rows []row) json.RawMessage {
 	var b strings.Builder
 	seen := map[string]bool{}
 	for _, row := range rows {
