@@ -18,6 +18,12 @@ func fresh(t *testing.T) record.Store { return dynamotest.Store(t) }
 func TestRecordStore(t *testing.T) {
 	t.Parallel()
 	configs := map[record.Store]dynamo.Config{}
+	skip := map[string]string{}
+	if campaigntest.IsShort() { // together half of the time of all cases
+		for _, name := range []string{"limit of writes", "limit of bytes"} {
+			skip[name] = "skipped: it is not part of the short length (BLUE_CAMPAIGN=ordinary runs it)"
+		}
+	}
 	recordtest.Run(t, recordtest.Harness{
 		Open: func(t *testing.T) record.Store {
 			c := dynamotest.Config(t)
@@ -31,6 +37,7 @@ func TestRecordStore(t *testing.T) {
 			}
 			return dynamotest.Open(t, configs[s])
 		},
+		Skip: skip,
 	})
 }
 

@@ -36,6 +36,8 @@ type Harness struct {
 	// If Reopen is nil, the store does not outlive its
 	// process, and the case "reopen" is skipped.
 	Reopen func(t *testing.T, s record.Store) record.Store
+	// Skip has the names of cases that are skipped, each with the reason.
+	Skip map[string]string
 }
 
 // Run runs every case of the suite as a subtest of t, each on an empty store.
@@ -82,7 +84,12 @@ func Run(t *testing.T, h Harness) {
 		{"model", model},
 	}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) { c.run(t, open(t, h)) })
+		t.Run(c.name, func(t *testing.T) {
+			if reason, ok := h.Skip[c.name]; ok {
+				t.Skip(reason)
+			}
+			c.run(t, open(t, h))
+		})
 	}
 	t.Run("reopen", func(t *testing.T) { reopen(t, h) })
 }
