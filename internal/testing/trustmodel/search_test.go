@@ -472,7 +472,7 @@ func (s *search) report(t *testing.T) {
 
 func TestHonestStates(t *testing.T) {
 	s := newSearch()
-	for seed := range int64(campaigntest.Length(80, 3_000, 30_000)) {
+	for seed := range int64(campaigntest.Length(40, 3_000, 30_000)) {
 		s.Trials++
 		s.honest(seed, 14)
 	}
@@ -482,7 +482,7 @@ func TestHonestStates(t *testing.T) {
 
 func TestAttacks(t *testing.T) {
 	s := newSearch()
-	for seed := range int64(campaigntest.Length(250, 12_000, 100_000)) {
+	for seed := range int64(campaigntest.Length(120, 12_000, 100_000)) {
 		s.trial(seed, []string{"none", "removed", "member"}[seed%3])
 	}
 	s.report(t)
