@@ -45,7 +45,7 @@ func campaign(t *testing.T, b *bench) {
 			if len(cases) == 0 {
 				t.Fatal("no cases")
 			}
-			part := max(1, min(campaigntest.Length(5, 1, 1), len(cases)/10)) // which part of the cases runs
+			part := max(1, min(campaigntest.Length(10, 1, 1), len(cases)/10)) // which part of the cases runs
 			for i, c := range cases {
 				if i%part == 0 {
 					b.expect(t, c, len(cases) < 100 || i%4 == 0) // show takes as long as verify

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/dynamolocal/localtest"
 	"github.com/superviber/blue-encrypted-store/internal/testing/localserver"
 	"github.com/superviber/blue-encrypted-store/internal/testing/testrule"
@@ -80,6 +81,7 @@ func says(t *testing.T, text string, want ...string) {
 
 // TestLife runs all commands from up to nuke with the jar.
 func TestLife(t *testing.T) {
+	campaigntest.SkipShort(t) // it starts a server of its own
 	noEngine(t)
 	p := newProgram(t, localtest.Jar(t))
 	_, text := p.run(1, "wait-ready")
@@ -226,6 +228,7 @@ func TestSameServer(t *testing.T) {
 
 // TestCrashed kills the server. wait-ready must show its log.
 func TestCrashed(t *testing.T) {
+	campaigntest.SkipShort(t) // it starts a server of its own
 	noEngine(t)
 	p := newProgram(t, localtest.Jar(t))
 	p.run(0, "up")
