@@ -26,7 +26,7 @@ var roles = map[string]func(path string) error{
 func TestMain(m *testing.M) {
 	role, ok := os.LookupEnv(roleVariable)
 	if !ok {
-		campaigntest.SetParallel(8) // the tests wait for the disk most of the time
+		campaigntest.Prepare(8) // the tests wait for the disk most of the time
 		os.Exit(m.Run())
 	}
 	if err := roles[role](os.Args[1]); err != nil {

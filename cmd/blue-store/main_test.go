@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/superviber/blue-encrypted-store/envelope"
+	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
 )
 
 func TestMain(m *testing.M) {
@@ -32,7 +32,7 @@ func (i isolated) Run() int {
 			os.Unsetenv(name)
 		}
 	}
-	flag.Set("test.parallel", "6")
+	campaigntest.Prepare(6)
 	return i.M.Run()
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"testing"
 
 	"github.com/superviber/blue-encrypted-store/internal/testing/campaigntest"
@@ -13,11 +12,8 @@ import (
 
 var program = &campaigntest.Program{}
 
-// TestMain lets the collector wait: writers, proxy and SDK make much garbage
-// and keep little, and a quarter of their time went to collecting it. DynamoDB
-// Local is two thirds of all that the histories cost.
-//
-// As a process of TestProcesses, or as a burner, the binary runs no test.
+// TestMain runs the tests. As a process of TestProcesses, or as a burner, the
+// binary runs no test.
 func TestMain(m *testing.M) {
 	if os.Getenv(burnerVariable) != "" {
 		burn()
@@ -34,6 +30,5 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	debug.SetGCPercent(400)
 	program.Main(m)
 }

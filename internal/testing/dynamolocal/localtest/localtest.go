@@ -32,7 +32,7 @@ func Endpoint(t testing.TB) string {
 // Main runs the tests of a package and exits. A TestMain calls it. Six tests run
 // at the same time, because they wait for the server most of the time.
 func Main(m *testing.M) {
-	campaigntest.SetParallel(6)
+	campaigntest.Prepare(6)
 	os.Exit(m.Run())
 }
 
