@@ -72,7 +72,7 @@ func (l *Log) commitGenesis(ctx context.Context, c *chain) error {
 	}
 	e.Close("")
 	writes := e.Writes(nil)
-	if err := l.commit(ctx, "audit.genesis", writes); err != nil && !isOwnRecordStored(ctx, l.store, err, writes[0].Record) {
+	if err := l.commitLog(ctx, "audit.genesis", writes); err != nil && !isOwnRecordStored(ctx, l.store, err, writes[0].Record) {
 		return err
 	}
 	c.append(e, l.opts.Now())
@@ -325,7 +325,7 @@ func (l *Log) append(ctx context.Context, fill func(*Event), op Operation, dialo
 		lease.Failed()
 		return err
 	}
-	err = l.commit(ctx, "audit.append", e.Writes(&void))
+	err = l.commitLog(ctx, "audit.append", e.Writes(&void))
 	lease.End(err, e, void)
 	return err
 }

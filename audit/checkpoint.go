@@ -108,7 +108,7 @@ func (l *Log) signTree(chain string, tree *checkpoint.Tree) (string, error) {
 // putCheckpoint stores a note. The same events always give the same note, so a
 // note of an earlier attempt is accepted.
 func (l *Log) putCheckpoint(ctx context.Context, w record.Write) error {
-	err := l.commit(ctx, "audit.checkpoint", []record.Write{w})
+	err := l.commitLog(ctx, "audit.checkpoint", []record.Write{w})
 	if !errors.Is(err, record.ErrConflict) {
 		return err
 	}

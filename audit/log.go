@@ -141,8 +141,8 @@ func (l *Log) Directory() *Directory { return l.opts.Principals }
 // change the slice.
 func (l *Log) Anchors() []Anchor { return l.opts.Anchors }
 
-// commit makes a commit of the log in a span.
-func (l *Log) commit(ctx context.Context, name string, writes []record.Write) error {
+// commitLog makes a commit of the log in a span.
+func (l *Log) commitLog(ctx context.Context, name string, writes []record.Write) error {
 	ctx, end := l.startSpan(ctx, name)
 	err := l.store.Commit(ctx, writes)
 	end(err)
@@ -216,7 +216,7 @@ func (l *Log) closeChain(ctx context.Context, c *chain) error {
 		}
 		writes = append(writes, checkpointWrite(c.id, e.Seq, note))
 	}
-	err = l.commit(ctx, "audit.close", writes)
+	err = l.commitLog(ctx, "audit.close", writes)
 	c.abandoned = !c.settle(err, e, void, l.opts.Now())
 	if err != nil {
 		return err

@@ -166,7 +166,7 @@ func storedOf(r record.Record) []storedAttr {
 // inspectedNames returns the names of the encrypted fields by kind. Fields without
 // a value are left out.
 func inspectedNames(s *blue.Snapshot) map[string][]string {
-	fields := sets{}
+	fields := readableSets{}
 	for _, e := range inspectedEntities(s) {
 		fields.add(string(e.EntityKind()))
 		for _, f := range openedOf(e) {
@@ -236,7 +236,7 @@ func (it *inspectedItem) writeColumns(b *strings.Builder) {
 	for i := range max(len(it.Stored), len(it.Opened)) {
 		left, right := "", ""
 		if i < len(it.Stored) {
-			left = it.Stored[i].line()
+			left = it.Stored[i].printedLine()
 		}
 		if i < len(it.Opened) {
 			right = it.Opened[i].line()
@@ -250,7 +250,7 @@ func twoColumns(b *strings.Builder, left, right string) {
 	b.WriteString(strings.TrimRight(line, " ") + "\n")
 }
 
-func (s storedAttr) line() string {
+func (s storedAttr) printedLine() string {
 	if s.Type == "B" {
 		return fmt.Sprintf("%-18s (%d sealed bytes)", s.Name, s.Bytes)
 	}

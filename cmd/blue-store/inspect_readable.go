@@ -52,7 +52,7 @@ func readableOf(items []record.Record) readableView {
 		Items: len(items), Kinds: map[string]int{}, Statuses: map[string]int{}, Sizes: map[int]int{},
 		Experts: []string{}, TookPart: []string{}, Numbers: []string{}, Texts: []clearText{}, KeyIDs: []string{}, SortKeys: []string{},
 	}
-	texts, numbers, times, keyIDs, took := sets{}, set{}, set{}, set{}, set{}
+	texts, numbers, times, keyIDs, took := readableSets{}, set{}, set{}, set{}, set{}
 	for _, r := range items {
 		v.Bytes += r.Size()
 		v.SortKeys = append(v.SortKeys, r.Key.Item)
@@ -112,10 +112,10 @@ func (s set) sorted() []string {
 	return list
 }
 
-type sets map[string]set
+type readableSets map[string]set
 
 // add adds values to the set with the name, which it creates if necessary.
-func (s sets) add(name string, values ...string) {
+func (s readableSets) add(name string, values ...string) {
 	if s[name] == nil {
 		s[name] = set{}
 	}

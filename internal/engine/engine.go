@@ -97,14 +97,14 @@ func (e *Engine) query(ctx context.Context, id blue.DialogueID, forUpdate bool) 
 	if len(records) == 0 {
 		return nil, fmt.Errorf("dialogue %s: %w", id, blue.ErrNotFound)
 	}
-	if metaOf(records) == nil {
+	if dialogueMeta(records) == nil {
 		return nil, fmt.Errorf("%w: dialogue %s has no meta item", blue.ErrTampered, id)
 	}
 	return records, nil
 }
 
-// metaOf returns the meta item, or nil.
-func metaOf(records []record.Record) *record.Record {
+// dialogueMeta returns the meta item, or nil.
+func dialogueMeta(records []record.Record) *record.Record {
 	i := slices.IndexFunc(records, func(r record.Record) bool { return r.Key.Item == record.Meta })
 	if i < 0 {
 		return nil
@@ -197,7 +197,7 @@ func (e *Engine) update(ctx context.Context, id blue.DialogueID, request func(*t
 		if err != nil {
 			return err
 		}
-		if lost != nil && metaOf(records).Equal(*lostOn) && hasConflicting(records, lost) {
+		if lost != nil && dialogueMeta(records).Equal(*lostOn) && hasConflicting(records, lost) {
 			return e.witness(ctx, records, lost)
 		}
 		tx, err := loadTransaction(id, records, e.now())
@@ -216,7 +216,7 @@ func (e *Engine) update(ctx context.Context, id blue.DialogueID, request func(*t
 		switch lost = nil; {
 		case isUnrelatedConflict(id, err):
 		case isConflict:
-			lost, lostOn = err, metaOf(records)
+			lost, lostOn = err, dialogueMeta(records)
 		default:
 			return err
 		}

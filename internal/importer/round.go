@@ -14,7 +14,7 @@ type assembly struct {
 	round  blue.Round
 	batch  *blue.RoundBatch
 	panel  []member
-	places map[blue.EntityID]place // of the round's entities
+	places map[blue.EntityID]sourcePlace // of the round's entities
 	todo   []pending
 	// reserved holds the local ids that the experts' own numbers make, so that
 	// a marker without a number takes none of them.
@@ -34,7 +34,7 @@ type pending struct {
 // signals.
 func (r *reader) readRound(round blue.Round) {
 	a := &assembly{
-		round: round, panel: r.readPanel(round), places: map[blue.EntityID]place{}, reserved: map[string]bool{},
+		round: round, panel: r.readPanel(round), places: map[blue.EntityID]sourcePlace{}, reserved: map[string]bool{},
 		batch: &blue.RoundBatch{Round: round, Drafts: map[blue.Kind][]blue.Draft{}},
 		last:  round == r.rounds[len(r.rounds)-1],
 	}
@@ -115,7 +115,7 @@ func (r *reader) placeBlock(a *assembly, path string, expert blue.ExpertSlug, b 
 		r.note(noteUnplaced, path, b.line, "a %s without label and text", b.word)
 		return
 	}
-	id := r.draft(a, kind, []blue.ExpertSlug{expert}, seq, blue.Draft{Label: label, Text: text}, place{path, b.line})
+	id := r.draft(a, kind, []blue.ExpertSlug{expert}, seq, blue.Draft{Label: label, Text: text}, sourcePlace{path, b.line})
 	a.todo = append(a.todo, pending{b, expert, path, id})
 	if b.word == "CONCESSION" {
 		a.batch.Moves = append(a.batch.Moves, blue.MoveDraft{Expert: expert, Type: "concede", Targets: []string{}, Context: b.rest})
@@ -133,7 +133,7 @@ func filledMarker(label, text string) (string, string) {
 
 // draft adds an entity to the batch and names it. seq is the author's own
 // number, 0 for the next one.
-func (r *reader) draft(a *assembly, kind blue.Kind, by []blue.ExpertSlug, seq int, d blue.Draft, at place) blue.EntityID {
+func (r *reader) draft(a *assembly, kind blue.Kind, by []blue.ExpertSlug, seq int, d blue.Draft, at sourcePlace) blue.EntityID {
 	id := blue.EntityID{Kind: kind, Round: a.round, Seq: blue.Seq(len(a.batch.Drafts[kind]) + 1)}
 	taken := func(n int) bool { _, ok := r.names.local[localID(by[0], kind, a.round, n)]; return ok }
 	if seq > 0 && taken(seq) {
@@ -157,7 +157,7 @@ func (r *reader) draft(a *assembly, kind blue.Kind, by []blue.ExpertSlug, seq in
 
 // claim adds a claim of the judge and returns its display id.
 func (r *reader) claim(a *assembly, d *document, line int, label, text string, refs []blue.RefDraft) string {
-	return r.draft(a, blue.KindClaim, []blue.ExpertSlug{blue.Judge}, 0, blue.Draft{Label: label, Text: text, References: refs}, place{d.path, line}).String()
+	return r.draft(a, blue.KindClaim, []blue.ExpertSlug{blue.Judge}, 0, blue.Draft{Label: label, Text: text, References: refs}, sourcePlace{d.path, line}).String()
 }
 
 // update moves a tension, by whom and via which entity.
@@ -176,7 +176,7 @@ func (r *reader) placeContributions(a *assembly) {
 	quotes := r.quotes(a.round)
 	for _, c := range b.contributions {
 		text := cmp.Or(quotes[c.expert.Key()], c.text)
-		r.draft(a, blue.KindPerspective, []blue.ExpertSlug{c.expert}, 0, blue.Draft{Label: c.text, Text: text}, place{b.doc.path, c.line})
+		r.draft(a, blue.KindPerspective, []blue.ExpertSlug{c.expert}, 0, blue.Draft{Label: c.text, Text: text}, sourcePlace{b.doc.path, c.line})
 	}
 }
 

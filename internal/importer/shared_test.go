@@ -51,7 +51,7 @@ func notesOf(src *Source, kind string) []string {
 	var list []string
 	for _, n := range src.Notes {
 		if n.Kind == kind {
-			list = append(list, place{n.File, n.Line}.String()+" "+n.Message)
+			list = append(list, sourcePlace{n.File, n.Line}.String()+" "+n.Message)
 		}
 	}
 	return list

@@ -88,7 +88,7 @@ func (r *reader) raise(a *assembly, d *document, line int, name, label, raisedBy
 	if len(by) == 0 {
 		by = append(by, blue.Judge)
 	}
-	id := r.draft(a, blue.KindTension, by, 0, blue.Draft{Label: cmp.Or(label, name), Text: cmp.Or(label, name)}, place{d.path, line})
+	id := r.draft(a, blue.KindTension, by, 0, blue.Draft{Label: cmp.Or(label, name), Text: cmp.Or(label, name)}, sourcePlace{d.path, line})
 	if m := bareName.FindString(name); m == name && name != "" {
 		r.names.board[name] = id
 	}
@@ -189,10 +189,10 @@ func (r *reader) checkHeadings(d *document) {
 	}
 }
 
-// place is where something stands.
-type place struct {
+// A sourcePlace is the file and line of something in a source.
+type sourcePlace struct {
 	file string
 	line int
 }
 
-func (p place) String() string { return fmt.Sprintf("%s:%d", p.file, p.line) }
+func (p sourcePlace) String() string { return fmt.Sprintf("%s:%d", p.file, p.line) }

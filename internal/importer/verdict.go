@@ -63,7 +63,7 @@ func (r *reader) recommendSection(a *assembly, d *document, t table) {
 }
 
 func (r *reader) recommendation(a *assembly, d *document, line int, draft blue.Draft) {
-	r.draft(a, blue.KindRecommendation, []blue.ExpertSlug{blue.Judge}, 0, draft, place{d.path, line})
+	r.draft(a, blue.KindRecommendation, []blue.ExpertSlug{blue.Judge}, 0, draft, sourcePlace{d.path, line})
 }
 
 // tableObject returns a JSON object of the first two columns that keeps the
